@@ -47,6 +47,11 @@ def clean(model: ir.Model) -> None:
             modified |= kind()(model).modified
         if not modified:
             break
+    tidy(model)
+
+
+def tidy(model: ir.Model) -> None:
+    """Drop dead and duplicate nodes and weights, sort, name everything, and infer every shape. In place."""
     for run in (
         common.IdentityEliminationPass(),
         common.LiftConstantsToInitializersPass(lift_all_constants=True, size_limit=0),

@@ -1,0 +1,107 @@
+"""The rewrites that a target may want: each makes the same pixels, and may or may not be faster there."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+import onnx_ir as ir
+
+from pocketlens.converters.rewrites import tidy
+from pocketlens.converters.rewrites.keep_packed import KeepPacked
+from pocketlens.converters.rewrites.pack_thin_conv import PackThinConv
+from pocketlens.converters.rewrites.sub_pixel_conv import SubPixelConv
+from pocketlens.errors import InputError
+
+MOST_ROUNDS = 10
+"""How often one rewrite is repeated at most; each leaves nothing to do after one or two."""
+
+
+@dataclass(frozen=True)
+class Rewrite:
+    """An exact graph-to-graph pass that targets choose.
+
+    Attributes:
+        name: As ``--rewrites`` takes it.
+        summary: What it does, in one line.
+        run: Changes a graph in place, and says whether it did.
+        default_on: The targets that want it where nothing was measured.
+    """
+
+    name: str
+    summary: str
+    run: Callable[[ir.Model], bool]
+    default_on: frozenset[str]
+
+
+def _rewrite(name: str, summary: str, kind: type[ir.passes.InPlacePass], default_on: Iterable[str]) -> Rewrite:
+    def run(model: ir.Model) -> bool:
+        modified = False
+        for _ in range(MOST_ROUNDS):
+            if not kind()(model).modified:
+                break
+            modified = True
+        return modified
+
+    return Rewrite(name, summary, run, frozenset(default_on))
+
+
+REWRITES: dict[str, Rewrite] = {
+    rewrite.name: rewrite
+    for rewrite in (
+        _rewrite(
+            "sub-pixel-conv",
+            "transposed convolutions as convolutions and a pixel shuffle",
+            SubPixelConv,
+            ("onnx", "openvino"),
+        ),
+        _rewrite(
+            "pack-thin-conv",
+            "large convolutions to few channels on blocks of 2 x 2 pixels",
+            PackThinConv,
+            ("onnx", "openvino", "tflite"),
+        ),
+        _rewrite(
+            "keep-packed",
+            "no pixel shuffles between packed convolutions",
+            KeepPacked,
+            ("onnx", "openvino", "tflite", "coreml"),
+        ),
+    )
+}
+"""Every rewrite by its name, in the order in which they run: later ones build on what earlier ones leave."""
+
+
+def defaults(target: str) -> tuple[str, ...]:
+    """The rewrites that a target wants where nothing was measured, in order."""
+    return tuple(rewrite.name for rewrite in REWRITES.values() if target in rewrite.default_on)
+
+
+def ordered(names: Iterable[str]) -> tuple[str, ...]:
+    """Names in the order in which they run, each once.
+
+    Raises:
+        InputError: There is no such rewrite; the message lists those that exist.
+    """
+    wanted = set(names)
+    unknown = sorted(wanted - set(REWRITES))
+    if unknown:
+        raise InputError(f"there is no rewrite {unknown[0]!r}", do=f"choose from {', '.join(REWRITES)}")
+    return tuple(name for name in REWRITES if name in wanted)
+
+
+def apply(model: ir.Model, names: Iterable[str]) -> tuple[str, ...]:
+    """Run rewrites on a graph, in place, in the order of :data:`REWRITES`.
+
+    Args:
+        model: The graph; it stays one (:func:`pocketlens.converters.graph.check`).
+        names: Those to run.
+
+    Returns:
+        Those that changed something.
+
+    Raises:
+        InputError: There is no such rewrite.
+    """
+    changed = tuple(name for name in ordered(names) if REWRITES[name].run(model))
+    if changed:
+        tidy(model)
+    return changed
