@@ -1,4 +1,4 @@
-"""The ``onnx`` target: the graph itself, labelled; weights in float32 or float16."""
+"""The ``onnx`` target: the graph itself, labelled, its long norms as means of means; weights in float32 or float16."""
 
 from pathlib import Path
 
@@ -7,6 +7,8 @@ import onnx_ir as ir
 
 from pocketlens.converters import graph as hub
 from pocketlens.converters.emitter import Labels, Refusal
+from pocketlens.converters.rewrites.merge_reshapes import MergeReshapes
+from pocketlens.converters.rewrites.spell_out_group_norm import SpellOutGroupNorm
 
 _SMALL = 256
 """Tensors of fewer elements stay float32 in fp16 files: norms and scalars, a few hundred bytes that cost accuracy."""
@@ -35,7 +37,7 @@ def emit(model: ir.Model, precision: str, labels: Labels, path: Path) -> None:
     ``fp16`` halves the file: large weights are stored as float16 behind a Cast, which runtimes fold when they load, so
     that arithmetic and speed stay those of float32 (see docs/decisions/0002).
     """
-    model = model.clone()
+    model = precise(model)
     if precision == "fp16":
         _halve_weights(model)
     model.producer_name, model.producer_version = "pocketlens", labels.version
@@ -44,6 +46,19 @@ def emit(model: ir.Model, precision: str, labels: Labels, path: Path) -> None:
         {"name": labels.name, "license": labels.license, "author": labels.author, "precision": precision}
     )
     hub.save(model, path)
+
+
+def precise(model: ir.Model) -> ir.Model:
+    """A copy of the graph that onnxruntime computes exactly enough at any size; the same pixels.
+
+    Example:
+        >>> precise(ir.Model(ir.Graph([], [], nodes=[]), ir_version=10)).ir_version
+        10
+    """
+    model = model.clone()
+    if SpellOutGroupNorm()(model).modified:
+        MergeReshapes()(model)
+    return model
 
 
 def _halve_weights(model: ir.Model) -> None:

@@ -7,11 +7,12 @@ import numpy as np
 import onnx_ir as ir
 
 from pocketlens.converters import graph as hub
+from pocketlens.converters.onnx import precise
 
 
 def say_otherwise(model: ir.Model) -> ir.Model:
     """A copy of the graph without these forms; the same pixels."""
-    model = model.clone()
+    model = precise(model)
     for node in tuple(model.graph):
         if node.op_type == "ConvTranspose":
             _spell_out_pads(node)

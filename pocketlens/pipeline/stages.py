@@ -123,16 +123,18 @@ def graph_of(source: Source, height: int, width: int, judges: Judges, teachers: 
 
     def make(folder: Path) -> None:
         from pocketlens.converters import graph as hub
+        from pocketlens.converters.onnx import precise
         from pocketlens.converters.verify import verify_artifact
 
         path, wrong = folder / "graph.onnx", None
         for graph in export_graphs(source, height, width):
-            hub.save(graph, path)
+            hub.save(precise(graph), path)
             try:
                 verify_artifact(path, GRAPH_FLOOR, judges.pictures, teachers)
             except VerificationError as error:
                 wrong = wrong or error
             else:
+                hub.save(graph, path)
                 return
         assert wrong is not None
         raise wrong
