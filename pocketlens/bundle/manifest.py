@@ -13,7 +13,7 @@ from pocketlens.errors import InputError
 from pocketlens.quality import Scores
 
 NAME = "manifest.json"
-SCHEMA = "1.0"
+SCHEMA = "1.1"
 """Version of the manifest. The minor part grows when fields are added, the major part when old readers must stop."""
 MAX_BYTES = 4_000_000
 MEASUREMENTS = "measurements/"

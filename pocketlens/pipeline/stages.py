@@ -31,6 +31,7 @@ LIBRARIES = (
     "ai-edge-litert",
     "coremltools",
     "flatbuffers",
+    "flip-evaluator",
     "numpy",
     "onnx",
     "onnx-ir",

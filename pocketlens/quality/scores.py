@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pocketlens.errors import require
+from pocketlens.quality.perceived import flip
 
 Pixels = NDArray[np.float32] | NDArray[np.uint8]
 EQUAL_PSNR = 999.0
@@ -21,11 +22,14 @@ class Scores:
         psnr: Peak signal-to-noise ratio in dB; :data:`EQUAL_PSNR` for identical pictures.
         ssim: Structural similarity, at most 1 (Wang et al. 2004, 7 x 7 windows, as scikit-image computes it).
         largest_error: The largest difference of one value, of 255.
+        flip: The mean perceived difference, 0..1 (LDR-FLIP, see :func:`pocketlens.quality.perceived.flip`); None where it
+            was not computed.
     """
 
     psnr: float
     ssim: float
     largest_error: float
+    flip: float | None = None
 
 
 def psnr(reference: Pixels, candidate: Pixels) -> float:
@@ -57,12 +61,23 @@ def ssim(reference: Pixels, candidate: Pixels) -> float:
 
 def compare(reference: Pixels, candidate: Pixels) -> Scores:
     """All scores of ``candidate`` against ``reference``, both ``[height, width, 3]`` with values 0..255."""
-    return Scores(psnr(reference, candidate), ssim(reference, candidate), largest_error(reference, candidate))
+    return Scores(
+        psnr(reference, candidate),
+        ssim(reference, candidate),
+        largest_error(reference, candidate),
+        flip(reference, candidate),
+    )
 
 
 def worst(scores: Sequence[Scores]) -> Scores:
     """The worst value of each score over several pictures."""
-    return Scores(min(s.psnr for s in scores), min(s.ssim for s in scores), max(s.largest_error for s in scores))
+    flips = [s.flip for s in scores if s.flip is not None]
+    return Scores(
+        min(s.psnr for s in scores),
+        min(s.ssim for s in scores),
+        max(s.largest_error for s in scores),
+        max(flips, default=None),
+    )
 
 
 def _difference(reference: Pixels, candidate: Pixels) -> NDArray[np.float64]:

@@ -1,0 +1,23 @@
+"""How close a picture is to its teacher's, and a clip: PSNR, SSIM, FLIP, flicker, and where the difference is."""
+
+from pocketlens.quality.flicker import Flicker, flicker
+from pocketlens.quality.perceived import flip, flip_map
+from pocketlens.quality.region import Region, worst_region
+from pocketlens.quality.scores import EQUAL_PSNR, Pixels, Scores, compare, largest_error, psnr, ssim, worst
+
+__all__ = [
+    "EQUAL_PSNR",
+    "Flicker",
+    "Pixels",
+    "Region",
+    "Scores",
+    "compare",
+    "flicker",
+    "flip",
+    "flip_map",
+    "largest_error",
+    "psnr",
+    "ssim",
+    "worst",
+    "worst_region",
+]
