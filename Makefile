@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install bench-peers demo test conformance operators check format schema train clean
+.PHONY: help install bench-peers demo test conformance operators check format schema train lab-pi clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
@@ -61,6 +61,10 @@ bench-peers: install .peers/.installed  ## our files beside litert-torch's, Open
 
 train: install  ## train the filter that ships again (a quarter of an hour on 2 cores)
 	$(BIN)/python -m pocketlens.models.shipped.train_cartoon
+
+lab-pi: install  ## an arm64 Debian with sshd under emulation, for --device ssh://lab-pi; needs root (lab/pi.sh)
+	lab/pi.sh root
+	lab/pi.sh up
 
 clean:  ## remove what was built
 	rm -rf demo build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
