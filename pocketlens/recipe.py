@@ -4,14 +4,14 @@ import difflib
 import re
 import tomllib
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from pocketlens import precisions
 from pocketlens.errors import InputError
 
 Size = tuple[Annotated[int, Field(ge=16, le=4096)], Annotated[int, Field(ge=16, le=4096)]]
-Precision = Literal["fp32", "fp16"]
 Limit = Annotated[float, Field(gt=0, strict=True)]
 LARGEST = 1e6
 """Largest number in a value range; beyond it float32 has no room for the steps between pixels."""
@@ -89,13 +89,23 @@ class Pictures(_Table):
     judge: str = ""
 
 
-class Targets(_Table):
-    """The precisions to emit for each target."""
+def _of(target: str) -> AfterValidator:
+    def check(precision: str) -> str:
+        try:
+            return precisions.check(target, precision)
+        except InputError as error:
+            raise ValueError(f"{error.what}; {error.do}") from error
 
-    onnx: tuple[Precision, ...] = ()
-    openvino: tuple[Precision, ...] = ()
-    tflite: tuple[Precision, ...] = ()
-    coreml: tuple[Precision, ...] = ()
+    return AfterValidator(check)
+
+
+class Targets(_Table):
+    """The precisions to emit for each target; :data:`pocketlens.precisions.PRECISIONS` says which has which."""
+
+    onnx: tuple[Annotated[str, _of("onnx")], ...] = ()
+    openvino: tuple[Annotated[str, _of("openvino")], ...] = ()
+    tflite: tuple[Annotated[str, _of("tflite")], ...] = ()
+    coreml: tuple[Annotated[str, _of("coreml")], ...] = ()
 
     @model_validator(mode="after")
     def _something(self) -> Self:

@@ -18,7 +18,9 @@ def convert(
         str, typer.Argument(help="A checkpoint, an .onnx file, hf:FOLDER, builtin:NAME or module:factory.")
     ],
     target: Annotated[list[str] | None, typer.Option("-t", "--target", help="onnx, openvino, tflite, coreml.")] = None,
-    precision: Annotated[list[str] | None, typer.Option("-p", "--precision", help="fp32, fp16.")] = None,
+    precision: Annotated[
+        list[str] | None, typer.Option("-p", "--precision", help="fp32, fp16; see docs/precisions.md.")
+    ] = None,
     out: Annotated[Path, typer.Option("-o", "--out", help="Folder for the artifacts.")] = Path("artifacts"),
     architecture: Annotated[
         str, typer.Option("-a", "--architecture", help="For checkpoints: a name that zoo lists.")

@@ -68,9 +68,6 @@ EMITTERS: dict[str, str] = {
 SUFFIXES: dict[str, str] = {"onnx": ".onnx", "openvino": ".xml", "tflite": ".tflite", "coreml": ".mlpackage"}
 """The suffix of each target's artifact."""
 
-PRECISIONS = ("fp32", "fp16")
-"""Every precision; each target has them all so far."""
-
 
 def emitter(target: str) -> Emitter:
     """The emitter of a target.

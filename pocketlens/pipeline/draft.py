@@ -11,12 +11,12 @@ from pocketlens.models.source import Source as Generator
 from pocketlens.pipeline.pictures import SHIPPED
 from pocketlens.pipeline.produce import Produced
 from pocketlens.pipeline.stages import Emitted, toolchain
+from pocketlens.precisions import min_os
 from pocketlens.recipe import Recipe
 from pocketlens.runtimes.adapter import RUNTIMES
 
 GOLDENS = 2
 """Golden pictures of each size in a bundle."""
-_MIN_OS = {"coreml": "iOS 16, macOS 13"}
 _PICTURES = "pictures.md"
 
 
@@ -78,7 +78,7 @@ def _artifact(emitted: Emitted, recipe: Recipe) -> ArtifactDraft:
             for name, limit, actual in asked
             if limit is not None
         ),
-        min_os=_MIN_OS.get(emitted.target, ""),
+        min_os=min_os(emitted.target, emitted.precision),
     )
 
 

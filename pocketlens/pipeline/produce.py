@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+from pocketlens import precisions
 from pocketlens.converters.emitter import Labels
 from pocketlens.errors import InputError
 from pocketlens.files import is_cached
@@ -93,14 +94,9 @@ def check_targets(targets: Mapping[str, Sequence[str]]) -> None:
     Raises:
         InputError: One does not; the message lists what there is.
     """
-    from pocketlens.converters.emitter import EMITTERS, PRECISIONS
-
-    for target, precisions in targets.items():
-        if target not in EMITTERS:
-            raise InputError(f"there is no target {target!r}", do=f"choose from {', '.join(EMITTERS)}")
-        for precision in precisions:
-            if precision not in PRECISIONS:
-                raise InputError(f"{target} has no precision {precision!r}", do=f"choose from {', '.join(PRECISIONS)}")
+    for target, wanted in targets.items():
+        for precision in wanted:
+            precisions.check(target, precision)
 
 
 def _check_size(source: Source, height: int, width: int) -> None:

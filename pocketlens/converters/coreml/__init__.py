@@ -5,6 +5,7 @@ from pathlib import Path
 
 import onnx_ir as ir
 
+from pocketlens import precisions
 from pocketlens.converters.coreml.package import label, write
 from pocketlens.converters.coreml.program import build, refusals
 from pocketlens.converters.emitter import Labels
@@ -13,20 +14,19 @@ from pocketlens.files import whole
 from pocketlens.runtimes import apple
 
 SUFFIX = ".mlpackage"
-PRECISIONS = ("fp32", "fp16")
 
-__all__ = ["PRECISIONS", "SUFFIX", "emit", "refusals"]
+__all__ = ["SUFFIX", "emit", "refusals"]
 
 
 def emit(model: ir.Model, precision: str, labels: Labels, path: Path) -> None:
     """Write the package; see :class:`pocketlens.converters.emitter.Emitter`.
 
     Raises:
-        UnsupportedError: A node cannot be lowered, or there is no such precision.
+        InputError: There is no such precision.
+        UnsupportedError: A node cannot be lowered.
         MissingError: coremltools is not installed.
     """
-    if precision not in PRECISIONS:
-        raise UnsupportedError(f"coreml has no precision {precision!r}", do=f"choose from {', '.join(PRECISIONS)}")
+    precisions.check("coreml", precision)
     if found := refusals(model):
         raise UnsupportedError("\n".join(str(refusal) for refusal in found), do="replace these operators in the model")
     ct = apple.coremltools()

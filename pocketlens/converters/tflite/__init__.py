@@ -10,12 +10,11 @@ from pathlib import Path
 
 import onnx_ir as ir
 
-from pocketlens import files
+from pocketlens import files, precisions
 from pocketlens.converters.emitter import Labels, Refusal
-from pocketlens.errors import InputError, UnsupportedError, require
+from pocketlens.errors import UnsupportedError, require
 
 SUFFIX = ".tflite"
-PRECISIONS = ("fp32", "fp16")
 
 
 def refusals(model: ir.Model) -> list[Refusal]:
@@ -46,8 +45,7 @@ def emit(model: ir.Model, precision: str, labels: Labels, path: Path) -> None:
     from pocketlens.converters.tflite.half import halve
     from pocketlens.converters.tflite.write import flatbuffer
 
-    if precision not in PRECISIONS:
-        raise InputError(f"tflite has no precision {precision!r}", do=f"choose from {', '.join(PRECISIONS)}")
+    precisions.check("tflite", precision)
     draft, refused = registry.draft(model)
     if refused:
         raise UnsupportedError(

@@ -15,7 +15,7 @@ from pocketlens.converters import coreml
 from pocketlens.converters import graph as hub
 from pocketlens.converters.emitter import Labels
 from pocketlens.converters.ranges import Ranges
-from pocketlens.errors import UnsupportedError
+from pocketlens.errors import InputError, UnsupportedError
 from pocketlens.files import sha256
 from pocketlens.models.export import export
 from pocketlens.quality import psnr
@@ -192,6 +192,6 @@ def test_what_cannot_be_emitted_writes_nothing(tmp_path: Path, small: ir.Model) 
     path = tmp_path / "p.mlpackage"
     with pytest.raises(UnsupportedError, match="Sin 'sin_"):
         coreml.emit(banded(Case("y = Sin(x)")), "fp32", LABELS, path)
-    with pytest.raises(UnsupportedError, match="no precision 'int3'"):
+    with pytest.raises(InputError, match="no precision 'int3'"):
         coreml.emit(small, "int3", LABELS, path)
     assert list(tmp_path.iterdir()) == []
