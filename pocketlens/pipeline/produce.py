@@ -38,6 +38,7 @@ def produce(
     targets: Mapping[str, Sequence[str]],
     judged: Sequence[Judges],
     notify: Notify,
+    rewrites: Mapping[str, Sequence[str]] | None = None,
 ) -> list[Produced]:
     """Export, emit and verify. Every size's operators are checked before any file is written.
 
@@ -47,12 +48,14 @@ def produce(
         targets: Target → precisions.
         judged: Judge pictures, one set a size.
         notify: Told about progress.
+        rewrites: Target → rewrites of the graph that it is emitted from; what is left out takes the target's defaults.
 
     Raises:
         UnsupportedError: A target cannot express an operator.
         VerificationError: A file does not compute what the teacher computes.
     """
     check_targets(targets)
+    chosen = {target: _rewrites(target, rewrites) for target in targets}
     for judges in judged:
         _check_size(source, *judges.pictures[0].shape[:2])
     wanted = [(target, precision) for target, precisions in targets.items() for precision in precisions]
@@ -65,23 +68,23 @@ def produce(
         graphs.append(stages.graph_of(source, height, width, judges, teachers[-1]))
         done += 1
     keys = [
-        {(t, p): stages.artifact_key(graph, t, p, labels, judges, source) for t, p in wanted}
+        {(t, p): stages.artifact_key(graph, t, p, labels, judges, source, chosen[t]) for t, p in wanted}
         for graph, judges in zip(graphs, judged, strict=True)
     ]
     for graph, by_artifact in zip(graphs, keys, strict=True):
         missing = sorted({t for (t, _), key in by_artifact.items() if not is_cached("artifact", key)})
         if missing:
-            from pocketlens.converters import graph as hub
             from pocketlens.converters.emitter import refuse
 
-            refuse(hub.load(graph), missing)
+            for target in missing:
+                refuse(stages.rewritten(graph, chosen[target]), [target])
     produced = []
     for judges, references, graph, by_artifact in zip(judged, teachers, graphs, keys, strict=True):
         emitted = []
         for (target, precision), key in by_artifact.items():
             height, width = judges.pictures[0].shape[:2]
             notify(f"{target}-{precision}-{height}x{width}", done, steps)
-            emitted.append(stages.emit(graph, target, precision, labels, judges, references, key))
+            emitted.append(stages.emit(graph, target, precision, labels, judges, references, key, chosen[target]))
             done += 1
         produced.append(Produced(judges, tuple(references), tuple(emitted)))
     notify("verified", steps, steps)
@@ -97,6 +100,14 @@ def check_targets(targets: Mapping[str, Sequence[str]]) -> None:
     for target, wanted in targets.items():
         for precision in wanted:
             precisions.check(target, precision)
+
+
+def _rewrites(target: str, given: Mapping[str, Sequence[str]] | None) -> tuple[str, ...]:
+    from pocketlens.converters.rewrites import registry
+
+    if given is not None and target in given:
+        return registry.ordered(given[target])
+    return registry.defaults(target)
 
 
 def _check_size(source: Source, height: int, width: int) -> None:

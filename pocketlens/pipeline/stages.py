@@ -179,11 +179,30 @@ def export_graphs(source: Source, height: int, width: int) -> "Iterator[ir.Model
         raise refused
 
 
-def artifact_key(graph: Path, target: str, precision: str, labels: Labels, judges: Judges, source: Source) -> str:
+def rewritten(graph: Path, rewrites: Sequence[str]) -> "ir.Model":
+    """The graph of a file, with rewrites of :mod:`pocketlens.converters.rewrites.registry` applied."""
+    from pocketlens.converters import graph as hub
+    from pocketlens.converters.rewrites.registry import apply
+
+    model = hub.load(graph)
+    if apply(model, rewrites):
+        hub.check(model)
+    return model
+
+
+def artifact_key(
+    graph: Path,
+    target: str,
+    precision: str,
+    labels: Labels,
+    judges: Judges,
+    source: Source,
+    rewrites: Sequence[str] = (),
+) -> str:
     """What an artifact and its verification depend on."""
     return key_of(
         graph=sha256(graph), target=target, precision=precision, labels=asdict(labels), judges=judges.digest(),
-        source=source.key, code=code(), tools=toolchain(),
+        source=source.key, rewrites=list(rewrites), code=code(), tools=toolchain(),
     )  # fmt: skip
 
 
@@ -195,8 +214,9 @@ def emit(
     judges: Judges,
     teachers: Sequence[Floats],
     key: str,
+    rewrites: Sequence[str] = (),
 ) -> Emitted:
-    """Write one artifact and verify it; nothing is kept of one that is wrong.
+    """Write one artifact of the rewritten graph and verify it; nothing is kept of one that is wrong.
 
     Raises:
         VerificationError: The file does not compute what the teacher computes.
@@ -205,12 +225,11 @@ def emit(
     name = f"{target}-{precision}-{height}x{width}"
 
     def make(folder: Path) -> None:
-        from pocketlens.converters import graph as hub
         from pocketlens.converters.emitter import emitter
         from pocketlens.converters.verify import verify_artifact
 
         path = folder / (name + SUFFIXES[target])
-        emitter(target).emit(hub.load(graph), precision, labels, path)
+        emitter(target).emit(rewritten(graph, rewrites), precision, labels, path)
         verified = verify_artifact(path, FLOORS[precision], judges.pictures, teachers)
         data = {f.name: getattr(verified, f.name) for f in fields(verified) if f.name != "worst_picture"}
         (folder / "verified.json").write_text(json.dumps(data, default=asdict))
