@@ -6,7 +6,7 @@ import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from pocketlens import precisions
 from pocketlens.errors import InputError
@@ -118,6 +118,30 @@ class Targets(_Table):
         return {name: tuple(dict.fromkeys(value)) for name, value in self if value}
 
 
+def _kept(value: Any) -> str | tuple[str, ...]:
+    if isinstance(value, str) and value in ("none", "safe", "auto"):
+        return value
+    if isinstance(value, list | tuple) and value and all(isinstance(name, str) for name in value):
+        return tuple(value)
+    raise ValueError(f"it is {value!r}, expected 'none', 'safe', 'auto' or a list of names")
+
+
+def _short(value: Any) -> Any:
+    """``rewrites = "auto"`` for a table with only ``keep`` in it."""
+    return {"keep": value} if isinstance(value, str | list | tuple) else value
+
+
+class Rewrites(_Table):
+    """Which exact rewrites of the graph to keep.
+
+    Attributes:
+        keep: ``"none"``; ``"safe"``, each target's set that needs no measuring; ``"auto"``, those that are faster on the
+            machine that builds; or their names.
+    """
+
+    keep: Annotated[str | tuple[str, ...], BeforeValidator(_kept)] = "safe"
+
+
 class Gate(_Table):
     """Limits on the worst judge picture against the teacher's; None is not judged."""
 
@@ -154,6 +178,7 @@ class Recipe(_Table):
     filter: Filter
     targets: Targets
     pictures: Pictures = Pictures()
+    rewrites: Annotated[Rewrites, BeforeValidator(_short)] = Rewrites()
     gate: Gate = Gate()
     budget: Budget = Budget()
 

@@ -32,6 +32,7 @@ class ArtifactDraft:
     dtype: str = "float32"
     min_os: str = ""
     min_runtime: str = ""
+    rewrites: tuple[str, ...] = ()
 
     @property
     def id(self) -> str:

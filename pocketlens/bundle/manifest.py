@@ -136,6 +136,7 @@ class Artifact:
         verified_with: What played it for these scores.
         golden_psnr: In dB; what a uint8 picture must reach against each golden picture. The tolerance of verify.
         gates: The limits that were asked for, with what was measured.
+        rewrites: The exact graph-to-graph passes that changed its graph, in order.
     """
 
     id: str
@@ -155,6 +156,7 @@ class Artifact:
     verified_with: Proof
     golden_psnr: float
     gates: tuple[Gate, ...]
+    rewrites: tuple[str, ...] = ()
 
     @property
     def verdict(self) -> Verdict:

@@ -18,6 +18,7 @@ def build(
     generator: Annotated[str | None, typer.Option(help="module:factory of your own, instead of the source.")] = None,
     bench: Annotated[bool, typer.Option(help="Measure on this machine and judge the budget.")] = True,
     threads: Annotated[int, typer.Option(min=1, max=output.MAX_THREADS, help="Threads to measure with.")] = 2,
+    rewrites: output.Rewrites = None,
     json: output.Json = False,
 ) -> None:
     """Build a bundle: convert to every target, verify every file, measure here, write the report.
@@ -25,9 +26,11 @@ def build(
     Exit code 1 if a gate or budget does not hold; the bundle is written all the same, marked as failed.
     """
     from pocketlens.pipeline.build import build as work
+    from pocketlens.pipeline.rewriting import parse
 
+    chosen = None if rewrites is None else parse(rewrites)
     with output.progress() as notify:
-        made = work(recipe, out, generator=generator, bench=bench, threads=threads, notify=notify)
+        made = work(recipe, out, generator=generator, bench=bench, threads=threads, rewrites=chosen, notify=notify)
     report(made, json)
 
 

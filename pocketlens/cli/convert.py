@@ -27,11 +27,14 @@ def convert(
     ] = "",
     size: Annotated[str, typer.Option(help="Height x width in pixels.")] = "256x256",
     license: Annotated[str, typer.Option(help="SPDX expression of the weights.")] = "unknown",
+    rewrites: output.Rewrites = None,
     json: output.Json = False,
 ) -> None:
     """Convert a model and verify every file against it; all targets in fp16 if nothing is chosen."""
     from pocketlens.pipeline.convert import convert as work
+    from pocketlens.pipeline.rewriting import parse
 
+    chosen = parse(rewrites or "safe")
     with output.progress() as notify:
         emitted = work(
             model,
@@ -41,6 +44,7 @@ def convert(
             architecture=architecture,
             size=output.parse_size(size),
             license=license,
+            rewrites=chosen,
             notify=notify,
         )
     if json:
@@ -60,4 +64,5 @@ def _plain(emitted: "Emitted") -> dict[str, object]:
         "ssim": scores.ssim,
         "largest_error": scores.largest_error,
         "verified_with": facts,
+        "rewrites": emitted.rewrites,
     }

@@ -19,6 +19,21 @@ def inspect(
     ] = "",
     size: Annotated[str, typer.Option(help="Height x width in pixels.")] = "256x256",
     graph: Annotated[Path | None, typer.Option(help="Also write the graph to this .onnx file.")] = None,
+    explain: Annotated[
+        bool, typer.Option("--explain", help="The graph before and after rewrites, and its costliest layers.")
+    ] = False,
+    profile: Annotated[
+        bool, typer.Option("--profile", help="With measured times of layers; implies --explain.")
+    ] = False,
+    target: Annotated[
+        list[str] | None, typer.Option("-t", "--target", help="To explain: onnx, openvino, tflite (default), coreml.")
+    ] = None,
+    rewrites: output.Rewrites = None,
+    gmacs: Annotated[
+        float, typer.Option(min=0.001, help="Estimates: 10^9 multiply-adds a second of the device.")
+    ] = 20.0,
+    gbytes: Annotated[float, typer.Option(min=0.001, help="Estimates: 10^9 bytes a second of its memory.")] = 10.0,
+    threads: Annotated[int, typer.Option(min=1, max=output.MAX_THREADS, help="Threads to profile with.")] = 2,
     json: output.Json = False,
 ) -> None:
     """Show what a model or bundle is and, target by target, whether it can be converted and why not."""
@@ -28,6 +43,26 @@ def inspect(
         return
     if graph is not None and path.exists() and graph.exists() and graph.samefile(path):
         raise InputError(f"the graph would replace the model {path}", do="choose another name")
+    if explain or profile:
+        if graph is not None:
+            raise InputError("--graph does not go with --explain", do="run inspect twice")
+        from pocketlens.cli import explain as explained
+        from pocketlens.converters.roofline import Machine
+        from pocketlens.pipeline.explain import explain as work
+        from pocketlens.pipeline.rewriting import parse
+
+        found_costs = work(
+            model,
+            architecture=architecture,
+            size=output.parse_size(size),
+            targets=tuple(dict.fromkeys(target or ["tflite"])),
+            rewrites=parse(rewrites or "safe"),
+            machine=Machine(gmacs, gbytes),
+            measure=profile,
+            threads=threads,
+        )
+        explained.show(found_costs, json)
+        return
     from pocketlens.pipeline.inspect import inspect as look
 
     found = look(model, architecture=architecture, size=output.parse_size(size), save=graph)

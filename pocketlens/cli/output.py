@@ -22,6 +22,12 @@ Threads = Annotated[
     int | None, typer.Option(min=1, max=MAX_THREADS, help="Threads of the runtime; its own choice if left out.")
 ]
 Runtime = Annotated[str | None, typer.Option(help="onnxruntime, openvino, litert, coreml or mil.")]
+Rewrites = Annotated[
+    str | None,
+    typer.Option(
+        help="none, safe (what needs no measuring), auto (what is faster here), or NAME,NAME: see docs/rewrites.md."
+    ),
+]
 
 _COLOURS = {"pass": "green", "yes": "green", "ok": "green", "fail": "red", "no": "red", "unstable": "yellow"}
 

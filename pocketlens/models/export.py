@@ -34,6 +34,11 @@ def export(module: nn.Module, height: int, width: int, ranges: Ranges, exporter:
     Raises:
         InputError: The module cannot run at this size, or torch cannot export it.
     """
+    return prepare(captured(module, height, width, exporter), height, width, ranges)
+
+
+def captured(module: nn.Module, height: int, width: int, exporter: str | None = None) -> "ir.Model":
+    """What torch makes of a generator, before anything of ours is done to it; see :func:`export`."""
     module.eval()
     example = torch.zeros(1, 3, height, width)
     try:
@@ -43,10 +48,6 @@ def export(module: nn.Module, height: int, width: int, ranges: Ranges, exporter:
         raise InputError(
             f"the generator fails at {height} x {width}: {error}", do="choose a size that it can take"
         ) from error
-    return prepare(_captured(module, example, exporter), height, width, ranges)
-
-
-def _captured(module: nn.Module, example: torch.Tensor, exporter: str | None) -> "ir.Model":
     first = ""
     for name in EXPORTERS if exporter is None else (exporter,):
         try:

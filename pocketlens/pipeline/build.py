@@ -19,6 +19,7 @@ from pocketlens.pipeline.budgets import budget_from
 from pocketlens.pipeline.draft import draft_of, licenses_of
 from pocketlens.pipeline.pictures import judges
 from pocketlens.pipeline.produce import Notify, Produced, produce
+from pocketlens.pipeline.rewriting import Choice, check
 from pocketlens.recipe import Recipe
 from pocketlens.runtimes.adapter import runtime_for
 
@@ -62,6 +63,7 @@ def build(
     generator: "nn.Module | str | None" = None,
     bench: bool = True,
     threads: int = THREADS,
+    rewrites: Choice | None = None,
     notify: Notify = lambda what, done, total: None,
 ) -> Build:
     """Build a bundle.
@@ -74,6 +76,7 @@ def build(
             and ``output_range`` are taken from the recipe, else from attributes of these names, else 0..255.
         bench: Measure the artifacts on this machine and judge the budget.
         threads: To measure with.
+        rewrites: Which rewrites each target gets, instead of the recipe's; see :mod:`pocketlens.pipeline.rewriting`.
         notify: Told about progress.
 
     Returns:
@@ -112,7 +115,9 @@ def build(
         about.name, about.version, about.description, about.license, ", ".join(about.attribution) or "unknown"
     )
     folder = base / recipe.pictures.judge if recipe.pictures.judge else None
-    made = produce(source, labels, recipe.targets.chosen(), [judges(folder, *size) for size in about.sizes], notify)
+    judged = [judges(folder, *size) for size in about.sizes]
+    chosen = check(recipe.rewrites.keep if rewrites is None else rewrites)
+    made = produce(source, labels, recipe.targets.chosen(), judged, notify, rewrites=chosen)
     document = _measured(made, threads, budget, notify) if bench else None
     verdicts = judge_all(document, budget) if document else []
     notify("bundle", 1, 1)

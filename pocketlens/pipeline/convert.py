@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from pocketlens.bundle import licensing
@@ -10,6 +11,7 @@ from pocketlens.files import artifact_files, copy, whole
 from pocketlens.models.source import resolve
 from pocketlens.pipeline.pictures import judges
 from pocketlens.pipeline.produce import Notify, produce
+from pocketlens.pipeline.rewriting import Choice
 from pocketlens.pipeline.stages import Emitted
 
 
@@ -22,6 +24,7 @@ def convert(
     architecture: str = "",
     size: tuple[int, int] = (256, 256),
     license: str = "unknown",
+    rewrites: Choice = "safe",
     notify: Notify = lambda what, done, total: None,
 ) -> list[Emitted]:
     """Convert one model and verify every file.
@@ -34,6 +37,7 @@ def convert(
         architecture: The generator's architecture, for checkpoints.
         size: Height and width in pixels.
         license: SPDX expression that goes into every artifact.
+        rewrites: Which rewrites each target gets; see :mod:`pocketlens.pipeline.rewriting`.
         notify: Told about progress.
 
     Returns:
@@ -47,7 +51,7 @@ def convert(
     source = resolve(model, base=Path.cwd(), architecture=architecture)
     labels = Labels(re.sub(r"[^A-Za-z0-9._-]", "-", source.name), license=licensing.check(license))
     wanted = {target: list(precisions) for target in (targets or SUFFIXES)}
-    (produced,) = produce(source, labels, wanted, [judges(None, *size)], notify)
+    (produced,) = produce(source, labels, wanted, [judges(None, *size)], notify, rewrites=rewrites)
     return [_copied(emitted, output) for emitted in produced.artifacts]
 
 
@@ -55,12 +59,4 @@ def _copied(emitted: Emitted, output: Path) -> Emitted:
     for file in reversed(artifact_files(emitted.path)):  # an .xml last: it is what is loaded
         with whole(output / file.name) as part:
             copy(file, part)
-    return Emitted(
-        emitted.id,
-        emitted.target,
-        emitted.precision,
-        emitted.height,
-        emitted.width,
-        output / emitted.path.name,
-        emitted.verified,
-    )
+    return replace(emitted, path=output / emitted.path.name)

@@ -79,6 +79,7 @@ def _artifact(emitted: Emitted, recipe: Recipe) -> ArtifactDraft:
             if limit is not None
         ),
         min_os=min_os(emitted.target, emitted.precision),
+        rewrites=emitted.rewrites,
     )
 
 

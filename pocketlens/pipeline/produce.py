@@ -11,6 +11,7 @@ from pocketlens.images import Floats
 from pocketlens.models.source import Source
 from pocketlens.pipeline import stages
 from pocketlens.pipeline.pictures import Judges
+from pocketlens.pipeline.rewriting import Choice, names_for
 from pocketlens.pipeline.stages import Emitted
 
 Notify = Callable[[str, int, int], None]
@@ -38,7 +39,8 @@ def produce(
     targets: Mapping[str, Sequence[str]],
     judged: Sequence[Judges],
     notify: Notify,
-    rewrites: Mapping[str, Sequence[str]] | None = None,
+    *,
+    rewrites: Choice = "safe",
 ) -> list[Produced]:
     """Export, emit and verify. Every size's operators are checked before any file is written.
 
@@ -48,14 +50,14 @@ def produce(
         targets: Target → precisions.
         judged: Judge pictures, one set a size.
         notify: Told about progress.
-        rewrites: Target → rewrites of the graph that it is emitted from; what is left out takes the target's defaults.
+        rewrites: Which rewrites each target gets; see :mod:`pocketlens.pipeline.rewriting`.
 
     Raises:
         UnsupportedError: A target cannot express an operator.
         VerificationError: A file does not compute what the teacher computes.
     """
     check_targets(targets)
-    chosen = {target: _rewrites(target, rewrites) for target in targets}
+    names = {target: names_for(rewrites, target) for target in targets}
     for judges in judged:
         _check_size(source, *judges.pictures[0].shape[:2])
     wanted = [(target, precision) for target, precisions in targets.items() for precision in precisions]
@@ -65,26 +67,26 @@ def produce(
         height, width = judges.pictures[0].shape[:2]
         notify(f"graph {height}x{width}", done, steps)
         teachers.append(stages.references(source, judges))
-        graphs.append(stages.graph_of(source, height, width, judges, teachers[-1]))
+        graph = stages.graph_of(source, height, width, judges, teachers[-1])
+        graphs.append({t: stages.rewritten(graph, names[t], judges, teachers[-1]) for t in targets})
         done += 1
     keys = [
-        {(t, p): stages.artifact_key(graph, t, p, labels, judges, source, chosen[t]) for t, p in wanted}
-        for graph, judges in zip(graphs, judged, strict=True)
+        {(t, p): stages.artifact_key(of[t].path, t, p, labels, judges, source) for t, p in wanted}
+        for of, judges in zip(graphs, judged, strict=True)
     ]
-    for graph, by_artifact in zip(graphs, keys, strict=True):
-        missing = sorted({t for (t, _), key in by_artifact.items() if not is_cached("artifact", key)})
-        if missing:
+    for of, by_artifact in zip(graphs, keys, strict=True):
+        for missing in sorted({t for (t, _), key in by_artifact.items() if not is_cached("artifact", key)}):
+            from pocketlens.converters import graph as hub
             from pocketlens.converters.emitter import refuse
 
-            for target in missing:
-                refuse(stages.rewritten(graph, chosen[target]), [target])
+            refuse(hub.load(of[missing].path), [missing])
     produced = []
-    for judges, references, graph, by_artifact in zip(judged, teachers, graphs, keys, strict=True):
+    for judges, references, of, by_artifact in zip(judged, teachers, graphs, keys, strict=True):
         emitted = []
         for (target, precision), key in by_artifact.items():
             height, width = judges.pictures[0].shape[:2]
             notify(f"{target}-{precision}-{height}x{width}", done, steps)
-            emitted.append(stages.emit(graph, target, precision, labels, judges, references, key, chosen[target]))
+            emitted.append(stages.emit(of[target], target, precision, labels, judges, references, key))
             done += 1
         produced.append(Produced(judges, tuple(references), tuple(emitted)))
     notify("verified", steps, steps)
@@ -100,14 +102,6 @@ def check_targets(targets: Mapping[str, Sequence[str]]) -> None:
     for target, wanted in targets.items():
         for precision in wanted:
             precisions.check(target, precision)
-
-
-def _rewrites(target: str, given: Mapping[str, Sequence[str]] | None) -> tuple[str, ...]:
-    from pocketlens.converters.rewrites import registry
-
-    if given is not None and target in given:
-        return registry.ordered(given[target])
-    return registry.defaults(target)
 
 
 def _check_size(source: Source, height: int, width: int) -> None:

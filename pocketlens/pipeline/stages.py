@@ -54,6 +54,7 @@ class Emitted:
     Attributes:
         id: ``<target>-<precision>-<height>x<width>``.
         path: The file (for OpenVINO the ``.xml``, its ``.bin`` beside it) or ``.mlpackage`` folder, in the cache.
+        rewrites: Those that changed its graph, in order.
     """
 
     id: str
@@ -63,6 +64,20 @@ class Emitted:
     width: int
     path: Path
     verified: Verified
+    rewrites: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Rewritten:
+    """A graph as a target wants it.
+
+    Attributes:
+        path: Its ``.onnx`` file, in the cache.
+        rewrites: Those that changed something, in order.
+    """
+
+    path: Path
+    rewrites: tuple[str, ...]
 
 
 @cache
@@ -147,6 +162,35 @@ def graph_of(source: Source, height: int, width: int, judges: Judges, teachers: 
     return cached("graph", key, make) / "graph.onnx"
 
 
+def rewritten(graph: Path, names: Sequence[str], judges: Judges, teachers: Sequence[Floats]) -> Rewritten:
+    """A graph after some rewrites, checked against the teacher as the graph itself was.
+
+    Raises:
+        InputError: There is no such rewrite.
+        VerificationError: The rewritten graph does not compute what the teacher computes.
+    """
+
+    def make(folder: Path) -> None:
+        from pocketlens.converters import graph as hub
+        from pocketlens.converters.rewrites import registry
+        from pocketlens.converters.verify import verify_artifact
+
+        model = hub.load(graph)
+        changed = registry.apply(model, names)
+        (folder / "rewrites.json").write_text(json.dumps(changed))
+        if changed:
+            hub.check(model)
+            hub.save(model, folder / "graph.onnx")
+            verify_artifact(folder / "graph.onnx", GRAPH_FLOOR, judges.pictures, teachers)
+
+    if not names:
+        return Rewritten(graph, ())
+    key = key_of(graph=sha256(graph), names=list(names), code=code(), tools=toolchain(), judges=judges.digest())
+    entry = cached("rewritten", key, make)
+    changed = tuple(json.loads((entry / "rewrites.json").read_text()))
+    return Rewritten(entry / "graph.onnx" if changed else graph, changed)
+
+
 def export_graphs(source: Source, height: int, width: int) -> "Iterator[ir.Model]":
     """The graph of a source at a size, in memory and not checked against it yet, in every way that there is.
 
@@ -179,17 +223,6 @@ def export_graphs(source: Source, height: int, width: int) -> "Iterator[ir.Model
         raise refused
 
 
-def rewritten(graph: Path, rewrites: Sequence[str]) -> "ir.Model":
-    """The graph of a file, with rewrites of :mod:`pocketlens.converters.rewrites.registry` applied."""
-    from pocketlens.converters import graph as hub
-    from pocketlens.converters.rewrites.registry import apply
-
-    model = hub.load(graph)
-    if apply(model, rewrites):
-        hub.check(model)
-    return model
-
-
 def artifact_key(
     graph: Path,
     target: str,
@@ -197,24 +230,22 @@ def artifact_key(
     labels: Labels,
     judges: Judges,
     source: Source,
-    rewrites: Sequence[str] = (),
 ) -> str:
     """What an artifact and its verification depend on."""
     return key_of(
         graph=sha256(graph), target=target, precision=precision, labels=asdict(labels), judges=judges.digest(),
-        source=source.key, rewrites=list(rewrites), code=code(), tools=toolchain(),
+        source=source.key, code=code(), tools=toolchain(),
     )  # fmt: skip
 
 
 def emit(
-    graph: Path,
+    graph: Rewritten,
     target: str,
     precision: str,
     labels: Labels,
     judges: Judges,
     teachers: Sequence[Floats],
     key: str,
-    rewrites: Sequence[str] = (),
 ) -> Emitted:
     """Write one artifact of the rewritten graph and verify it; nothing is kept of one that is wrong.
 
@@ -225,11 +256,12 @@ def emit(
     name = f"{target}-{precision}-{height}x{width}"
 
     def make(folder: Path) -> None:
+        from pocketlens.converters import graph as hub
         from pocketlens.converters.emitter import emitter
         from pocketlens.converters.verify import verify_artifact
 
         path = folder / (name + SUFFIXES[target])
-        emitter(target).emit(rewritten(graph, rewrites), precision, labels, path)
+        emitter(target).emit(hub.load(graph.path), precision, labels, path)
         verified = verify_artifact(path, FLOORS[precision], judges.pictures, teachers)
         data = {f.name: getattr(verified, f.name) for f in fields(verified) if f.name != "worst_picture"}
         (folder / "verified.json").write_text(json.dumps(data, default=asdict))
@@ -240,4 +272,4 @@ def emit(
     scores = tuple(Scores(**one) for one in found.pop("scores"))
     worst, picture = Scores(**found.pop("worst")), images.read(entry / "worst.png")
     verified = Verified(scores=scores, worst=worst, worst_picture=picture, **found)
-    return Emitted(name, target, precision, height, width, entry / (name + SUFFIXES[target]), verified)
+    return Emitted(name, target, precision, height, width, entry / (name + SUFFIXES[target]), verified, graph.rewrites)

@@ -126,6 +126,18 @@ def test_convert_and_inspect_an_onnx_file(tmp_path: Path) -> None:
         assert "is not a size" in call("inspect", tmp_path / "mine.onnx", "--size", wrong, code=2).stderr
 
 
+def test_inspect_explains_in_80_columns(tmp_path: Path) -> None:
+    hub.save(small_graph(), tmp_path / "mine.onnx")
+    every = [word for target in ("onnx", "openvino", "tflite", "coreml") for word in ("-t", target)]
+    shown = call("inspect", tmp_path / "mine.onnx", "--size", "32x48", "--profile", "--threads", "1", *every).stdout
+    assert "measured in onnxruntime" in shown and "alone ms" in shown
+    assert max(map(len, shown.splitlines())) <= 80
+    found = json.loads(
+        call("inspect", tmp_path / "mine.onnx", "--size", "32x48", "--explain", "--gmacs", "1", "--json").stdout
+    )
+    assert found["machine"]["gmacs"] == 1 and found["sides"][1]["operators"]["Conv"] == 3
+
+
 def test_inspect_shows_a_bundle(bundle: Path) -> None:
     assert "tflite-fp16-32x48" in call("inspect", bundle).stdout
 

@@ -1,0 +1,25 @@
+"""Profiles OpenVINO IR files with the counters of OpenVINO's CPU plugin."""
+
+from pathlib import Path
+
+import numpy as np
+import openvino as ov
+from numpy.typing import NDArray
+
+
+def profile(
+    path: Path, pixels: NDArray[np.float32], threads: int | None, warm: int, frames: int
+) -> list[tuple[str, str, list[float]]]:
+    """See :class:`pocketlens.bench.profile.Profiler`. Layers that were merged into another one are not told."""
+    settings = {"PERF_COUNT": "YES", "INFERENCE_PRECISION_HINT": "f32", "PERFORMANCE_HINT": "LATENCY"}
+    if threads:
+        settings["INFERENCE_NUM_THREADS"] = str(threads)
+    request = ov.Core().compile_model(path, "CPU", settings).create_infer_request()
+    found: dict[str, tuple[str, list[float]]] = {}
+    for turn in range(warm + frames):
+        request.infer([pixels], share_inputs=True)
+        for told in request.get_profiling_info() if turn >= warm else ():
+            if told.status == ov.ProfilingInfo.Status.EXECUTED:
+                _, times = found.setdefault(told.node_name, (f"{told.node_type} {told.exec_type}", []))
+                times.append(told.real_time.total_seconds() * 1000)
+    return [(name, operator, times) for name, (operator, times) in found.items()]
