@@ -23,6 +23,10 @@ MAX_PIXELS = 100_000_000
 """Largest picture that is decoded, in pixels; a larger one is refused before its pixels are read."""
 
 
+LUMA = np.array([0.299, 0.587, 0.114])
+"""What each colour adds to grey (ITU-R BT.601, as Pillow converts)."""
+
+
 @dataclass(frozen=True)
 class Decoded:
     """A picture and what was taken off it: ``alpha`` is ``uint8 [height, width]``, or None if it had none."""
@@ -131,6 +135,35 @@ def to_uint8(pixels: NDArray[Any]) -> Picture:
     """
     rounded: Picture = np.rint(np.fmin(np.fmax(pixels, 0), 255)).astype(np.uint8)
     return rounded
+
+
+def coloured(picture: Picture) -> Picture:
+    """The colours of a picture as ``uint8 [H, W, 3]``: grey is repeated, alpha left out."""
+    if picture.ndim == 2 or picture.shape[2] == 1:
+        return np.repeat(picture.reshape(*picture.shape[:2], 1), 3, axis=2)
+    return np.ascontiguousarray(picture[..., :3])
+
+
+def recolour(original: Picture, colours: Picture) -> Picture:
+    """Colours in the kind of picture that they were taken from with :func:`coloured`: grey, or with its alpha.
+
+    Args:
+        original: ``uint8`` ``[H, W]``, or ``[H, W, C]`` with 1, 3 or 4 channels.
+        colours: ``uint8 [h, w, 3]``; if it is smaller, it is the middle of ``original``.
+
+    Example:
+        >>> recolour(np.zeros((4, 4), np.uint8), np.full((4, 4, 3), 7, np.uint8)).shape
+        (4, 4)
+    """
+    if original.ndim == 2 or original.shape[2] == 1:
+        grey = to_uint8(colours @ LUMA)
+        return grey if original.ndim == 2 else grey[..., None]
+    if original.shape[2] == 3:
+        return colours
+    height, width = colours.shape[:2]
+    top, left = (original.shape[0] - height) // 2, (original.shape[1] - width) // 2
+    alpha = original[top : top + height, left : left + width, 3:]
+    return np.concatenate([colours, alpha], axis=2)
 
 
 def folder(path: Path) -> list[Path]:

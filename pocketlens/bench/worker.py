@@ -34,7 +34,7 @@ from numpy.typing import NDArray
 
 from pocketlens import quality
 from pocketlens.errors import InputError, MissingError, PocketlensError
-from pocketlens.runtimes.adapter import Layout, Player, Runtime, runtime_for
+from pocketlens.runtimes.adapter import Player, Runtime, runtime_for
 from pocketlens.runtimes.session import Session
 
 _NS = 1e6
@@ -45,19 +45,14 @@ class _Timed:
 
     def __init__(self, player: Player) -> None:
         self._player = player
-        self.layout: Layout = player.layout
-        self.size = player.size
-        self.facts = player.facts
+        self.inputs, self.outputs, self.facts = player.inputs, player.outputs, player.facts
+        self.feed, self.result, self.close = player.feed, player.result, player.close
         self.took_ns = 0
 
-    def play(self, pixels: NDArray[np.float32]) -> NDArray[np.float32]:
+    def run(self) -> None:
         start = perf_counter_ns()
-        result = self._player.play(pixels)
+        self._player.run()
         self.took_ns = perf_counter_ns() - start
-        return result
-
-    def close(self) -> None:
-        self._player.close()
 
 
 class _Worker:
@@ -83,7 +78,7 @@ class _Worker:
         load_ms = (perf_counter_ns() - start) / _NS
         self._session = Session(self._player, chosen.name)
         facts = {key: value for key, value in self._player.facts.items() if isinstance(value, str | int | None)}
-        return {"load_ms": load_ms, "size": self._player.size, "facts": facts, "baseline_mb": baseline}
+        return {"load_ms": load_ms, "size": self._session.size, "facts": facts, "baseline_mb": baseline}
 
     def first(self, picture: str, expected: str | None) -> dict[str, Any]:
         self._image = np.load(picture, allow_pickle=False)

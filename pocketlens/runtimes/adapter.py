@@ -1,40 +1,76 @@
-"""What a runtime adapter is: one module in this folder with ``open``, and one line in :data:`RUNTIMES`."""
+"""What a runtime adapter is: one module in this folder with ``open``, and one line in :data:`RUNTIMES`.
 
+``docs/adding-a-runtime.md`` shows how to add one.
+"""
+
+import contextlib
+import re
 import sys
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Protocol
 
-import numpy as np
 from numpy.typing import NDArray
 
-from pocketlens.errors import InputError, MissingError
+from pocketlens.errors import InputError, MissingError, PocketlensError
+from pocketlens.runtimes.ports import Layout, Port
 
-Layout = Literal["NCHW", "NHWC"]
+_NEWER = re.compile(r"(?i)ir.?version|opset|op version|version \d+ .*(support|regist)|didn't find op|newer version")
+
+
+@dataclass(frozen=True)
+class Options:
+    """How to play; the same names in every runtime, and None everywhere is the runtime's own choice.
+
+    Attributes:
+        threads: Number of threads.
+        delegate: What computes inside the runtime; see ``delegates`` of each in :data:`RUNTIMES`.
+        precision: What to compute in, where the runtime can choose: ``fp32``, ``bf16``, ``fp16`` or ``auto``.
+        device: ``cpu``, ``gpu``, ``npu`` or ``auto``.
+        size: Height and width to compute at, for an artifact that leaves them open.
+    """
+
+    threads: int | None = None
+    delegate: str | None = None
+    precision: str | None = None
+    device: str | None = None
+    size: tuple[int, int] | None = None
 
 
 class Player(Protocol):
-    """An artifact loaded in a runtime.
+    """An artifact loaded in a runtime. Not for two threads at a time.
 
     Attributes:
-        layout: The order of the artifact's own axes.
-        size: Height and width of the picture that it takes, in pixels.
+        inputs: What goes in, in the runtime's order.
+        outputs: What comes out.
         facts: What the runtime says of itself: ``version``, ``threads``, ``precision`` (the one really computed in).
     """
 
-    layout: Layout
-    size: tuple[int, int]
+    inputs: tuple[Port, ...]
+    outputs: tuple[Port, ...]
     facts: dict[str, Any]
 
-    def play(self, pixels: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Run one picture: ``float32``, 0..255, batch 1, in the artifact's layout, in and out."""
+    def feed(self, index: int) -> NDArray[Any]:
+        """The array to write an input into, of its port's type and shape; good until the next :meth:`run`."""
+        ...
+
+    def run(self) -> None:
+        """Compute the outputs from what was written into the inputs.
+
+        Raises:
+            InputError: The artifact fails while it plays.
+        """
+        ...
+
+    def result(self, index: int) -> NDArray[Any]:
+        """An output, of its port's type and shape; good until the next :meth:`run`."""
         ...
 
     def close(self) -> None:
-        """Free what the runtime holds; afterwards ``play`` may not be called."""
+        """Free what the runtime holds; afterwards nothing else may be called."""
         ...
 
 
@@ -44,11 +80,15 @@ class Runtime:
 
     Attributes:
         name: As users write it.
-        module: The adapter's module; it has ``open(path: Path, threads: int | None) -> Player`` and ``version() -> str``.
+        module: The adapter's module; it has ``open(path: Path, options: Options) -> Player`` and ``version() -> str``.
         suffixes: The artifacts that it plays.
         libraries: Import names, one of which must be installed.
         install: The command that installs it.
         platform: The only ``sys.platform`` that it runs on, or empty.
+        layout: The usual order of axes in its artifacts.
+        devices: The devices that can be asked for; the first is the default.
+        delegates: The delegates that can be asked for; ``"*"`` stands for a path of a library.
+        precisions: The precisions that can be asked for.
     """
 
     name: str
@@ -57,6 +97,10 @@ class Runtime:
     libraries: tuple[str, ...]
     install: str
     platform: str = ""
+    layout: Layout = "NCHW"
+    devices: tuple[str, ...] = ("cpu",)
+    delegates: tuple[str, ...] = field(default=())
+    precisions: tuple[str, ...] = field(default=())
 
     def missing(self) -> str:
         """Why it cannot be used on this machine, or an empty string."""
@@ -66,20 +110,26 @@ class Runtime:
             return f"{self.libraries[0]} is not installed"
         return ""
 
-    def open(self, path: Path, threads: int | None = None) -> Player:
+    def open(self, path: Path, options: Options | int | None = None) -> Player:
         """Load an artifact.
+
+        Args:
+            path: The artifact.
+            options: How to play it; a number stands for the threads alone.
 
         Raises:
             MissingError: The runtime is not installed, or does not run on this machine.
-            InputError: The file is absent, or is not what this runtime plays.
+            InputError: The file is absent, or is not what this runtime plays, or an option is not one of its.
         """
+        asked = options if isinstance(options, Options) else Options(threads=options)
         if reason := self.missing():
             raise MissingError(f"runtime {self.name!r} cannot be used: {reason}", do=self.install)
         if path.suffix not in self.suffixes:
             raise InputError(f"{self.name} does not play {path.name}", do=f"it plays {', '.join(self.suffixes)}")
         if not path.exists():
             raise InputError(f"{path} does not exist", do="check the path")
-        player: Player = import_module(self.module).open(path, threads)
+        self._check(asked)
+        player: Player = import_module(self.module).open(path, asked)
         return player
 
     def version(self) -> str:
@@ -87,48 +137,18 @@ class Runtime:
         version: str = import_module(self.module).version()
         return version
 
-
-@dataclass(frozen=True)
-class End:
-    """What goes into an artifact or comes out of it, as its runtime tells.
-
-    Attributes:
-        name: In the artifact.
-        dtype: As numpy calls it, or the runtime if numpy has no such type.
-        shape: Anything but a number is an axis of no fixed length.
-    """
-
-    name: str
-    dtype: str
-    shape: tuple[Any, ...]
-
-
-def one_picture(path: Path, kind: str, ends: Sequence[End], layout: Layout) -> End:
-    """The only input or output of an artifact, if it is a picture of fixed size.
-
-    Args:
-        path: The artifact.
-        kind: ``"input"`` or ``"output"``, for the message.
-        ends: All of them.
-        layout: Where the channels must be.
-
-    Raises:
-        InputError: There are several or none, or it is no ``float32`` picture.
-    """
-    if len(ends) != 1:
-        names = ", ".join(repr(end.name) for end in ends)
-        raise InputError(f"{path} has {len(ends)} {kind}s ({names}), expected one picture", do="give a whole generator")
-    (end,) = ends
-    planar = layout == "NCHW"
-    fixed = len(end.shape) == 4 and all(isinstance(length, int) and length > 0 for length in end.shape)
-    if not fixed or end.shape[0] != 1 or end.shape[1 if planar else 3] != 3 or end.dtype != "float32":
-        expected = "[1, 3, height, width]" if planar else "[1, height, width, 3]"
-        found = f"{end.dtype} [{', '.join(map(str, end.shape))}]"
-        raise InputError(
-            f"{path} has the {kind} {end.name!r} of {found}, expected float32 {expected}",
-            do="give an artifact of Pocketlens: pocketlens convert makes one of a model",
-        )
-    return end
+    def _check(self, options: Options) -> None:
+        if options.threads is not None and options.threads < 1:
+            raise InputError(
+                f"threads is {options.threads}, expected at least 1", do="leave it out for the runtime's own choice"
+            )
+        for key, known in (("device", self.devices), ("delegate", self.delegates), ("precision", self.precisions)):
+            value = getattr(options, key)
+            if value is not None and value not in known and not ("*" in known and Path(value).is_file()):
+                names = ", ".join("a path of a library" if one == "*" else one for one in known)
+                raise InputError(
+                    f"{self.name} has no {key} {value!r}", do=f"choose from {names}" if known else "leave it out"
+                )
 
 
 _HERE = "pocketlens.runtimes"
@@ -136,10 +156,22 @@ RUNTIMES: dict[str, Runtime] = {
     runtime.name: runtime
     for runtime in (
         Runtime(
-            "onnxruntime", f"{_HERE}.onnxruntime", (".onnx",), ("onnxruntime",), "pip install 'pocketlens[onnxruntime]'"
+            "onnxruntime",
+            f"{_HERE}.onnxruntime",
+            (".onnx",),
+            ("onnxruntime",),
+            "pip install 'pocketlens[onnxruntime]'",
+            devices=("cpu", "gpu"),
+            delegates=("cpu", "xnnpack", "cuda", "coreml", "dml", "nnapi", "qnn"),
         ),
         Runtime(
-            "openvino", f"{_HERE}.openvino", (".xml", ".onnx"), ("openvino",), "pip install 'pocketlens[openvino]'"
+            "openvino",
+            f"{_HERE}.openvino",
+            (".xml", ".onnx"),
+            ("openvino",),
+            "pip install 'pocketlens[openvino]'",
+            devices=("cpu", "gpu", "npu", "auto"),
+            precisions=("fp32", "fp16", "bf16", "auto"),
         ),
         Runtime(
             "litert",
@@ -147,8 +179,19 @@ RUNTIMES: dict[str, Runtime] = {
             (".tflite",),
             ("ai_edge_litert", "tflite_runtime"),
             "pip install 'pocketlens[litert]'",
+            layout="NHWC",
+            delegates=("xnnpack", "none", "*"),
         ),
-        Runtime("coreml", f"{_HERE}.coreml", (".mlpackage",), ("coremltools",), "pip install coremltools", "darwin"),
+        Runtime(
+            "coreml",
+            f"{_HERE}.coreml",
+            (".mlpackage",),
+            ("coremltools",),
+            "pip install coremltools",
+            "darwin",
+            layout="NHWC",
+            devices=("auto", "cpu", "gpu", "npu"),
+        ),
         Runtime("mil", f"{_HERE}.mil", (".mlpackage",), ("coremltools",), "pip install 'pocketlens[build]'"),
     )
 }
@@ -179,3 +222,30 @@ def runtime_for(path: Path, name: str | None = None) -> Runtime:
         reasons = "; ".join(f"{r.name}: {r.missing()}" for r in able)
         raise MissingError(f"{path.name} cannot be played here ({reasons})", do=able[-1].install)
     return usable[0]
+
+
+@contextlib.contextmanager
+def playing(
+    runtime: str, path: Path, kinds: type[Exception] | tuple[type[Exception], ...], do: str, *, last: bool = False
+) -> Iterator[None]:
+    """Turn what a runtime raises into the user's error, and say so where the file is newer than the runtime.
+
+    Args:
+        runtime: The library, as the message names it.
+        path: The artifact.
+        kinds: What the runtime raises.
+        do: The next step, unless the file is too new.
+        last: Whether the last line of the runtime's message says most, not the first.
+
+    Raises:
+        InputError: In place of one of ``kinds``.
+    """
+    try:
+        yield
+    except PocketlensError:
+        raise
+    except kinds as error:
+        lines = [line.strip() for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
+        if _NEWER.search(str(error)):
+            do = f"it may be newer than this {runtime}: update it (pip install --upgrade), or choose another artifact"
+        raise InputError(f"{runtime} cannot play {path}: {lines[-1 if last else 0]}", do=do) from error

@@ -10,28 +10,31 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from pocketlens.errors import InputError
-from pocketlens.images import to_uint8
 from pocketlens.runtimes import apple
-from pocketlens.runtimes.adapter import Layout
+from pocketlens.runtimes.adapter import Options, playing
+from pocketlens.runtimes.ports import Port
+
+_UNITS = {"auto": "ALL", "cpu": "CPU_ONLY", "gpu": "CPU_AND_GPU", "npu": "CPU_AND_NE"}
 
 
 class _Player:
-    layout: Layout = "NHWC"
+    """Pictures go through Pillow, which is what coremltools takes."""
 
-    def __init__(self, path: Path, threads: int | None) -> None:
+    def __init__(self, path: Path, options: Options) -> None:
         ct = apple.coremltools()
-        try:
-            self._model = ct.models.MLModel(str(path), compute_units=ct.ComputeUnit.ALL)
+        units = getattr(ct.ComputeUnit, _UNITS[options.device or "auto"])
+        self._path = path
         # Core ML's compiler reports through RuntimeErrors, coremltools' own reader through several other types.
-        except Exception as error:
-            first = (str(error).strip().splitlines() or [type(error).__name__])[0]
-            raise InputError(f"Core ML cannot load {path}: {first}", do="check the package") from error
+        with playing("Core ML", path, Exception, "check the package"):
+            self._model = ct.models.MLModel(str(path), compute_units=units)
         description = self._model.get_spec().description
         image, stylized = description.input[0], description.output[0]
         if {image.type.WhichOneof("Type"), stylized.type.WhichOneof("Type")} != {"imageType"}:
             raise InputError(f"{path} does not take and give a picture", do="convert it with pictures in and out")
-        self._names = (image.name, stylized.name)
-        self.size = (int(image.type.imageType.height), int(image.type.imageType.width))
+        shape = (1, int(image.type.imageType.height), int(image.type.imageType.width), 3)
+        self.inputs = (Port(image.name, "uint8", shape),)
+        self.outputs = (Port(stylized.name, "uint8", shape),)
+        self._feed, self._result = np.zeros(shape, np.uint8), np.zeros(shape, np.uint8)
         # Core ML chooses the unit, the precision within it and the threads by itself, and does not say which.
         self.facts: dict[str, Any] = {
             "version": version(),
@@ -40,18 +43,24 @@ class _Player:
             "system": f"macOS {platform.mac_ver()[0]}",
         }
 
-    def play(self, pixels: NDArray[np.float32]) -> NDArray[np.float32]:
-        image, stylized = self._names
-        found = self._model.predict({image: Image.fromarray(to_uint8(pixels[0]))})[stylized]
-        return np.asarray(found.convert("RGB"), np.float32)[None]
+    def feed(self, index: int) -> NDArray[Any]:
+        return self._feed
+
+    def run(self) -> None:
+        with playing("Core ML", self._path, Exception, "check the package"):
+            found = self._model.predict({self.inputs[0].name: Image.fromarray(self._feed[0])})
+        self._result = np.asarray(found[self.outputs[0].name].convert("RGB"))[None]
+
+    def result(self, index: int) -> NDArray[Any]:
+        return self._result
 
     def close(self) -> None:
         del self._model
 
 
-def open(path: Path, threads: int | None) -> _Player:
+def open(path: Path, options: Options) -> _Player:
     """Load a package; see :mod:`pocketlens.runtimes.adapter`. Core ML takes no number of threads."""
-    return _Player(path, threads)
+    return _Player(path, options)
 
 
 def version() -> str:

@@ -1,7 +1,6 @@
-"""Plays ``.onnx`` files with onnxruntime on the CPU."""
+"""Plays ``.onnx`` files with onnxruntime."""
 
-import contextlib
-from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,55 +8,86 @@ import numpy as np
 import onnxruntime as ort
 from numpy.typing import NDArray
 
-from pocketlens.errors import InputError
-from pocketlens.runtimes.adapter import End, Layout, one_picture
+from pocketlens.errors import MissingError
+from pocketlens.runtimes.adapter import Options, playing
+from pocketlens.runtimes.ports import Port, settle
 
-_DTYPES = {"tensor(float)": "float32", "tensor(float16)": "float16"}
+_DTYPES = {"float": "float32", "double": "float64"}
+_PROVIDERS = {"cpu": "CPU", "gpu": "CUDA", "xnnpack": "Xnnpack", "coreml": "CoreML"}
 
 
 class _Player:
-    layout: Layout = "NCHW"
+    """The inputs lie in arrays that stay; where the outputs' shapes are known, they do too."""
 
-    def __init__(self, path: Path, threads: int | None) -> None:
-        options = ort.SessionOptions()
-        options.intra_op_num_threads = threads or 0
-        options.log_severity_level = 3
-        with _damage(path):
-            self._session = ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-        image = one_picture(path, "input", _ends(self._session.get_inputs()), "NCHW")
-        stylized = one_picture(path, "output", _ends(self._session.get_outputs()), "NCHW")
+    def __init__(self, path: Path, options: Options) -> None:
+        asked = f"{_PROVIDERS.get(name := _delegate(options), name.upper())}ExecutionProvider"
+        if asked not in ort.get_available_providers():
+            here = ", ".join(one.removesuffix("ExecutionProvider").lower() for one in ort.get_available_providers())
+            raise MissingError(f"this onnxruntime has no {name!r}, it has {here}", do="install one that has it")
+        settings = ort.SessionOptions()
+        settings.intra_op_num_threads = options.threads or 0
+        settings.log_severity_level = 3
         self._path = path
-        self._names = (image.name, stylized.name)
-        self.size = (image.shape[2], image.shape[3])
-        self.facts: dict[str, Any] = {"version": ort.__version__, "threads": threads, "precision": "fp32"}
+        with playing("onnxruntime", path, Exception, "check the file"):
+            providers = list(dict.fromkeys((asked, "CPUExecutionProvider")))
+            self._session = ort.InferenceSession(str(path), settings, providers=providers)
+            self.inputs = tuple(_port(one, options.size) for one in self._session.get_inputs())
+            self.outputs = tuple(_port(one, None) for one in self._session.get_outputs())
+            self._bound = self._session.io_binding()
+            self._feeds = [_array(port) for port in self.inputs]
+            self._results = [_array(port) for port in self.outputs]
+            for port, array in zip(self.inputs, self._feeds, strict=True):
+                self._bound.bind_input(port.name, "cpu", 0, array.dtype, array.shape, array.ctypes.data)
+            for port, array in zip(self.outputs, self._results, strict=True):
+                where = (0, array.dtype, array.shape, array.ctypes.data) if port.fixed else ()
+                self._bound.bind_output(port.name, "cpu", *where)
+            if not all(port.fixed for port in self.outputs) and all(port.fixed for port in self.inputs):
+                self.outputs = self._settled()
+        self.facts: dict[str, Any] = {"version": version(), "threads": options.threads, "precision": "fp32"}
+        if name != "cpu":
+            self.facts["delegate"] = name
 
-    def play(self, pixels: NDArray[np.float32]) -> NDArray[np.float32]:
-        image, stylized = self._names
-        with _damage(self._path):
-            result: NDArray[np.float32] = self._session.run([stylized], {image: pixels})[0]
-        return result
+    def feed(self, index: int) -> NDArray[Any]:
+        return self._feeds[index]
+
+    def run(self) -> None:
+        with playing("onnxruntime", self._path, Exception, "check the file"):
+            self._session.run_with_iobinding(self._bound)
+
+    def result(self, index: int) -> NDArray[Any]:
+        kept = self._results[index]
+        return kept if kept.size else self._bound.get_outputs()[index].numpy()
+
+    def _settled(self) -> tuple[Port, ...]:
+        """The outputs with the shapes that they really have, where the file leaves them open."""
+        self.run()
+        shapes = [found.shape() for found in self._bound.get_outputs()]
+        return tuple(replace(port, shape=tuple(shape)) for port, shape in zip(self.outputs, shapes, strict=True))
 
     def close(self) -> None:
-        del self._session
+        del self._bound, self._session
 
 
-def _ends(arguments: list[Any]) -> list[End]:
-    return [End(one.name, _DTYPES.get(one.type, one.type), tuple(one.shape)) for one in arguments]
+def _delegate(options: Options) -> str:
+    return options.delegate or options.device or "cpu"
 
 
-@contextlib.contextmanager
-def _damage(path: Path) -> Iterator[None]:
+def _port(one: Any, size: tuple[int, int] | None) -> Port:
+    kind = one.type.removeprefix("tensor(").removesuffix(")")
+    return Port(one.name, _DTYPES.get(kind, kind), settle(one.shape, size))
+
+
+def _array(port: Port) -> NDArray[Any]:
+    """Room for a port's values; empty where its shape is open or numpy has no such type, which picture ports are not."""
     try:
-        yield
-    # onnxruntime's errors derive from Exception one by one, with no common base.
-    except Exception as error:
-        first = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        raise InputError(f"onnxruntime cannot play {path}: {first}", do="check the file") from error
+        return np.zeros(port.shape if port.fixed else 0, port.dtype)
+    except TypeError:
+        return np.zeros(0)
 
 
-def open(path: Path, threads: int | None) -> _Player:
+def open(path: Path, options: Options) -> _Player:
     """Load an ``.onnx`` file; see :mod:`pocketlens.runtimes.adapter`."""
-    return _Player(path, threads)
+    return _Player(path, options)
 
 
 def version() -> str:

@@ -1,80 +1,85 @@
-"""Plays OpenVINO IR (``.xml`` with its ``.bin``) and ``.onnx`` files with OpenVINO on the CPU."""
+"""Plays OpenVINO IR (``.xml`` with its ``.bin``) and ``.onnx`` files with OpenVINO."""
 
-import contextlib
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import openvino as ov
 from numpy.typing import NDArray
 
-from pocketlens.errors import InputError
-from pocketlens.runtimes.adapter import End, Layout, one_picture
+from pocketlens.errors import MissingError
+from pocketlens.runtimes.adapter import Options, playing
+from pocketlens.runtimes.ports import Port, settle
 
-_DTYPES = {"f32": "float32", "f16": "float16"}
+_DTYPES = {"f32": "float32", "f16": "float16", "u8": "uint8", "i8": "int8"}
+_HINTS = {"fp32": "f32", "fp16": "f16", "bf16": "bf16", "auto": "dynamic"}
+_NAMES = {"f32": "fp32", "f16": "fp16"}
+_DO = "check the file, and the .bin beside an .xml"
 
 
 class _Player:
-    layout: Layout = "NCHW"
+    """The inputs and outputs lie in OpenVINO's own tensors, which numpy looks into."""
 
-    def __init__(self, path: Path, threads: int | None) -> None:
+    def __init__(self, path: Path, options: Options) -> None:
         core = ov.Core()
+        device = (options.device or "cpu").upper()
+        if device != "AUTO" and not any(one.split(".")[0] == device for one in core.available_devices):
+            here = ", ".join(core.available_devices).lower()
+            raise MissingError(f"OpenVINO finds no {device.lower()} here, it finds {here}", do="choose another device")
         # OpenVINO computes in bf16 by itself on CPUs that have it, which loses 40 dB: fp32 is asked for, and what it
         # really took is read back into the facts.
-        settings: dict[str, Any] = {"INFERENCE_PRECISION_HINT": "f32", "PERFORMANCE_HINT": "LATENCY"}
-        if threads:
-            settings["INFERENCE_NUM_THREADS"] = threads
-        with _damage(path):
-            model = core.read_model(path)
-            image = one_picture(path, "input", _ends(model.inputs), "NCHW")
-            one_picture(path, "output", _ends(model.outputs), "NCHW")
-            self._model = core.compile_model(model, "CPU", settings)
-            self._request = self._model.create_infer_request()
+        settings: dict[str, Any] = {"PERFORMANCE_HINT": "LATENCY"}
+        if options.precision != "auto":
+            settings["INFERENCE_PRECISION_HINT"] = _HINTS[options.precision or "fp32"]
+        if options.threads:
+            settings["INFERENCE_NUM_THREADS"] = options.threads
         self._path = path
-        self.size = (image.shape[2], image.shape[3])
-        effective = self._model.get_property("INFERENCE_PRECISION_HINT").to_string()
+        with playing("openvino", path, RuntimeError, _DO, last=True):
+            model = core.read_model(path)
+            wanted = {i: settle(_shape(one), options.size) for i, one in enumerate(model.inputs)}
+            if any(port.get_partial_shape().is_dynamic for port in model.inputs) and all(map(_fixed, wanted.values())):
+                model.reshape(wanted)
+            self.inputs, self.outputs = tuple(map(_port, model.inputs)), tuple(map(_port, model.outputs))
+            self._model = core.compile_model(model, device, settings)
+            self._request = self._model.create_infer_request()
+        effective = self._model.get_property("INFERENCE_PRECISION_HINT").to_string() if device == "CPU" else ""
         self.facts: dict[str, Any] = {
             "version": version(),
-            "threads": self._model.get_property("INFERENCE_NUM_THREADS"),
-            "precision": {"f32": "fp32", "f16": "fp16"}.get(effective, effective),
+            "threads": self._model.get_property("INFERENCE_NUM_THREADS") if device == "CPU" else None,
+            "precision": _NAMES.get(effective, effective),
         }
 
-    def play(self, pixels: NDArray[np.float32]) -> NDArray[np.float32]:
-        with _damage(self._path):
-            self._request.infer([pixels], share_inputs=True)
-            result: NDArray[np.float32] = self._request.get_output_tensor(0).data.copy()
-        return result
+    def feed(self, index: int) -> NDArray[Any]:
+        array: NDArray[Any] = self._request.get_input_tensor(index).data
+        return array
+
+    def run(self) -> None:
+        with playing("openvino", self._path, RuntimeError, _DO, last=True):
+            self._request.infer()
+
+    def result(self, index: int) -> NDArray[Any]:
+        array: NDArray[Any] = self._request.get_output_tensor(index).data
+        return array
 
     def close(self) -> None:
         del self._request, self._model
 
 
-def _ends(ports: list[Any]) -> list[End]:
-    shapes = [
-        tuple(axis.get_length() if axis.is_static else "?" for axis in port.get_partial_shape()) for port in ports
-    ]
-    types = [port.get_element_type().get_type_name() for port in ports]
-    return [
-        End(port.get_any_name() if port.get_names() else "", _DTYPES.get(kind, kind), shape)
-        for port, kind, shape in zip(ports, types, shapes, strict=True)
-    ]
+def _fixed(shape: tuple[Any, ...]) -> bool:
+    return all(isinstance(length, int) for length in shape)
 
 
-@contextlib.contextmanager
-def _damage(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except RuntimeError as error:
-        last = next((line.strip() for line in reversed(str(error).splitlines()) if line.strip()), "")
-        raise InputError(
-            f"openvino cannot play {path}: {last}", do="check the file, and the .bin beside an .xml"
-        ) from error
+def _shape(port: Any) -> tuple[Any, ...]:
+    return tuple(axis.get_length() if axis.is_static else "?" for axis in port.get_partial_shape())
 
 
-def open(path: Path, threads: int | None) -> _Player:
+def _port(port: Any) -> Port:
+    kind = port.get_element_type().get_type_name()
+    return Port(port.get_any_name() if port.get_names() else "", _DTYPES.get(kind, kind), _shape(port))
+
+
+def open(path: Path, options: Options) -> _Player:
     """Load an IR or ``.onnx`` file; see :mod:`pocketlens.runtimes.adapter`."""
-    return _Player(path, threads)
+    return _Player(path, options)
 
 
 def version() -> str:

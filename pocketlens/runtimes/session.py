@@ -1,5 +1,7 @@
-"""The session: one artifact loaded in one runtime, pictures in and pictures out."""
+"""The session: an artifact loaded in a runtime, pictures in and pictures out."""
 
+import threading
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Protocol
@@ -7,9 +9,16 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from pocketlens import images
 from pocketlens.errors import InputError
-from pocketlens.runtimes.adapter import Player, runtime_for
+from pocketlens.images import Floats, Picture, coloured, recolour
+from pocketlens.runtimes.adapter import RUNTIMES, Options, Player, runtime_for
+from pocketlens.runtimes.fitting import RESIZES, Resize, through
+from pocketlens.runtimes.loaded import Extra, Loaded
+from pocketlens.runtimes.pixels import Range
+from pocketlens.runtimes.ports import Port
+
+Size = tuple[int, int]
+Opener = Callable[[], Player]
 
 
 class Closing(Protocol):
@@ -23,72 +32,114 @@ class Closing(Protocol):
 class Session:
     """Plays an artifact, whatever its target, layout or number type.
 
-    A session belongs to one thread at a time; open one a thread for more.
+    Threads may share a session: their calls take turns, and closing waits for the one that plays. To play at the same
+    time, open one a thread.
 
     Example:
         >>> with open_artifact(Path("wave.bundle/artifacts/tflite-fp16-32x48.tflite")) as session:
         ...     session(picture).shape
         (32, 48, 3)
 
+    Args:
+        player: The artifact, loaded.
+        runtime: The name of its runtime.
+        path: Where it lies, for messages.
+        values: What black and white are to it; None for what it says itself, or 0..255 where it says nothing.
+        resize: How a picture of another size is made to fit; see :func:`pocketlens.runtimes.fitting.through`.
+        others: The same artifact for other sizes; each is loaded when a picture first needs it.
+        why: What :meth:`explain` says of how the artifact and the runtime were chosen.
+
     Attributes:
         runtime: The name of the runtime that plays.
-        size: Height and width that the artifact computes at, in pixels.
+        size: Height and width that the artifact computes at, in pixels; of several the first.
+        sizes: All of them.
+        resize: How a picture of another size is made to fit.
+        inputs: The inputs that the artifact has besides the picture.
         facts: Runtime version, threads, and the precision that is really computed in.
     """
 
-    def __init__(self, player: Player, runtime: str) -> None:
-        self.runtime = runtime
-        self.size = player.size
+    def __init__(
+        self,
+        player: Player,
+        runtime: str,
+        path: Path | None = None,
+        *,
+        values: Range | None = None,
+        resize: Resize = "stretch",
+        others: Mapping[Size, Opener] | None = None,
+        why: Sequence[str] = (),
+    ) -> None:
+        if resize not in RESIZES:
+            raise InputError(f"there is no resize {resize!r}", do=f"choose from {', '.join(RESIZES)}")
+        self._path = path or Path(runtime)
+        self._values = values
+        self._layout = RUNTIMES[runtime].layout if runtime in RUNTIMES else "NCHW"
+        first = self._load(player)
+        self.runtime, self.resize = runtime, resize
+        self.size = first.size
+        self.sizes: tuple[Size, ...] = (first.size, *(size for size in others or {} if size != first.size))
+        self.inputs: tuple[Port, ...] = first.extra
         self.facts: dict[str, Any] = {"runtime": runtime, **player.facts}
-        self._player: Player | None = player
+        self._loaded: dict[Size, Loaded] = {first.size: first}
+        self._others = dict(others or {})
         self._kept: list[Closing] = []
+        self._why = tuple(why)
+        self._turn = threading.RLock()
 
-    def __call__(self, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    def __call__(self, image: Picture, inputs: Extra | None = None) -> Picture:
         """Stylize a picture.
 
         Args:
-            image: ``uint8 [H, W, 3]``, RGB. Another size than :attr:`size` is stretched to it, and the result back.
+            image: ``uint8 [H, W, 3]``, RGB; or ``[H, W, 4]`` with alpha, which comes back as it was; or grey as
+                ``[H, W]`` or ``[H, W, 1]``, which comes back grey. Another size than :attr:`size` is made to fit.
+            inputs: What goes into the artifact's other inputs, by name; real values, also where it is quantized.
 
         Returns:
-            ``uint8 [H, W, 3]``, RGB, of the same size as ``image``.
+            ``uint8``, of the shape of ``image``; with ``resize="crop"`` its middle.
 
         Raises:
-            InputError: ``image`` has another shape or type, or the session is closed.
+            InputError: ``image`` or ``inputs`` have another shape or type, or the session is closed.
         """
         _check(image)
-        height, width = image.shape[:2]
-        stylized = images.to_uint8(self.floats(images.resize(image, *self.size)))
-        return images.resize(stylized, height, width)
+        loaded = self._for(image.shape[0], image.shape[1])
+        with self._turn:
+            if image.shape == (*loaded.size, 3):
+                return self._open(loaded).picture(image, inputs)
+            colours = coloured(image)
+            stylized = through(lambda part: self._open(loaded).picture(part, inputs), loaded.size, colours, self.resize)
+        return recolour(image, stylized)
 
-    def floats(self, image: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """The artifact's own output for a picture of exactly :attr:`size`: ``float32 [H, W, 3]``, not rounded.
+    def floats(self, image: Picture, inputs: Extra | None = None) -> Floats:
+        """The artifact's own output for a picture of exactly one of :attr:`sizes`: ``float32 [H, W, 3]``, not rounded.
 
         Raises:
             InputError: ``image`` has another size or type, or the session is closed.
         """
         _check(image)
-        if self._player is None:
-            raise InputError("the session is closed", do="load it again")
-        if image.shape[:2] != self.size:
+        if image.shape[:2] not in self.sizes or image.shape[2:] != (3,):
             raise InputError(
-                f"the picture is {image.shape[:2]}, the artifact computes at {self.size}", do="resize it first"
+                f"the picture is {image.shape}, the artifact computes at {self.size}", do="resize it first"
             )
-        pixels = image.astype(np.float32)[None]
-        planar = self._player.layout == "NCHW"
-        stylized = self._player.play(np.ascontiguousarray(pixels.transpose(0, 3, 1, 2)) if planar else pixels)[0]
-        return np.transpose(stylized, (1, 2, 0)) if planar else np.asarray(stylized)
+        with self._turn:
+            return self._open(self._for(*image.shape[:2])).floats(image, inputs)
+
+    def explain(self) -> str:
+        """Why this artifact plays in this runtime, and how: a few lines for people."""
+        facts = ", ".join(f"{key} {value}" for key, value in self.facts.items() if value is not None)
+        sizes = ", ".join(f"{height}x{width}" for height, width in self.sizes)
+        return "\n".join([*self._why, f"plays: {facts}", f"computes at: {sizes}; other sizes: {self.resize}"])
 
     def keep(self, resource: Closing) -> None:
         """Close something else after the runtime is freed, for instance the folder that the artifact was unpacked to."""
         self._kept.append(resource)
 
     def close(self) -> None:
-        """Free the runtime; closing twice is fine."""
-        if self._player is not None:
-            self._player.close()
-            self._player = None
-        while self._kept:
-            self._kept.pop().close()
+        """Free the runtime; closing twice is fine. A frame that another thread is playing is finished first."""
+        with self._turn:
+            while self._loaded:
+                self._loaded.popitem()[1].close()
+            while self._kept:
+                self._kept.pop().close()
 
     def __enter__(self) -> "Session":
         return self
@@ -98,28 +149,81 @@ class Session:
     ) -> None:
         self.close()
 
+    def _load(self, player: Player) -> Loaded:
+        try:
+            return Loaded(self._path, player, self._layout, self._values)
+        except BaseException:
+            player.close()
+            raise
+
+    def _open(self, loaded: Loaded) -> Loaded:
+        """The same, unless the session was closed while this thread waited for its turn."""
+        if self._loaded.get(loaded.size) is not loaded:
+            raise InputError("the session is closed", do="load it again")
+        return loaded
+
+    def _for(self, height: int, width: int) -> Loaded:
+        """What plays a picture: the smallest size that covers it, or else the largest."""
+        with self._turn:
+            if not self._loaded:
+                raise InputError("the session is closed", do="load it again")
+            if len(self.sizes) == 1 or (height, width) in self._loaded:
+                return self._loaded.get((height, width)) or self._loaded[self.size]
+            covering = [size for size in self.sizes if size[0] >= height and size[1] >= width]
+            size = min(covering, key=_area) if covering else max(self.sizes, key=_area)
+            if size not in self._loaded:
+                self._loaded[size] = self._load(self._others[size]())
+            return self._loaded[size]
+
+
+def _area(size: Size) -> int:
+    return size[0] * size[1]
+
 
 def _check(image: NDArray[np.uint8]) -> None:
-    if not isinstance(image, np.ndarray) or image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
+    shape = image.shape if isinstance(image, np.ndarray) else ()
+    if (
+        not isinstance(image, np.ndarray)
+        or image.dtype != np.uint8
+        or not (len(shape) == 2 or (len(shape) == 3 and shape[2] in (1, 3, 4)))
+    ):
         found = f"{image.dtype} {list(image.shape)}" if isinstance(image, np.ndarray) else type(image).__name__
         raise InputError(f"a picture is uint8 [H, W, 3], this is {found}", do="pocketlens.images.read gives one")
-    if 0 in image.shape:
-        raise InputError(f"the picture is empty: {list(image.shape)}", do="give one with pixels")
+    if 0 in shape:
+        raise InputError(f"the picture is empty: {list(shape)}", do="give one with pixels")
 
 
-def open_artifact(path: Path, runtime: str | None = None, threads: int | None = None) -> Session:
-    """Load one artifact file or folder.
+def open_artifact(
+    path: Path | str,
+    runtime: str | None = None,
+    threads: int | None = None,
+    *,
+    delegate: str | None = None,
+    precision: str | None = None,
+    device: str | None = None,
+    size: Size | None = None,
+    values: Range | None = None,
+    resize: Resize = "stretch",
+) -> Session:
+    """Load one artifact file or folder, whoever made it.
 
     Args:
         path: ``.onnx``, ``.xml`` (OpenVINO), ``.tflite`` or ``.mlpackage``.
         runtime: ``onnxruntime``, ``openvino``, ``litert``, ``coreml`` or ``mil``; None takes the first that plays it.
         threads: Number of threads, or None for the runtime's own choice.
+        delegate: What computes inside the runtime, for instance ``xnnpack``.
+        precision: What to compute in, where the runtime can choose: ``fp32``, ``fp16``, ``bf16`` or ``auto``.
+        device: ``cpu``, ``gpu``, ``npu`` or ``auto``.
+        size: Height and width to compute at, for an artifact that leaves them open.
+        values: What black and white are to the artifact, for instance ``(-1, 1)``; None for what its scale says, or
+            0..255 where it says nothing. Artifacts of Pocketlens need none.
+        resize: How a picture of another size is made to fit: ``stretch``, ``fit``, ``crop`` or ``tile``.
 
     Raises:
-        InputError: The file is absent or damaged, or the runtime does not play it.
+        InputError: The file is absent or damaged, or the runtime does not play it, or has no such option.
         MissingError: The runtime is not installed; the message says how to install it.
     """
-    if threads is not None and threads < 1:
-        raise InputError(f"threads is {threads}, expected at least 1", do="leave it out for the runtime's own choice")
+    path = Path(path)
     chosen = runtime_for(path, runtime)
-    return Session(chosen.open(path, threads), chosen.name)
+    options = Options(threads, delegate, precision, device, size)
+    return Session(chosen.open(path, options), chosen.name, path, values=values, resize=resize)

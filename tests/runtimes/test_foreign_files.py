@@ -9,6 +9,7 @@ from onnx import TensorProto, helper
 
 from pocketlens.errors import InputError
 from pocketlens.runtimes.session import open_artifact
+from tests.generators import picture
 
 PICTURE = [1, 3, 16, 16]
 
@@ -28,7 +29,7 @@ def _relu(path: Path, shape: list[int | str]) -> Path:
 @pytest.mark.parametrize("runtime", ["onnxruntime", "openvino"])
 @pytest.mark.parametrize(
     "shape",
-    [["n", 3, 16, 16], [1, 3, "height", "width"], [1, 16, 16, 3], [2, 3, 16, 16], [3, 16, 16], [1, 3, 0, 16], []],
+    [[1, 3, "height", "width"], [1, 16, 16, 16], [2, 3, 16, 16], [3, 16, 16], [1, 3, 0, 16], []],
 )
 def test_what_takes_no_picture_of_a_fixed_size(tmp_path: Path, runtime: str, shape: list[int | str]) -> None:
     with pytest.raises(InputError, match=r"expected float32 \[1, 3, height, width\]"):
@@ -36,15 +37,75 @@ def test_what_takes_no_picture_of_a_fixed_size(tmp_path: Path, runtime: str, sha
 
 
 @pytest.mark.parametrize("runtime", ["onnxruntime", "openvino"])
-def test_several_inputs_or_outputs(tmp_path: Path, runtime: str) -> None:
-    two = _save(
-        tmp_path / "a.onnx", [helper.make_node("Add", ["x", "z"], ["y"])], dict.fromkeys("xzy", PICTURE), "y"
-    )  # fmt: skip
-    with pytest.raises(InputError, match="2 inputs"):
-        open_artifact(two, runtime)
-    relus = [helper.make_node("Relu", ["x"], ["y"]), helper.make_node("Neg", ["x"], ["w"])]
-    with pytest.raises(InputError, match="2 outputs"):
-        open_artifact(_save(tmp_path / "b.onnx", relus, dict.fromkeys("xyw", PICTURE), "yw"), runtime)
+@pytest.mark.parametrize("shape", [["n", 3, 16, 24], ["n", 3, "height", "width"], [1, 16, 24, 3], [1, 16, "w", 3]])
+def test_open_axes_and_channels_last(tmp_path: Path, runtime: str, shape: list[int | str]) -> None:
+    with open_artifact(_relu(tmp_path / "m.onnx", shape), runtime, size=(16, 24)) as session:
+        assert session.size == (16, 24)
+        assert np.array_equal(session(picture(16, 24)), picture(16, 24))
+
+
+@pytest.mark.parametrize("runtime", ["onnxruntime", "openvino"])
+def test_several_inputs_and_outputs(tmp_path: Path, runtime: str) -> None:
+    nodes = [helper.make_node("Add", ["x", "z"], ["y"]), helper.make_node("Neg", ["x"], ["w"])]
+    path = _save(tmp_path / "a.onnx", nodes, {"x": PICTURE, "y": PICTURE, "z": [1], "w": PICTURE}, "yw")
+    image = picture(16, 16)
+    with open_artifact(path, runtime) as session:
+        assert [port.name for port in session.inputs] == ["z"]
+        more = session(image, inputs={"z": np.array([7.0])})
+        assert np.array_equal(more, np.minimum(image.astype(int) + 7, 255))
+        for wrong in (None, {}, {"y": np.zeros(1)}, {"z": np.zeros(2)}, {"z": np.array(["a"])}):
+            with pytest.raises(InputError, match="'z'"):
+                session(image, inputs=wrong)
+
+
+@pytest.mark.parametrize("runtime", ["onnxruntime", "openvino"])
+@pytest.mark.parametrize("kind", [TensorProto.FLOAT16, TensorProto.UINT8])
+def test_number_types(tmp_path: Path, runtime: str, kind: int) -> None:
+    ends = [helper.make_tensor_value_info(name, kind, PICTURE) for name in "xy"]
+    graph = helper.make_graph([helper.make_node("Max", ["x"], ["y"])], "g", ends[:1], ends[1:])
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=10), tmp_path / "m.onnx")
+    with open_artifact(tmp_path / "m.onnx", runtime) as session:
+        assert np.array_equal(session(picture(16, 16)), picture(16, 16))
+        assert np.array_equal(session.floats(picture(16, 16)), picture(16, 16).astype(np.float32))
+
+
+def test_another_range_of_values(tmp_path: Path) -> None:
+    with open_artifact(_relu(tmp_path / "m.onnx", PICTURE), values=(-1, 1)) as session:
+        assert np.array_equal(session(picture(16, 16)), np.maximum(picture(16, 16), 128))
+
+
+def test_a_file_that_is_newer_than_the_runtime(tmp_path: Path) -> None:
+    path = _relu(tmp_path / "m.onnx", PICTURE)
+    model = onnx.load(path)
+    model.ir_version = 99
+    onnx.save(model, path)
+    with pytest.raises(InputError, match="cannot play") as caught:
+        open_artifact(path, "onnxruntime")
+    assert "newer than this onnxruntime" in caught.value.do
+    model.ir_version, model.opset_import[0].version = 10, 99
+    onnx.save(model, path)
+    with pytest.raises(InputError, match="opset") as caught:
+        open_artifact(path, "onnxruntime")
+    assert "newer than this onnxruntime" in caught.value.do
+
+
+def test_a_converter_that_is_not_ours(shared: Path) -> None:
+    path = shared / "data/foreign/magenta_transfer_int8.tflite"
+    style = np.random.default_rng(0).normal(0, 0.2, (1, 1, 1, 100)).astype(np.float32)
+    image = picture(384, 384)
+    with open_artifact(path, threads=2, values=(0, 1)) as session:
+        (port,) = session.inputs
+        stylized = session(image, inputs={port.name: style})
+    from ai_edge_litert.interpreter import Interpreter
+
+    own = Interpreter(model_path=str(path), num_threads=2)
+    own.allocate_tensors()
+    own.set_tensor(own.get_input_details()[0]["index"], image[None].astype(np.float32) / 255)
+    own.set_tensor(own.get_input_details()[1]["index"], style)
+    own.invoke()
+    expected = np.rint(np.clip(own.get_tensor(own.get_output_details()[0]["index"])[0] * 255, 0, 255))
+    assert np.abs(stylized - expected).max() <= 1
+    assert stylized.std() > 5
 
 
 def test_what_fails_only_when_it_plays(tmp_path: Path) -> None:

@@ -12,18 +12,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pocketlens.errors import InputError
-from pocketlens.runtimes.adapter import Layout
+from pocketlens.runtimes.adapter import Options
 from pocketlens.runtimes.mil import package as packages
 from pocketlens.runtimes.mil import program as programs
+from pocketlens.runtimes.ports import Port
 
 _RGB, _BGR = 20, 30
 """``ImageFeatureType.ColorSpace`` in the specification."""
 
 
 class _Player:
-    layout: Layout = "NCHW"
+    """The picture lies in an array that stays."""
 
-    def __init__(self, path: Path, threads: int | None) -> None:
+    def __init__(self, path: Path, options: Options) -> None:
         import torch
 
         from pocketlens.runtimes.mil.interpreter import Interpreter
@@ -34,29 +35,37 @@ class _Player:
         description = package.spec.description
         if len(description.input) != 1 or len(description.output) != 1:
             raise packages.damaged(path, "its description does not have one input and one output")
-        self.size = _size(path, description.input[0], program.image.type.shape)
-        self._flips = (_reversed(path, description.input[0]), _reversed(path, description.output[0]))
+        image, stylized = description.input[0], description.output[0]
+        shape = (1, 3, *_size(path, image, program.image.type.shape))
+        self.inputs = (Port(image.name, "float32", shape, reverse=_reversed(path, image)),)
+        self.outputs = (Port(stylized.name, "float32", shape, reverse=_reversed(path, stylized)),)
+        self._feed = np.zeros(shape, np.float32)
+        self._result = self._feed
         self._interpreter = Interpreter(program)
-        self._threads = threads
+        self._threads = options.threads
         self.facts: dict[str, Any] = {
             "version": version(),
-            "threads": threads or torch.get_num_threads(),
+            "threads": options.threads or torch.get_num_threads(),
             "precision": program.precision,
             "interpreted": True,
         }
 
-    def play(self, pixels: NDArray[np.float32]) -> NDArray[np.float32]:
+    def feed(self, index: int) -> NDArray[Any]:
+        return self._feed
+
+    def run(self) -> None:
         import torch
 
-        given, taken = self._flips
         before = torch.get_num_threads()
         # torch has one number of threads for the whole process: it is put back.
         torch.set_num_threads(self._threads or before)
         try:
-            stylized = self._interpreter.run(np.ascontiguousarray(pixels[:, ::-1] if given else pixels))
+            self._result = self._interpreter.run(self._feed)
         finally:
             torch.set_num_threads(before)
-        return np.ascontiguousarray(stylized[:, ::-1] if taken else stylized)
+
+    def result(self, index: int) -> NDArray[Any]:
+        return self._result
 
     def close(self) -> None:
         del self._interpreter
@@ -82,9 +91,9 @@ def _reversed(path: Path, feature: Any) -> bool:
     return bool(space == _BGR)
 
 
-def open(path: Path, threads: int | None) -> _Player:
+def open(path: Path, options: Options) -> _Player:
     """Load a package; see :mod:`pocketlens.runtimes.adapter`. Takes seconds: torch and coremltools are imported."""
-    return _Player(path, threads)
+    return _Player(path, options)
 
 
 def version() -> str:

@@ -1,0 +1,106 @@
+"""How a picture of any size goes through an artifact of one size: stretch, fit, crop or tile."""
+
+from collections.abc import Callable
+from typing import Literal, get_args
+
+import numpy as np
+
+from pocketlens import images
+from pocketlens.images import Floats, Picture
+
+Resize = Literal["stretch", "fit", "crop", "tile"]
+RESIZES: tuple[Resize, ...] = get_args(Resize)
+Play = Callable[[Picture], Picture]
+"""Stylizes a picture of exactly the artifact's size."""
+
+OVERLAP = 0.25
+"""How much of a tile lies under its neighbour, at least, along each side."""
+
+
+def through(play: Play, size: tuple[int, int], image: Picture, resize: Resize) -> Picture:
+    """Stylize a picture of any size.
+
+    Args:
+        play: What stylizes.
+        size: The height and width that it takes.
+        image: ``uint8 [H, W, 3]``.
+        resize: ``stretch`` changes the shape and changes it back. ``fit`` keeps the shape; what is left over is filled
+            with the picture's edge, and cut off again. ``crop`` takes the middle, and gives back only that. ``tile``
+            cuts a picture that is larger than ``size`` into tiles that overlap and blends their seams, so that all its
+            detail is kept; a smaller one is fitted.
+
+    Returns:
+        ``uint8``, of the size of ``image``; with ``crop`` of its middle.
+    """
+    height, width = image.shape[:2]
+    if (height, width) == size:
+        return play(image)
+    if resize == "stretch":
+        return images.resize(play(images.resize(image, *size)), height, width)
+    if resize == "crop":
+        return _crop(play, size, image)
+    if resize == "tile" and (height > size[0] or width > size[1]):
+        return _tile(play, size, image)
+    return _fit(play, size, image)
+
+
+def _fit(play: Play, size: tuple[int, int], image: Picture) -> Picture:
+    height, width = image.shape[:2]
+    scale = min(size[0] / height, size[1] / width)
+    inner = (max(1, min(size[0], round(height * scale))), max(1, min(size[1], round(width * scale))))
+    top, left = (size[0] - inner[0]) // 2, (size[1] - inner[1]) // 2
+    around = ((top, size[0] - inner[0] - top), (left, size[1] - inner[1] - left), (0, 0))
+    stylized = play(np.pad(images.resize(image, *inner), around, mode="edge"))
+    scaled = images.resize(stylized, *size)  # an artifact may give a larger picture than it takes
+    return images.resize(np.ascontiguousarray(scaled[top : top + inner[0], left : left + inner[1]]), height, width)
+
+
+def _crop(play: Play, size: tuple[int, int], image: Picture) -> Picture:
+    top, left, height, width = middle(image.shape[:2], size)
+    inner = np.ascontiguousarray(image[top : top + height, left : left + width])
+    return images.resize(play(images.resize(inner, *size)), height, width)
+
+
+def middle(shape: tuple[int, ...], size: tuple[int, int]) -> tuple[int, int, int, int]:
+    """Top, left, height and width of the largest middle of a picture that has the proportions of ``size``.
+
+    Example:
+        >>> middle((480, 640), (256, 256))
+        (0, 80, 480, 480)
+    """
+    scale = min(shape[0] / size[0], shape[1] / size[1])
+    height, width = max(1, round(size[0] * scale)), max(1, round(size[1] * scale))
+    return (shape[0] - height) // 2, (shape[1] - width) // 2, height, width
+
+
+def _tile(play: Play, size: tuple[int, int], image: Picture) -> Picture:
+    """Tiles at full detail, blended by how far a pixel is from its tile's edge, so that no seam shows."""
+    height, width = image.shape[:2]
+    padded = np.pad(image, ((0, max(0, size[0] - height)), (0, max(0, size[1] - width)), (0, 0)), mode="edge")
+    total = np.zeros(padded.shape, np.float32)
+    weight = np.zeros((*padded.shape[:2], 1), np.float32)
+    ramp = (_ramp(size[0])[:, None] * _ramp(size[1])[None, :])[..., None]
+    for top in _starts(padded.shape[0], size[0]):
+        for left in _starts(padded.shape[1], size[1]):
+            place = np.s_[top : top + size[0], left : left + size[1]]
+            stylized = images.resize(play(np.ascontiguousarray(padded[place])), *size)
+            total[place] += stylized * ramp
+            weight[place] += ramp
+    total /= weight
+    return images.to_uint8(total[:height, :width])
+
+
+def _starts(length: int, tile: int) -> list[int]:
+    """Where tiles begin, spread evenly, each at least :data:`OVERLAP` of a tile over the one before."""
+    if length <= tile:
+        return [0]
+    count = int(np.ceil((length - tile) / (tile * (1 - OVERLAP)))) + 1
+    return [round(i * (length - tile) / (count - 1)) for i in range(count)]
+
+
+def _ramp(length: int) -> Floats:
+    """From nearly 0 at both ends to 1 after :data:`OVERLAP` of the way in."""
+    rise = max(1.0, length * OVERLAP)
+    steps = np.arange(length, dtype=np.float32) + 0.5
+    ramp: Floats = np.minimum(1.0, np.minimum(steps, length - steps) / rise).astype(np.float32)
+    return ramp

@@ -1,0 +1,96 @@
+"""The library that plays ``.tflite`` files, and what is looked at before it is given one."""
+
+import math
+from importlib.metadata import version as installed
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pocketlens.errors import InputError, MissingError
+
+LIBRARIES = {"ai_edge_litert": "ai-edge-litert", "tflite_runtime": "tflite-runtime"}
+"""Import names in order of preference, and the distributions that have them."""
+
+_IDENTIFIER = b"TFL3"
+_LEAST_BYTES = 32
+"""A file with one empty subgraph is longer."""
+
+MAX_VALUES = 1 << 30
+"""Most values that a tensor may have: 4 GiB of floats, 64 channels of a 4096 x 4096 picture."""
+
+
+def name() -> str:
+    """The import name of the library that is here.
+
+    Raises:
+        MissingError: None is.
+    """
+    found = next((name for name in LIBRARIES if find_spec(name)), None)
+    if found is None:
+        raise MissingError("ai-edge-litert is not installed", do="pip install 'pocketlens[litert]'")
+    return found
+
+
+def version() -> str:
+    """Its version."""
+    return installed(LIBRARIES[name()])
+
+
+def module() -> Any:
+    """Its module with the interpreter.
+
+    Raises:
+        MissingError: No library is installed, or one that cannot work here.
+    """
+    if name() == "ai_edge_litert":
+        from ai_edge_litert import interpreter
+
+        return interpreter
+    # Built against numpy 1: under numpy 2 it imports and then fails inside C++ when a model is opened. pip allows the pair.
+    if int(np.__version__.split(".")[0]) >= 2:
+        raise MissingError(
+            f"tflite-runtime cannot work with numpy {np.__version__}: it was built for numpy 1",
+            do="pip install ai-edge-litert, or pip install 'numpy<2'",
+        )
+    from tflite_runtime import interpreter
+
+    return interpreter
+
+
+def check_file(path: Path) -> None:
+    """Look at what can be seen from outside; ai-edge-litert checks every offset itself before it reads on.
+
+    Raises:
+        InputError: It is no TFLite file.
+    """
+    if not path.is_file():
+        raise InputError(f"{path} is not a file", do="give a .tflite file")
+    with path.open("rb") as stream:
+        head = stream.read(8)
+    size = path.stat().st_size
+    if size < _LEAST_BYTES or head[4:8] != _IDENTIFIER:
+        found = f"{size} bytes, identifier {head[4:8]!r}"
+        raise InputError(f"{path} is not a TFLite file: {found}, expected {_IDENTIFIER!r}", do="check that it is whole")
+
+
+def check_sizes(path: Path, interpreter: Any) -> None:
+    """Refuse absurd tensors before memory is taken for them: one flipped bit in a shape makes gigabytes.
+
+    Raises:
+        InputError: A tensor has more than :data:`MAX_VALUES` values.
+    """
+    for tensor in interpreter.get_tensor_details():
+        values = math.prod(int(n) for n in tensor["shape"])
+        if values > MAX_VALUES:
+            raise InputError(
+                f"{path} has a tensor {tensor['name']!r} of {values:,} values, more than {MAX_VALUES:,}",
+                do="check that the file is whole, or build it for a smaller size",
+            )
+
+
+def partitions(interpreter: Any) -> int | None:
+    """How many parts of the graph a delegate runs, or None where the library does not say."""
+    operators = getattr(interpreter, "_get_ops_details", None)
+    return None if operators is None else sum(o["op_name"] == "DELEGATE" for o in operators())

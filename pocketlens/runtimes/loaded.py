@@ -1,0 +1,86 @@
+"""One artifact that is loaded: a picture of exactly its size goes in, and comes out stylized."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pocketlens.errors import InputError
+from pocketlens.images import Floats, Picture
+from pocketlens.runtimes.adapter import Player
+from pocketlens.runtimes.pixels import PixelsIn, PixelsOut, Range, quantize, values_of
+from pocketlens.runtimes.ports import Layout, Port, picture_port
+
+Extra = Mapping[str, NDArray[Any]]
+"""What goes into the other inputs, by name."""
+
+
+class Loaded:
+    """A player and what a picture needs around it.
+
+    Args:
+        path: The artifact, for messages.
+        player: It, loaded.
+        usual: The usual order of axes in its runtime's artifacts.
+        values: What black and white are to it; None for what its ports say, or 0..255 where they say nothing.
+
+    Attributes:
+        size: Height and width that it computes at, in pixels.
+        extra: The inputs besides the picture.
+        facts: What the runtime says of itself.
+
+    Raises:
+        InputError: No input or no output of it is a picture.
+    """
+
+    def __init__(self, path: Path, player: Player, usual: Layout, values: Range | None = None) -> None:
+        image = picture_port(path, "input", player.inputs, usual)
+        stylized = picture_port(path, "output", player.outputs, usual)
+        self.size = image.size
+        self.facts = player.facts
+        self._indexes = {port.name: i for i, port in enumerate(player.inputs) if i != image.index}
+        self.extra: tuple[Port, ...] = tuple(player.inputs[i] for i in self._indexes.values())
+        self._player = player
+        self._image, self._stylized = image.index, stylized.index
+        self._write = PixelsIn(image, values or values_of(image.port)).write
+        self._out = PixelsOut(stylized, values or values_of(stylized.port))
+
+    def picture(self, image: Picture, extra: Extra | None = None) -> Picture:
+        """Stylize a picture of :attr:`size`: ``uint8 [H, W, 3]`` in and out."""
+        self._run(image, extra)
+        return self._out.picture(self._player.result(self._stylized))
+
+    def floats(self, image: Picture, extra: Extra | None = None) -> Floats:
+        """The same, ``float32`` and not rounded."""
+        self._run(image, extra)
+        return self._out.floats(self._player.result(self._stylized))
+
+    def close(self) -> None:
+        """Free the runtime."""
+        self._player.close()
+
+    def _run(self, image: Picture, extra: Extra | None) -> None:
+        self._write(image, self._player.feed(self._image))
+        if self._indexes or extra:
+            self._fill(extra or {})
+        self._player.run()
+
+    def _fill(self, extra: Extra) -> None:
+        if set(extra) != set(self._indexes):
+            wanted = "; ".join(map(str, self.extra)) or "none"
+            given = ", ".join(map(repr, extra)) or "none"
+            raise InputError(
+                f"the inputs besides the picture are {wanted}; given: {given}",
+                do="session(picture, inputs={name: array})",
+            )
+        for port in self.extra:
+            array = np.asarray(extra[port.name])
+            feed = self._player.feed(self._indexes[port.name])
+            if array.size != feed.size or array.dtype.kind not in "fiub":
+                raise InputError(
+                    f"the input {port} was given {array.dtype} {list(array.shape)}", do="give an array of that shape"
+                )
+            stored = quantize(array.astype(np.float64), port) if array.dtype.kind == "f" else array
+            np.copyto(feed, stored.reshape(feed.shape), casting="unsafe")

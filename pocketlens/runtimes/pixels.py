@@ -1,0 +1,143 @@
+"""Pixels into an artifact's numbers and back: layout, number type, value range, scale and zero point.
+
+What goes in is at most 256 different values, so everything but a plain copy is one table look-up. What comes out of an
+8-bit port is looked up too; floats are clamped, rounded and narrowed in arrays that stay.
+"""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pocketlens.images import LUMA, Floats, Picture
+from pocketlens.runtimes.ports import PicturePort, Port
+
+PIXELS = (0.0, 255.0)
+Range = tuple[float, float]
+
+
+def values_of(port: Port) -> Range:
+    """The range that a port's pictures are most likely in: what its scale can express, or else 0..255.
+
+    Example:
+        >>> values_of(Port("image", "uint8", (1, 8, 8, 3), scale=1 / 255))
+        (0.0, 1.0)
+    """
+    if not port.scale or port.dtype not in ("uint8", "int8"):
+        return PIXELS
+    info = np.iinfo(port.dtype)
+    low, high = ((end - port.zero_point) * port.scale for end in (info.min, info.max))
+    near = [(0.0, 1.0), (-1.0, 1.0), PIXELS]
+    fitting = [one for one in near if max(abs(one[0] - low), abs(one[1] - high)) <= (one[1] - one[0]) / 20]
+    return fitting[0] if fitting else PIXELS
+
+
+def quantize(values: NDArray[np.float64], port: Port) -> NDArray[Any]:
+    """Real values as a port stores them: unchanged but for the type, unless it is quantized."""
+    dtype = np.dtype(port.dtype)
+    if dtype.kind == "f":
+        return values.astype(dtype)
+    info = np.iinfo(dtype)
+    steps = np.rint(values / port.scale) + port.zero_point if port.scale else np.rint(values)
+    stored: NDArray[Any] = np.clip(steps, info.min, info.max).astype(dtype)
+    return stored
+
+
+class PixelsIn:
+    """Writes pictures into an input.
+
+    Args:
+        place: The input.
+        values: What black and white are to it.
+    """
+
+    def __init__(self, place: PicturePort, values: Range = PIXELS) -> None:
+        low, high = values
+        self._table = quantize(low + np.arange(256) * (high - low) / 255, place.port)
+        self._copies = np.array_equal(self._table, np.arange(256))
+        self._planar = place.layout == "NCHW"
+        self._grey = place.channels == 1
+        self._reverse = place.port.reverse
+
+    def write(self, image: Picture, into: NDArray[Any]) -> None:
+        """Fill an input.
+
+        Args:
+            image: ``uint8 [H, W, 3]``, RGB.
+            into: The input's array, of its shape and type.
+        """
+        target = into[0].transpose(1, 2, 0) if self._planar else into[0]
+        if self._grey:
+            image = np.rint(image @ LUMA).astype(np.uint8)[..., None]
+        elif self._reverse:
+            image = image[..., ::-1]
+        if self._copies:
+            np.copyto(target, image, casting="unsafe")
+        else:
+            np.copyto(target, self._table[image])
+
+
+class PixelsOut:
+    """Reads pictures out of an output.
+
+    Args:
+        place: The output.
+        values: What black and white are to it.
+    """
+
+    def __init__(self, place: PicturePort, values: Range = PIXELS) -> None:
+        self._port = place.port
+        self._planar = place.layout == "NCHW"
+        dtype = np.dtype(self._port.dtype)
+        # What turns a stored number into a pixel: subtract, then multiply.
+        step = 255.0 / (values[1] - values[0])
+        scale = (self._port.scale or 1.0) * step
+        self._offset = self._port.zero_point + (values[0] / self._port.scale if self._port.scale else values[0])
+        self._factor = scale
+        self._plain = self._factor == 1.0 and self._offset == 0.0
+        self._table: Picture | None = None
+        if dtype.itemsize == 1:
+            stored = np.arange(256, dtype=np.uint8).view(dtype)
+            self._table = _rounded(self._real(stored))
+            self._copies = self._plain and dtype == np.uint8
+        self._room = np.empty(place.port.shape if dtype.itemsize > 1 else 0, np.float32)
+        self._grey = place.channels == 1
+
+    def picture(self, result: NDArray[Any]) -> Picture:
+        """``uint8 [H, W, 3]``, RGB: clamped, rounded half to even; not a number becomes 0. The array is the caller's own."""
+        stored = self._upright(result)
+        if self._table is not None:
+            found = np.array(stored, order="C") if self._copies else self._table[stored.view(np.uint8)]
+        else:
+            room = self._room
+            if self._plain:
+                np.clip(result, 0.0, 255.0, out=room, casting="unsafe")
+            else:
+                np.subtract(result, self._offset, out=room, dtype=np.float32, casting="unsafe")
+                np.multiply(room, self._factor, out=room)
+                np.clip(room, 0.0, 255.0, out=room)
+            np.rint(room, out=room)
+            with np.errstate(invalid="ignore"):  # not a number
+                found = self._upright(room).astype(np.uint8, order="C")
+        return np.repeat(found, 3, axis=2) if self._grey else found
+
+    def floats(self, result: NDArray[Any]) -> Floats:
+        """``float32 [H, W, 3]``, 0..255 unless the artifact leaves that range; not rounded. The array is the caller's own."""
+        found = self._real(self._upright(result))
+        return np.repeat(found, 3, axis=2) if self._grey else found
+
+    def _real(self, stored: NDArray[Any]) -> Floats:
+        if self._plain:
+            return np.array(stored, np.float32, order="C")
+        real = (stored.astype(np.float64) - self._offset) * self._factor
+        return np.ascontiguousarray(real, np.float32)
+
+    def _upright(self, array: NDArray[Any]) -> NDArray[Any]:
+        seen = array[0].transpose(1, 2, 0) if self._planar else array[0]
+        turned: NDArray[Any] = seen[..., ::-1] if self._port.reverse else seen
+        return turned
+
+
+def _rounded(values: Floats) -> Picture:
+    rounded: Picture = np.rint(np.clip(values, 0, 255)).astype(np.uint8)
+    return rounded

@@ -1,0 +1,134 @@
+"""What goes into an artifact and what comes out of it, and which of that is the picture."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from pocketlens.errors import InputError
+
+Layout = Literal["NCHW", "NHWC"]
+_CHANNELS = (3, 1)
+_DTYPES = ("float32", "float16", "uint8", "int8", "uint16", "int16")
+
+
+@dataclass(frozen=True)
+class Port:
+    """An input or output of an artifact, as its runtime tells.
+
+    Attributes:
+        name: In the artifact.
+        dtype: As numpy calls it, or the runtime if numpy has no such type.
+        shape: Anything but a number is an axis of no fixed length.
+        scale: What one step of a quantized value is worth; 0 if the values are not quantized.
+        zero_point: The quantized value that means 0.
+        reverse: Whether its colours are in the order blue, green, red.
+    """
+
+    name: str
+    dtype: str
+    shape: tuple[Any, ...]
+    scale: float = 0.0
+    zero_point: int = 0
+    reverse: bool = False
+
+    @property
+    def fixed(self) -> bool:
+        """Whether every axis has a length."""
+        return all(isinstance(length, int) and length > 0 for length in self.shape)
+
+    def layout(self, usual: Layout) -> Layout | None:
+        """Where the colours are, or None if this is no single picture of a fixed size.
+
+        Args:
+            usual: The layout to believe where both would do.
+        """
+        if len(self.shape) != 4 or not self.fixed or self.shape[0] != 1 or self.dtype not in _DTYPES:
+            return None
+        if self.shape[1] * self.shape[2] * self.shape[3] <= _CHANNELS[0]:
+            return None
+        other: Layout = "NHWC" if usual == "NCHW" else "NCHW"
+        for channels in _CHANNELS:
+            for layout in (usual, other):
+                if self.shape[1 if layout == "NCHW" else 3] == channels and min(self._plane(layout)) > 1:
+                    return layout
+        return None
+
+    def _plane(self, layout: Layout) -> tuple[int, int]:
+        return (self.shape[2], self.shape[3]) if layout == "NCHW" else (self.shape[1], self.shape[2])
+
+    def __str__(self) -> str:
+        quantized = f", scale {self.scale:g}, zero point {self.zero_point}" if self.scale else ""
+        return f"{self.name!r} of {self.dtype} [{', '.join(map(str, self.shape))}]{quantized}"
+
+
+@dataclass(frozen=True)
+class PicturePort:
+    """A port that a picture goes through.
+
+    Attributes:
+        index: Among the inputs or outputs.
+        port: The port itself.
+        layout: Where its colours are.
+    """
+
+    index: int
+    port: Port
+    layout: Layout
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width, in pixels."""
+        shape = self.port.shape
+        return (shape[2], shape[3]) if self.layout == "NCHW" else (shape[1], shape[2])
+
+    @property
+    def channels(self) -> int:
+        """3 for colours, 1 for grey."""
+        return int(self.port.shape[1 if self.layout == "NCHW" else 3])
+
+
+def picture_port(path: Path, kind: str, ports: Sequence[Port], usual: Layout) -> PicturePort:
+    """The first input or output that is a picture.
+
+    Args:
+        path: The artifact, for the message.
+        kind: ``"input"`` or ``"output"``, for the message.
+        ports: All of them.
+        usual: The layout to believe where both would do.
+
+    Raises:
+        InputError: None is a picture of a fixed size.
+    """
+    for index, port in enumerate(ports):
+        if layout := port.layout(usual):
+            return PicturePort(index, port, layout)
+    expected = "[1, 3, height, width]" if usual == "NCHW" else "[1, height, width, 3]"
+    found = "; ".join(map(str, ports)) or "none"
+    loose = any(len(port.shape) == 4 and not port.fixed for port in ports)
+    raise InputError(
+        f"{path} has the {kind} {found}: no picture of a fixed size, expected float32 {expected}",
+        do="say the size that it shall compute at: size=(256, 256)"
+        if loose
+        else "give an artifact of Pocketlens: pocketlens convert makes one of a model",
+    )
+
+
+def settle(shape: Sequence[Any], size: tuple[int, int] | None) -> tuple[Any, ...]:
+    """A shape with its open axes filled in: one picture, of the size that was asked for.
+
+    Example:
+        >>> settle(("batch", 3, "height", "width"), (48, 64))
+        (1, 3, 48, 64)
+    """
+    found = list(shape)
+    if len(found) != 4:
+        return tuple(found)
+    if not isinstance(found[0], int):
+        found[0] = 1
+    if size is not None:
+        first = 2 if found[1] in _CHANNELS else 1
+        for axis, length in zip((first, first + 1), size, strict=True):
+            if not isinstance(found[axis], int):
+                found[axis] = length
+    return tuple(found)
