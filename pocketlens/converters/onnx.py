@@ -61,6 +61,11 @@ def precise(model: ir.Model) -> ir.Model:
     return model
 
 
+def is_precise(model: ir.Model) -> bool:
+    """Whether onnxruntime computes the graph exactly enough as it is."""
+    return not SpellOutGroupNorm()(model.clone()).modified
+
+
 def _halve_weights(model: ir.Model) -> None:
     for value in tuple(model.graph.initializers.values()):
         array = hub.constant(value)

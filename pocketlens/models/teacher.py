@@ -33,6 +33,8 @@ def torch_teacher(module: "nn.Module", ranges: Ranges) -> Teacher:
         try:
             with torch.no_grad():
                 stylized = module(torch.from_numpy(_scaled(picture, ranges)))
+        except InputError:
+            raise
         # It is the user's own code, which may raise anything.
         except Exception as error:
             raise InputError(

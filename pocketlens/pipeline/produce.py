@@ -106,8 +106,11 @@ def check_targets(targets: Mapping[str, Sequence[str]]) -> None:
 
 def _check_size(source: Source, height: int, width: int) -> None:
     if height % source.multiple or width % source.multiple:
-        near = [max(source.multiple, round(edge / source.multiple) * source.multiple) for edge in (height, width)]
+        # A variant may need more than its architecture; only the loaded one knows.
+        multiple = getattr(source.load(), "multiple", 1) if source.kind == "checkpoint" else source.multiple
+        multiple = max(multiple, source.multiple)
+        near = [max(multiple, round(edge / multiple) * multiple) for edge in (height, width)]
         raise InputError(
-            f"{source.name} cannot compute at {height} x {width}: it needs multiples of {source.multiple}",
+            f"{source.name} cannot compute at {height} x {width}: it needs multiples of {multiple}",
             do=f"use {near[0]} x {near[1]}",
         )

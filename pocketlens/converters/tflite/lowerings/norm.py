@@ -16,6 +16,10 @@ from pocketlens.converters.tflite.draft import Draft, Refused, Tensor
 from pocketlens.converters.tflite.registry import lowers
 
 Floats = NDArray[np.float32]
+LONG = 1 << 19
+"""Pixels from which a mean is one of the rows' means: LiteRT sums a channel up in one float32.
+
+fast-style at 720 x 1280 goes from 84 to 102 dB by it; the rows' means take 7 % of its time more."""
 
 
 @lowers(
@@ -97,6 +101,8 @@ def _normalize(draft: Draft, x: Tensor, groups: int, epsilon: float, scale: Floa
 
 def _mean(draft: Draft, x: Tensor, groups: int) -> Tensor:
     batch, channels = x.shape[0], x.shape[3]
+    if x.shape[1] * x.shape[2] >= LONG:
+        x = draft.add("MEAN", [x, draft.integers([2])], (batch, x.shape[1], 1, channels), keepDims=True)
     mean = draft.add("MEAN", [x, draft.integers([1, 2])], (batch, 1, 1, channels), keepDims=True)
     if groups == channels:
         return mean
