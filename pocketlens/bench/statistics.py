@@ -142,3 +142,32 @@ def bootstrap_interval(rounds: Sequence[Round], rank: float = 95, seed: int = 0)
     tail = 100 * (1 - CONFIDENCE) / 2
     low, high = np.percentile(found, [tail, 100 - tail])
     return float(low), float(high)
+
+
+def paired_ratio(before: Sequence[Round], after: Sequence[Round], seed: int = 0) -> tuple[float, float, float]:
+    """How many times faster ``after`` is than ``before``, of two subjects that were played in turns.
+
+    The rounds are compared pair by pair, the medians of two neighbours in time: what slowed the machine down for a while
+    slowed both of a pair, and falls out of their ratio. Pairs are drawn for the interval, as whole rounds are in
+    :func:`bootstrap_interval`.
+
+    Args:
+        before: At least one round.
+        after: At least one.
+        seed: The same samples and seed give the same interval.
+
+    Returns:
+        The median of the ratios, and the ends of the interval that holds it with a confidence of :data:`CONFIDENCE`.
+
+    Example:
+        >>> slow, fast = [Round(0.0, (30.0,), (30.0,))] * 6, [Round(0.0, (20.0,), (20.0,))] * 6
+        >>> paired_ratio(slow, fast)
+        (1.5, 1.5, 1.5)
+    """
+    ratios = np.array(
+        [np.median(a.frame_ms) / np.median(b.frame_ms) for a, b in zip(before, after, strict=False)], np.float64
+    )
+    drawn = np.random.default_rng(seed).integers(0, len(ratios), (RESAMPLES, len(ratios)))
+    tail = 100 * (1 - CONFIDENCE) / 2
+    low, high = np.percentile(np.median(ratios[drawn], axis=1), [tail, 100 - tail])
+    return float(np.median(ratios)), float(low), float(high)

@@ -111,6 +111,7 @@ def main() -> None:
         demo,
         doctor,
         inspect,
+        optimize,
         run,
         verify,
         zoo,

@@ -47,10 +47,15 @@ def report(made: "Build", json: bool) -> None:
                 "measured": list(timed.values()),
                 "budgets": made.verdicts,
                 "verdict": made.verdict,
+                "rewrites": made.choices,
             }
         )
     else:
         table(made)
+        if made.choices:
+            from pocketlens.cli.optimize import choices
+
+            choices(made.choices)
         where = made.path if made.path.suffix == ".zip" else made.path / "report.html"
         output.say(f"{made.manifest.filter.name}: {made.verdict}; report: {where.resolve()}")
     if made.verdict != "pass":

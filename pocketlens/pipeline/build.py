@@ -16,10 +16,12 @@ from pocketlens.images import to_uint8
 from pocketlens.models.source import resolve, wrap
 from pocketlens.pipeline import stages
 from pocketlens.pipeline.budgets import budget_from
+from pocketlens.pipeline.choosing import Timing
 from pocketlens.pipeline.draft import draft_of, licenses_of
 from pocketlens.pipeline.pictures import judges
 from pocketlens.pipeline.produce import Notify, Produced, produce
 from pocketlens.pipeline.rewriting import Choice, check
+from pocketlens.pipeline.trials import Chosen, table
 from pocketlens.recipe import Recipe
 from pocketlens.runtimes.adapter import runtime_for
 
@@ -39,12 +41,14 @@ class Build:
         manifest: What it holds.
         document: The measurement on this machine; None if it was not asked for.
         verdicts: Of each budget on each artifact.
+        choices: How the rewrites of each target were chosen, where they were measured.
     """
 
     path: Path
     manifest: Manifest
     document: Document | None
     verdicts: tuple[BudgetVerdict, ...]
+    choices: tuple[Chosen, ...] = ()
 
     @property
     def verdict(self) -> str:
@@ -117,17 +121,19 @@ def build(
     folder = base / recipe.pictures.judge if recipe.pictures.judge else None
     judged = [judges(folder, *size) for size in about.sizes]
     chosen = check(recipe.rewrites.keep if rewrites is None else rewrites)
-    made = produce(source, labels, recipe.targets.chosen(), judged, notify, rewrites=chosen)
+    made = produce(
+        source, labels, recipe.targets.chosen(), judged, notify, rewrites=chosen, timing=Timing(threads=threads)
+    )
     document = _measured(made, threads, budget, notify) if bench else None
     verdicts = judge_all(document, budget) if document else []
     notify("bundle", 1, 1)
     draft = replace(
         draft_of(recipe, text, licenses, source, made),
-        measurements={"local": document.to_json()} if document else {},
+        measurements=_measurements(document, made),
         report=lambda manifest: _report(manifest, document, verdicts, made, budget),
     )
     manifest = write(draft, path)
-    return Build(path, manifest, document, tuple(verdicts))
+    return Build(path, manifest, document, tuple(verdicts), made[0].choices)
 
 
 def _measured(made: list[Produced], threads: int, budget: Budget, notify: Notify) -> Document:
@@ -165,6 +171,14 @@ def _measured(made: list[Produced], threads: int, budget: Budget, notify: Notify
     if not failed and overall(judge_all(document, budget)) != "unstable":
         cached("measurement", key, lambda folder: document.write(folder / "document.json"))
     return document
+
+
+def _measurements(document: Document | None, made: list[Produced]) -> dict[str, str]:
+    """Documents with times, which stay outside the bundle's hashes."""
+    found = {"local": document.to_json()} if document else {}
+    if made[0].choices:
+        found["rewrites"] = table(made[0].choices)
+    return found
 
 
 def _report(

@@ -1,6 +1,5 @@
 """``convert``: a model in, verified artifacts out, without a bundle around them."""
 
-import re
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -9,10 +8,11 @@ from pocketlens.bundle import licensing
 from pocketlens.converters.emitter import SUFFIXES, Labels
 from pocketlens.files import artifact_files, copy, whole
 from pocketlens.models.source import resolve
+from pocketlens.pipeline.choosing import Timing
 from pocketlens.pipeline.pictures import judges
 from pocketlens.pipeline.produce import Notify, produce
 from pocketlens.pipeline.rewriting import Choice
-from pocketlens.pipeline.stages import Emitted
+from pocketlens.pipeline.stages import Emitted, safe_name
 
 
 def convert(
@@ -25,6 +25,7 @@ def convert(
     size: tuple[int, int] = (256, 256),
     license: str = "unknown",
     rewrites: Choice = "safe",
+    threads: int = 2,
     notify: Notify = lambda what, done, total: None,
 ) -> list[Emitted]:
     """Convert one model and verify every file.
@@ -38,6 +39,7 @@ def convert(
         size: Height and width in pixels.
         license: SPDX expression that goes into every artifact.
         rewrites: Which rewrites each target gets; see :mod:`pocketlens.pipeline.rewriting`.
+        threads: To measure with, where ``rewrites`` is ``auto``.
         notify: Told about progress.
 
     Returns:
@@ -49,13 +51,15 @@ def convert(
         VerificationError: A file does not compute what the model computes; nothing is written.
     """
     source = resolve(model, base=Path.cwd(), architecture=architecture)
-    labels = Labels(re.sub(r"[^A-Za-z0-9._-]", "-", source.name), license=licensing.check(license))
+    labels = Labels(safe_name(source.name), license=licensing.check(license))
     wanted = {target: list(precisions) for target in (targets or SUFFIXES)}
-    (produced,) = produce(source, labels, wanted, [judges(None, *size)], notify, rewrites=rewrites)
-    return [_copied(emitted, output) for emitted in produced.artifacts]
+    timing = Timing(threads=threads)
+    (produced,) = produce(source, labels, wanted, [judges(None, *size)], notify, rewrites=rewrites, timing=timing)
+    return [copied(emitted, output) for emitted in produced.artifacts]
 
 
-def _copied(emitted: Emitted, output: Path) -> Emitted:
+def copied(emitted: Emitted, output: Path) -> Emitted:
+    """An artifact of the cache, copied to a folder."""
     for file in reversed(artifact_files(emitted.path)):  # an .xml last: it is what is loaded
         with whole(output / file.name) as part:
             copy(file, part)

@@ -4,15 +4,18 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from pocketlens import precisions
-from pocketlens.converters.emitter import Labels
+from pocketlens.converters import graph as hub
+from pocketlens.converters.emitter import Labels, refuse
 from pocketlens.errors import InputError
 from pocketlens.files import is_cached
 from pocketlens.images import Floats
 from pocketlens.models.source import Source
 from pocketlens.pipeline import stages
+from pocketlens.pipeline.choosing import Candidates, Timing, choose
 from pocketlens.pipeline.pictures import Judges
 from pocketlens.pipeline.rewriting import Choice, names_for
 from pocketlens.pipeline.stages import Emitted
+from pocketlens.pipeline.trials import Chosen
 
 Notify = Callable[[str, int, int], None]
 """Told what is being done now, how many steps are done, and how many there are."""
@@ -26,11 +29,13 @@ class Produced:
         judges: The pictures.
         teachers: The teacher's ``float32 [height, width, 3]`` for each picture.
         artifacts: In the order of the targets asked for.
+        choices: How the rewrites of each target were chosen, where they were measured.
     """
 
     judges: Judges
     teachers: tuple[Floats, ...]
     artifacts: tuple[Emitted, ...]
+    choices: tuple[Chosen, ...] = ()
 
 
 def produce(
@@ -41,6 +46,7 @@ def produce(
     notify: Notify,
     *,
     rewrites: Choice = "safe",
+    timing: Timing | None = None,
 ) -> list[Produced]:
     """Export, emit and verify. Every size's operators are checked before any file is written.
 
@@ -50,7 +56,9 @@ def produce(
         targets: Target → precisions.
         judged: Judge pictures, one set a size.
         notify: Told about progress.
-        rewrites: Which rewrites each target gets; see :mod:`pocketlens.pipeline.rewriting`.
+        rewrites: Which rewrites each target gets; see :mod:`pocketlens.pipeline.rewriting`. ``auto`` is measured at the
+            first size, and kept at all of them.
+        timing: How ``auto`` measures.
 
     Raises:
         UnsupportedError: A target cannot express an operator.
@@ -63,11 +71,17 @@ def produce(
     wanted = [(target, precision) for target, precisions in targets.items() for precision in precisions]
     steps, done = len(judged) * (1 + len(wanted)), 0
     graphs, teachers = [], []
+    choices: dict[str, Chosen] = {}
     for judges in judged:
         height, width = judges.pictures[0].shape[:2]
         notify(f"graph {height}x{width}", done, steps)
         teachers.append(stages.references(source, judges))
         graph = stages.graph_of(source, height, width, judges, teachers[-1])
+        if rewrites == "auto" and not choices:
+            candidates = Candidates(source, graph, labels, judges, teachers[-1])
+            refuse(hub.load(graph), list(targets))
+            choices = choose(candidates, targets, timing or Timing(), notify)
+            names = {target: chosen.names for target, chosen in choices.items()}
         graphs.append({t: stages.rewritten(graph, names[t], judges, teachers[-1]) for t in targets})
         done += 1
     keys = [
@@ -76,9 +90,6 @@ def produce(
     ]
     for of, by_artifact in zip(graphs, keys, strict=True):
         for missing in sorted({t for (t, _), key in by_artifact.items() if not is_cached("artifact", key)}):
-            from pocketlens.converters import graph as hub
-            from pocketlens.converters.emitter import refuse
-
             refuse(hub.load(of[missing].path), [missing])
     produced = []
     for judges, references, of, by_artifact in zip(judged, teachers, graphs, keys, strict=True):
@@ -88,7 +99,7 @@ def produce(
             notify(f"{target}-{precision}-{height}x{width}", done, steps)
             emitted.append(stages.emit(of[target], target, precision, labels, judges, references, key))
             done += 1
-        produced.append(Produced(judges, tuple(references), tuple(emitted)))
+        produced.append(Produced(judges, tuple(references), tuple(emitted), tuple(choices.values())))
     notify("verified", steps, steps)
     return produced
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, fields
 from functools import cache
@@ -104,6 +105,11 @@ def code() -> str:
     """SHA-256 of Pocketlens' own source, so that a changed emitter never answers from the cache."""
     root = Path(pocketlens.__file__).parent
     return key_of(files={str(p.relative_to(root)): sha256(p) for p in files_under(root) if p.suffix == ".py"})
+
+
+def safe_name(name: str) -> str:
+    """A model's name without what cannot stand in labels."""
+    return re.sub(r"[^A-Za-z0-9._-]", "-", name)
 
 
 def teacher_of(source: Source) -> "Teacher":

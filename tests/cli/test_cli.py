@@ -44,14 +44,19 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-@pytest.mark.parametrize("command", ["build", "convert", "run", "bench", "verify", "inspect", "doctor", "demo"])
+@pytest.mark.parametrize(
+    "command", ["build", "convert", "run", "bench", "verify", "inspect", "optimize", "doctor", "demo"]
+)
 def test_every_help_shows_an_example(command: str) -> None:
     assert f"Example: pocketlens {command}" in call(command, "--help").stdout
 
 
 def test_help_names_every_command() -> None:
     shown = call("--help").stdout
-    assert all(word in shown for word in ("build", "convert", "run", "bench", "verify", "inspect", "doctor", "demo"))
+    assert all(
+        word in shown
+        for word in ("build", "convert", "run", "bench", "verify", "inspect", "optimize", "doctor", "demo")
+    )
 
 
 def test_run_keeps_size_and_alpha(bundle: Path, tmp_path: Path) -> None:

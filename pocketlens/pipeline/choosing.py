@@ -1,0 +1,281 @@
+"""Which rewrites are faster on a device: each is tried on every target at once, in turns, and kept where it wins."""
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field, replace
+from functools import partial
+from pathlib import Path
+
+from pocketlens.bench.devices.device import Device
+from pocketlens.bench.devices.local import Local
+from pocketlens.bench.document import Document, Result, Settings
+from pocketlens.bench.measure import measure
+from pocketlens.bench.subject import INTERPRETED, Subject
+from pocketlens.converters.emitter import Labels
+from pocketlens.converters.rewrites import registry
+from pocketlens.errors import MissingError, PocketlensError
+from pocketlens.files import cached, is_cached, key_of, sha256
+from pocketlens.images import Floats, to_uint8
+from pocketlens.models.source import Source
+from pocketlens.pipeline import stages
+from pocketlens.pipeline.pictures import Judges
+from pocketlens.pipeline.trials import Chosen, Trial, judge, parse
+from pocketlens.runtimes.adapter import runtime_for
+
+SETTINGS = Settings(seconds=0.8, count=16, most_seconds=30.0, block_seconds=0.1, block_count=2)
+"""Many short turns: it is the pairs of neighbouring rounds that are compared."""
+PROCESSES = 2
+"""How often each file is loaded anew. OpenVINO's time of one and the same small file differed by a third from one process
+to the next, while the rounds within each agreed to a hundredth: one process alone would have decided by chance."""
+
+
+DEFAULTS = "the default set"
+EVERYTHING = "everything kept"
+"""What the last lines of a table compare: the target's defaults with what was kept, and that with no rewrite at all."""
+
+
+@dataclass(frozen=True)
+class Timing:
+    """How candidates are timed.
+
+    Attributes:
+        device: Where; None for the machine that this runs on.
+        threads: Of the runtimes.
+        settings: How long.
+    """
+
+    device: Device | None = None
+    threads: int = 2
+    settings: Settings = field(default_factory=lambda: SETTINGS)
+
+
+@dataclass(frozen=True)
+class Candidates:
+    """What rewrites are tried on: the graph of a generator at one size, and what its artifacts are judged by."""
+
+    source: Source
+    graph: Path
+    labels: Labels
+    judges: Judges
+    teachers: Sequence[Floats]
+
+
+@dataclass
+class _Search:
+    """A target while rewrites are tried on it, greedily and in order.
+
+    Attributes:
+        kept: The best set so far.
+        waiting: Rewrites that changed the graph but were not faster by themselves: a later one may need them.
+    """
+
+    target: str
+    precision: str
+    kept: tuple[str, ...] = ()
+    waiting: tuple[str, ...] = ()
+    trials: list[Trial] = field(default_factory=list)
+    emitted: dict[tuple[str, ...], stages.Emitted] = field(default_factory=dict)
+
+
+def choose(
+    of: Candidates,
+    targets: Mapping[str, Sequence[str]],
+    timing: Timing,
+    notify: Callable[[str, int, int], None] = lambda what, done, total: None,
+) -> dict[str, Chosen]:
+    """Try every rewrite on every target and keep those that are faster beyond the spread.
+
+    Rewrites are tried in the order in which they run, each on top of those that were kept, and once more together with
+    those before it that changed something but won nothing: packing may only pay once what follows stays packed. Every file
+    that is timed has been verified. A choice is kept in the cache with all that it depends on: the graph, the code, the
+    libraries, the device.
+
+    Args:
+        of: What to try them on.
+        targets: Target → precisions; the first of ``fp32`` and what else was asked for is timed.
+        timing: How.
+        notify: Told about progress.
+
+    Returns:
+        Target → what was chosen. A target that cannot be timed there takes its defaults.
+    """
+    device = timing.device or Local()
+    host = stages.machine() if timing.device is None else asdict(device.host())
+    keys = {
+        target: key_of(
+            graph=sha256(of.graph), target=target, precision=_precision(asked), rewrites=list(registry.REWRITES),
+            code=stages.code(), tools=stages.toolchain(), device=device.name, host=host, threads=timing.threads,
+            settings=asdict(timing.settings), judges=of.judges.digest(),
+        )
+        for target, asked in targets.items()
+    }  # fmt: skip
+    found = {t: parse(_stored(key).read_text()) for t, key in keys.items() if is_cached("choice", key)}
+    missing = {t: _precision(asked) for t, asked in targets.items() if t not in found}
+    for chosen in _search(of, missing, timing, device, notify) if missing else ():
+        found[chosen.target] = chosen
+        if not chosen.disturbed and chosen.device:
+            cached("choice", keys[chosen.target], partial(_write, chosen))
+    return {target: found[target] for target in targets}
+
+
+def _stored(key: str) -> Path:
+    return cached("choice", key, lambda folder: None) / "choice.json"
+
+
+def _write(chosen: Chosen, folder: Path) -> None:
+    (folder / "choice.json").write_text(chosen.to_json())
+
+
+def _precision(asked: Sequence[str]) -> str:
+    return "fp32" if "fp32" in asked else asked[0]
+
+
+def _search(
+    of: Candidates,
+    targets: Mapping[str, str],
+    timing: Timing,
+    device: Device,
+    notify: Callable[[str, int, int], None],
+) -> list[Chosen]:
+    done: dict[str, Chosen] = {}
+    searches = []
+    for target, precision in targets.items():
+        search = _Search(target, precision)
+        try:
+            runtime = runtime_for(_emitted(of, search, ()).path).name
+        except MissingError as error:
+            runtime, why = "", error.what
+        else:
+            why = f"{runtime} shows what an artifact computes, not how fast" if runtime in INTERPRETED else ""
+        if why:
+            names = registry.defaults(target)
+            done[target] = Chosen(target, names, trials=(Trial(target, "+".join(names), names, note=why),))
+        else:
+            searches.append(search)
+    runs = len(registry.REWRITES) + 1
+    documents: list[Document] = []
+    for step, rewrite in enumerate(registry.REWRITES):
+        notify(f"trying {rewrite}", step, runs)
+        made = _run(of, {s.target: _sets(of, s, rewrite) for s in searches}, searches, timing, device)
+        documents += made
+        for search in searches:
+            _settle(search, rewrite, made)
+    notify("trying the whole set", runs - 1, runs)
+    made = _run(of, {s.target: _ends(of, s) for s in searches}, searches, timing, device)
+    documents += made
+    for search in searches:
+        _finish(search, made)
+        chosen = Chosen(search.target, search.kept, device.name, trials=tuple(search.trials))
+        for document in documents:
+            chosen = chosen.seen(document.environment)
+        done[search.target] = chosen
+    return list(done.values())
+
+
+def _run(
+    of: Candidates,
+    sets: Mapping[str, Sequence[tuple[str, ...]]],
+    searches: Sequence[_Search],
+    timing: Timing,
+    device: Device,
+) -> list[Document]:
+    """Time some sets of each target beside its best so far, all in turns, and again in new processes."""
+    subjects: list[Subject] = []
+    for search in searches:
+        if names := [one for one in sets[search.target] if one != search.kept]:
+            subjects += [_subject(of, search, one, timing.threads) for one in (search.kept, *names)]
+    return [measure(subjects, timing.settings, device=device) for _ in range(PROCESSES)] if subjects else []
+
+
+def _sets(of: Candidates, search: _Search, rewrite: str) -> list[tuple[str, ...]]:
+    """The sets that are worth trying: those of which the new rewrite changes something and which emit a right file."""
+    found, refused = [], ""
+    wishes = [registry.ordered((*search.kept, rewrite)), registry.ordered((*search.kept, *search.waiting, rewrite))]
+    for names in dict.fromkeys(wishes):
+        try:
+            if rewrite in _emitted(of, search, names).rewrites:
+                found.append(names)
+        except PocketlensError as error:
+            refused = error.what.splitlines()[0]
+    if not found:
+        search.trials.append(Trial(search.target, rewrite, wishes[0], note=refused or "changes nothing"))
+    return found
+
+
+def _judged(search: _Search, documents: Sequence[Document], before: tuple[str, ...]) -> dict[tuple[str, ...], Trial]:
+    """Every set of a target that was measured, against one of them."""
+    results: dict[str, list[Result]] = {}
+    for document in documents:
+        for result in document.subjects:
+            results.setdefault(result.artifact, []).append(result)
+    found = {}
+    for names in search.emitted:
+        after = results.get(_name(search, names))
+        if after is not None and names != before:
+            added = "+".join(name for name in names if name not in before) or "fewer"
+            found[names] = judge(search.target, added, names, results[_name(search, before)], after)
+    return found
+
+
+def _settle(search: _Search, rewrite: str, documents: Sequence[Document]) -> None:
+    """Keep the best of the sets that were timed with a new rewrite, if it beats what was kept."""
+    trials = _judged(search, documents, search.kept)
+    if not trials:
+        return
+    best = max((trial for trial in trials.values() if trial.kept), key=lambda trial: trial.ratio or 0, default=None)
+    search.trials += [replace(trial, kept=trial is best) for trial in trials.values()]
+    if best is None:
+        search.waiting += (rewrite,)
+    else:
+        search.kept = best.names
+        search.waiting = tuple(name for name in search.waiting if name not in best.names)
+
+
+def _ends(of: Candidates, search: _Search) -> list[tuple[str, ...]]:
+    """What the search began with, and the target's defaults: one step at a time may have missed what they reach."""
+    sets: list[tuple[str, ...]] = [()]
+    with suppress(PocketlensError):
+        names = registry.defaults(search.target)
+        if _emitted(of, search, names).rewrites not in ((), _emitted(of, search, search.kept).rewrites):
+            sets.append(names)
+    return sets
+
+
+def _finish(search: _Search, documents: Sequence[Document]) -> None:
+    """Take the defaults if they beat what was kept, and nothing at all if the whole does not beat that."""
+    names = registry.defaults(search.target)
+    if (trial := _judged(search, documents, search.kept).get(names)) and names:
+        search.trials.append(replace(trial, rewrite=DEFAULTS))
+        search.kept = names if trial.kept else search.kept
+    if (total := _judged(search, documents, ()).get(search.kept)) and search.kept:
+        search.trials.append(replace(total, rewrite=EVERYTHING))
+        search.kept = search.kept if total.kept else ()
+
+
+def _emitted(of: Candidates, search: _Search, names: tuple[str, ...]) -> stages.Emitted:
+    if names not in search.emitted:
+        graph = stages.rewritten(of.graph, names, of.judges, of.teachers)
+        key = stages.artifact_key(graph.path, search.target, search.precision, of.labels, of.judges, of.source)
+        search.emitted[names] = stages.emit(
+            graph, search.target, search.precision, of.labels, of.judges, of.teachers, key
+        )
+    return search.emitted[names]
+
+
+def _name(search: _Search, names: tuple[str, ...]) -> str:
+    return f"{search.target} with {'+'.join(names) or 'none'}"
+
+
+def _subject(of: Candidates, search: _Search, names: tuple[str, ...], threads: int) -> Subject:
+    emitted = _emitted(of, search, names)
+    return Subject(
+        artifact=_name(search, names),
+        path=emitted.path,
+        target=search.target,
+        precision=search.precision,
+        runtime=runtime_for(emitted.path).name,
+        picture=of.judges.pictures[0],
+        expected=to_uint8(of.teachers[0]),
+        min_psnr=emitted.verified.golden_psnr,
+        threads=threads,
+    )
