@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pocketlens.converters.rewrites.keep_packed import KeepPacked
+from pocketlens.converters.rewrites.enlarge_last import EnlargeLast
+from pocketlens.converters.rewrites.keep_packed import MOST_ZEROS, KeepPacked
 from pocketlens.converters.rewrites.pack_thin_conv import PackThinConv
 from pocketlens.converters.rewrites.registry import REWRITES, apply, defaults
 from pocketlens.converters.rewrites.sub_pixel_conv import SubPixelConv
@@ -69,7 +70,7 @@ def test_thin_convs_are_packed(rows: int, columns: int, out: int, before: int, b
     weight = draft.random(out, 3, rows, columns)
     draft.add("Conv", "x", weight, *terms, pads=[before, before, *after], dilations=[dilation, 1])
     found = exact(draft.model(), PackThinConv)
-    assert found == {"SpaceToDepth": 1, "Conv": 1, "DepthToSpace": 1}
+    assert found == {"Conv": 1, "DepthToSpace": 1}
 
 
 def test_convs_that_are_not_packed() -> None:
@@ -82,6 +83,66 @@ def test_convs_that_are_not_packed() -> None:
             pads=[kernel // 2] * 4, strides=[2, 2] if case == "stride" else [1, 1], group=4 if case == "groups" else 1,
         )  # fmt: skip
         exact(draft.model(), PackThinConv, applies=False)
+
+
+@quick
+@given(
+    st.sampled_from(["", "constant", "edge", "reflect"]),
+    st.integers(2, 3),
+    st.integers(1, 5),
+    st.integers(1, 4),
+    pads,
+    st.sampled_from(["asymmetric floor", "half_pixel round_prefer_floor", "half_pixel ceil"]),
+)
+def test_enlarging_comes_last(
+    pad: str, factor: int, rows: int, columns: int, amounts: tuple[int, ...], way: str
+) -> None:
+    draft = Draft((1, 3, 5, 6), rows * 10 + columns)
+    convention, rounding = way.split()
+    draft.add(
+        "Resize", "x", "", draft.array([1, 1, factor, factor]),
+        mode="nearest", coordinate_transformation_mode=convention, nearest_mode=rounding,
+    )  # fmt: skip
+    if pad:
+        draft.add("Pad", draft.last, draft.ints(0, 0, *amounts[:2], 0, 0, *amounts[2:]), mode=pad)
+    own = [] if pad else list(amounts)
+    draft.add("Conv", draft.last, draft.random(2, 3, rows, columns), draft.random(2), **({"pads": own} if own else {}))
+    model = draft.model()
+    before = values(model)
+    modified = EnlargeLast()(model).modified
+    close(values(model), before)
+    assert modified != any(node.op_type == "Resize" for node in model.graph)
+    assert not EnlargeLast()(model).modified
+
+
+@pytest.mark.parametrize("pad", ["zeros", "edge", "reflect"])
+def test_enlarging_with_a_3x3_kernel_needs_2x2(pad: str) -> None:
+    draft = Draft((1, 3, 5, 6))
+    draft.add(
+        "Resize", "x", "", draft.array([1, 1, 2, 2]), coordinate_transformation_mode="asymmetric", nearest_mode="floor"
+    )
+    if pad != "zeros":
+        draft.add("Pad", draft.last, draft.ints(0, 0, 1, 1, 0, 0, 1, 1), mode=pad)
+    draft.add("Conv", draft.last, draft.random(2, 3, 3, 3), pads=[int(pad == "zeros")] * 4)
+    model = draft.model()
+    assert exact(model, EnlargeLast)["Resize"] == 0
+    conv = next(node for node in model.graph if node.op_type == "Conv")
+    assert conv.inputs[1] is not None and conv.inputs[1].shape == (8, 3, 2, 2)
+
+
+@pytest.mark.parametrize("case", ["linear", "stride", "read twice", "mirrors two", "ones around", "uneven"])
+def test_enlarging_that_stays(case: str) -> None:
+    draft = Draft((1, 3, 5, 6))
+    grown = draft.add(
+        "Resize", "x", "", draft.array([1, 1, 2, 3 if case == "uneven" else 2]),
+        mode="linear" if case == "linear" else "nearest", coordinate_transformation_mode="asymmetric", nearest_mode="floor",
+    )  # fmt: skip
+    if case in ("mirrors two", "ones around"):
+        inputs = [draft.array(1)] if case == "ones around" else []
+        mode = "constant" if case == "ones around" else "reflect"
+        draft.add("Pad", draft.last, draft.ints(0, 0, 2, 2, 0, 0, 2, 2), *inputs, mode=mode)
+    draft.add("Conv", draft.last, draft.random(2, 3, 3, 3), strides=[2, 2] if case == "stride" else [1, 1])
+    exact(draft.model(*([grown] if case == "read twice" else [])), EnlargeLast, applies=False)
 
 
 steps = st.lists(
@@ -126,19 +187,27 @@ def _between(draft: Draft, chosen: list[str]) -> int:
 
 
 @quick
-@given(steps, st.integers(1, 3))
-def test_packed_pictures_stay_packed(chosen: list[str], kernel: int) -> None:
+@given(steps, st.integers(1, 4), st.integers(0, 2))
+def test_packed_pictures_stay_packed(chosen: list[str], half: int, before: int) -> None:
     draft = Draft((1, 3, 4, 6), len(chosen))
     draft.add("Conv", "x", draft.random(16, 3, 1, 1))
     draft.add("DepthToSpace", draft.last, blocksize=2, mode="CRD")
     channels = _between(draft, chosen)
-    draft.add("SpaceToDepth", draft.last, blocksize=2)
-    draft.add("Conv", draft.last, draft.random(3, channels * 4, kernel, kernel))
-    found = exact(draft.model(), KeepPacked)
-    assert found["DepthToSpace"] == found["SpaceToDepth"] == 0
+    kernel = 2 * half
+    before = min(before, kernel - 2)
+    pads = [before, before, kernel - 2 - before, kernel - 2 - before]
+    draft.add("Conv", draft.last, draft.random(3, channels, kernel, kernel), strides=[2, 2], pads=pads)
+    model = draft.model()
+    zeros = ((half + before % 2) / half) ** 2
+    if zeros > MOST_ZEROS:
+        exact(model, KeepPacked, applies=False)
+    else:
+        assert exact(model, KeepPacked)["DepthToSpace"] == 0
 
 
-@pytest.mark.parametrize("case", ["read twice", "other order", "other block", "a number a pixel", "pad", "no conv"])
+@pytest.mark.parametrize(
+    "case", ["read twice", "other order", "other block", "a number a pixel", "pad", "stride", "zeros"]
+)
 def test_pictures_that_are_unpacked(case: str) -> None:
     draft = Draft((1, 3, 4, 4))
     draft.add("Conv", "x", draft.random(16, 3, 1, 1))
@@ -148,10 +217,9 @@ def test_pictures_that_are_unpacked(case: str) -> None:
         draft.add("Mul", picture, draft.random(8, 8))
     if case == "pad":
         draft.add("Pad", picture, draft.ints(0, 0, 1, 1, 0, 0, 1, 1), mode="reflect")
-    draft.add("SpaceToDepth", draft.last, blocksize=2)
-    channels = 4 if case == "other block" else 16
-    if case != "no conv":
-        draft.add("Conv", draft.last, draft.random(3, channels, 1, 1))
+    channels = 1 if case == "other block" else 4
+    kernel = 3 if case == "zeros" else 4
+    draft.add("Conv", draft.last, draft.random(3, channels, kernel, kernel), strides=[1 if case == "stride" else 2] * 2)
     exact(draft.model(*([picture] if case == "read twice" else [])), KeepPacked, applies=False)
 
 

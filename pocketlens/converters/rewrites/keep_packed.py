@@ -1,10 +1,11 @@
-"""Between a packed producer and a packed consumer the picture stays packed."""
+"""Between a convolution that writes blocks of pixels and one that reads them the picture stays packed."""
 
 import numpy as np
 import onnx_ir as ir
 
 from pocketlens.converters import graph as hub
 from pocketlens.converters.rewrites import edit, packing
+from pocketlens.converters.rewrites.window import Window, window
 
 _ELEMENTWISE = (
     "Abs", "Clip", "Elu", "Erf", "Exp", "Gelu", "HardSigmoid", "HardSwish", "LeakyRelu", "Mish", "Neg", "Relu", "Selu",
@@ -13,11 +14,16 @@ _ELEMENTWISE = (
 _BINARY = ("Add", "Div", "Max", "Min", "Mul", "Sub")
 
 
-class KeepPacked(ir.passes.InPlacePass):
-    """Drop the pixel shuffles between a DepthToSpace and a SpaceToDepth in front of a Conv.
+MOST_ZEROS = 1.5
+"""Most products of the packed convolution for each of the one that it replaces."""
 
-    Exact, operator by operator, for ``unpacked = DepthToSpace(packed)`` in ``CRD`` order, where channel c of the picture is the
-    ``block²`` neighbouring channels of the packed one:
+
+class KeepPacked(ir.passes.InPlacePass):
+    """Drop the DepthToSpace in front of a Conv whose stride is its block, past everything that can be computed packed.
+
+    Exact: output ``Y`` of the Conv reads inputs ``block * Y + t - pad = block * p + e``, so on the packed picture it is a Conv of stride 1
+    (:mod:`~pocketlens.converters.rewrites.packing`). What stands between is exact operator by operator, for
+    ``unpacked = DepthToSpace(packed)`` in ``CRD`` order, where channel c of the picture is ``block²`` neighbouring packed channels:
 
     - a function of one value, and a sum or product of two packed pictures, is the same on the packed values;
     - a constant that is one number a channel is repeated for every place in the block;
@@ -25,33 +31,44 @@ class KeepPacked(ir.passes.InPlacePass):
       them, Reshape to ``[N, channels, -1]``, InstanceNormalization, Reshape back. A norm of groups of channels keeps its groups;
     - a Concat of channels is a Concat of packed channels.
 
-    SpaceToDepth orders channels by place first: the Conv behind gets its input channels in the other order, once. The pass
-    needs that everything between has one reader, and every path upwards ends at a DepthToSpace with the same block or a constant.
+    The pass needs that everything between has one reader, that every path upwards ends at a DepthToSpace of that block or at a
+    constant, and a kernel that packing fills with no more than :data:`MOST_ZEROS` times the products.
     """
 
     def call(self, model: ir.Model) -> ir.passes.PassResult:
         """Rewrite every place where it applies."""
         modified = False
         for node in tuple(model.graph):
-            conv = edit.only_reader(node.outputs[0]) if node.op_type == "SpaceToDepth" and not node.domain else None
-            if conv is None or conv.op_type != "Conv" or conv.domain or conv.inputs[0] is not node.outputs[0]:
+            found = window(node, "Conv")
+            block = found.strides[0] if found is not None else 1
+            if found is None or block < 2 or found.strides[1] != block or not _can(found.x, block):
                 continue
-            block = hub.integer(node, "blocksize", 1)
-            if hub.constant(conv.inputs[1]) is None or hub.integer(conv, "group", 1) != 1:
-                continue
-            if block > 1 and _can(node.inputs[0], block):
-                _rewrite(model, node, conv, block)
-                modified = True
+            axes = [_axis(found, i, block) for i in range(2)]
+            if axes[0] is not None and axes[1] is not None:
+                modified |= _rewrite(model, node, found, (axes[0], axes[1]), block)
         return ir.passes.PassResult(model, modified)
 
 
-def _rewrite(model: ir.Model, node: ir.Node, conv: ir.Node, block: int) -> None:
-    packed = _packed(edit.Editor(model, node), node.inputs[0], block)
-    weight = hub.constant(conv.inputs[1])
-    assert weight is not None and conv.inputs[1] is not None
-    ordered = packing.by_channel(weight.astype(np.float32), block)
-    conv.replace_input_with(1, edit.Editor(model, conv).changed(conv.inputs[1], ordered))
-    edit.replace(node.outputs[0], packed)
+def _axis(found: Window, i: int, block: int) -> packing.Axis | None:
+    def reads(pixel: int, tap: int) -> int:
+        return block * pixel + tap * found.dilations[i] - found.pads[i]
+
+    return packing.axis(reads, found.taps[i], (found.sizes[i], found.out[i + 2]), (block, 1))
+
+
+def _rewrite(
+    model: ir.Model, node: ir.Node, found: Window, axes: tuple[packing.Axis, packing.Axis], block: int
+) -> bool:
+    rows, columns = axes
+    weight = packing.kernel(found.weight, rows, columns, (block, 1))
+    if weight.size > MOST_ZEROS * found.weight.size:
+        return False
+    editor = edit.Editor(model, node)
+    pads = ir.AttrInt64s("pads", [rows.pads[0], columns.pads[0], rows.pads[1], columns.pads[1]])
+    inputs = [_packed(editor, found.x, block), editor.constant(weight, "weight")]
+    inputs += [] if found.bias is None else [found.bias]
+    edit.replace(node.outputs[0], editor.make("Conv", inputs, found.out, [pads]))
+    return True
 
 
 def _can(value: ir.Value | None, block: int) -> bool:

@@ -103,31 +103,3 @@ def unpack(editor: edit.Editor, packed: ir.Value, block: int, shape: tuple[int, 
     names = ("starts", "ends", "axes")
     inputs = [editor.constant(array, name) for array, name in zip(bounds, names, strict=True)]
     return editor.make("Slice", [picture, *inputs], shape)
-
-
-def pack(editor: edit.Editor, picture: ir.Value, block: int) -> ir.Value:
-    """SpaceToDepth. ONNX orders its channels by place first: :func:`by_place` brings weights into that order."""
-    known = edit.shape_of(picture)
-    assert known is not None
-    shape = (known[0], known[1] * block**2, known[2] // block, known[3] // block)
-    return editor.make("SpaceToDepth", [picture], shape, [ir.AttrInt64("blocksize", block)])
-
-
-def by_place(weight: NDArray[np.float32], block: int) -> NDArray[np.float32]:
-    """Input channels ordered by channel, then place, put in the order place, then channel."""
-    out, depth, *window = weight.shape
-    split = weight.reshape(out, depth // block**2, block**2, *window)
-    return np.ascontiguousarray(split.swapaxes(1, 2)).reshape(weight.shape)
-
-
-def by_channel(weight: NDArray[np.float32], block: int) -> NDArray[np.float32]:
-    """The reverse of :func:`by_place`.
-
-    Example:
-        >>> weight = np.arange(12, dtype=np.float32).reshape(1, 12, 1, 1)
-        >>> bool((by_channel(by_place(weight, 2), 2) == weight).all())
-        True
-    """
-    out, depth, *window = weight.shape
-    split = weight.reshape(out, block**2, depth // block**2, *window)
-    return np.ascontiguousarray(split.swapaxes(1, 2)).reshape(weight.shape)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import onnx_ir as ir
 
 from pocketlens.converters.rewrites import tidy
+from pocketlens.converters.rewrites.enlarge_last import EnlargeLast
 from pocketlens.converters.rewrites.keep_packed import KeepPacked
 from pocketlens.converters.rewrites.pack_thin_conv import PackThinConv
 from pocketlens.converters.rewrites.sub_pixel_conv import SubPixelConv
@@ -54,8 +55,14 @@ REWRITES: dict[str, Rewrite] = {
             ("onnx", "openvino"),
         ),
         _rewrite(
+            "enlarge-last",
+            "convolutions of pictures enlarged by repeated pixels are computed at the small size",
+            EnlargeLast,
+            ("onnx", "openvino", "tflite", "coreml"),
+        ),
+        _rewrite(
             "pack-thin-conv",
-            "large convolutions to few channels on blocks of 2 x 2 pixels",
+            "large convolutions to few channels compute 2 x 2 pixels at once",
             PackThinConv,
             ("onnx", "openvino", "tflite"),
         ),

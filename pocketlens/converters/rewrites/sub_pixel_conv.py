@@ -53,7 +53,7 @@ def _axes(found: Window, stride: int, shift: int) -> tuple[packing.Axis, packing
     for i in range(2):
 
         def reads(pixel: int, tap: int, i: int = i) -> int | None:
-            place = pixel + found.before[i] - tap * found.dilations[i]
+            place = pixel + found.pads[i] - tap * found.dilations[i]
             return place // stride if place % stride == 0 else None
 
         lengths = (found.sizes[i], found.out[i + 2])

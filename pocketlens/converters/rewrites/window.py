@@ -19,7 +19,7 @@ class Window:
         weight: ``float32 [out, in, height, width]``, for both kinds.
         bias: Its third input, or None.
         strides: Vertical and horizontal; likewise ``dilations``.
-        before: Zeros before the first row and column; of a transposed convolution the rows and columns cut off there.
+        pads: Zeros before the first row and column, then after the last; a transposed convolution cuts as many off.
         sizes: Height and width of the input.
         out: Shape of the output.
     """
@@ -29,7 +29,7 @@ class Window:
     bias: ir.Value | None
     strides: tuple[int, ...]
     dilations: tuple[int, ...]
-    before: tuple[int, ...]
+    pads: tuple[int, ...]
     sizes: tuple[int, int]
     out: tuple[int, ...]
 
@@ -52,14 +52,13 @@ def window(node: ir.Node, operator: str) -> Window | None:
         return None
     if hub.text(node, "auto_pad", "NOTSET") != "NOTSET":
         return None
-    pads = hub.ints(node, "pads", (0, 0, 0, 0))
     return Window(
         x,
         weight.swapaxes(0, 1) if operator == "ConvTranspose" else weight,
         bias,
         hub.ints(node, "strides", (1, 1)),
         hub.ints(node, "dilations", (1, 1)),
-        pads[:2],
+        hub.ints(node, "pads", (0, 0, 0, 0)),
         (before[2], before[3]),
         out,
     )

@@ -11,6 +11,7 @@ import onnx_ir as ir
 from numpy.typing import NDArray
 
 from pocketlens.converters import graph as hub
+from pocketlens.converters import nearest
 from pocketlens.converters.tflite.draft import Draft, Refused, Tensor
 from pocketlens.converters.tflite.registry import lowers
 
@@ -56,7 +57,7 @@ def _linear(draft: Draft, node: ir.Node, x: Tensor, before: tuple[int, ...], aft
     if convention == "pytorch_half_pixel" and 1 in after[2:]:
         raise Refused("a size of 1 with the convention 'pytorch_half_pixel'")
     for axis in (2, 3):
-        scale = _scale(node, axis, before, after)
+        scale = nearest.scale(node, axis, before, after)
         # TFLite only knows the two sizes. A scale of its own that rounds to the same size samples elsewhere.
         if convention != "align_corners" and abs(before[axis] * scale - after[axis]) > 1e-4:
             raise Refused(f"the scale {scale:g} is not {after[axis]} / {before[axis]}")
@@ -66,7 +67,11 @@ def _linear(draft: Draft, node: ir.Node, x: Tensor, before: tuple[int, ...], aft
 
 
 def _nearest(draft: Draft, node: ir.Node, x: Tensor, before: tuple[int, ...], after: tuple[int, ...]) -> Tensor:
-    wanted = [_onnx_nearest(node, axis, before, after) for axis in (2, 3)]
+    rows, columns = (nearest.picked(node, axis, before, after) for axis in (2, 3))
+    if rows is None or columns is None:
+        convention = hub.text(node, "coordinate_transformation_mode", "half_pixel")
+        raise Refused(f"the convention {convention!r} is not known")
+    wanted = [rows, columns]
     for corners, centers in _NEAREST:
         found = [_tflite_nearest(before[axis], after[axis], corners, centers) for axis in (2, 3)]
         if all(np.array_equal(a, b) for a, b in zip(wanted, found, strict=True)):
@@ -86,40 +91,6 @@ def _resize(
     return draft.add(
         code, [x, draft.integers([height, width])], (x.shape[0], height, width, x.shape[3]), version, **options
     )
-
-
-def _scale(node: ir.Node, axis: int, before: tuple[int, ...], after: tuple[int, ...]) -> float:
-    scales = hub.constant(node.inputs[2]) if len(node.inputs) > 2 else None
-    if scales is not None and scales.size == 4:
-        return float(scales.reshape(-1)[axis])
-    if scales is not None and scales.size == 2:  # for the axes attribute, which then names height and width
-        return float(scales.reshape(-1)[axis - 2])
-    return after[axis] / before[axis]
-
-
-def _onnx_nearest(node: ir.Node, axis: int, before: tuple[int, ...], after: tuple[int, ...]) -> NDArray[np.int64]:
-    """The pixel that each output position takes, by ONNX's definition of Resize, in the float32 that runtimes use."""
-    length, out = before[axis], after[axis]
-    scale = np.float32(_scale(node, axis, before, after))
-    convention = hub.text(node, "coordinate_transformation_mode", "half_pixel")
-    rounding = hub.text(node, "nearest_mode", "round_prefer_floor")
-    at = np.arange(out, dtype=np.float32)
-    if convention in ("half_pixel", "pytorch_half_pixel"):
-        at = (at + np.float32(0.5)) / scale - np.float32(0.5) if out > 1 or convention == "half_pixel" else at * 0
-    elif convention == "align_corners":
-        at = at * np.float32(length - 1) / np.float32(max(out - 1, 1))
-    elif convention == "asymmetric":
-        at = at / scale
-    else:
-        raise Refused(f"the convention {convention!r} is not known")
-    rounded = {
-        "round_prefer_floor": np.ceil(at - np.float32(0.5)),
-        "round_prefer_ceil": np.floor(at + np.float32(0.5)),
-        "floor": np.floor(at),
-        "ceil": np.ceil(at),
-    }[rounding]
-    picked: NDArray[np.int64] = np.clip(rounded, 0, length - 1).astype(np.int64)
-    return picked
 
 
 def _tflite_nearest(length: int, out: int, corners: bool, centers: bool) -> NDArray[np.int64]:
