@@ -19,17 +19,24 @@ pads = st.tuples(*[st.integers(0, 2)] * 4)
 
 @quick
 @given(
-    st.integers(2, 3), st.integers(1, 5), st.integers(1, 5), pads, st.integers(1, 2), st.booleans(), st.integers(0, 1)
+    st.integers(2, 3),
+    st.integers(1, 5),
+    st.integers(1, 5),
+    pads,
+    st.integers(1, 2),
+    st.booleans(),
+    st.integers(0, 1),
+    st.sampled_from([2, 16]),
 )
 def test_transposed_conv_becomes_sub_pixel_conv(
-    stride: int, rows: int, columns: int, cut: tuple[int, ...], dilation: int, bias: bool, extra: int
+    stride: int, rows: int, columns: int, cut: tuple[int, ...], dilation: int, bias: bool, extra: int, out: int
 ) -> None:
     draft = Draft((1, 3, 5, 6), rows * 10 + columns)
-    terms = [draft.random(2)] if bias else []
+    terms = [draft.random(out)] if bias else []
     draft.add(
         "ConvTranspose",
         "x",
-        draft.random(3, 2, rows, columns),
+        draft.random(3, out, rows, columns),
         *terms,
         strides=[stride, stride],
         pads=cut,
@@ -52,6 +59,15 @@ def test_usual_transposed_convs_need_the_least_kernel(kernel: int, cut: tuple[in
     assert exact(model, SubPixelConv)["ConvTranspose"] == 0
     conv = next(node for node in model.graph if node.op_type == "Conv")
     assert conv.inputs[1] is not None and conv.inputs[1].shape == (8, 3, taps, taps)
+
+
+def test_wide_transposed_convs_take_no_product_more() -> None:
+    draft = Draft((1, 3, 5, 6))
+    draft.add("ConvTranspose", "x", draft.random(3, 16, 3, 4), strides=[2, 2], pads=[1, 1, 0, 1])
+    model = draft.model()
+    assert exact(model, SubPixelConv) == {"Conv": 4, "Concat": 1, "DepthToSpace": 1}
+    taps = [list(node.inputs[1].shape)[2:] for node in model.graph if node.op_type == "Conv"]  # type: ignore[arg-type,union-attr]
+    assert taps == [[1, 2], [1, 2], [2, 2], [2, 2]]
 
 
 def test_transposed_convs_that_stay() -> None:
@@ -233,7 +249,7 @@ def test_a_tail_of_two_packed_layers() -> None:
     draft.add("Tanh", draft.last)
     model = draft.model()
     before = values(model)
-    assert apply(model, reversed(REWRITES)) == ("sub-pixel-conv", "pack-thin-conv", "keep-packed")
+    assert apply(model, reversed(REWRITES)) == ("pack-thin-conv", "keep-packed")
     close(values(model), before)
     ops = [node.op_type for node in model.graph]
     assert ops == ["Conv", "Reshape", "InstanceNormalization", "Reshape", "Relu", "Conv", "DepthToSpace", "Tanh"]

@@ -5,6 +5,7 @@ import onnx_ir as ir
 
 from pocketlens.converters import graph as hub
 from pocketlens.converters.rewrites import edit, packing
+from pocketlens.converters.rewrites.sub_pixel_conv import packed_conv, phases
 from pocketlens.converters.rewrites.window import Window, window
 
 _ELEMENTWISE = (
@@ -17,9 +18,15 @@ _BINARY = ("Add", "Div", "Max", "Min", "Mul", "Sub")
 MOST_ZEROS = 1.5
 """Most products of the packed convolution for each of the one that it replaces."""
 
+MOST_LIFTED = 2.0
+"""The same for a transposed convolution: a 3 x 3 kernel of stride 2 takes 16 products packed instead of 9."""
+
 
 class KeepPacked(ir.passes.InPlacePass):
     """Drop the DepthToSpace in front of a Conv whose stride is its block, past everything that can be computed packed.
+
+    A ConvTranspose of that stride is taken for the packed Conv and DepthToSpace that it is
+    (:mod:`~pocketlens.converters.rewrites.sub_pixel_conv`).
 
     Exact: output ``Y`` of the Conv reads inputs ``block * Y + t - pad = block * p + e``, so on the packed picture it is a Conv of stride 1
     (:mod:`~pocketlens.converters.rewrites.packing`). What stands between is exact operator by operator, for
@@ -31,7 +38,7 @@ class KeepPacked(ir.passes.InPlacePass):
       them, Reshape to ``[N, channels, -1]``, InstanceNormalization, Reshape back. A norm of groups of channels keeps its groups;
     - a Concat of channels is a Concat of packed channels.
 
-    The pass needs that everything between has one reader, that every path upwards ends at a DepthToSpace of that block or at a
+    The pass needs that everything between has one reader, that every path upwards ends at one of the two or at a
     constant, and a kernel that packing fills with no more than :data:`MOST_ZEROS` times the products.
     """
 
@@ -76,7 +83,7 @@ def _can(value: ir.Value | None, block: int) -> bool:
     node = value.producer() if value is not None else None
     if node is None or node.domain or edit.only_reader(value) is None or edit.shape_of(value) is None:
         return False
-    if _unpacks(node, block):
+    if _unpacks(node, block) or _lifts(node, block) is not None:
         return True
     if node.op_type in _ELEMENTWISE:
         return _can(node.inputs[0], block)
@@ -104,6 +111,17 @@ def _size(array: object) -> int | None:
 def _unpacks(node: ir.Node, block: int) -> bool:
     crd = hub.text(node, "mode", "DCR") == "CRD" and hub.integer(node, "blocksize", 1) == block
     return node.op_type == "DepthToSpace" and crd
+
+
+def _lifts(node: ir.Node, block: int) -> tuple[Window, tuple[packing.Axis, packing.Axis]] | None:
+    """A transposed convolution of that stride whose blocks start at its first pixel and stand over nowhere."""
+    found = window(node, "ConvTranspose")
+    if found is None or found.strides != (block, block) or any(length % block for length in found.out[2:]):
+        return None
+    axes = phases(found, 0)
+    if axes is None or axes[0].kernel * axes[1].kernel * block**2 > MOST_LIFTED * found.taps[0] * found.taps[1]:
+        return None
+    return found, axes
 
 
 def _constant_fits(value: ir.Value | None, whole: ir.Value | None) -> bool:
@@ -136,6 +154,10 @@ def _packed(editor: edit.Editor, value: ir.Value | None, block: int) -> ir.Value
     if _unpacks(node, block):
         assert node.inputs[0] is not None
         return node.inputs[0]
+    lifted = _lifts(node, block)
+    if lifted is not None:
+        found, axes = lifted
+        return packed_conv(editor, found, axes, block)
     small = (shape[0], shape[1] * block**2, shape[2] // block, shape[3] // block)
     if node.op_type == "InstanceNormalization":
         return _normal(editor, node, _packed(editor, node.inputs[0], block), shape[1], small)

@@ -43,7 +43,7 @@ def axis(
     blocks: tuple[int, int],
     shift: int = 0,
 ) -> Axis | None:
-    """The packed form of one axis; None if it would need negative pads.
+    """The packed form of one axis; None if it would need negative pads, or reads nothing.
 
     Args:
         reads: The input pixel that tap ``t`` of output pixel ``Y`` reads, or None if that tap reads nothing there. What lies
@@ -60,6 +60,8 @@ def axis(
             pixel = reads(r - shift, t)
             if pixel is not None:
                 found.append((r, t, pixel % in_block, pixel // in_block))
+    if not found:
+        return None
     least, most = min(p for *_, p in found), max(p for *_, p in found)
     count = -(-(out + shift) // out_block)
     pads = (-least, count - 1 + most - (length // in_block - 1))
@@ -90,12 +92,19 @@ def kernel(weight: Weights, rows: Axis, columns: Axis, blocks: tuple[int, int]) 
     return packed.reshape(shape).astype(np.float32)
 
 
-def unpack(editor: edit.Editor, packed: ir.Value, block: int, shape: tuple[int, ...], shift: int = 0) -> ir.Value:
-    """DepthToSpace, and a Slice where blocks stand over; ``shape`` is that of the result."""
+def unpack(
+    editor: edit.Editor,
+    packed: ir.Value,
+    block: int,
+    shape: tuple[int, ...],
+    shift: int = 0,
+    order: str = "CRD",
+) -> ir.Value:
+    """DepthToSpace of channels in an order, and a Slice where blocks stand over; ``shape`` is that of the result."""
     known = edit.shape_of(packed)
     assert known is not None
     whole = (known[0], known[1] // block**2, known[2] * block, known[3] * block)
-    attributes = [ir.AttrInt64("blocksize", block), ir.AttrString("mode", "CRD")]
+    attributes = [ir.AttrInt64("blocksize", block), ir.AttrString("mode", order)]
     picture = editor.make("DepthToSpace", [packed], whole, attributes)
     if whole == shape:
         return picture

@@ -49,16 +49,10 @@ REWRITES: dict[str, Rewrite] = {
     rewrite.name: rewrite
     for rewrite in (
         _rewrite(
-            "sub-pixel-conv",
-            "transposed convolutions as convolutions and a pixel shuffle",
-            SubPixelConv,
-            ("onnx", "openvino"),
-        ),
-        _rewrite(
             "enlarge-last",
             "convolutions of pictures enlarged by repeated pixels are computed at the small size",
             EnlargeLast,
-            ("onnx", "openvino", "tflite", "coreml"),
+            ("onnx", "openvino", "tflite"),
         ),
         _rewrite(
             "pack-thin-conv",
@@ -68,9 +62,15 @@ REWRITES: dict[str, Rewrite] = {
         ),
         _rewrite(
             "keep-packed",
-            "no pixel shuffles between packed convolutions",
+            "no pixel shuffle or transposed convolution in front of a convolution that computes blocks",
             KeepPacked,
-            ("onnx", "openvino", "tflite", "coreml"),
+            ("onnx", "tflite"),
+        ),
+        _rewrite(
+            "sub-pixel-conv",
+            "transposed convolutions as convolutions and a pixel shuffle",
+            SubPixelConv,
+            ("tflite",),
         ),
     )
 }
