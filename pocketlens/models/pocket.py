@@ -6,17 +6,34 @@ from torch.nn import functional as F
 
 
 class _ConvNorm(nn.Module):
-    """A convolution without bias and a batch norm, which folds into it on export."""
+    """A convolution without bias, and a batch norm, which folds into it on export, or an instance norm, which does not."""
 
-    def __init__(self, channels_in: int, channels_out: int, kernel: int, stride: int = 1) -> None:
+    def __init__(
+        self, channels_in: int, channels_out: int, kernel: int, stride: int = 1, *, whole: bool
+    ) -> None:
         super().__init__()
         padding = (kernel - stride) // 2
         self.conv = nn.Conv2d(channels_in, channels_out, kernel, stride, padding, bias=False)
-        self.norm = nn.BatchNorm2d(channels_out)
+        self.norm: nn.Module = (
+            nn.InstanceNorm2d(channels_out, affine=True) if whole else nn.BatchNorm2d(channels_out)
+        )
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         y: torch.Tensor = self.norm(self.conv(x))
         return y
+
+
+class ShuffledUp(_ConvNorm):
+    """To twice the size: a 1 x 1 convolution to four times the channels, a norm, a pixel shuffle.
+
+    The norm stands before the shuffle, because only there does it fold.
+    """
+
+    def __init__(self, channels_in: int, channels_out: int, *, whole: bool) -> None:
+        super().__init__(channels_in, 4 * channels_out, 1, whole=whole)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return F.pixel_shuffle(super().forward(x), 2)
 
 
 class Pocket(nn.Module):
@@ -29,12 +46,16 @@ class Pocket(nn.Module):
     Why like this: going straight to a quarter and back left visible 4 x 4 blocks and weak lines (SSIM 0.84 against 0.89
     after the same short training on the shipped filter's task, at equal multiply-adds). Depthwise blocks learned a little
     more a step and took twice as long for it. Strided convolutions instead of pixel unshuffles, because no target needs a
-    SpaceToDepth for them. The batch norm before a shuffle, because only there does it fold.
+    SpaceToDepth for them. ``docs/decisions/`` tells how blocks that see the whole picture's statistics were compared.
 
     Args:
-        channels: Width of the features. Runtimes block channels by 8 or 16, so multiples of 16 cost least.
+        channels: Width of the features at a quarter. Runtimes block channels by 8 or 16, so multiples of 16 cost least.
         blocks: Number of residual convolutions at a quarter of the size.
-        fine: Number of residual convolutions at half the size; each costs as much as four blocks.
+        fine: Number of residual convolutions at half the size; each costs as much as four blocks of the same width.
+        half: Width of the features at half the size; 0 for the same as at a quarter.
+        whole: 1 for instance norms, which see the contrast of the whole picture: for students of teachers that do. 0 for
+            batch norms, which cost nothing once they are folded.
+        repaint: 1 for a picture of its own, ``150 tanh(x) + 127.5``; 0 for one that is added to what came in.
 
     Example:
         >>> with torch.no_grad():
@@ -46,14 +67,18 @@ class Pocket(nn.Module):
     output_range = (0.0, 255.0)
     multiple = 4
 
-    def __init__(self, channels: int = 32, blocks: int = 4, fine: int = 1) -> None:
+    def __init__(
+        self, channels: int = 32, blocks: int = 4, fine: int = 1, half: int = 0, whole: int = 0, repaint: int = 0
+    ) -> None:
         super().__init__()
-        self.stem = _ConvNorm(3, channels, 4, stride=2)
-        self.down = _ConvNorm(channels, channels, 4, stride=2)
-        self.blocks = nn.ModuleList([_ConvNorm(channels, channels, 3) for _ in range(blocks)])
-        self.up = _ConvNorm(channels, 4 * channels, 1)
-        self.fine = nn.ModuleList([_ConvNorm(channels, channels, 3) for _ in range(fine)])
-        self.head = nn.Conv2d(channels, 12, 3, padding=1)
+        half, norm = half or channels, bool(whole)
+        self.repaint = bool(repaint)
+        self.stem = _ConvNorm(3, half, 4, stride=2, whole=norm)
+        self.down = _ConvNorm(half, channels, 4, stride=2, whole=norm)
+        self.blocks = nn.ModuleList([_ConvNorm(channels, channels, 3, whole=norm) for _ in range(blocks)])
+        self.up = ShuffledUp(channels, half, whole=norm)
+        self.fine = nn.ModuleList([_ConvNorm(half, half, 3, whole=norm) for _ in range(fine)])
+        self.head = nn.Conv2d(half, 12, 3, padding=1)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         half = F.relu(self.stem(x))
@@ -61,7 +86,8 @@ class Pocket(nn.Module):
         # The sum before the activation: convolution, addition and ReLU become one kernel in most runtimes.
         for block in self.blocks:
             quarter = F.relu(quarter + block(quarter))
-        half = F.relu(half + F.pixel_shuffle(self.up(quarter), 2))
+        half = F.relu(half + self.up(quarter))
         for block in self.fine:
             half = F.relu(half + block(half))
-        return x + F.pixel_shuffle(self.head(half), 2)
+        drawn = F.pixel_shuffle(self.head(half), 2)
+        return torch.tanh(drawn) * 150 + 127.5 if self.repaint else x + drawn

@@ -1,0 +1,1 @@
+"""Distillation: a student learns to give the pictures that a teacher gives."""

@@ -1,0 +1,138 @@
+"""One update of a distillation, and how a student is judged."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from pocketlens.models.distill.answers import Answers
+from pocketlens.models.distill.features import listening, quarter_layer
+from pocketlens.models.training import losses
+from pocketlens.models.training.discriminator import PatchDiscriminator
+from pocketlens.models.training.run import device
+
+Judge = Callable[[nn.Module, int], dict[str, float]]
+"""Scores a student in eval mode after a number of steps."""
+
+
+@dataclass(frozen=True)
+class Weights:
+    """What counts how much in a distillation; 0 leaves a loss out.
+
+    Attributes:
+        pixel: Mean difference of values.
+        ssim: Multi-scale structural similarity.
+        gradient: Mean difference of neighbours' differences.
+        frequency: Mean difference of Fourier coefficients.
+        features: The teacher's features, which a 1 x 1 convolution must find in the student's.
+        adversarial: A discriminator that tells the teacher's pictures from the student's.
+    """
+
+    pixel: float = 1.0
+    ssim: float = 0.5
+    gradient: float = 0.5
+    frequency: float = 0.1
+    features: float = 0.05
+    adversarial: float = 0.0
+
+
+@dataclass
+class Distillation:
+    """The training of a student; a :class:`pocketlens.models.training.run.Task`.
+
+    Attributes:
+        student: Takes and gives ``[N, 3, H, W]``, 0..255.
+        answers: What the teacher said.
+        judge: See :data:`Judge`.
+        weights: What counts how much.
+        pixels: Pixels in a batch: as many pictures of a side are taken as come nearest.
+        peak: The highest learning rate.
+        beyond: Factor on the learning rate of named parameters.
+    """
+
+    student: nn.Module
+    answers: Sequence[Answers]
+    judge: Judge
+    weights: Weights = field(default_factory=Weights)
+    pixels: int = 4 * 192 * 192
+    peak: float = 2e-3
+    beyond: Mapping[str, float] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self._device = device()
+        self.student.to(self._device)
+        self.modules: dict[str, nn.Module] = {"student": self.student}
+        groups = [
+            {"params": [weight], "lr": self.peak, "peak": self.peak * self.beyond.get(name, 1.0)}
+            for name, weight in self.student.named_parameters()
+        ]
+        self._layer = ""
+        known = self.answers[0].features
+        if self.weights.features and known is not None:
+            self._layer = quarter_layer(self.student)
+        if self._layer:
+            adapter = self._adapter(0 if known is None else known.shape[1]).to(self._device)
+            self.modules["adapter"] = adapter
+            groups.append({"params": list(adapter.parameters()), "lr": self.peak, "peak": self.peak})
+        self.optimizers: dict[str, torch.optim.Optimizer] = {"student": torch.optim.Adam(groups)}
+        if self.weights.adversarial:
+            critic = PatchDiscriminator().to(self._device)
+            self.modules["critic"] = critic
+            adam = torch.optim.Adam([{"params": critic.parameters(), "lr": 4e-4, "peak": 4e-4}], betas=(0.5, 0.99))
+            self.optimizers["critic"] = adam
+        counts = np.array([len(one.taken) for one in self.answers], np.float64)
+        self._chances = counts / counts.sum()
+
+    def _adapter(self, components: int) -> nn.Module:
+        with listening(self.student, self._layer) as heard, torch.no_grad():
+            self.student.eval()(torch.zeros(1, 3, 64, 64, device=self._device))
+        return nn.Conv2d(heard[0].shape[1], components, 1)
+
+    def update(self, step: int, random: np.random.Generator) -> float:
+        """Draw a batch of one size, and improve the student (and its critic)."""
+        answers = self.answers[int(random.choice(len(self.answers), p=self._chances))]
+        count = max(1, round(self.pixels / answers.taken.shape[-1] ** 2))
+        chosen = random.integers(len(answers.taken), size=count)
+        x, wanted, thought = self._batch(answers, chosen)
+        with listening(self.student, self._layer) as heard:
+            found = self.student(x)
+        loss = self.loss(found / 255, wanted / 255)
+        if thought is not None and heard:
+            loss = loss + self.weights.features * F.l1_loss(self.modules["adapter"](heard[0]), thought)
+        if self.weights.adversarial:
+            loss = loss + self.weights.adversarial * losses.hinge_generator(self._criticize(found))
+        self.optimizers["student"].zero_grad()
+        loss.backward()
+        nn.utils.clip_grad_norm_(self.student.parameters(), 5.0)
+        self.optimizers["student"].step()
+        if self.weights.adversarial:
+            real, made = self._criticize(wanted), self._criticize(found.detach())
+            self.optimizers["critic"].zero_grad()
+            losses.hinge_discriminator(real, made).backward()
+            self.optimizers["critic"].step()
+        return float(loss.detach())
+
+    def loss(self, found: torch.Tensor, wanted: torch.Tensor) -> torch.Tensor:
+        """The weighted losses on pixels, 0..1."""
+        weights = self.weights
+        total = weights.pixel * F.l1_loss(found, wanted)
+        if weights.ssim:
+            total = total + weights.ssim * (1 - losses.multi_scale_ssim(found, wanted))
+        if weights.gradient:
+            total = total + weights.gradient * losses.gradient(found, wanted)
+        if weights.frequency:
+            total = total + weights.frequency * losses.frequency(found, wanted)
+        return total
+
+    def _criticize(self, pixels: torch.Tensor) -> torch.Tensor:
+        judged: torch.Tensor = self.modules["critic"](pixels / 127.5 - 1)
+        return judged
+
+    def _batch(self, answers: Answers, chosen: np.ndarray) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor | None]:
+        x, y = (torch.from_numpy(a[chosen]).to(self._device).float() for a in (answers.taken, answers.given))
+        if answers.features is None or not self._layer:
+            return x, y, None
+        return x, y, torch.from_numpy(answers.features[chosen]).to(self._device).float()

@@ -1,0 +1,177 @@
+"""Make a smaller copy of a generator: the least important channels go, layer by layer."""
+
+import copy
+import io
+from collections.abc import Sequence
+from contextlib import redirect_stdout
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import nn
+
+from pocketlens.errors import InputError, require
+from pocketlens.models.figures import Figures, count
+from pocketlens.models.pruning import shuffles
+from pocketlens.models.pruning.importance import sensitivities
+
+_CONVOLUTIONS = (nn.Conv2d, nn.ConvTranspose2d)
+
+
+@dataclass(frozen=True)
+class Layer:
+    """What pruning did to a convolution.
+
+    Attributes:
+        name: In its module.
+        taken: Input channels before and after.
+        given: Output channels before and after.
+        parameters: Weights before and after.
+    """
+
+    name: str
+    taken: tuple[int, int]
+    given: tuple[int, int]
+    parameters: tuple[int, int]
+
+
+@dataclass(frozen=True)
+class Pruned:
+    """A smaller copy, and what it lost.
+
+    Attributes:
+        module: The copy, in eval mode.
+        layers: Every convolution, in the module's order.
+        before: Costs of the generator.
+        after: Costs of the copy, at the same size.
+    """
+
+    module: nn.Module
+    layers: tuple[Layer, ...]
+    before: Figures
+    after: Figures
+
+
+def prune(
+    module: nn.Module, channels: float, pictures: Sequence[torch.Tensor], *, size: tuple[int, int] = (256, 256),
+    multiple: int = 8, everywhere: bool = False,
+) -> Pruned:  # fmt: skip
+    """Keep a share of a generator's channels; what is kept computes as before, and distillation makes up for the rest.
+
+    Channels that are added to each other, concatenated or shuffled go together (torch-pruning's dependency groups; Fang et
+    al., "DepGraph", 2023). The layers that give the picture keep their channels.
+
+    Args:
+        module: Any generator.
+        channels: The share of channels that stays, 0..1; multiply-adds go with its square.
+        pictures: ``float32 [1, 3, H, W]``, in the module's own range: importance is measured on them.
+        size: Height and width in pixels that costs are counted for.
+        multiple: Channels stay multiples of this: 8 suits most phones' kernels, 16 or 32 some accelerators.
+        everywhere: Let layers lose different shares, as their importance says, instead of all the same one.
+
+    Raises:
+        InputError: ``channels`` is no share, or the generator cannot be traced or run when pruned.
+        MissingError: torch-pruning is not installed.
+    """
+    if not 0 < channels < 1:
+        raise InputError(f"channels is {channels}, expected a share between 0 and 1", do="0.5 leaves a quarter of the work")
+    require("torch_pruning", "train")
+    import torch_pruning as tp
+
+    copied = copy.deepcopy(module).eval().requires_grad_(True)
+    before = {name: layer for name, layer in module.named_modules() if isinstance(layer, _CONVOLUTIONS)}
+    try:
+        sensitivities(copied, pictures)
+        grads = {name: weight.grad for name, weight in copied.named_parameters()}
+        replaced = shuffles.replace(copied)
+        for shuffle in replaced:
+            _carry_gradient(shuffle, grads)
+        with redirect_stdout(io.StringIO()):
+            pruner = tp.pruner.BasePruner(
+                copied, pictures[0], importance=tp.importance.GroupTaylorImportance(), pruning_ratio=1 - channels,
+                round_to=multiple, ignored_layers=_last(copied, pictures[0]), global_pruning=everywhere,
+                max_pruning_ratio=min(0.95, 1.5 * (1 - channels)) if everywhere else 1.0,
+            )  # fmt: skip
+            for group in pruner.step(interactive=True):
+                shuffles.note(replaced, group)
+                group.prune()
+        shuffles.restore(copied, replaced)
+        copied.zero_grad()
+        with torch.no_grad():
+            shape = copied.eval()(pictures[0]).shape
+    except (RuntimeError, ValueError, TypeError, KeyError, IndexError, AttributeError) as error:
+        first = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        raise InputError(
+            f"the generator cannot be pruned: {first}", do="leave channels out of [compress] and distill into a pocket"
+        ) from error
+    if shape != pictures[0].shape:
+        raise InputError(f"the pruned generator gives {list(shape)}", do="leave channels out of [compress]")
+    after = {name: layer for name, layer in copied.named_modules() if isinstance(layer, _CONVOLUTIONS)}
+    layers = tuple(_compared(name, old, after[name]) for name, old in before.items())
+    return Pruned(copied, layers, _costs(module, size), _costs(copied, size))
+
+
+def explanation(pruned: Pruned) -> list[str]:
+    """What each layer lost, one line a layer, then the sums.
+
+    Example:
+        >>> layer = Layer("down.0", (3, 3), (32, 16), (7776, 3888))
+        >>> explanation(Pruned(nn.Identity(), (layer,), Figures(4, 2, 1), Figures(1, 1, 1)))
+        ['down.0: 3 -> 32 channels became 3 -> 16: 50 % of its weights went', 'in all: 2 weights became 1, 0.000 GMACs became 0.000 (25 %)']
+    """
+    lines = []
+    for layer in pruned.layers:
+        (taken, taken_now), (given, given_now) = layer.taken, layer.given
+        old, now = layer.parameters
+        if old == now:
+            lines.append(f"{layer.name}: {taken} -> {given} channels, untouched")
+        else:
+            lines.append(
+                f"{layer.name}: {taken} -> {given} channels became {taken_now} -> {given_now}: "
+                f"{100 * (old - now) / old:.0f} % of its weights went"
+            )
+    before, after = pruned.before, pruned.after
+    lines.append(
+        f"in all: {before.parameters:,} weights became {after.parameters:,}, {before.macs / 1e9:.3f} GMACs became "
+        f"{after.macs / 1e9:.3f} ({100 * after.macs / max(1, before.macs):.0f} %)"
+    )
+    return lines
+
+
+def _carry_gradient(shuffle: shuffles.Shuffle, grads: dict[str, Any]) -> None:
+    gradient = grads.get(f"{shuffle.name}.conv.weight")
+    if gradient is not None:
+        weight = shuffle.stand_in.weight
+        weight.grad = gradient.reshape(weight.shape[1], 2, 2, weight.shape[0]).permute(3, 0, 1, 2).contiguous()
+    if shuffle.stand_in.bias is not None:
+        shuffle.stand_in.bias.grad = torch.zeros_like(shuffle.stand_in.bias)
+
+
+def _last(module: nn.Module, picture: torch.Tensor) -> list[nn.Module]:
+    """The convolution that finishes last: its channels are the picture's."""
+    finished: list[nn.Module] = []
+    hooks = [
+        layer.register_forward_hook(lambda own, _, __: finished.append(own))
+        for layer in module.modules()
+        if isinstance(layer, _CONVOLUTIONS)
+    ]
+    try:
+        with torch.no_grad():
+            module(picture)
+    finally:
+        for hook in hooks:
+            hook.remove()
+    return finished[-1:]
+
+
+def _compared(name: str, old: Any, now: Any) -> Layer:
+    return Layer(
+        name,
+        (old.in_channels, now.in_channels),
+        (old.out_channels, now.out_channels),
+        (old.weight.numel(), now.weight.numel()),
+    )
+
+
+def _costs(module: nn.Module, size: tuple[int, int]) -> Figures:
+    return count(copy.deepcopy(module).to("meta"), *size)

@@ -1,0 +1,70 @@
+"""Give a module's layers the widths of a pruned copy's weights, so that they can be loaded."""
+
+import warnings
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import nn
+
+from pocketlens.errors import InputError
+
+_NORMS = (nn.BatchNorm2d, nn.InstanceNorm2d)
+
+
+def reshape(module: nn.Module, shapes: Mapping[str, tuple[int, ...]]) -> None:
+    """Replace every weight and statistic of another shape by an empty one, on the module's device, of the shape given.
+
+    Args:
+        module: On torch's meta device.
+        shapes: The shapes of a smaller copy's tensors, by name.
+
+    Raises:
+        InputError: A shape is larger than the module's own, or has other dimensions.
+    """
+    for name, layer in module.named_modules():
+        tensors = [*layer.named_parameters(recurse=False), *layer.named_buffers(recurse=False)]
+        for own, tensor in tensors:
+            full = f"{name}.{own}" if name else own
+            wanted = shapes.get(full, tuple(tensor.shape))
+            if len(wanted) != tensor.ndim or any(w > t or w < 1 for w, t in zip(wanted, tensor.shape, strict=True)):
+                raise InputError(
+                    f"{full} is {list(wanted)}, expected at most {list(tensor.shape)}", do="check the checkpoint"
+                )
+            empty = torch.empty(wanted, dtype=tensor.dtype, device=tensor.device)
+            setattr(layer, own, nn.Parameter(empty) if isinstance(tensor, nn.Parameter) else empty)
+        _widths(layer)
+    _norms_without_weights(module)
+
+
+def _widths(layer: Any) -> None:
+    if isinstance(layer, nn.Conv2d):
+        depthwise = layer.groups > 1 and layer.groups == layer.in_channels
+        layer.out_channels = layer.weight.shape[0]
+        layer.groups = layer.out_channels if depthwise else layer.groups
+        layer.in_channels = layer.weight.shape[1] * layer.groups
+    elif isinstance(layer, nn.ConvTranspose2d):
+        layer.in_channels, layer.out_channels = layer.weight.shape[0], layer.weight.shape[1] * layer.groups
+    elif isinstance(layer, _NORMS) and layer.weight is not None:
+        layer.num_features = len(layer.weight)
+    elif isinstance(layer, nn.GroupNorm) and layer.weight is not None:
+        layer.num_channels = len(layer.weight)
+
+
+def _norms_without_weights(module: nn.Module) -> None:
+    """Norms that have no weights learn their width from what comes in."""
+
+    def look(layer: Any, given: tuple[torch.Tensor, ...]) -> None:
+        layer.num_features = given[0].shape[1]
+
+    hooks = [n.register_forward_pre_hook(look) for n in module.modules() if isinstance(n, nn.InstanceNorm2d)]
+    side = max(64, 2 * int(getattr(module, "multiple", 1)))
+    try:
+        with torch.no_grad(), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            module(torch.empty(1, 3, side, side, device="meta"))
+    except (RuntimeError, ValueError) as error:
+        raise InputError(f"its layers do not fit together: {error}", do="check the checkpoint") from error
+    finally:
+        for hook in hooks:
+            hook.remove()

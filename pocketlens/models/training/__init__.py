@@ -1,0 +1,1 @@
+"""What every training shares: losses, averages, progress, and a state that survives a kill."""

@@ -1,0 +1,71 @@
+"""Losses on pictures that need no downloaded weights. All take ``float32 [N, C, H, W]``, values 0..1 unless said otherwise."""
+
+import torch
+from torch.nn import functional as F
+
+_C1, _C2 = 0.01**2, 0.03**2
+_WINDOW = 7
+
+
+def ssim(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
+    """Mean structural similarity over 7 x 7 windows (Wang et al. 2004), a scalar of at most 1.
+
+    Example:
+        >>> picture = torch.rand(1, 3, 16, 16)
+        >>> round(float(ssim(picture, picture)), 4)
+        1.0
+    """
+    luminance, structure = _similarities(a, b)
+    return (luminance * structure).mean()
+
+
+def multi_scale_ssim(a: torch.Tensor, b: torch.Tensor, scales: int = 3) -> torch.Tensor:
+    """The mean of :func:`ssim` over the picture and its halves (after Wang, Simoncelli and Bovik 2003).
+
+    They multiply the scales; a mean keeps gradients alive where one of them is near 0, as at the start of a training.
+
+    Args:
+        a: One picture.
+        b: The other.
+        scales: How many sizes; sizes under 7 pixels are left out.
+    """
+    found = []
+    for _ in range(scales):
+        if min(a.shape[-2:]) < _WINDOW:
+            break
+        found.append(ssim(a, b))
+        a, b = F.avg_pool2d(a, 2), F.avg_pool2d(b, 2)
+    return torch.stack(found).mean()
+
+
+def gradient(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
+    """Mean difference of the differences between neighbours, across and down: lines where lines are."""
+    return F.l1_loss(a.diff(dim=3), b.diff(dim=3)) + F.l1_loss(a.diff(dim=2), b.diff(dim=2))
+
+
+def frequency(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
+    """Mean difference of the Fourier coefficients, divided by the picture's side: texture of the right strength.
+
+    After Jiang et al., "Focal Frequency Loss" (2021), without their weights.
+    """
+    difference = torch.fft.rfft2(a, norm="ortho") - torch.fft.rfft2(b, norm="ortho")
+    return torch.view_as_real(difference).abs().mean()
+
+
+def hinge_discriminator(real: torch.Tensor, made: torch.Tensor) -> torch.Tensor:
+    """What a discriminator minimizes: at least 1 for real patches, at most -1 for made ones (Lim and Ye 2017)."""
+    return F.relu(1 - real).mean() + F.relu(1 + made).mean()
+
+
+def hinge_generator(made: torch.Tensor) -> torch.Tensor:
+    """What a generator minimizes against :func:`hinge_discriminator`."""
+    return -made.mean()
+
+
+def _similarities(a: torch.Tensor, b: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    mean_a, mean_b = F.avg_pool2d(a, _WINDOW, 1), F.avg_pool2d(b, _WINDOW, 1)
+    var_a = F.avg_pool2d(a * a, _WINDOW, 1) - mean_a**2
+    var_b = F.avg_pool2d(b * b, _WINDOW, 1) - mean_b**2
+    covariance = F.avg_pool2d(a * b, _WINDOW, 1) - mean_a * mean_b
+    luminance = (2 * mean_a * mean_b + _C1) / (mean_a**2 + mean_b**2 + _C1)
+    return luminance, (2 * covariance + _C2) / (var_a + var_b + _C2)

@@ -1,0 +1,155 @@
+"""The loop that every training runs in: schedule, average, judging, previews, saving, resuming."""
+
+import math
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+import torch
+from torch import nn
+
+from pocketlens.models.training.average import Average
+from pocketlens.models.training.state import State
+
+Notify = Callable[[str, int, int], None]
+"""Told what is being done now, how many steps are done, and how many there are."""
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """How long a training runs, and what happens on the way.
+
+    Attributes:
+        steps: Number of weight updates.
+        judge_every: Steps between two scores on the judge pictures.
+        save_every: Steps between two saved states.
+        warm: Share of the steps in which the learning rate rises; it falls along a cosine after that.
+        decay: Of the running average.
+        seed: Of everything that is random.
+        threads: Of torch; another number may round differently.
+    """
+
+    steps: int = 2000
+    judge_every: int = 100
+    save_every: int = 100
+    warm: float = 0.04
+    decay: float = 0.998
+    seed: int = 7
+    threads: int = 2
+
+
+class Task(Protocol):
+    """One way to train.
+
+    Attributes:
+        student: What is trained and shipped; its average is judged.
+        modules: Everything with weights, the student too, by name.
+        optimizers: By name. Each parameter group holds its highest learning rate as ``peak``.
+    """
+
+    student: nn.Module
+    modules: Mapping[str, nn.Module]
+    optimizers: Mapping[str, torch.optim.Optimizer]
+
+    def update(self, step: int, random: np.random.Generator) -> float:
+        """Make one update; gives the loss."""
+        ...
+
+    def judge(self, student: nn.Module, step: int) -> dict[str, float]:
+        """Score a student in eval mode, on pictures that training never sees; may write previews."""
+        ...
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What a training gave.
+
+    Attributes:
+        student: The average of the student's weights, in eval mode.
+        history: The scores on the way; each with ``step`` and ``minutes`` (processor time over all cores, halved: the
+            minutes that two cores would take).
+        seconds: Processor time in all.
+    """
+
+    student: nn.Module
+    history: tuple[dict[str, float], ...]
+    seconds: float
+
+
+def rate(step: int, schedule: Schedule) -> float:
+    """The share of the highest learning rate at a step: a straight rise, then half a cosine.
+
+    Example:
+        >>> [round(rate(step, Schedule(steps=100, warm=0.1)), 2) for step in (0, 9, 55, 99)]
+        [0.1, 1.0, 0.5, 0.0]
+    """
+    rising = max(1, round(schedule.warm * schedule.steps))
+    if step < rising:
+        return (step + 1) / rising
+    return 0.5 + 0.5 * math.cos(math.pi * (step - rising) / max(1, schedule.steps - rising))
+
+
+def begin(schedule: Schedule) -> np.random.Generator:
+    """Seed torch and give the source of everything else that is drawn. To be called before modules are made."""
+    torch.set_num_threads(schedule.threads)
+    torch.use_deterministic_algorithms(True)
+    torch.manual_seed(schedule.seed)
+    return np.random.default_rng(schedule.seed)
+
+
+def device() -> torch.device:
+    """A GPU if torch sees one, else the processor."""
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def run(
+    task: Task, schedule: Schedule, random: np.random.Generator, folder: Path | None, key: str,
+    notify: Notify = lambda what, done, total: None,
+) -> Trained:  # fmt: skip
+    """Train until the schedule ends, from the saved state of the same training where there is one.
+
+    Args:
+        task: What to do in a step.
+        schedule: How long.
+        random: From :func:`begin`.
+        folder: Where the state is kept, as ``training.safetensors``; None keeps none.
+        key: A hash of everything that decides the training.
+        notify: Told about progress, with the newest score.
+    """
+    average = Average(task.student, schedule.decay)
+    state = State(key, {**task.modules, "average": average.module}, task.optimizers, random)
+    place = folder / "training.safetensors" if folder else None
+    if place is not None and state.load(place):
+        notify(f"resumed at step {state.step}", state.step, schedule.steps)
+    spent, note = time.process_time(), _note(state.history)
+    while state.step < schedule.steps:
+        for optimizer in task.optimizers.values():
+            for group in optimizer.param_groups:
+                group["lr"] = group["peak"] * rate(state.step, schedule)
+        task.student.train()
+        loss = task.update(state.step, random)
+        average.update(state.step)
+        state.step += 1
+        last = state.step == schedule.steps
+        if state.step % schedule.judge_every == 0 or last:
+            now = time.process_time()
+            state.seconds, spent = state.seconds + now - spent, now
+            scores = task.judge(average.module, state.step)
+            spent = time.process_time()  # judging is no training
+            state.history.append({"step": state.step, "minutes": round(state.seconds / 120, 2), **scores})
+            note = _note(state.history)
+        if place is not None and (state.step % schedule.save_every == 0 or last):
+            now = time.process_time()
+            state.seconds, spent = state.seconds + now - spent, now
+            state.save(place)
+        notify(f"training: loss {loss:.4f}{note}", state.step, schedule.steps)
+    return Trained(average.module.eval(), tuple(state.history), state.seconds)
+
+
+def _note(history: list[dict[str, float]]) -> str:
+    if not history:
+        return ""
+    return "".join(f", {name} {value:.3f}" for name, value in history[-1].items() if name not in ("step", "minutes"))

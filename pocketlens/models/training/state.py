@@ -1,0 +1,101 @@
+"""The state of a training in one safetensors file: weights, averages, optimizers, random generators, how far it came.
+
+The file is replaced whole, so a kill at any moment leaves the state before or after a save. Loading it executes nothing.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from pocketlens import files
+from pocketlens.errors import InputError
+
+_FORMAT = "1"
+
+
+@dataclass
+class State:
+    """Everything that a training changes.
+
+    Attributes:
+        key: A hash of what decides the training; a state of another key is not resumed from.
+        modules: Whose weights are kept, by name.
+        optimizers: By name.
+        random: The source of everything drawn, beside torch's own.
+        step: Number of updates done.
+        seconds: Processor time spent, in seconds over all cores.
+        history: Scores on the way, as JSON data.
+    """
+
+    key: str
+    modules: Mapping[str, nn.Module]
+    optimizers: Mapping[str, torch.optim.Optimizer]
+    random: np.random.Generator
+    step: int = 0
+    seconds: float = 0.0
+    history: list[dict[str, float]] = field(default_factory=list)
+
+    def save(self, path: Path) -> None:
+        """Write everything, whole or not at all."""
+        from safetensors.torch import save_file
+
+        tensors = {"random/torch": torch.get_rng_state()}
+        for name, module in self.modules.items():
+            for key, value in module.state_dict().items():
+                tensors[f"module/{name}/{key}"] = value.detach().cpu().clone().contiguous()
+        for name, optimizer in self.optimizers.items():
+            for index, slots in optimizer.state_dict()["state"].items():
+                for slot, value in slots.items():
+                    tensors[f"optimizer/{name}/{index}/{slot}"] = torch.as_tensor(value).detach().cpu().clone()
+        facts = {
+            "step": self.step, "seconds": self.seconds, "history": self.history,
+            "numpy": self.random.bit_generator.state,
+        }  # fmt: skip
+        with files.whole(path) as part:
+            save_file(tensors, part, {"format": _FORMAT, "key": self.key, "facts": json.dumps(facts)})
+
+    def load(self, path: Path) -> bool:
+        """Take over what a file holds.
+
+        Returns:
+            Whether it did: False where there is no file, or one of another training.
+
+        Raises:
+            InputError: The file is damaged.
+        """
+        from safetensors import SafetensorError, safe_open
+
+        if not path.exists():
+            return False
+        try:
+            with safe_open(path, framework="pt") as archive:
+                about = archive.metadata() or {}
+                if about.get("format") != _FORMAT or about.get("key") != self.key:
+                    return False
+                tensors = {name: archive.get_tensor(name) for name in archive.keys()}  # noqa: SIM118
+            self._take(tensors, json.loads(about["facts"]))
+        except (SafetensorError, OSError, KeyError, ValueError, RuntimeError) as error:
+            raise InputError(f"{path} cannot be resumed from: {error}", do="delete it and train again") from error
+        return True
+
+    def _take(self, tensors: dict[str, torch.Tensor], facts: dict[str, Any]) -> None:
+        for name, module in self.modules.items():
+            start = f"module/{name}/"
+            module.load_state_dict({k.removeprefix(start): v for k, v in tensors.items() if k.startswith(start)})
+        for name, optimizer in self.optimizers.items():
+            slots: dict[int, dict[str, torch.Tensor]] = {}
+            for key, value in tensors.items():
+                if key.startswith(f"optimizer/{name}/"):
+                    index, slot = key.removeprefix(f"optimizer/{name}/").split("/")
+                    slots.setdefault(int(index), {})[slot] = value
+            whole = optimizer.state_dict()
+            optimizer.load_state_dict({"state": slots, "param_groups": whole["param_groups"]})
+        torch.set_rng_state(tensors["random/torch"])
+        self.random.bit_generator.state = facts["numpy"]
+        self.step, self.seconds, self.history = facts["step"], facts["seconds"], facts["history"]
