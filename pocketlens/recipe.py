@@ -4,7 +4,7 @@ import difflib
 import re
 import tomllib
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Self, get_args
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
@@ -87,6 +87,7 @@ class Pictures(_Table):
 
     calibrate: str = ""
     judge: str = ""
+    train: str = ""
 
 
 def _of(target: str) -> AfterValidator:
@@ -97,6 +98,36 @@ def _of(target: str) -> AfterValidator:
             raise ValueError(f"{error.what}; {error.do}") from error
 
     return AfterValidator(check)
+
+
+class Compress(_Table):
+    """A smaller generator in place of the source, made before anything is converted; None leaves a choice to the teacher.
+
+    Attributes:
+        channels: Prune a copy of the source to this share of its channels; without it the student is a ``pocket``.
+        steps: Weight updates of the distillation.
+        width: Channels of a ``pocket`` student at a quarter of the size.
+        half: Channels at half the size.
+        blocks: Residual convolutions at a quarter.
+        whole: Whether the student sees the statistics of the whole picture; by itself where the teacher does.
+        pictures: How many pictures the teacher is asked about.
+        rate: The highest learning rate.
+        adversarial: Weight of a discriminator that tells the teacher's pictures from the student's.
+        quantize: Train the last quarter through fake quantization; its scales come with the student.
+        seed: Of everything random.
+    """
+
+    channels: Annotated[float, Field(gt=0, lt=1)] | None = None
+    steps: Annotated[int, Field(ge=1, le=10_000_000)] = 2000
+    width: Annotated[int, Field(ge=8, le=512)] = 48
+    half: Annotated[int, Field(ge=4, le=512)] = 16
+    blocks: Annotated[int, Field(ge=1, le=64)] = 4
+    whole: bool | None = None
+    pictures: Annotated[int, Field(ge=8, le=100_000)] = 320
+    rate: Annotated[float, Field(gt=0, le=1)] | None = None
+    adversarial: Annotated[float, Field(ge=0, le=10)] = 0.0
+    quantize: bool = False
+    seed: Annotated[int, Field(ge=0, lt=2**31)] = 7
 
 
 class Targets(_Table):
@@ -181,6 +212,7 @@ class Recipe(_Table):
     rewrites: Annotated[Rewrites, BeforeValidator(_short)] = Rewrites()
     gate: Gate = Gate()
     budget: Budget = Budget()
+    compress: Compress | None = None
 
     @classmethod
     def parse(cls, text: str, where: str = "recipe") -> Self:
@@ -242,5 +274,5 @@ def _keys_beside(root: type[BaseModel], spot: list[str]) -> list[str]:
         field = table.model_fields.get(part)
         if field is None:
             return []
-        table = field.annotation
+        table = next((t for t in get_args(field.annotation) if hasattr(t, "model_fields")), field.annotation)
     return sorted(table.model_fields)

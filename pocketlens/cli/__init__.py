@@ -109,6 +109,7 @@ def main() -> None:
         build,
         convert,
         demo,
+        distill,
         doctor,
         inspect,
         optimize,

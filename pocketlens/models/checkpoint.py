@@ -7,7 +7,8 @@ import torch
 from torch import nn
 
 from pocketlens.errors import InputError
-from pocketlens.models import fit, weights, zoo
+from pocketlens.models import fit, made, weights, zoo
+from pocketlens.models.reshape import reshape
 
 
 def load(path: Path, architecture: str) -> nn.Module:
@@ -27,6 +28,8 @@ def load(path: Path, architecture: str) -> nn.Module:
     """
     wanted = zoo.architecture(architecture)
     found = weights.read(path)
+    if own := made.read(path):
+        return _own(path, found, wanted, own)
     best = fit.closest(found, wanted)
     if best.problems:
         raise fit.refusal(path, found, best)
@@ -36,6 +39,30 @@ def load(path: Path, architecture: str) -> nn.Module:
     missing = {name: torch.zeros_like(own[name]) for name in own if name not in best.state}
     state = best.state | missing
     module.load_state_dict({name: checked(path, name, state[name], own[name]) for name in own})
+    return module.eval()
+
+
+def _own(path: Path, found: weights.Weights, wanted: zoo.Architecture, own: made.Made) -> nn.Module:
+    """A checkpoint of Pocketlens' own, which says how wide its layers are."""
+    if own.architecture != wanted.name:
+        raise InputError(
+            f"{path} is a {own.architecture} checkpoint and no {wanted.name}",
+            do=f"set architecture = {own.architecture!r}",
+        )
+    try:
+        module = wanted.skeleton(zoo.Variant("", own.arguments))
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise InputError(f"{path} asks for {dict(own.arguments)}: {error}", do="get the checkpoint again") from error
+    if own.pruned:
+        reshape(module, {name: tuple(tensor.shape) for name, tensor in found.items()})
+    held = module.state_dict()
+    wrong = [name for name in held if name not in found or found[name].shape != held[name].shape]
+    if wrong or found.keys() - held.keys():
+        names = ", ".join((wrong or sorted(found.keys() - held.keys()))[:4])
+        raise InputError(f"{path} does not hold what it says: {names}", do="get the checkpoint again")
+    module = module.to_empty(device="cpu")
+    held = module.state_dict()
+    module.load_state_dict({name: checked(path, name, found[name], held[name]) for name in held})
     return module.eval()
 
 

@@ -8,15 +8,11 @@ from torch.nn import functional as F
 class _ConvNorm(nn.Module):
     """A convolution without bias, and a batch norm, which folds into it on export, or an instance norm, which does not."""
 
-    def __init__(
-        self, channels_in: int, channels_out: int, kernel: int, stride: int = 1, *, whole: bool
-    ) -> None:
+    def __init__(self, channels_in: int, channels_out: int, kernel: int, stride: int = 1, *, whole: bool) -> None:
         super().__init__()
         padding = (kernel - stride) // 2
         self.conv = nn.Conv2d(channels_in, channels_out, kernel, stride, padding, bias=False)
-        self.norm: nn.Module = (
-            nn.InstanceNorm2d(channels_out, affine=True) if whole else nn.BatchNorm2d(channels_out)
-        )
+        self.norm: nn.Module = nn.InstanceNorm2d(channels_out, affine=True) if whole else nn.BatchNorm2d(channels_out)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         y: torch.Tensor = self.norm(self.conv(x))

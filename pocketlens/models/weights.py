@@ -72,6 +72,19 @@ def read(path: Path) -> Weights:
     return found_weights
 
 
+def metadata(path: Path) -> dict[str, str]:
+    """The metadata of a ``.safetensors`` file; empty for all others, and for a file that cannot be read."""
+    if path.suffix.lower() != ".safetensors":
+        return {}
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, framework="pt") as archive:
+            return dict(archive.metadata() or {})
+    except (SafetensorError, OSError):
+        return {}
+
+
 def _bound(path: Path, size: int, verb: str) -> None:
     if size > MAX_BYTES:
         raise InputError(f"{path} {verb} {size:,} bytes, more than {MAX_BYTES:,}", do="give a smaller checkpoint")

@@ -1,6 +1,7 @@
 """A teacher that also says what it thinks: its picture and its features at a quarter of the size."""
 
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -31,8 +32,8 @@ def torch_master(module: torch.nn.Module, ranges: Ranges) -> Master:
     return answer
 
 
-def onnx_master(path: Path, ranges: Ranges, side: int) -> Master:
-    """An ``.onnx`` file, played by onnxruntime; its features are those of the last tensor at a quarter of ``side``.
+def onnx_master(path: Path, ranges: Ranges) -> Master:
+    """An ``.onnx`` file, played by onnxruntime; its features are its last tensor at a quarter of the picture's size.
 
     Raises:
         InputError: The file cannot be read or played.
@@ -40,25 +41,58 @@ def onnx_master(path: Path, ranges: Ranges, side: int) -> Master:
     from pocketlens.models.teacher import onnx_teacher
 
     play = onnx_teacher(path, ranges)
-    think = _thinking(path, side)
+
+    @cache
+    def thinking(height: int, width: int) -> Callable[[Floats], Features] | None:
+        return _thinking(path, height, width)
 
     def answer(picture: Picture) -> tuple[Floats, Features | None]:
-        return play(picture), think(picture, ranges) if think else None
+        think = thinking(*picture.shape[:2])
+        low, high = ranges.taken
+        planar = picture.astype(np.float32).transpose(2, 0, 1)[None] * np.float32((high - low) / 255) + np.float32(low)
+        return play(picture), think(np.ascontiguousarray(planar, np.float32)) if think else None
 
     return answer
 
 
-def _thinking(path: Path, side: int) -> "Callable[[Picture, Ranges], Features] | None":
-    return None
+def _thinking(path: Path, height: int, width: int) -> Callable[[Floats], Features] | None:
+    """What gives the last tensor at a quarter of the size, or None where none is found or pictures are not NCHW floats."""
+    import onnx
+    import onnxruntime as ort
+
+    model = onnx.load(path)
+    taken = model.graph.input[0]
+    dims = taken.type.tensor_type.shape.dim
+    if len(dims) != 4 or dims[1].dim_value != 3 or taken.type.tensor_type.elem_type != onnx.TensorProto.FLOAT:
+        return None
+    for dim, value in zip(dims, (1, 3, height, width), strict=True):
+        dim.dim_value = value
+    known = {value.name: value for value in onnx.shape_inference.infer_shapes(model).graph.value_info}
+    wanted = [height // QUARTER, width // QUARTER]
+    found = None
+    for node in model.graph.node:
+        for name in node.output:
+            shape = [d.dim_value for d in known[name].type.tensor_type.shape.dim] if name in known else []
+            if len(shape) == 4 and shape[2:] == wanted:
+                found = name
+    if found is None:
+        return None
+    model.graph.output.append(known[found])
+    options = ort.SessionOptions()
+    options.log_severity_level = 3
+    session = ort.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+
+    def think(planar: Floats) -> Features:
+        features: Features = session.run([found], {taken.name: planar})[0][0].astype(np.float32)
+        return features
+
+    return think
 
 
 def function_master(function: Callable[[Picture], Any]) -> Master:
-    """A slow function from picture to picture."""
+    """A slow function from picture to picture, ``uint8 [H, W, 3]`` both."""
 
     def answer(picture: Picture) -> tuple[Floats, Features | None]:
         return np.asarray(function(picture), np.float32), None
 
     return answer
-
-
-__all__ = ["QUARTER", "Features", "Master", "function_master", "onnx_master", "torch_master"]

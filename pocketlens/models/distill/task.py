@@ -5,9 +5,11 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import nn
 from torch.nn import functional as F
 
+from pocketlens.converters.ranges import Ranges
 from pocketlens.models.distill.answers import Answers
 from pocketlens.models.distill.features import listening, quarter_layer
 from pocketlens.models.training import losses
@@ -44,13 +46,14 @@ class Distillation:
     """The training of a student; a :class:`pocketlens.models.training.run.Task`.
 
     Attributes:
-        student: Takes and gives ``[N, 3, H, W]``, 0..255.
+        student: Takes and gives ``[N, 3, H, W]``.
         answers: What the teacher said.
         judge: See :data:`Judge`.
         weights: What counts how much.
         pixels: Pixels in a batch: as many pictures of a side are taken as come nearest.
         peak: The highest learning rate.
         beyond: Factor on the learning rate of named parameters.
+        ranges: What the student takes and gives, where that is not 0..255.
     """
 
     student: nn.Module
@@ -60,6 +63,7 @@ class Distillation:
     pixels: int = 4 * 192 * 192
     peak: float = 2e-3
     beyond: Mapping[str, float] = field(default_factory=dict)
+    ranges: Ranges = field(default_factory=Ranges)
 
     def __post_init__(self) -> None:
         self._device = device()
@@ -98,8 +102,8 @@ class Distillation:
         chosen = random.integers(len(answers.taken), size=count)
         x, wanted, thought = self._batch(answers, chosen)
         with listening(self.student, self._layer) as heard:
-            found = self.student(x)
-        loss = self.loss(found / 255, wanted / 255)
+            found = play(self.student, x, self.ranges)
+        loss = self.loss(found, wanted / 255)
         if thought is not None and heard:
             loss = loss + self.weights.features * F.l1_loss(self.modules["adapter"](heard[0]), thought)
         if self.weights.adversarial:
@@ -109,7 +113,7 @@ class Distillation:
         nn.utils.clip_grad_norm_(self.student.parameters(), 5.0)
         self.optimizers["student"].step()
         if self.weights.adversarial:
-            real, made = self._criticize(wanted), self._criticize(found.detach())
+            real, made = self._criticize(wanted / 255), self._criticize(found.detach())
             self.optimizers["critic"].zero_grad()
             losses.hinge_discriminator(real, made).backward()
             self.optimizers["critic"].step()
@@ -128,11 +132,20 @@ class Distillation:
         return total
 
     def _criticize(self, pixels: torch.Tensor) -> torch.Tensor:
-        judged: torch.Tensor = self.modules["critic"](pixels / 127.5 - 1)
+        judged: torch.Tensor = self.modules["critic"](2 * pixels - 1)
         return judged
 
-    def _batch(self, answers: Answers, chosen: np.ndarray) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor | None]:
+    def _batch(
+        self, answers: Answers, chosen: NDArray[np.int64]
+    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor | None]:
         x, y = (torch.from_numpy(a[chosen]).to(self._device).float() for a in (answers.taken, answers.given))
         if answers.features is None or not self._layer:
             return x, y, None
         return x, y, torch.from_numpy(answers.features[chosen]).to(self._device).float()
+
+
+def play(student: nn.Module, pixels: torch.Tensor, ranges: Ranges) -> torch.Tensor:
+    """A student's pictures, 0..1 and not clamped, for pictures of 0..255."""
+    (low, high), (dark, bright) = ranges.taken, ranges.given
+    given: torch.Tensor = student(pixels * ((high - low) / 255) + low)
+    return (given - dark) / (bright - dark)

@@ -74,7 +74,9 @@ def prune(
         MissingError: torch-pruning is not installed.
     """
     if not 0 < channels < 1:
-        raise InputError(f"channels is {channels}, expected a share between 0 and 1", do="0.5 leaves a quarter of the work")
+        raise InputError(
+            f"channels is {channels}, expected a share between 0 and 1", do="0.5 leaves a quarter of the work"
+        )
     require("torch_pruning", "train")
     import torch_pruning as tp
 

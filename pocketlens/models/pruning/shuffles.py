@@ -64,9 +64,7 @@ def restore(module: nn.Module, shuffles: Sequence[Shuffle]) -> None:
     for shuffle in shuffles:
         layer = shuffle.layer
         taken = [i for i in range(layer.conv.in_channels) if i not in shuffle.gone_in]
-        given = [
-            i for i in range(layer.conv.out_channels) if i // _FACTOR**2 not in shuffle.gone_out
-        ]
+        given = [i for i in range(layer.conv.out_channels) if i // _FACTOR**2 not in shuffle.gone_out]
         layer.conv.weight = nn.Parameter(layer.conv.weight.detach()[given][:, taken].clone())
         layer.conv.in_channels, layer.conv.out_channels = len(taken), len(given)
         norm: Any = layer.norm

@@ -29,13 +29,13 @@ class Average:
         self.decay = decay
         self._of = module
 
-    @torch.no_grad()
     def update(self, number: int) -> None:
         """Move the average towards the module's weights after update ``number`` (from 0)."""
         decay = min(self.decay, (1 + number) / (10 + number))
         there = self._of.state_dict()
-        for name, value in self.module.state_dict().items():
-            if value.is_floating_point():
-                value.lerp_(there[name], 1 - decay)
-            else:
-                value.copy_(there[name])
+        with torch.no_grad():
+            for name, value in self.module.state_dict().items():
+                if value.is_floating_point():
+                    value.lerp_(there[name], 1 - decay)
+                else:
+                    value.copy_(there[name])

@@ -1,4 +1,4 @@
-"""A small PatchGAN discriminator: is each patch of a picture drawn by the teacher, or by the student?"""
+"""A small PatchGAN discriminator: it tells, patch by patch, the teacher's pictures from the student's."""
 
 import torch
 from torch import nn

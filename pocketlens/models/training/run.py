@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -51,8 +51,8 @@ class Task(Protocol):
     """
 
     student: nn.Module
-    modules: Mapping[str, nn.Module]
-    optimizers: Mapping[str, torch.optim.Optimizer]
+    modules: dict[str, nn.Module]
+    optimizers: dict[str, torch.optim.Optimizer]
 
     def update(self, step: int, random: np.random.Generator) -> float:
         """Make one update; gives the loss."""

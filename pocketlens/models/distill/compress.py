@@ -1,0 +1,194 @@
+"""A recipe's ``[compress]``: prune a copy of the teacher or take a pocket generator, and distill the teacher into it."""
+
+import copy
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from pocketlens import files, images, quality
+from pocketlens.converters.ranges import Ranges
+from pocketlens.errors import InputError
+from pocketlens.images import Floats, Picture
+from pocketlens.models import made
+from pocketlens.models.distill.answers import Questions, ask
+from pocketlens.models.distill.master import Master, onnx_master, torch_master
+from pocketlens.models.distill.task import Distillation, Weights, play
+from pocketlens.models.figures import Figures, count
+from pocketlens.models.pocket import Pocket
+from pocketlens.models.pruning.prune import explanation, prune
+from pocketlens.models.source import Source
+from pocketlens.models.training.run import Notify, Schedule, begin, device, run
+from pocketlens.recipe import Compress
+
+_SHARES = ((1.0, 0.5), (0.75, 0.3), (0.5, 0.2))
+"""The sizes of training pictures, as shares of the recipe's, and how many of the pictures have them."""
+_IMPORTANT = 6
+"""Pictures that pruning measures importance on."""
+_RATES = {"pocket": 3e-3, "pruned": 1e-3}
+_STATE = "training.safetensors"
+
+
+@dataclass(frozen=True)
+class Compressed:
+    """A student and how it came about.
+
+    Attributes:
+        path: Its checkpoint.
+        architecture: Its architecture.
+        before: Costs of the teacher; None for an ONNX teacher.
+        after: Costs of the student.
+        layers: What pruning took, in words.
+        history: Scores on the judge pictures on the way.
+        seconds: Processor time of the training.
+    """
+
+    path: Path
+    architecture: str
+    before: Figures | None
+    after: Figures
+    layers: tuple[str, ...]
+    history: tuple[dict[str, float], ...]
+    seconds: float
+
+
+def compress(
+    source: Source, settings: Compress, size: tuple[int, int], judges: Sequence[Picture], references: Sequence[Floats],
+    pictures: Path | None, folder: Path, *, threads: int = 2, notify: Notify = lambda what, done, total: None,
+) -> Compressed:  # fmt: skip
+    """Make a student of a source and write it into a folder, resuming there what was interrupted.
+
+    Args:
+        source: The teacher.
+        settings: The recipe's table.
+        size: Height and width in pixels that the student is for.
+        judges: Pictures that training never sees.
+        references: The teacher's, for each of them.
+        pictures: A folder of pictures to train on; None for those that ship.
+        folder: Gets ``student.safetensors``, previews, and the state of the training.
+        threads: Of torch.
+        notify: Told about progress and the newest score.
+
+    Raises:
+        InputError: The source cannot be pruned or played, or the folder cannot be written to.
+        MissingError: torch-pruning is not installed.
+    """
+    schedule = Schedule(
+        steps=settings.steps, seed=settings.seed, threads=threads, judge_every=max(1, min(100, settings.steps // 4)),
+        save_every=max(1, min(100, settings.steps // 4)),
+    )  # fmt: skip
+    random = begin(schedule)
+    side = max(32, min(size) // 32 * 32)
+    shares = [(max(32, round(side * part / 32) * 32), max(4, round(settings.pictures * of))) for part, of in _SHARES]
+    questions = Questions(tuple(dict(shares).items()), settings.seed)
+    answers = ask(lambda: master_of(source), _key(source), questions, pictures, notify)
+    module = None if source.kind == "onnx" else source.load()
+    if settings.channels is not None:
+        if module is None:
+            raise InputError("an ONNX file cannot be pruned, only distilled", do="leave channels out of [compress]")
+        low, high = source.ranges.taken
+        shown = [
+            torch.from_numpy(answers[0].taken[i : i + 1]).float()
+            for i in range(_IMPORTANT)
+            if i < len(answers[0].taken)
+        ]
+        scaled = [picture * ((high - low) / 255) + low for picture in shown]
+        pruned = prune(module, settings.channels, scaled, size=size)
+        student, ranges = pruned.module, source.ranges
+        how, layers, rate = _how(source, module), tuple(explanation(pruned)), _RATES["pruned"]
+    else:
+        whole = sees_whole(module) if settings.whole is None else settings.whole
+        arguments = {
+            "channels": settings.width, "blocks": settings.blocks, "half": settings.half, "whole": int(whole),
+            "repaint": int(whole),
+        }  # fmt: skip
+        student, ranges = Pocket(**arguments), Ranges()
+        how, layers, rate = made.Made("pocket", arguments), (), _RATES["pocket"]
+    task = Distillation(
+        student, answers, judge_of(judges, references, ranges, folder), Weights(adversarial=settings.adversarial),
+        peak=settings.rate or rate, ranges=ranges, pixels=max(side**2, 4 * 192 * 192 * side**2 // 256**2),
+    )  # fmt: skip
+    key = files.key_of(
+        source=_key(source),
+        settings=settings.model_dump(mode="json"),
+        size=size,
+        threads=threads,
+        torch=torch.__version__,
+    )
+    result = run(task, schedule, random, folder, key, notify)
+    path = folder / "student.safetensors"
+    made.save(result.student, path, how)
+    before = None if module is None else count(copy.deepcopy(module).to("meta"), *size)
+    after = count(copy.deepcopy(result.student).to("meta"), *size)
+    done = Compressed(path, how.architecture, before, after, layers, result.history, result.seconds)
+    facts = {name: value for name, value in asdict(done).items() if name != "path"}
+    files.write(folder / "student.json", json.dumps(facts, indent=2))
+    return done
+
+
+def master_of(source: Source) -> Master:
+    """The source as a teacher that also gives its features."""
+    if source.kind == "onnx":
+        assert source.path is not None
+        return onnx_master(source.path, source.ranges)
+    return torch_master(source.load(), source.ranges)
+
+
+def sees_whole(module: nn.Module | None) -> bool:
+    """Whether a generator looks at statistics of the whole picture; assumed of one that cannot be looked into."""
+    if module is None:
+        return True
+    kinds = (nn.InstanceNorm2d, nn.GroupNorm, nn.AdaptiveAvgPool2d)
+    names = ("InstanceNorm", "LayerNorm", "GroupNorm")
+    return any(isinstance(m, kinds) or any(n in type(m).__name__ for n in names) for m in module.modules())
+
+
+def judge_of(
+    judges: Sequence[Picture], references: Sequence[Floats], ranges: Ranges, folder: Path | None
+) -> Callable[[nn.Module, int], dict[str, float]]:
+    """What scores a student on judge pictures against the teacher's, and writes a preview of the first beside it."""
+
+    def judge(student: nn.Module, step: int) -> dict[str, float]:
+        where, scores = device(), []
+        for index, (picture, wanted) in enumerate(zip(judges, references, strict=True)):
+            with torch.no_grad():
+                planar = torch.from_numpy(picture.transpose(2, 0, 1)[None].astype(np.float32)).to(where)
+                found = 255 * play(student, planar, ranges)[0].cpu().numpy().transpose(1, 2, 0)
+            drawn = images.to_uint8(found)
+            scores.append(quality.compare(wanted, drawn))
+            if index == 0 and folder is not None:
+                beside = np.concatenate([picture, images.to_uint8(wanted), drawn], 1)
+                images.write(folder / "previews" / f"{step:06d}.png", beside)
+        return {
+            "ssim": round(float(np.mean([s.ssim for s in scores])), 4),
+            "psnr": round(float(np.mean([s.psnr for s in scores])), 2),
+            "worst_ssim": round(min(s.ssim for s in scores), 4),
+        }
+
+    return judge
+
+
+def _key(source: Source) -> str:
+    return files.key_of(source=source.key, ranges=asdict(source.ranges))
+
+
+def _how(source: Source, module: nn.Module) -> made.Made:
+    """How a pruned copy of a source is made: of the source's architecture, and of the variant that it has."""
+    from pocketlens.models import weights, zoo
+    from pocketlens.models.fit import closest
+
+    if not source.architecture or source.path is None or source.kind == "hf":
+        raise InputError(
+            "only checkpoints of known architectures are pruned",
+            do="leave channels out of [compress], or prune in Python",
+        )
+    if own := made.read(source.path):
+        return made.Made(own.architecture, own.arguments, pruned=True)
+    known = zoo.architecture(source.architecture)
+    arguments: dict[str, Any] = dict(closest(weights.read(source.path), known).variant.arguments)
+    return made.Made(source.architecture, arguments, pruned=True)

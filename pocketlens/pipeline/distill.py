@@ -1,0 +1,153 @@
+"""``distill``: a smaller generator in place of a recipe's source, and the recipe that builds it."""
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pocketlens import files
+from pocketlens.errors import InputError, require
+from pocketlens.models.source import Source, resolve
+from pocketlens.pipeline import stages
+from pocketlens.pipeline.pictures import judges
+from pocketlens.pipeline.produce import Notify
+from pocketlens.recipe import Compress, Filter, Recipe
+
+if TYPE_CHECKING:
+    from pocketlens.models.distill.compress import Compressed
+
+
+@dataclass(frozen=True)
+class Distilled:
+    """What a distillation wrote.
+
+    Attributes:
+        recipe: The recipe that builds the student.
+        compressed: The student and how it came about.
+        teacher_ms: Median time of the teacher's graph in onnxruntime, in ms; None if it was not measured.
+        student_ms: The student's, measured in the same run, in turns.
+    """
+
+    recipe: Path
+    compressed: "Compressed"
+    teacher_ms: float | None
+    student_ms: float | None
+
+
+def distill(
+    recipe: Path, output: Path | None = None, *, threads: int = 2, bench: bool = True,
+    notify: Notify = lambda what, done, total: None,
+) -> Distilled:  # fmt: skip
+    """Distill a recipe's source as its ``[compress]`` says.
+
+    A run that was interrupted goes on where it was, to the same weights.
+
+    Args:
+        recipe: The recipe. Without ``[compress]``, its defaults are taken.
+        output: A folder for the student, its recipe, previews and the state of the training; ``NAME-student`` if left out.
+        threads: Of torch, and of the measurement.
+        bench: Measure teacher and student.
+        notify: Told about progress.
+
+    Raises:
+        InputError: The recipe or its source is wrong.
+        MissingError: torch or torch-pruning is not installed.
+    """
+    told = Recipe.read(recipe)
+    folder = output or Path(f"{told.filter.name}-student")
+    if folder.exists() and not folder.is_dir():
+        raise InputError(f"{folder} is a file", do="choose another output folder")
+    source, done = student(told, recipe.parent, folder, threads=threads, notify=notify)
+    about = told.filter.model_copy(
+        update={
+            "source": done.path.name, "architecture": done.architecture, "input_range": None, "output_range": None,
+            "license_file": _absolute(recipe.parent, told.filter.license_file),
+        }
+    )  # fmt: skip
+    shown = told.pictures.model_copy(
+        update={name: _absolute(recipe.parent, value) for name, value in told.pictures if value}
+    )
+    written = folder / "recipe.toml"
+    files.write(written, told.model_copy(update={"filter": about, "pictures": shown, "compress": None}).text())
+    times = _times(source, done, told.filter.sizes[0], threads, notify) if bench else (None, None)
+    return Distilled(written, done, *times)
+
+
+def student(
+    recipe: Recipe, base: Path, folder: Path, *, threads: int = 2, notify: Notify = lambda what, done, total: None
+) -> "tuple[Source, Compressed]":
+    """Make the student of a recipe in a folder; gives the teacher's source too."""
+    require("torch", "build")
+    from pocketlens.models.distill.compress import compress
+
+    source = source_of(recipe.filter, base)
+    size = recipe.filter.sizes[0]
+    judged = judges(base / recipe.pictures.judge if recipe.pictures.judge else None, *size)
+    trained = recipe.pictures.train or recipe.pictures.calibrate
+    pictures = base / trained if trained else None
+    references = stages.references(source, judged)
+    done = compress(
+        source, recipe.compress or Compress(), size, judged.pictures, references, pictures, folder,
+        threads=threads, notify=notify,
+    )  # fmt: skip
+    return source, done
+
+
+def compressed_source(recipe: Recipe, base: Path, *, threads: int, notify: Notify) -> Source:
+    """The student of a recipe with ``[compress]``, from the cache if it was made before."""
+    source = source_of(recipe.filter, base)
+    assert recipe.compress is not None
+    trained = recipe.pictures.train or recipe.pictures.calibrate
+    from pocketlens import images
+
+    shown = [files.sha256(path) for path in images.folder(base / trained)] if trained else []
+    key = files.key_of(
+        source=source.key, ranges=asdict(source.ranges), compress=recipe.compress.model_dump(mode="json"),
+        size=recipe.filter.sizes[0], pictures=shown, threads=threads,
+    )  # fmt: skip
+    work = files.cache_folder() / "training" / key
+
+    def make(folder: Path) -> None:
+        student(recipe, base, work, threads=threads, notify=notify)
+        for name in ("student.safetensors", "student.json"):
+            files.copy(work / name, folder / name)
+        files.remove(work)
+
+    place = files.cached("student", key, make)
+    from pocketlens.models import made
+
+    how = made.read(place / "student.safetensors")
+    assert how is not None
+    return resolve("student.safetensors", base=place, architecture=how.architecture)
+
+
+def source_of(about: Filter, base: Path) -> Source:
+    """A recipe's source."""
+    return resolve(
+        about.source, base=base, architecture=about.architecture, ranges=(about.input_range, about.output_range),
+        size=about.sizes[0],
+    )  # fmt: skip
+
+
+def _absolute(base: Path, name: str) -> str:
+    return str((base / name).resolve()) if name else ""
+
+
+def _times(
+    source: Source, done: "Compressed", size: tuple[int, int], threads: int, notify: Notify
+) -> tuple[float | None, float | None]:
+    """Median times of teacher and student as ONNX graphs in onnxruntime, in ms, played in turns."""
+    import tempfile
+
+    from pocketlens.converters import graph as hub
+    from pocketlens.pipeline.interleave import medians
+
+    notify("measuring", 0, 1)
+    made = resolve(done.path.name, base=done.path.parent, architecture=done.architecture)
+    with tempfile.TemporaryDirectory() as folder:
+        paths = []
+        for name, one in (("teacher", source), ("student", made)):
+            path = Path(folder) / f"{name}.onnx"
+            hub.save(next(stages.export_graphs(one, *size)), path)
+            paths.append(path)
+        teacher, own = medians(paths, size, threads)
+    return teacher, own
