@@ -17,6 +17,7 @@ from pocketlens.models.source import resolve, wrap
 from pocketlens.pipeline import stages
 from pocketlens.pipeline.budgets import budget_from
 from pocketlens.pipeline.choosing import Timing
+from pocketlens.pipeline.distill import compressed_source
 from pocketlens.pipeline.draft import draft_of, licenses_of
 from pocketlens.pipeline.pictures import judges
 from pocketlens.pipeline.produce import Notify, Produced, produce
@@ -109,7 +110,9 @@ def build(
     budget = budget_from(recipe.budget.model_dump(exclude_none=True))
     about = recipe.filter
     ranges = (about.input_range, about.output_range)
-    if generator is None or isinstance(generator, str):
+    if generator is None and recipe.compress is not None:
+        source = compressed_source(recipe, base, threads=threads, notify=notify)
+    elif generator is None or isinstance(generator, str):
         source = resolve(
             generator or about.source, base=base, architecture=about.architecture, ranges=ranges, size=about.sizes[0]
         )

@@ -17,7 +17,7 @@ from pocketlens.errors import InputError
 from pocketlens.images import Floats, Picture
 from pocketlens.models import made
 from pocketlens.models.distill.answers import Questions, ask
-from pocketlens.models.distill.master import Master, onnx_master, torch_master
+from pocketlens.models.distill.master import Master, fixed_size, onnx_master, torch_master
 from pocketlens.models.distill.task import Distillation, Weights, play
 from pocketlens.models.figures import Figures, count
 from pocketlens.models.pocket import Pocket
@@ -83,9 +83,7 @@ def compress(
         save_every=max(1, min(100, settings.steps // 4)),
     )  # fmt: skip
     random = begin(schedule)
-    side = max(32, min(size) // 32 * 32)
-    shares = [(max(32, round(side * part / 32) * 32), max(4, round(settings.pictures * of))) for part, of in _SHARES]
-    questions = Questions(tuple(dict(shares).items()), settings.seed)
+    questions = Questions(_sizes(source, size, settings.pictures), settings.seed)
     answers = ask(lambda: master_of(source), _key(source), questions, pictures, notify)
     module = None if source.kind == "onnx" else source.load()
     if settings.channels is not None:
@@ -111,7 +109,7 @@ def compress(
         how, layers, rate = made.Made("pocket", arguments), (), _RATES["pocket"]
     task = Distillation(
         student, answers, judge_of(judges, references, ranges, folder), Weights(adversarial=settings.adversarial),
-        peak=settings.rate or rate, ranges=ranges, pixels=max(side**2, 4 * 192 * 192 * side**2 // 256**2),
+        peak=settings.rate or rate, ranges=ranges, pixels=max(1, 9 * size[0] * size[1] // 4),
     )  # fmt: skip
     key = files.key_of(
         source=_key(source),
@@ -129,6 +127,24 @@ def compress(
     facts = {name: value for name, value in asdict(done).items() if name != "path"}
     files.write(folder / "student.json", json.dumps(facts, indent=2))
     return done
+
+
+def _sizes(source: Source, size: tuple[int, int], pictures: int) -> tuple[tuple[int, int], ...]:
+    """The sides of training pictures, and how many have them: mixed, unless the teacher takes one size only."""
+    step = 32 if 32 % source.multiple == 0 else source.multiple
+    if source.kind == "onnx":
+        assert source.path is not None
+        fixed = fixed_size(source.path)
+        if fixed is not None and fixed[0] != fixed[1]:
+            raise InputError(
+                f"{source.path} takes {fixed[0]} x {fixed[1]} only, and students are trained on squares",
+                do="export it with free height and width",
+            )
+        if fixed is not None:
+            return ((fixed[0], pictures),)
+    side = max(step, min(size) // step * step)
+    shares = [(max(step, round(side * part / step) * step), max(4, round(pictures * of))) for part, of in _SHARES]
+    return tuple(dict(shares).items())
 
 
 def master_of(source: Source) -> Master:

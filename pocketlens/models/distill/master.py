@@ -55,6 +55,25 @@ def onnx_master(path: Path, ranges: Ranges) -> Master:
     return answer
 
 
+def fixed_size(path: Path) -> tuple[int, int] | None:
+    """The only height and width that an ``.onnx`` file takes, or None if it takes any.
+
+    Raises:
+        InputError: The file cannot be read.
+    """
+    import onnx
+
+    from pocketlens.converters.onnx_file import read_onnx
+
+    read_onnx(path)
+    dims = onnx.load(path, load_external_data=False).graph.input[0].type.tensor_type.shape.dim
+    sizes = [dim.dim_value for dim in dims]
+    if len(sizes) != 4:
+        return None
+    height, width = sizes[1:3] if sizes[3] == 3 else sizes[2:4]
+    return (height, width) if height and width else None
+
+
 def _thinking(path: Path, height: int, width: int) -> Callable[[Floats], Features] | None:
     """What gives the last tensor at a quarter of the size, or None where none is found or pictures are not NCHW floats."""
     import onnx

@@ -1,0 +1,105 @@
+"""Distillations of a few steps: that students learn, that every kind of teacher teaches, that answers are asked once."""
+
+from pathlib import Path
+
+import numpy as np
+import onnx_ir as ir
+import pytest
+import torch
+
+from pocketlens import images
+from pocketlens.models import made
+from pocketlens.models.distill.answers import Questions, ask
+from pocketlens.models.distill.compress import compress, master_of, sees_whole
+from pocketlens.models.distill.features import quarter_layer
+from pocketlens.models.export import export
+from pocketlens.models.fast_style import FastStyle
+from pocketlens.models.pix2pix_unet import Pix2PixUnet
+from pocketlens.models.pocket import Pocket
+from pocketlens.models.source import Source, resolve
+from pocketlens.models.teacher import torch_teacher
+from pocketlens.recipe import Compress
+
+TINY = Compress(steps=12, width=8, half=8, blocks=1, pictures=12)
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("POCKETLENS_CACHE", str(tmp_path / "cache"))
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Source:
+    torch.manual_seed(0)
+    made.save(
+        Pocket(channels=16, whole=1), tmp_path / "t.safetensors", made.Made("pocket", {"channels": 16, "whole": 1})
+    )
+    return resolve("t.safetensors", base=tmp_path, architecture="pocket")
+
+
+@pytest.fixture
+def judges() -> list[images.Picture]:
+    return [(np.random.default_rng(0).random((64, 64, 3)) * 255).astype(np.uint8)]
+
+
+def run(source: Source, settings: Compress, judges: list[images.Picture], folder: Path):  # type: ignore[no-untyped-def]
+    teacher = torch_teacher(source.load(), source.ranges) if source.kind != "onnx" else None
+    references = [teacher(p) if teacher else p.astype(np.float32) for p in judges]
+    return compress(source, settings, (64, 64), judges, references, None, folder, threads=1)
+
+
+def test_a_student_learns_and_the_same_seed_gives_the_same_file(source: Source, judges, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    settings = TINY.model_copy(update={"steps": 40, "adversarial": 0.01})
+    first = run(source, settings, judges, tmp_path / "a")
+    again = run(source, settings, judges, tmp_path / "b")
+    assert first.path.read_bytes() == again.path.read_bytes()
+    assert first.history[-1]["psnr"] > first.history[0]["psnr"]
+    assert first.after.macs < first.before.macs
+    assert len(list((tmp_path / "a/previews").iterdir())) == len(first.history)
+    loaded = resolve("student.safetensors", base=tmp_path / "a", architecture="pocket").load()
+    assert loaded(torch.zeros(1, 3, 32, 32)).shape == (1, 3, 32, 32)
+
+
+def test_a_pruned_copy_recovers(source: Source, judges, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    done = run(source, TINY.model_copy(update={"channels": 0.5, "steps": 40}), judges, tmp_path / "a")
+    assert done.history[-1]["psnr"] > done.history[0]["psnr"]
+    assert any("stem.conv: 3 -> 16 channels became 3 -> 8" in line for line in done.layers)
+    loaded = resolve("student.safetensors", base=tmp_path / "a", architecture="pocket").load()
+    assert loaded(torch.zeros(1, 3, 32, 32)).shape == (1, 3, 32, 32)
+
+
+def test_an_onnx_file_teaches_what_the_module_it_came_from_teaches(source: Source, judges, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    model = export(source.load(), 64, 64, source.ranges)
+    ir.save(model, tmp_path / "t.onnx")
+    other = resolve("t.onnx", base=tmp_path)
+    picture = judges[0]
+    pixels, features = master_of(source)(picture)
+    found, thought = master_of(other)(picture)
+    assert np.abs(pixels - found).max() < 0.1
+    assert features is not None
+    assert thought is not None
+    assert features.shape[1:] == thought.shape[1:] == (16, 16)
+    done = run(other, TINY, judges, tmp_path / "a")
+    assert done.before is None
+    assert done.path.exists()
+
+
+def test_the_teacher_is_asked_once(source: Source) -> None:
+    questions, calls = Questions(((32, 4),)), []
+
+    def master():  # type: ignore[no-untyped-def]
+        calls.append(1)
+        return master_of(source)
+
+    first = ask(master, "key", questions, None)
+    again = ask(master, "key", questions, None)
+    assert len(calls) == 1
+    assert np.array_equal(first[0].given, again[0].given)
+    assert first[0].features is not None
+    assert np.abs(first[0].features.astype(np.float32).std() - 1) < 0.3
+
+
+def test_what_sees_the_whole_picture_is_known() -> None:
+    assert sees_whole(FastStyle())
+    assert not sees_whole(Pocket())
+    assert quarter_layer(Pix2PixUnet(halvings=7), 128)

@@ -1,0 +1,74 @@
+"""``[compress]`` from the recipe to the bundle."""
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from typer.testing import CliRunner
+
+import pocketlens
+from pocketlens.cli import app, main  # noqa: F401
+from pocketlens.errors import InputError
+from pocketlens.models import made
+from pocketlens.models.pocket import Pocket
+from pocketlens.recipe import Recipe
+
+RECIPE = """
+[filter]
+name = "tiny"
+source = "t.safetensors"
+architecture = "pocket"
+sizes = [[64, 64]]
+[targets]
+onnx = ["fp32"]
+[compress]
+steps = 10
+width = 8
+half = 8
+blocks = 1
+pictures = 12
+"""
+
+
+@pytest.fixture
+def recipe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("POCKETLENS_CACHE", str(tmp_path / "cache"))
+    torch.manual_seed(0)
+    made.save(
+        Pocket(channels=16, whole=1), tmp_path / "t.safetensors", made.Made("pocket", {"channels": 16, "whole": 1})
+    )
+    (tmp_path / "tiny.toml").write_text(RECIPE)
+    return tmp_path / "tiny.toml"
+
+
+def test_distill_writes_a_recipe_that_builds(recipe: Path, tmp_path: Path) -> None:
+    from pocketlens.cli import distill  # noqa: F401
+
+    out = tmp_path / "student"
+    ran = CliRunner().invoke(app, ["distill", str(recipe), "-o", str(out), "--threads", "1", "--json"])
+    assert ran.exit_code == 0, ran.output
+    told = json.loads(ran.stdout)
+    assert told["student_ms"] < told["teacher_ms"] * 2
+    assert told["compressed"]["after"]["macs"] < told["compressed"]["before"]["macs"]
+    made_recipe = Recipe.read(out / "recipe.toml")
+    assert made_recipe.compress is None
+    built = pocketlens.build(out / "recipe.toml", tmp_path / "tiny.bundle", bench=False)
+    assert built.verdict == "pass"
+
+
+def test_build_compresses_first_and_once(recipe: Path, tmp_path: Path) -> None:
+    said: list[str] = []
+    built = pocketlens.build(recipe, tmp_path / "a.bundle", bench=False, notify=lambda what, *_: said.append(what))
+    assert any(what.startswith("training") for what in said)
+    said.clear()
+    again = pocketlens.build(recipe, tmp_path / "b.bundle", bench=False, notify=lambda what, *_: said.append(what))
+    assert not any(what.startswith("training") for what in said)
+    assert built.manifest.artifacts[0].sha256 == again.manifest.artifacts[0].sha256
+
+
+def test_unknown_keys_name_the_nearest() -> None:
+    with pytest.raises(InputError, match="did you mean 'channels'"):
+        Recipe.parse(RECIPE + "chanels = 0.5\n")
+    with pytest.raises(InputError, match=r"compress\.steps"):
+        Recipe.parse(RECIPE.replace("steps = 10", "steps = 0"))
