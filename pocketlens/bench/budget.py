@@ -133,6 +133,19 @@ class BudgetVerdict:
     reason: str
 
 
+LAST_SECONDS = 60.0
+"""Of a sustained measurement the last minute is judged: what a user sees who keeps the filter on."""
+
+
+def last(result: Result) -> Result:
+    """A result with only the rounds of its last minute."""
+    if result.timing is None or not result.rounds:
+        return result
+    end = result.rounds[-1].at_s
+    rounds = tuple(one for one in result.rounds if one.at_s > end - LAST_SECONDS)
+    return replace(result, timing=replace(result.timing, rounds=rounds))
+
+
 def judge(result: Result, budget: Budget) -> list[BudgetVerdict]:
     """The verdict of each limit of a budget on one subject, in the order time, size, memory."""
     found: list[BudgetVerdict] = []
@@ -151,8 +164,9 @@ def judge(result: Result, budget: Budget) -> list[BudgetVerdict]:
 
 
 def judge_all(document: Document, budget: Budget) -> list[BudgetVerdict]:
-    """The verdicts on every subject of a document, in their order."""
-    return [verdict for result in document.subjects for verdict in judge(result, budget)]
+    """The verdicts on every subject of a document, in their order; of a sustained one on its last minute."""
+    judged = [last(one) for one in document.subjects] if document.settings.sustained else document.subjects
+    return [verdict for result in judged for verdict in judge(result, budget)]
 
 
 def overall(verdicts: Iterable[BudgetVerdict]) -> Verdict:

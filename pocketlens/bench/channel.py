@@ -24,6 +24,10 @@ class WorkerError(PocketlensError):
     exit_code = 3
 
 
+class LostError(WorkerError):
+    """The connection to a device was lost, through no fault of the worker: worth another try."""
+
+
 class Channel:
     """Starts a command and asks it questions.
 
@@ -33,12 +37,16 @@ class Channel:
     Args:
         command: What to start; over ssh, the ssh client's command line.
         environment: Its environment variables.
+        greeting: The line that it says first; what comes before that, a login shell's greetings say, is dropped.
 
     Raises:
         WorkerError: The command cannot be started.
     """
 
-    def __init__(self, command: Sequence[str], environment: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self, command: Sequence[str], environment: Mapping[str, str] | None = None, greeting: str = ""
+    ) -> None:
+        self._greeting = greeting.encode()
         self._complaints: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - close() closes it
         try:
             self.process = subprocess.Popen(
@@ -58,8 +66,11 @@ class Channel:
 
     def _read(self) -> None:
         assert self.process.stdout is not None
+        greeted = not self._greeting
         for line in self.process.stdout:
-            self._answers.put(line)
+            if greeted:
+                self._answers.put(line)
+            greeted = greeted or line.strip() == self._greeting
         self._answers.put(b"")
 
     def ask(self, question: Mapping[str, Any], seconds: float) -> dict[str, Any]:

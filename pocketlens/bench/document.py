@@ -13,7 +13,7 @@ from pocketlens.bundle import typed
 from pocketlens.errors import InputError
 from pocketlens.files import write as write_whole
 
-SCHEMA = "1.0"
+SCHEMA = "1.1"
 """Version of the document. Another major version is refused; unknown keys of a later minor version are ignored."""
 
 MB = 1e6
@@ -53,6 +53,12 @@ class Snapshot:
         governor: The frequency governor of the first core.
         frequency_mhz: The highest current frequency of a core.
         temperature_c: The hottest thermal zone.
+        throttled: What slows it down now: a Raspberry Pi's reasons, Android's thermal state; empty if nothing does.
+        throttled_since_boot: The same, at any time since it was started. Only the difference of two tells something.
+        battery_percent: 0..100.
+        plugged: Whether power comes from outside.
+        charging: Whether the battery takes charge, which warms the device.
+        screen_on: Phones run other cores when it is off.
     """
 
     load: float | None = None
@@ -60,6 +66,20 @@ class Snapshot:
     governor: str | None = None
     frequency_mhz: float | None = None
     temperature_c: float | None = None
+    throttled: str | None = None
+    throttled_since_boot: str | None = None
+    battery_percent: float | None = None
+    plugged: bool | None = None
+    charging: bool | None = None
+    screen_on: bool | None = None
+
+
+@dataclass(frozen=True)
+class Moment:
+    """A snapshot taken while the measurement went on; ``at_s`` on the clock of :class:`Round`."""
+
+    at_s: float
+    snapshot: Snapshot
 
 
 @dataclass(frozen=True)
@@ -70,6 +90,7 @@ class Environment:
         device: ``"local"``, ``"ssh://pi@host"``, ``"adb:SERIAL"``.
         emulated: Whether the device is an emulator; such figures are never compared with real ones.
         time: When the measuring began, UTC, ISO 8601.
+        during: Taken between blocks, in a sustained measurement every few seconds.
     """
 
     device: str
@@ -78,6 +99,16 @@ class Environment:
     host: Host
     before: Snapshot
     after: Snapshot
+    during: tuple[Moment, ...] = ()
+
+    @property
+    def throttled(self) -> str:
+        """What slowed the device down while it was measured, in words; empty if nothing is known to have."""
+        states = [self.before, *(one.snapshot for one in self.during), self.after]
+        found = {part for one in states for part in (one.throttled or "").split(", ") if part}
+        # The sticky bits tell of what happened between two looks, if they were clear before.
+        was, later = ((one.throttled_since_boot or "").split(", ") for one in (self.before, self.after))
+        return ", ".join(sorted(found | {part for part in later if part and part not in was}))
 
     @property
     def disturbed(self) -> str:
@@ -98,6 +129,11 @@ class Settings:
     marked as not warm.
 
     Attributes:
+        sustained: Whether subjects are played one after the other, each alone and to its end, instead of in turns; the
+            verdict is then on the last minute.
+        cooldown_seconds: How long to wait between two subjects of a sustained measurement, at most; it goes on earlier
+            where the device tells that it is as cool as in the beginning.
+        resumes: How often a lost connection is made again for one subject.
         answer_seconds: How long a worker may stay silent beyond what it was asked to play, before it counts as hung.
     """
 
@@ -109,6 +145,9 @@ class Settings:
     warm_change: float = 0.05
     warm_seconds: float = 3.0
     answer_seconds: float = 120.0
+    sustained: bool = False
+    cooldown_seconds: float = 0.0
+    resumes: int = 3
 
     def __post_init__(self) -> None:
         for name in ("seconds", "most_seconds", "block_seconds", "warm_change", "warm_seconds", "answer_seconds"):
@@ -200,6 +239,8 @@ class Result:
         timing: None if the subject was not timed; a subject that failed midway keeps what it had.
         skipped: Why the subject was not played through no fault of its own, or None.
         failure: Why the subject failed, or None.
+        resumed: How often the connection was lost and made again; the subject was then loaded and warmed up again.
+        delegate: What the runtime hands the work to (``"xnnpack"``, ``"gpu"``), where that was chosen.
     """
 
     artifact: str
@@ -219,6 +260,8 @@ class Result:
     memory: Memory | None = None
     skipped: str | None = None
     failure: str | None = None
+    resumed: int = 0
+    delegate: str | None = None
 
     @property
     def label(self) -> str:

@@ -2,11 +2,14 @@
 
 import os
 import platform
+import shutil
+import subprocess
 import time
 from collections.abc import Iterable
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+from pocketlens.bench import telemetry
 from pocketlens.bench.document import MB, Host, Snapshot
 
 PACKAGES = ("numpy", "pillow", "onnxruntime", "openvino", "ai-edge-litert", "tflite-runtime", "coremltools")
@@ -30,19 +33,65 @@ def host() -> Host:
     )
 
 
+def emulation(root: Path = Path("/")) -> str:
+    """Why this machine counts as emulated, or an empty string. What an emulator takes is no device's latency.
+
+    Args:
+        root: Where ``proc`` and ``sys`` are; another folder for recorded samples of other machines.
+    """
+    machine = platform.machine()
+    # Under qemu-user the kernel is the host's, and since Linux 6.1 it says what it was built for.
+    kernel = _text(root / "proc/sys/kernel/arch")
+    if kernel and kernel != machine and _FAMILY.get(kernel, kernel) != _FAMILY.get(machine, machine):
+        return f"a program for {machine} on a kernel for {kernel}: qemu-user"
+    info = _text(root / "proc/cpuinfo")
+    if machine.startswith(("aarch64", "arm")) and _fields(info, "vendor_id"):
+        return f"a program for {machine} on a processor of {_fields(info, 'vendor_id')[0]}: qemu-user"
+    board = _text(root / "proc/device-tree/model") or ""
+    if machine.startswith(("aarch64", "arm")) and ("dummy-virt" in board or "QEMU" in board):
+        return f"the board is {board}"
+    if "QEMU TCG" in " ".join(_fields(info, "model name")):
+        return "the processor is QEMU's TCG"
+    return ""
+
+
+_FAMILY = {
+    "i386": "x86",
+    "i686": "x86",
+    "x86_64": "x86",
+    "aarch64": "arm",
+    "armv7l": "arm",
+    "armv6l": "arm",
+    "arm": "arm",
+}
+
+
 def snapshot(root: Path = Path("/")) -> Snapshot:
     """The state of the machine now; takes 0.2 s, during which nothing else of the harness may run.
 
     Args:
         root: Where ``proc`` and ``sys`` are; another folder for recorded samples of other machines.
     """
+    throttling = telemetry.pi_throttling(_vcgencmd("get_throttled"))
     return Snapshot(
         load=_load(),
         busy=_busy(root),
         governor=_text(root / "sys/devices/system/cpu/cpu0/cpufreq/scaling_governor"),
         frequency_mhz=_frequency(root),
         temperature_c=_temperature(root),
+        throttled=", ".join(throttling.now) if throttling else None,
+        throttled_since_boot=", ".join(throttling.since_boot) if throttling else None,
     )
+
+
+def _vcgencmd(*words: str) -> str:
+    """What the Raspberry Pi's firmware answers; empty on other machines."""
+    if (command := shutil.which("vcgencmd")) is None:
+        return ""
+    try:
+        return subprocess.run([command, *words], capture_output=True, text=True, timeout=5, check=False).stdout
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
 
 
 def _text(path: Path) -> str | None:
@@ -130,6 +179,8 @@ def _frequency(root: Path) -> float | None:
     kilohertz = _numbers((root / "sys/devices/system/cpu").glob("cpu[0-9]*/cpufreq/scaling_cur_freq"))
     if kilohertz:
         return round(max(kilohertz) / 1000)
+    if clock := telemetry.pi_clock(_vcgencmd("measure_clock", "arm")):
+        return clock
     megahertz = [
         float(field)
         for field in _fields(_text(root / "proc/cpuinfo"), "cpu MHz")
@@ -139,8 +190,5 @@ def _frequency(root: Path) -> float | None:
 
 
 def _temperature(root: Path) -> float | None:
-    zones = _numbers((root / "sys/class/thermal").glob("thermal_zone*/temp"))
-    # Millidegrees by the kernel's rule; some Android zones give degrees or nonsense, so the range decides.
-    degrees = [value / 1000 if abs(value) >= 1000 else value for value in zones]
-    plausible = [value for value in degrees if 0 < value < 150]
-    return round(max(plausible), 1) if plausible else None
+    zones = telemetry.zones(_text(path) or "" for path in (root / "sys/class/thermal").glob("thermal_zone*/temp"))
+    return zones if zones is not None else telemetry.pi_temperature(_vcgencmd("measure_temp"))

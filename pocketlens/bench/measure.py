@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pocketlens import images
+from pocketlens.bench.channel import WorkerError
 from pocketlens.bench.devices.device import Device
 from pocketlens.bench.devices.local import Local
-from pocketlens.bench.document import Document, Environment, Settings
+from pocketlens.bench.document import Document, Environment, Moment, Settings, Snapshot
 from pocketlens.bench.subject import INTERPRETED, Run, Subject, check_subjects
 from pocketlens.bundle.manifest import Artifact, Golden
 from pocketlens.bundle.read import Bundle, open_bundle
@@ -26,7 +27,7 @@ class Progress:
     Attributes:
         artifact: The subject at work.
         runtime: Its runtime.
-        stage: ``"load"``, ``"warm up"`` or ``"measure"``.
+        stage: ``"load"``, ``"warm up"``, ``"measure"`` or ``"cool down"``.
         share: How much of the timed part of all subjects is done, 0..1.
     """
 
@@ -38,6 +39,11 @@ class Progress:
 
 Listener = Callable[[Progress], None]
 
+_LOOK_SECONDS = 5.0
+"""How often a sustained measurement looks at the device; looking takes 0.2 s, during which nothing is played."""
+_WARMER = 2.0
+"""Degrees above the beginning at which a device has cooled down."""
+
 
 def measure(
     subjects: Sequence[Subject],
@@ -48,7 +54,8 @@ def measure(
     """Measure subjects side by side on one device.
 
     Each subject gets a process of its own, all loaded at the same time, and they are played in turns, a block each, so that
-    whatever slows the machine down meanwhile slows all of them. While one plays, the others sleep.
+    whatever slows the machine down meanwhile slows all of them. While one plays, the others sleep. In a sustained
+    measurement they are loaded and played one after the other instead, with a pause to cool down.
 
     Args:
         subjects: At least one; those of interpreted runtimes only get their size.
@@ -62,46 +69,108 @@ def measure(
 
     Raises:
         InputError: There are no subjects, two are the same, or one is not as it must be.
+        MissingError: The device cannot be reached, or is not fit to be measured.
     """
     settings, device = settings or Settings(), device or Local()
     check_subjects(subjects)
     runs = [Run(subject, settings) for subject in subjects]
     timed = [run for run in runs if run.subject.runtime not in INTERPRETED]
     began = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
-    host, before = device.host(), device.snapshot()
     with ExitStack() as stack:
+        stack.callback(device.close)
+        device.prepare(sorted({run.subject.runtime for run in timed}))
+        host, before = device.host(), device.snapshot()
         for run in timed:
             stack.callback(run.close)
-        _play_all(timed, device, progress)
-    environment = Environment(device.name, device.emulated, began, host, before, device.snapshot())
+        stage = _Stage(timed, device, settings, progress, before)
+        stage.play()
+        for run in timed:
+            run.close()
+        environment = Environment(
+            device.name, device.emulated, began, host, before, stage.look() or Snapshot(), tuple(stage.moments)
+        )
     return Document(environment, settings, tuple(run.result() for run in runs))
 
 
-def _play_all(runs: list[Run], device: Device, progress: Listener | None) -> None:
-    def tell(run: Run, stage: str) -> None:
-        if progress is not None:
-            done = sum(one.share for one in runs) / len(runs) if stage == "measure" else 0.0
-            progress(Progress(run.subject.artifact, run.subject.runtime, stage, done))
+class _Stage:
+    """All runs of a measurement, in turns or one after the other, and what the device said meanwhile."""
 
-    for run in runs:
-        tell(run, "load")
-        with run.alone():
-            run.start(device)
-    for run in runs:
-        if run.worker is not None:
-            tell(run, "warm up")
+    def __init__(
+        self, runs: list[Run], device: Device, settings: Settings, progress: Listener | None, before: Snapshot
+    ) -> None:
+        self._runs, self._device, self._settings, self._progress = runs, device, settings, progress
+        self._before = before
+        self._start = time.perf_counter()
+        self._looked = -_LOOK_SECONDS
+        self.moments: list[Moment] = []
+
+    def play(self) -> None:
+        """Play them all."""
+        if not self._settings.sustained:
+            self._play(self._runs, looking=False)
+            return
+        for index, run in enumerate(self._runs):
+            if index:
+                self._cool_down(run)
+            self._play([run], looking=True)
+            run.close()
+
+    def look(self) -> Snapshot | None:
+        """A snapshot, or None if the device has gone: what was measured until then is kept."""
+        try:
+            return self._device.snapshot()
+        except (WorkerError, MissingError):
+            return None
+
+    def _tell(self, run: Run, stage: str) -> None:
+        if self._progress is not None:
+            shares = [one.share if one.rounds or one.failure or one.skipped else 0.0 for one in self._runs]
+            done = sum(shares) / len(shares) if stage in ("measure", "cool down") else 0.0
+            self._progress(Progress(run.subject.artifact, run.subject.runtime, stage, done))
+
+    def _play(self, runs: list[Run], looking: bool) -> None:
+        for run in runs:
+            self._tell(run, "load")
             with run.alone():
-                run.warm_up()
-    start = time.perf_counter()
-    while waiting := [run for run in runs if run.share < 1]:
-        for run in waiting:
-            tell(run, "measure")
-            with run.alone():
-                run.play(start)
-    for run in runs:
-        if run.worker is not None:
-            with run.alone():
-                run.weigh()
+                run.start(self._device)
+        for run in runs:
+            if run.worker is not None:
+                self._tell(run, "warm up")
+                with run.alone():
+                    run.warm_up()
+        if not any(run.rounds for run in self._runs):
+            self._start = time.perf_counter()
+        while waiting := [run for run in runs if run.share < 1]:
+            for run in waiting:
+                self._tell(run, "measure")
+                with run.alone():
+                    run.play(self._start)
+            if looking:
+                self._note()
+        for run in runs:
+            if run.worker is not None:
+                with run.alone():
+                    run.weigh()
+
+    def _note(self) -> Snapshot | None:
+        now = time.perf_counter() - self._start
+        if now - self._looked < _LOOK_SECONDS:
+            return None
+        found = self.look()
+        self._looked = now
+        if found is not None:
+            self.moments.append(Moment(round(now, 3), found))
+        return found
+
+    def _cool_down(self, run: Run) -> None:
+        """Wait until the device is as cool as in the beginning, or the time for that is over."""
+        end = time.perf_counter() + self._settings.cooldown_seconds
+        while (left := end - time.perf_counter()) > 0:
+            self._tell(run, "cool down")
+            time.sleep(min(left, _LOOK_SECONDS))
+            found, cool = self._note(), self._before.temperature_c
+            if found and found.temperature_c and cool and found.temperature_c <= cool + _WARMER:
+                return
 
 
 def bench_bundle(
@@ -119,7 +188,7 @@ def bench_bundle(
     Args:
         path: The bundle: its folder, a zip of it, or opened.
         artifacts: Only these, by their ids; None for all.
-        runtimes: Every one of these that plays an artifact; None for the first that is usable here.
+        runtimes: Every one of these that plays an artifact; None for the first that is usable on the device.
         threads: For every subject; None for the runtimes' own choice.
         settings: How long; None for the short default.
         progress: Called before each step.
@@ -140,7 +209,8 @@ def bench_bundle(
                 progress=progress,
                 device=device,
             )
-    document = measure(subjects_of(path, artifacts, runtimes, threads), settings, progress, device)
+    device = device or Local()
+    document = measure(subjects_of(path, artifacts, runtimes, threads, device), settings, progress, device)
     reasons = [result.skipped for result in document.subjects]
     if all(reasons):
         raise MissingError(
@@ -155,14 +225,18 @@ def subjects_of(
     artifacts: Sequence[str] | None = None,
     runtimes: Sequence[str] | None = None,
     threads: int | None = None,
+    device: Device | None = None,
 ) -> list[Subject]:
     """The subjects in a bundle; see :func:`bench_bundle`."""
+    device = device or Local()
     for name in runtimes or ():
         if name not in RUNTIMES:
             raise InputError(f"there is no runtime {name!r}", do=f"choose one of {', '.join(RUNTIMES)}")
     chosen = bundle.manifest.artifacts if artifacts is None else tuple(bundle.artifact(one) for one in artifacts)
     found = [
-        _subject(bundle, artifact, name, threads) for artifact in chosen for name in _runtimes_for(artifact, runtimes)
+        _subject(bundle, artifact, name, threads)
+        for artifact in chosen
+        for name in _runtimes_for(artifact, runtimes, device)
     ]
     if not found:
         plays = ", ".join(sorted({name for artifact in chosen for name in artifact.runtimes}))
@@ -170,11 +244,11 @@ def subjects_of(
     return found
 
 
-def _runtimes_for(artifact: Artifact, runtimes: Sequence[str] | None) -> list[str]:
+def _runtimes_for(artifact: Artifact, runtimes: Sequence[str] | None, device: Device) -> list[str]:
     if runtimes is not None:
         return [name for name in artifact.runtimes if name in runtimes]
     known = [name for name in artifact.runtimes if name in RUNTIMES]
-    usable = [name for name in known if not RUNTIMES[name].missing()]
+    usable = [name for name in known if not device.missing(name)]
     return (usable or known)[:1]
 
 

@@ -2,20 +2,23 @@
 
 import hashlib
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
-from pocketlens.bench.channel import WorkerError
+from pocketlens.bench.channel import LostError, WorkerError
 from pocketlens.bench.devices.device import Device, Load, Worker
 from pocketlens.bench.document import Check, Memory, Result, Round, Settings, Timing
 from pocketlens.errors import InputError, MissingError
 from pocketlens.files import artifact_bytes
 from pocketlens.images import Picture
 from pocketlens.runtimes.adapter import RUNTIMES
+
+_PAUSE = 0.5
+"""Seconds before a lost connection is made again; four times as long each further time."""
 
 INTERPRETED = ("mil",)
 """Runtimes that show what an artifact computes, not how fast: they are never timed."""
@@ -93,6 +96,9 @@ class Run:
     peak_mb: float | None = None
     skipped: str | None = None
     failure: str | None = None
+    resumed: int = 0
+    device: Device | None = None
+    _begin: float = 0.0
 
     @contextmanager
     def alone(self) -> Iterator[None]:
@@ -125,14 +131,21 @@ class Run:
 
     def start(self, device: Device) -> None:
         """Start the worker, load the artifact, play the first frame and check it."""
+        self.device = device
+        self._resuming(self._start)
+
+    def _start(self) -> None:
+        assert self.device is not None
         subject, patience = self.subject, self.settings.answer_seconds
-        self.worker = device.start()
-        self.load = self.worker.load(subject.path, subject.runtime, subject.threads, patience)
-        if self.load.size != subject.picture.shape[:2]:
-            found, given = ("{} x {}".format(*size[:2]) for size in (self.load.size, subject.picture.shape))
+        self.close()
+        self.worker = self.device.start()
+        load = self.worker.load(subject.path, subject.runtime, subject.threads, patience)
+        self.load = self.load or load
+        if load.size != subject.picture.shape[:2]:
+            found, given = ("{} x {}".format(*size[:2]) for size in (load.size, subject.picture.shape))
             raise WorkerError(f"the artifact computes at {found}, the picture is {given}", do="resize the picture")
         first = self.worker.first(subject.picture, subject.expected, patience)
-        self.first_ms = first.first_ms
+        self.first_ms = self.first_ms or first.first_ms
         if first.psnr is None or first.largest_error is None:
             return
         self.check = Check(first.psnr, first.largest_error, subject.min_psnr)
@@ -143,8 +156,32 @@ class Run:
                 do="verify the artifact; a wrong picture has no speed",
             )
 
+    def _resuming(self, do: Callable[[], None]) -> None:
+        """Do something; after a loss of the connection make it again, load and warm up again, and go on."""
+        lost = False
+        while True:
+            try:
+                if lost and self.device is not None:
+                    time.sleep(_PAUSE * 4 ** (self.resumed - 1))
+                    self.device.again()
+                    if do != self._start:
+                        self._start()
+                    if do == self._play:
+                        self.warm = False
+                        self._warm_up()
+                do()
+                return
+            except LostError:
+                if self.resumed == self.settings.resumes:
+                    raise
+                self.resumed += 1
+                lost = True
+
     def warm_up(self) -> None:
         """Play blocks until two neighbours agree, or it takes too long."""
+        self._resuming(self._warm_up)
+
+    def _warm_up(self) -> None:
         before, spent = 0.0, 0.0
         while not self.warm and spent < self.settings.warm_seconds:
             block = self._block()
@@ -156,11 +193,19 @@ class Run:
 
     def play(self, start: float) -> None:
         """Play one timed block; ``start`` is the clock's reading at the first one."""
+        self._begin = start
+        self._resuming(self._play)
+
+    def _play(self) -> None:
+        start = self._begin
         block = self._block()
         self.rounds.append(Round(round(time.perf_counter() - start, 3), block.frame_ms, block.inference_ms))
 
     def weigh(self) -> None:
         """Ask for the peak memory."""
+        self._resuming(self._weigh)
+
+    def _weigh(self) -> None:
         assert self.worker is not None
         self.peak_mb = self.worker.peak_mb(self.settings.answer_seconds)
 
@@ -199,6 +244,8 @@ class Run:
             memory=memory,
             skipped=self.skipped,
             failure=self.failure,
+            resumed=self.resumed,
+            delegate=load.delegate if load else None,
         )
 
 

@@ -10,6 +10,8 @@ load        path, runtime, threads                          load_ms, size, facts
 first       picture, expected (``.npy`` files; or null)     first_ms, psnr, largest_error (null without ``expected``)
 play        seconds, count                                  frame_ms, inference_ms
 memory                                                      peak_mb
+host                                                        host, emulation (why it counts as emulated, or empty)
+snapshot                                                    snapshot
 ==========  ==============================================  =========================================================
 
 What is timed: ``frame_ms`` is the wall clock around ``session(image)``, picture in to picture out, ``uint8`` both, at the
@@ -18,6 +20,8 @@ back: what other benchmark tools report. Each block begins with one frame that i
 was another subject's and the caches hold that one's data.
 """
 
+import argparse
+import dataclasses
 import gc
 import json
 import os
@@ -33,10 +37,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pocketlens import quality
+from pocketlens.bench import environment
 from pocketlens.errors import InputError, MissingError, PocketlensError
 from pocketlens.runtimes.adapter import Player, Runtime, runtime_for
 from pocketlens.runtimes.session import Session
 
+GREETING = "pocketlens-worker 1"
+"""Said first when asked to; the number counts the protocol's versions."""
 _NS = 1e6
 
 
@@ -65,6 +72,8 @@ class _Worker:
             "first": self.first,
             "play": self.play,
             "memory": self.memory,
+            "host": self.host,
+            "snapshot": self.snapshot,
         }
 
     def load(self, path: str, runtime: str, threads: int | None) -> dict[str, Any]:
@@ -108,6 +117,12 @@ class _Worker:
     def memory(self) -> dict[str, Any]:
         return {"peak_mb": peak_mb()}
 
+    def host(self) -> dict[str, Any]:
+        return {"host": dataclasses.asdict(environment.host()), "emulation": environment.emulation()}
+
+    def snapshot(self) -> dict[str, Any]:
+        return {"snapshot": dataclasses.asdict(environment.snapshot())}
+
     def _frame(self) -> tuple[float, float, NDArray[np.uint8]]:
         if self._session is None or self._player is None or self._image is None:
             raise InputError("nothing is loaded", do="send 'load' and 'first' first")
@@ -139,7 +154,15 @@ def peak_mb() -> float:
 
 
 def main() -> None:
-    """Answer commands until standard input closes."""
+    """Answer commands until standard input closes.
+
+    Over a connection that may break unnoticed, ``--idle`` ends the worker when nobody has asked anything for so many
+    seconds, and ``--greet`` says when it is ready, so that whatever a login shell printed before is not taken for an answer.
+    """
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--greet", action="store_true")
+    parser.add_argument("--idle", type=float)
+    chosen = parser.parse_args()
     gc.disable()  # Python's collector belongs to the harness, not to the artifact: an app has none
     # Runtimes print what they like on standard output, and may read standard input: neither reaches the asker. The
     # commands are read unbuffered, since a buffer has a lock, and a process that a library forks would wait for it.
@@ -155,8 +178,14 @@ def main() -> None:
 
     threading.Thread(target=read, daemon=True).start()
     worker = _Worker()
+    if chosen.greet:
+        print(GREETING, file=answers)
     while True:
-        print(json.dumps(worker.answer(questions.get())), file=answers)
+        try:
+            question = questions.get(timeout=chosen.idle)
+        except queue.Empty:
+            os._exit(0)
+        print(json.dumps(worker.answer(question)), file=answers)
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """``pocketlens bench``."""
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -8,57 +9,163 @@ import typer
 from pocketlens.cli import app, output
 
 if TYPE_CHECKING:
-    from pocketlens.bench.budget import BudgetVerdict
+    from pocketlens.bench.budget import Budget, BudgetVerdict, Verdict
     from pocketlens.bench.document import Document
+    from pocketlens.bench.fleet import Outcome
 
 
-@app.command(epilog="Example: pocketlens bench wave.bundle --fps 30 --threads 2")
+@app.command(epilog="Example: pocketlens bench wave.bundle --fps 30 --device local --device ssh://pi@raspberrypi.local")
 def bench(
     bundle: Annotated[Path, typer.Argument(help="A bundle: a folder or a .zip.")],
     fps: Annotated[float | None, typer.Option(min=0.001, help="Budget: frames a second, at p95.")] = None,
     frame_ms: Annotated[float | None, typer.Option(min=0.001, help="Budget: milliseconds a frame, at p95.")] = None,
+    device: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="local, ssh://user@host, or adb:SERIAL (adb: for the only one). Several: one after the other."
+        ),
+    ] = None,
     preset: Annotated[str, typer.Option(help="Budget: snap-lens, tiktok-effect or youtube-shorts.")] = "",
     artifact: Annotated[list[str] | None, typer.Option(help="Only these artifacts.")] = None,
     runtime: Annotated[list[str] | None, typer.Option(help="Every one of these that plays an artifact.")] = None,
     threads: output.Threads = None,
     seconds: Annotated[float, typer.Option(min=0.1, help="At least this long for each artifact.")] = 3.0,
-    out: Annotated[Path | None, typer.Option("-o", "--out", help="Also write the measurement document here.")] = None,
+    minutes: Annotated[
+        float | None, typer.Option(min=0.1, help="Each artifact alone, this long; the last minute is judged.")
+    ] = None,
+    cooldown: Annotated[float, typer.Option(min=0, help="With --minutes: seconds between artifacts, at most.")] = 60.0,
+    ssh_config: Annotated[Path | None, typer.Option(help="Another file than ~/.ssh/config.")] = None,
+    benchmark_model: Annotated[Path | None, typer.Option(help="LiteRT's tool for the Android device.")] = None,
+    delegate: Annotated[str, typer.Option(help="For benchmark_model: xnnpack, gpu or nnapi.")] = "xnnpack",
+    out: Annotated[
+        Path | None,
+        typer.Option("-o", "--out", help="Also write the measurement document here; of several devices, a folder."),
+    ] = None,
+    history: Annotated[Path | None, typer.Option(help="Also add the documents to this folder; see compare.")] = None,
     json: output.Json = False,
 ) -> None:
-    """Measure a bundle on this machine and judge its budget; without one given here, that of its recipe.
+    """Measure a bundle on devices and judge its budget; without one given here, that of its recipe.
 
-    Each picture is checked before it is timed. Exit code 1 if a budget breaks or the figures cannot tell.
+    Each picture is checked before it is timed. Exit code 1 if a budget breaks or the figures cannot tell, 3 if a device
+    cannot be reached; what the others gave is kept.
     """
-    from pocketlens.bench.budget import judge_all, overall
     from pocketlens.bench.document import Settings
-    from pocketlens.bench.measure import bench_bundle
+    from pocketlens.bench.fleet import bench_devices, open_device
     from pocketlens.bundle.read import open_bundle
     from pocketlens.pipeline.budgets import budget_of
 
+    names = list(dict.fromkeys(device or ["local"]))
+    devices = [open_device(name, ssh_config, benchmark_model, delegate) for name in names]
+    settings = Settings(seconds=seconds, most_seconds=max(60.0, 4 * seconds))
+    if minutes is not None:
+        settings = Settings(
+            seconds=60 * minutes,
+            most_seconds=60 * minutes,
+            block_seconds=1.0,
+            sustained=True,
+            cooldown_seconds=cooldown,
+        )
+
+    def keep(outcome: "Outcome") -> None:
+        if outcome.document is not None:
+            if out is not None:
+                outcome.document.write(out if len(names) == 1 else out / f"{file_name(outcome.device)}.json")
+            if history is not None:
+                when = outcome.document.environment.time.replace(":", "")
+                outcome.document.write(history / f"{when}-{file_name(outcome.device)}.json")
+
     with open_bundle(bundle) as opened, output.progress() as notify:
         budget = budget_of(opened, preset=preset, fps=fps, frame_ms=frame_ms)
-        document = bench_bundle(
+        outcomes = bench_devices(
             opened,
+            devices,
             artifacts=artifact,
             runtimes=runtime,
             threads=threads,
-            settings=Settings(seconds=seconds, most_seconds=max(60.0, 4 * seconds)),
-            progress=lambda p: notify(f"{p.stage}, in turn", int(100 * p.share), 100),
+            settings=settings,
+            progress=lambda name, p: notify(f"{name}: {p.stage}", int(100 * p.share), 100),
+            keep=keep,
         )
-    verdicts = judge_all(document, budget)
-    if out is not None:
-        document.write(out)
-    broken = any(result.failure for result in document.subjects)
-    verdict = "fail" if broken else overall(verdicts)
+    verdict = combined([outcome.verdict(budget) for outcome in outcomes])
     if json:
-        output.document({"subjects": rows(document), "verdicts": verdicts, "verdict": verdict})
+        told = [_plain(one, budget) for one in outcomes]
+        subjects = [{"device": one["device"], **row} for one in told for row in one.pop("subjects")]
+        output.document({"devices": told, "subjects": subjects, "verdict": verdict})
     else:
-        show(document, verdicts)
-        if document.environment.disturbed:
-            output.say(f"note: {document.environment.disturbed}")
-        output.say(f"budget: {'none was asked for' if budget.empty and not broken else verdict}")
+        for outcome in outcomes:
+            _show_device(outcome, budget, len(outcomes) > 1)
+        asked = not budget.empty or verdict == "fail"
+        output.say(f"budget: {verdict if asked else 'none was asked for'}")
+    if any(outcome.error is not None for outcome in outcomes):
+        raise typer.Exit(3)
     if verdict in ("fail", "unstable"):
         raise typer.Exit(1)
+
+
+def file_name(device: str) -> str:
+    """A device's name as a file's.
+
+    Example:
+        >>> file_name("ssh://pi@host:22")
+        'ssh-pi-host-22'
+    """
+    return re.sub(r"[^A-Za-z0-9.]+", "-", device).strip("-")
+
+
+def combined(verdicts: "list[Verdict]") -> "Verdict":
+    """The worst verdict: fail, unstable, pass; ``"not measured"`` only if nothing else is there."""
+    order: tuple[Verdict, ...] = ("fail", "unstable", "pass")
+    return next((one for one in order if one in verdicts), "not measured")
+
+
+def _plain(outcome: "Outcome", budget: "Budget") -> dict[str, Any]:
+    from pocketlens.bench.budget import judge_all
+
+    document, error = outcome.document, outcome.error
+    return {
+        "device": outcome.device,
+        "error": {"what": error.what, "do": error.do} if error else None,
+        "emulated": document.environment.emulated if document else None,
+        "subjects": rows(document) if document else [],
+        "verdicts": judge_all(document, budget) if document else [],
+        "verdict": outcome.verdict(budget),
+        "notes": notes(document) if document else [],
+    }
+
+
+def _show_device(outcome: "Outcome", budget: "Budget", titled: bool) -> None:
+    from pocketlens.bench.budget import judge_all
+
+    document = outcome.document
+    if titled:
+        output.say(f"{outcome.device}: {document.environment.host.cpu if document else 'nothing was measured'}")
+    if document is None:
+        output.say(f"error: {outcome.error}")
+        return
+    show(document, judge_all(document, budget))
+    for note in notes(document):
+        output.say(f"note: {note}")
+
+
+def notes(document: "Document") -> list[str]:
+    """What has to be known to read a document's times: an emulator, a busy or throttled machine, lost connections."""
+    here = document.environment
+    found = [here.disturbed] if here.disturbed else []
+    if here.emulated:
+        found.append("the device is emulated: its times say nothing about a real one")
+    if here.throttled:
+        found.append(f"the device was slowed down: {here.throttled}")
+    found += [
+        f"{one.label}: the connection was lost {one.resumed} times and made again"
+        for one in document.subjects
+        if one.resumed
+    ]
+    found += [
+        f"{one.label}: emitted as {one.precision}, computes in {one.effective_precision}"
+        for one in document.subjects
+        if one.effective_precision == "bf16"
+    ]
+    return found
 
 
 def rows(document: "Document") -> list[dict[str, Any]]:

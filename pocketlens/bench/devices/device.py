@@ -1,5 +1,6 @@
 """What a device is: one module in this folder with a class that has these methods."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -19,6 +20,7 @@ class Load:
         runtime_version: Of the runtime.
         threads: How many it really uses, or None if it does not say.
         precision: The one it really computes in, or None if it does not say.
+        delegate: What the runtime hands the work to, where that was chosen.
     """
 
     load_ms: float
@@ -27,6 +29,7 @@ class Load:
     runtime_version: str | None = None
     threads: int | None = None
     precision: str | None = None
+    delegate: str | None = None
 
 
 @dataclass(frozen=True)
@@ -79,11 +82,27 @@ class Device(Protocol):
 
     Attributes:
         name: As users write it: ``"local"``, ``"ssh://pi@host"``, ``"adb:SERIAL"``.
-        emulated: Whether it is an emulator, whose figures are never compared with real ones.
+        emulated: Whether it is an emulator, whose figures are never compared with real ones; known after :meth:`host`.
     """
 
     name: str
     emulated: bool
+
+    def missing(self, runtime: str) -> str:
+        """Why a runtime cannot play there, or an empty string.
+
+        Raises:
+            MissingError: The device cannot be reached.
+        """
+        ...
+
+    def prepare(self, runtimes: Sequence[str]) -> None:
+        """Make ready for these runtimes: copy there what is lacking. Called once, before all others but ``missing``.
+
+        Raises:
+            MissingError: The device cannot be reached or is not fit to be measured; the message says what to do.
+        """
+        ...
 
     def host(self) -> Host:
         """What stays as it is during a measurement."""
@@ -95,4 +114,12 @@ class Device(Protocol):
 
     def start(self) -> Worker:
         """Start a worker with nothing loaded."""
+        ...
+
+    def again(self) -> None:
+        """Reach the device once more after a worker raised a LostError; raises one itself if that fails."""
+        ...
+
+    def close(self) -> None:
+        """Clean up what :meth:`prepare` left there; closing twice is fine, and so is a device that has gone."""
         ...

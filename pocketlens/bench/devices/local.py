@@ -3,6 +3,7 @@
 import os
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -16,6 +17,7 @@ from pocketlens.bench.document import Host, Snapshot
 from pocketlens.bundle import typed
 from pocketlens.errors import InputError
 from pocketlens.images import Picture
+from pocketlens.runtimes.adapter import RUNTIMES
 
 Told = TypeVar("Told", Load, First, Block)
 
@@ -33,12 +35,8 @@ class LocalWorker:
         )
 
     def load(self, path: Path, runtime: str, threads: int | None, seconds: float) -> Load:
-        answer = self._ask(
-            {"do": "load", "path": str(path.absolute()), "runtime": runtime, "threads": threads}, seconds
-        )
-        facts = answer.pop("facts", {})
-        told = {"runtime_version": "version", "threads": "threads", "precision": "precision"}
-        return _decode(Load, {**answer, **{ours: facts.get(theirs) for ours, theirs in told.items()}})
+        question = {"do": "load", "path": str(path.absolute()), "runtime": runtime, "threads": threads}
+        return load_from(self._ask(question, seconds))
 
     def first(self, picture: Picture, expected: Picture | None, seconds: float) -> First:
         with tempfile.TemporaryDirectory(prefix="pocketlens-") as folder:
@@ -47,10 +45,10 @@ class LocalWorker:
             if expected is not None:
                 np.save(wanted, expected)
             question = {"picture": str(given), "expected": str(wanted) if expected is not None else None}
-            return _decode(First, self._ask({"do": "first", **question}, seconds))
+            return decode(First, self._ask({"do": "first", **question}, seconds))
 
     def play(self, block_seconds: float, block_count: int, seconds: float) -> Block:
-        return _decode(Block, self._ask({"do": "play", "seconds": block_seconds, "count": block_count}, seconds))
+        return decode(Block, self._ask({"do": "play", "seconds": block_seconds, "count": block_count}, seconds))
 
     def peak_mb(self, seconds: float) -> float | None:
         return float(self._ask({"do": "memory"}, seconds)["peak_mb"])
@@ -62,7 +60,15 @@ class LocalWorker:
         return self.channel.ask(question, seconds)
 
 
-def _decode(kind: type[Told], answer: dict[str, Any]) -> Told:
+def load_from(answer: dict[str, Any]) -> Load:
+    """A worker's answer to ``load``."""
+    facts = answer.pop("facts", {})
+    told = {"runtime_version": "version", "threads": "threads", "precision": "precision"}
+    return decode(Load, {**answer, **{ours: facts.get(theirs) for ours, theirs in told.items()}})
+
+
+def decode(kind: type[Told], answer: dict[str, Any]) -> Told:
+    """A worker's answer as the dataclass that it should be; raises WorkerError if it is not."""
     try:
         return typed.build(kind, answer, "answer")
     except InputError as error:
@@ -73,9 +79,17 @@ class Local:
     """The machine that Pocketlens runs on; see :class:`~pocketlens.bench.devices.device.Device`."""
 
     name = "local"
+
     emulated = False
 
+    def missing(self, runtime: str) -> str:
+        return RUNTIMES[runtime].missing()
+
+    def prepare(self, runtimes: Sequence[str]) -> None:
+        pass
+
     def host(self) -> Host:
+        self.emulated = bool(environment.emulation())
         return environment.host()
 
     def snapshot(self) -> Snapshot:
@@ -83,3 +97,9 @@ class Local:
 
     def start(self) -> LocalWorker:
         return LocalWorker()
+
+    def again(self) -> None:
+        pass
+
+    def close(self) -> None:
+        pass

@@ -1,0 +1,196 @@
+"""LiteRT's ``benchmark_model`` on an Android device: a worker that starts it, and the parser of what it prints.
+
+The tool prints a summary, not samples. Three runs a start are few enough to get every sample back: it prints the first, the
+last and the mean. Each start warms up for half a second before them.
+"""
+
+import re
+import shlex
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from pocketlens import files, quality
+from pocketlens.bench.channel import WorkerError
+from pocketlens.bench.devices.device import Block, First, Load
+from pocketlens.errors import require
+from pocketlens.images import Picture, to_uint8
+
+if TYPE_CHECKING:
+    from pocketlens.bench.devices.adb import Adb
+
+RUNS = 3
+DELEGATES = {
+    "xnnpack": "--use_xnnpack=true",
+    "gpu": "--use_gpu=true",
+    "nnapi": "--use_nnapi=true",
+    "none": "--use_xnnpack=false",
+}
+_WARM_SECONDS = 0.5
+
+
+@dataclass(frozen=True)
+class Told:
+    """What one start of the tool told; times in ms, memory in MB.
+
+    Attributes:
+        samples: The runs after the warm-up, in order, where there are no more than three; else empty.
+        count: How many there were.
+        mean: Of them.
+        init_ms: Loading the model, delegate included.
+        first_ms: The first inference.
+        memory_mb: What the tool grew by, or None.
+        peak_mb: The largest footprint, where it was asked for.
+        applied: Whether the delegate took over, where the tool says so.
+    """
+
+    samples: tuple[float, ...]
+    count: int
+    mean: float
+    init_ms: float
+    first_ms: float
+    memory_mb: float | None = None
+    peak_mb: float | None = None
+    applied: bool | None = None
+
+
+def parse(text: str) -> Told:
+    """What the tool printed, standard output and standard error together.
+
+    Raises:
+        WorkerError: It did not get to its figures; the message has its last error.
+
+    Example:
+        >>> parse('''count=9 curr=5
+        ... count=3 first=20000 curr=22000 min=20000 max=24000 avg=22000 std=1632
+        ... Inference timings in us: Init: 5100, First inference: 30000, Warmup (avg): 21000, Inference (avg): 22000
+        ... ''').samples
+        (20.0, 24.0, 22.0)
+    """
+    timings = re.search(
+        r"Inference timings in us: Init: ([\d.e+]+), First inference: ([\d.e+]+), Warmup \(avg\): [\d.e+]+, "
+        r"Inference \(avg\): ([\d.e+]+)",
+        text,
+    )
+    lines = re.findall(r"count=(\d+) (?:first=([\d.e+]+) )?curr=([\d.e+]+)(.*)", text)
+    if not timings or not lines:
+        errors = [line.strip() for line in text.splitlines() if re.search(r"ERROR|FATAL|rror:|denied|not found", line)]
+        last = text.strip().splitlines()[-1:] or ["it said nothing"]
+        raise WorkerError(f"benchmark_model failed: {(errors or last)[-1]}", do="run it by hand on the device")
+    count, current = int(lines[-1][0]), float(lines[-1][2]) / 1000
+    mean = float(timings[3]) / 1000
+    average = re.search(r"avg=([\d.e+]+)", lines[-1][3])
+    mean = float(average[1]) / 1000 if average else mean
+    first = float(lines[-1][1]) / 1000 if lines[-1][1] else current
+    samples = {1: (current,), 2: (first, current), 3: (first, 3 * mean - first - current, current)}.get(count, ())
+    memory = re.search(
+        r"Memory footprint delta from the start of the tool \(MB\): init=[\d.e+]+ overall=([\d.e+]+)", text
+    )
+    peak = re.search(r"Overall peak memory footprint \(MB\) via periodic monitoring: ([\d.e+]+)", text)
+    return Told(
+        samples=tuple(round(one, 4) for one in samples),
+        count=count,
+        mean=mean,
+        init_ms=float(timings[1]) / 1000,
+        first_ms=float(timings[2]) / 1000,
+        memory_mb=float(memory[1]) if memory else None,
+        peak_mb=float(peak[1]) if peak else None,
+        applied=_applied(text),
+    )
+
+
+def _applied(text: str) -> bool | None:
+    if "delegate, and the model graph will be completely executed" in text or "Explicitly applied" in text:
+        return True
+    if "will be executed w/o the delegate" in text or "Failed to apply" in text:
+        return False
+    return None
+
+
+class ToolWorker:
+    """A worker that starts the tool anew for each block; see :class:`~pocketlens.bench.devices.device.Worker`."""
+
+    def __init__(self, adb: "Adb", tool: str, folder: str, delegate: str) -> None:
+        self._adb, self._tool, self._folder, self._delegate = adb, tool, folder, delegate
+        self._model = ""
+        self._threads = 1
+        self._input: tuple[str, np.dtype[Any]] = ("", np.dtype(np.float32))
+        self._peak: float | None = None
+
+    def load(self, path: Path, runtime: str, threads: int | None, seconds: float) -> Load:
+        self._model = f"{self._folder}/{files.sha256(path)[:16]}.tflite"
+        self._threads = threads or 1
+        self._adb.put(path, self._model)
+        size = self._look(path)
+        told = self._start(seconds, "--num_runs=1 --warmup_runs=0 --warmup_min_secs=0 --min_secs=0")
+        if self._delegate != "none" and told.applied is False:
+            raise WorkerError(f"the delegate {self._delegate} did not take the model", do="choose another")
+        return Load(told.init_ms, size, 0.0, threads=self._threads, delegate=f"{self._delegate}, benchmark_model")
+
+    def first(self, picture: Picture, expected: Picture | None, seconds: float) -> First:
+        name, dtype = self._input
+        height, width = picture.shape[:2]
+        given, made = f"{self._folder}/given.raw", f"{self._folder}/made.raw"
+        with tempfile.TemporaryDirectory(prefix="pocketlens-") as home:
+            raw = Path(home) / "raw"
+            raw.write_bytes(np.ascontiguousarray(picture.astype(dtype)).tobytes())
+            self._adb.put(raw, given)
+            told = self._start(
+                seconds,
+                f"--input_layer={shlex.quote(name)} --input_layer_shape=1,{height},{width},3 "
+                f"--input_layer_value_files={shlex.quote(f'{name}:{given}')} --output_filepath={made} "
+                "--num_runs=1 --warmup_runs=0 --warmup_min_secs=0 --min_secs=0",
+            )
+            if expected is None:
+                return First(told.first_ms or told.mean)
+            self._adb.get(made, raw)
+            data = raw.read_bytes()
+        if len(data) != picture.size * dtype.itemsize:
+            raise WorkerError("benchmark_model wrote no picture", do="use one of 2023 or later (--output_filepath)")
+        found = np.frombuffer(data, dtype).reshape(picture.shape)
+        stylized = found if dtype == np.uint8 else to_uint8(found.astype(np.float32))
+        return First(
+            told.first_ms or told.mean, quality.psnr(expected, stylized), quality.largest_error(expected, stylized)
+        )
+
+    def play(self, block_seconds: float, block_count: int, seconds: float) -> Block:
+        samples: list[float] = []
+        end = time.monotonic() + block_seconds
+        while len(samples) < block_count or (time.monotonic() < end and sum(samples) < 1000 * block_seconds):
+            told = self._start(seconds, f"--num_runs={RUNS} --min_secs=0 --warmup_min_secs={_WARM_SECONDS}")
+            if not told.samples or min(told.samples) <= 0:
+                raise WorkerError(f"benchmark_model made {told.count} runs instead of {RUNS}", do="check its version")
+            samples += told.samples
+        return Block(tuple(samples), tuple(samples))
+
+    def peak_mb(self, seconds: float) -> float | None:
+        return self._peak
+
+    def close(self) -> None:
+        pass
+
+    def _look(self, path: Path) -> tuple[int, int]:
+        """The artifact's input, read here: the tool wants its name, and does not tell it."""
+        require("ai_edge_litert", "litert")
+        from ai_edge_litert.interpreter import Interpreter
+
+        try:
+            (detail,) = Interpreter(model_path=str(path)).get_input_details()
+        except (ValueError, RuntimeError) as error:
+            raise WorkerError(f"{path.name} is not readable: {str(error)[:100]}", do="verify the bundle") from error
+        self._input = (str(detail["name"]), np.dtype(detail["dtype"]))
+        return int(detail["shape"][1]), int(detail["shape"][2])
+
+    def _start(self, seconds: float, flags: str) -> Told:
+        line = (
+            f"{shlex.quote(self._tool)} --graph={self._model} --num_threads={self._threads} "
+            f"{DELEGATES[self._delegate]} {flags} 2>&1"
+        )
+        told = parse(self._adb.run(f"{line} || true", seconds))
+        grown = [value for value in (self._peak, told.memory_mb) if value is not None]
+        self._peak = max(grown) if grown else None
+        return told

@@ -1,0 +1,111 @@
+"""Several devices, one after the other: what happens to one never costs the others anything."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from pocketlens.bench.budget import Budget, Verdict, judge_all, overall
+from pocketlens.bench.channel import WorkerError
+from pocketlens.bench.devices.device import Device
+from pocketlens.bench.devices.local import Local
+from pocketlens.bench.document import Document, Settings
+from pocketlens.bench.measure import Progress, bench_bundle
+from pocketlens.bundle.read import Bundle
+from pocketlens.errors import InputError, MissingError, PocketlensError
+
+Keep = Callable[["Outcome"], None]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one device: a document, or the reason why there is none."""
+
+    device: str
+    document: Document | None
+    error: PocketlensError | None = None
+
+    def verdict(self, budget: Budget) -> Verdict:
+        """The worst verdict of the device; a subject that failed breaks any budget."""
+        if self.document is None or any(result.failure for result in self.document.subjects):
+            return "fail"
+        return overall(judge_all(self.document, budget))
+
+
+def open_device(
+    name: str, ssh_config: Path | None = None, benchmark_model: Path | None = None, delegate: str = "xnnpack"
+) -> Device:
+    """The device of a name, without reaching it yet.
+
+    Args:
+        name: ``"local"``, ``"ssh://user@host"`` or ``"adb:SERIAL"`` (``"adb:"`` for the only one).
+        ssh_config: For ssh, another configuration file than ``~/.ssh/config``.
+        benchmark_model: For adb, LiteRT's benchmark tool built for the device; None if it is there already.
+        delegate: What that tool hands the work to.
+
+    Raises:
+        InputError: There is no such kind of device; the message lists them.
+    """
+    if name == "local":
+        return Local()
+    if name.startswith("ssh://"):
+        from pocketlens.bench.devices.ssh import open_ssh
+
+        return open_ssh(name, ssh_config)
+    if name.startswith("adb:"):
+        from pocketlens.bench.devices.adb import open_adb
+
+        return open_adb(name, benchmark_model, delegate)
+    raise InputError(f"{name!r} is no device", do="write local, ssh://user@host or adb:SERIAL (adb: for the only one)")
+
+
+def bench_devices(
+    bundle: Bundle,
+    devices: Sequence[Device],
+    *,
+    artifacts: Sequence[str] | None = None,
+    runtimes: Sequence[str] | None = None,
+    threads: int | None = None,
+    settings: Settings | None = None,
+    progress: Callable[[str, Progress], None] | None = None,
+    keep: Keep | None = None,
+) -> list[Outcome]:
+    """Measure a bundle on several devices, one after the other: none disturbs another.
+
+    Args:
+        bundle: The bundle.
+        devices: In order.
+        artifacts: As for :func:`~pocketlens.bench.measure.bench_bundle`, and so are the other arguments.
+        runtimes: Of the artifacts.
+        threads: For every subject.
+        settings: How long.
+        progress: Called before each step, with the device's name.
+        keep: Called with each outcome as soon as it is there, so that a later accident cannot lose it.
+
+    Returns:
+        One outcome a device, in order; a device that could not be reached has its error. An :class:`InputError`, which is
+        about the bundle or what was asked for and not about a device, is raised.
+    """
+    found = []
+    for device in devices:
+
+        def tell(one: Progress, name: str = device.name) -> None:
+            if progress is not None:
+                progress(name, one)
+
+        try:
+            document = bench_bundle(
+                bundle,
+                artifacts=artifacts,
+                runtimes=runtimes,
+                threads=threads,
+                settings=settings,
+                progress=tell,
+                device=device,
+            )
+            outcome = Outcome(device.name, document)
+        except (MissingError, WorkerError) as error:
+            outcome = Outcome(device.name, None, error)
+        found.append(outcome)
+        if keep is not None:
+            keep(outcome)
+    return found

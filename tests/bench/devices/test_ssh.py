@@ -1,0 +1,178 @@
+import os
+import shutil
+import signal
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from pocketlens.bench import statistics
+from pocketlens.bench.devices.remote import RemoteDevice
+from pocketlens.bench.devices.ssh import open_ssh
+from pocketlens.bench.measure import Progress, measure
+from pocketlens.bench.subject import Subject
+from pocketlens.errors import InputError, MissingError
+from tests.bench.conftest import QUICK
+from tests.bench.devices.conftest import Sshd, children
+
+Make = Callable[..., Subject]
+SETTINGS = replace(QUICK, answer_seconds=30)
+
+
+def test_two_runtimes_over_ssh(sshd: Sshd, subject: Make) -> None:
+    device = sshd.device()
+    document = measure([subject(), subject("openvino")], SETTINGS, device=device)
+    for result in document.subjects:
+        assert result.failure is None and result.skipped is None and result.resumed == 0
+        assert result.check is not None and result.check.psnr >= 50
+        assert result.memory is not None and len(statistics.frames(result.rounds)) >= SETTINGS.count
+    assert document.environment.device == "ssh://loopback" and not document.environment.emulated
+    assert document.environment.host.packages["onnxruntime"] == document.subjects[0].runtime_version
+    left = sorted(path.name.split("-")[0] for path in (sshd.home / "cache").iterdir())
+    assert left == ["runner"], "what a measurement brought is removed, the runner stays"
+
+
+def test_no_worker_is_left(sshd: Sshd, subject: Make) -> None:
+    measure([subject()], SETTINGS, device=sshd.device())
+    assert sshd.process is not None
+    lines = [Path(f"/proc/{pid}/cmdline").read_bytes() for pid in children(sshd.process.pid)]
+    assert not [line for line in lines if b"bench.worker" in line]
+
+
+@pytest.mark.parametrize("stage", ["warm up", "measure"])
+def test_a_dropped_connection_is_made_again(sshd: Sshd, subject: Make, stage: str) -> None:
+    cut = False
+
+    def listen(progress: Progress) -> None:
+        nonlocal cut
+        if progress.stage == stage and not cut and (stage != "measure" or progress.share > 0.2):
+            cut = True
+            sshd.cut()
+
+    several = replace(SETTINGS, seconds=0.2)
+    one, other = measure([subject(), subject("openvino")], several, listen, sshd.device()).subjects
+    assert cut
+    for result in (one, other):
+        assert result.failure is None and result.resumed == 1
+        assert statistics.frames(result.rounds).sum() >= 200
+
+
+def test_a_device_that_stays_away_keeps_what_it_gave(
+    sshd: Sshd, subject: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pocketlens.bench.subject._PAUSE", 0.01)
+
+    def listen(progress: Progress) -> None:
+        if progress.stage == "measure" and progress.share > 0.3:
+            sshd.stop()
+
+    try:
+        several = replace(SETTINGS, seconds=0.3, resumes=1)
+        (result,) = measure([subject()], several, listen, sshd.device()).subjects
+    finally:
+        if sshd.process is None:
+            sshd.start()
+    assert result.failure is not None and "cannot be reached" in result.failure and "refused" in result.failure
+    assert result.rounds and result.resumed == 1
+
+
+def test_a_hung_worker_there_times_out(sshd: Sshd, subject: Make) -> None:
+    def listen(progress: Progress) -> None:
+        if progress.stage == "measure" and sshd.process is not None:
+            found = children(sshd.process.pid)
+            workers = [pid for pid in found if b"bench.worker" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+            os.kill(max(workers), signal.SIGSTOP)  # the other one looks after the machine
+
+    (result,) = measure([subject()], replace(SETTINGS, answer_seconds=3), listen, sshd.device()).subjects
+    if sshd.process is not None:
+        sshd.cut()
+    assert result.failure is not None and "no answer to 'play' within 3" in result.failure
+
+
+def test_an_unknown_host_key_is_refused(sshd: Sshd, tmp_path: Path) -> None:
+    config = tmp_path / "config"
+    config.write_text(sshd.config.read_text().replace("UserKnownHostsFile", f"UserKnownHostsFile {tmp_path}/none #"))
+    device = open_ssh("ssh://loopback", config)
+    with pytest.raises(MissingError, match="Host key verification failed") as error:
+        device.missing("litert")
+    assert "compare the fingerprint" in error.value.do
+    assert not (tmp_path / "none").exists()
+
+
+def test_a_changed_host_key_is_refused(sshd: Sshd, tmp_path: Path) -> None:
+    other = (sshd.home / "user.pub").read_text().split()[1]
+    (tmp_path / "known").write_text(f"[127.0.0.1]:{sshd.port} ssh-ed25519 {other}\n")
+    config = tmp_path / "config"
+    config.write_text(sshd.config.read_text().replace(f"{sshd.home}/known_hosts", f"{tmp_path}/known"))
+    with pytest.raises(MissingError) as error:
+        open_ssh("ssh://loopback", config).missing("litert")
+    assert "ssh-keygen -R" in error.value.do
+
+
+def test_a_key_that_is_not_accepted(sshd: Sshd, tmp_path: Path) -> None:
+    config = tmp_path / "config"
+    config.write_text(sshd.config.read_text().replace(f"{sshd.home}/user", f"{sshd.home}/host"))
+    with pytest.raises(MissingError, match="Permission denied") as error:
+        open_ssh("ssh://loopback", config).missing("litert")
+    assert "ssh-copy-id" in error.value.do
+
+
+@pytest.mark.parametrize(
+    ("python", "said"),
+    [("/nowhere/python3", "has no /nowhere/python3"), ("echo", "on ssh://loopback said"), ("false", "has no false")],
+)
+def test_a_machine_without_a_fitting_python(sshd: Sshd, python: str, said: str) -> None:
+    device = sshd.device(python=python)
+    with pytest.raises(MissingError, match=said):
+        device.missing("litert")
+    device.close()
+
+
+def test_a_login_shell_that_greets_does_no_harm(sshd: Sshd, subject: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    device = sshd.device()
+    plain = device.reach.command
+    monkeypatch.setattr(device.reach, "command", lambda line: plain(f"echo welcome; {line}"), raising=False)
+    monkeypatch.setattr(device.reach, "run", type(device.reach).run.__get__(_Plain(device, plain)), raising=False)
+    (result,) = measure([subject()], SETTINGS, device=device).subjects
+    assert result.failure is None
+
+
+class _Plain:
+    """The reach's own ``run`` without the greeting: only workers must cope with one."""
+
+    def __init__(self, device: RemoteDevice, command: Callable[[str], list[str]]) -> None:
+        self.command, self.name, self._fix = command, device.name, device.reach._fix  # type: ignore[attr-defined]
+
+
+def test_a_full_disk_is_named(sshd: Sshd, subject: Make, tmp_path: Path) -> None:
+    if os.geteuid() != 0 or not shutil.which("mount"):
+        pytest.skip("needs root to mount a small file system")
+    small = tmp_path / "small"
+    small.mkdir()
+    if os.system(f"mount -t tmpfs -o size=64k tmpfs {small} 2>/dev/null"):
+        pytest.skip("file systems cannot be mounted here")
+    try:
+        device = sshd.device()
+        device.reach.cache = str(small / "cache")
+        with pytest.raises(Exception, match="no space left") as error:
+            measure([subject()], SETTINGS, device=device)
+        assert "free some space" in str(error.value)
+    finally:
+        os.system(f"umount {small}")
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    ["ssh://", "ssh://-oProxyCommand=x", "ssh://h:notaport", "ssh://u:password@h", "ssh://h?pyton=x", "ssh://-u@h"],
+)
+def test_addresses_that_are_none(wrong: str) -> None:
+    with pytest.raises(InputError, match="address"):
+        open_ssh(wrong)
+
+
+def test_a_host_that_is_not_there() -> None:
+    with pytest.raises(MissingError) as error:
+        open_ssh(f"ssh://127.0.0.1:1?python={sys.executable}", Path("/dev/null")).missing("litert")
+    assert "start its ssh server" in error.value.do
