@@ -107,6 +107,7 @@ def main() -> None:
     from pocketlens.cli import (  # noqa: F401
         bench,
         build,
+        compare,
         convert,
         demo,
         distill,

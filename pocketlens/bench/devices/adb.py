@@ -178,7 +178,7 @@ def open_adb(name: str, tool: Path | None = None, delegate: str = "xnnpack") -> 
         InputError: The tool is no file, or the serial cannot be one.
     """
     serial = name.removeprefix("adb:")
-    if serial.startswith("-") or shlex.quote(serial) != serial and serial:
+    if serial.startswith("-") or (shlex.quote(serial) != serial and serial):
         raise InputError(f"{serial!r} is no serial number", do="adb devices lists them")
     if tool is not None and not (tool.is_file() and os.access(tool, os.R_OK)):
         raise InputError(f"{tool} is no file", do="give LiteRT's benchmark_model, built for the device")

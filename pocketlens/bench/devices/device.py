@@ -85,8 +85,12 @@ class Device(Protocol):
         emulated: Whether it is an emulator, whose figures are never compared with real ones; known after :meth:`host`.
     """
 
-    name: str
     emulated: bool
+
+    @property
+    def name(self) -> str:
+        """As users write it; complete once the device has been reached."""
+        ...
 
     def missing(self, runtime: str) -> str:
         """Why a runtime cannot play there, or an empty string.

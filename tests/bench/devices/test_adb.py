@@ -1,0 +1,202 @@
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from pocketlens.bench import statistics
+from pocketlens.bench.devices.adb import Adb, open_adb
+from pocketlens.bench.devices.android import Android
+from pocketlens.bench.fleet import Outcome
+from pocketlens.bench.measure import Progress, measure
+from pocketlens.bench.subject import Subject
+from pocketlens.converters.emitter import Labels, emitter
+from pocketlens.errors import InputError, MissingError
+from pocketlens.runtimes.session import open_artifact
+from tests.bench.conftest import QUICK
+from tests.bench.devices.adbd import Adbd
+from tests.generators import picture, small_graph
+
+HERE = Path(__file__).parent
+TOOL = HERE.parents[2] / "lab" / "benchmark_model"
+SETTINGS = replace(QUICK, count=6, answer_seconds=60)
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """adb's own server, on a port and with keys of its own."""
+    if shutil.which("adb") is None:
+        pytest.skip("no adb: apt-get install adb")
+    home = tmp_path_factory.mktemp("adb")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("HOME", str(home))
+        patch.setenv("ADB_SERVER_SOCKET", f"tcp:localhost:{20000 + os.getpid() % 20000}")
+        yield
+        subprocess.run(["adb", "kill-server"], capture_output=True, check=False)
+
+
+@pytest.fixture
+def phone(server: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Adbd]:
+    commands = tmp_path / "bin"
+    commands.mkdir()
+    samples = HERE / "samples"
+    scripts = {
+        "getprop": 'case $1 in *model) echo "Stand In";; *manufacturer) echo Acme;; *release) echo 14;; *abi) uname -m;; esac',
+        "dumpsys": f"case $1 in power) echo '  mWakefulness=Awake';; *) cat {samples}/dumpsys-$1.txt;; esac",
+    }
+    for name, script in scripts.items():
+        (commands / name).write_text(f"#!/bin/sh\n{script}\n")
+        (commands / name).chmod(0o755)
+    (commands / "python3").symlink_to(sys.executable)
+    device = Adbd(commands)
+    subprocess.run(["adb", "connect", device.serial], capture_output=True, check=True)
+    monkeypatch.setattr(Adb, "cache", str(tmp_path / "there"))
+    monkeypatch.setattr("pocketlens.bench.devices.android._FOUND_AT", ("/nowhere", str(tmp_path / "there/tool")))
+    yield device
+    subprocess.run(["adb", "disconnect", device.serial], capture_output=True, check=False)
+    device.close()
+
+
+@pytest.fixture(scope="session")
+def lite(tmp_path_factory: pytest.TempPathFactory) -> Subject:
+    path = tmp_path_factory.mktemp("lite") / "small.tflite"
+    emitter("tflite").emit(small_graph(64, 64), "fp32", Labels("small"), path)
+    given = picture(64, 64)
+    with open_artifact(path, "litert", 1) as session:
+        expected = session(given)
+    return Subject("tflite-fp32-64x64", path, "tflite", "fp32", "litert", given, expected, 50.0, 1)
+
+
+@pytest.fixture(scope="module")
+def tool(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The stand-in of benchmark_model, with this environment's Python."""
+    path = tmp_path_factory.mktemp("tool") / "benchmark_model"
+    path.write_text(TOOL.read_text().replace("/usr/bin/env python3", sys.executable, 1))
+    return path
+
+
+def device_of(phone: Adbd, tool: Path | None = None) -> Android:
+    return open_adb(f"adb:{phone.serial}", tool)
+
+
+def test_the_tool_there(phone: Adbd, lite: Subject, tool: Path, tmp_path: Path) -> None:
+    document = measure([lite], SETTINGS, device=device_of(phone, tool))
+    (result,) = document.subjects
+    assert result.failure is None and result.delegate == "xnnpack, benchmark_model"
+    assert result.check is not None and result.check.psnr >= 50
+    assert len(statistics.frames(result.rounds)) >= 6 and result.memory is not None and result.memory.peak_mb == 20.5
+    here = document.environment
+    assert here.host.cpu.startswith("Acme Stand In") and here.host.os == "Android 14" and not here.emulated
+    assert (here.before.battery_percent, here.before.plugged, here.before.screen_on) == (84, True, True)
+    assert here.before.temperature_c == 41.6 and here.before.throttled == ""
+    assert not list((tmp_path / "there").glob("run-*"))
+
+
+def test_python_there(phone: Adbd, lite: Subject) -> None:
+    (result,) = measure([lite], SETTINGS, device=device_of(phone)).subjects
+    assert result.failure is None and result.check is not None and result.rounds
+    assert result.runtime_version and result.delegate is None
+
+
+def test_a_wrong_picture_fails_before_it_is_timed(phone: Adbd, lite: Subject, tool: Path) -> None:
+    assert lite.expected is not None
+    (result,) = measure([replace(lite, expected=255 - lite.expected)], SETTINGS, device=device_of(phone, tool)).subjects
+    assert result.failure is not None and "the picture is wrong" in result.failure and not result.rounds
+
+
+@pytest.mark.parametrize("with_tool", [True, False])
+def test_unplugged_in_the_middle(
+    phone: Adbd, lite: Subject, tool: Path, with_tool: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pocketlens.bench.devices.adb._BACK_SECONDS", 0.1)
+    monkeypatch.setattr("pocketlens.bench.subject._PAUSE", 0.01)
+
+    def listen(progress: Progress) -> None:
+        if progress.stage == "measure" and progress.share > 0.3:
+            phone.close()
+
+    settings = replace(SETTINGS, count=30, resumes=1)
+    (result,) = measure([lite], settings, listen, device_of(phone, tool if with_tool else None)).subjects
+    assert result.failure is not None and ("not connected" in result.failure or "offline" in result.failure)
+    assert result.rounds and result.resumed == 1
+
+
+def test_plugged_in_again(phone: Adbd, lite: Subject, tool: Path) -> None:
+    cut = False
+
+    def listen(progress: Progress) -> None:
+        nonlocal cut
+        if progress.stage == "measure" and progress.share > 0.3 and not cut:
+            cut = True
+            phone.unplug()
+
+    (result,) = measure([lite], replace(SETTINGS, count=20), listen, device_of(phone, tool)).subjects
+    assert cut and result.failure is None
+    assert len(statistics.frames(result.rounds)) >= 20
+
+
+def test_a_full_storage(phone: Adbd, lite: Subject, tool: Path) -> None:
+    phone.full = True
+    (result,) = measure([lite], SETTINGS, device=device_of(phone)).subjects
+    assert result.failure is not None and "its storage is full" in result.failure
+
+
+def test_not_allowed_yet(server: None, tmp_path: Path) -> None:
+    device = Adbd(tmp_path)
+    device.unauthorized = True
+    subprocess.run(["adb", "connect", device.serial], capture_output=True, check=False, timeout=30)
+    with pytest.raises(MissingError) as error:
+        device_of(device).missing("litert")
+    assert "answer the question" in error.value.do
+    device.close()
+
+
+def test_not_connected(server: None) -> None:
+    with pytest.raises(MissingError, match="is not connected"):
+        open_adb("adb:nothing").missing("litert")
+
+
+def test_offline(phone: Adbd, monkeypatch: pytest.MonkeyPatch) -> None:
+    offline = "List of devices attached\nserial1   offline usb:1\n"
+    monkeypatch.setattr(
+        "pocketlens.bench.devices.adb.devices",
+        lambda: __import__("pocketlens.bench.devices.adb", fromlist=["x"]).listed(offline),
+    )
+    with pytest.raises(MissingError, match="is offline") as error:
+        open_adb("adb:serial1").missing("litert")
+    assert "adb reconnect" in error.value.do
+
+
+def test_adb_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "/nowhere")
+    with pytest.raises(MissingError, match="adb is not installed") as error:
+        open_adb("adb:x").missing("litert")
+    assert "apt-get install adb" in error.value.do
+
+
+@pytest.mark.parametrize(
+    ("battery", "thermal", "said"),
+    [("USB powered: false\n  level: 9\n  scale: 100", "0", "9 % of its battery"), ("level: 90", "3", "hot: .*severe")],
+)
+def test_a_device_that_is_not_fit(phone: Adbd, lite: Subject, battery: str, thermal: str, said: str) -> None:
+    (phone.bin / "dumpsys").write_text(
+        f"#!/bin/sh\ncase $1 in battery) printf '  {battery}\n';; *) echo 'Thermal Status: {thermal}';; esac\n"
+    )
+    with pytest.raises(MissingError, match=said):
+        measure([lite], SETTINGS, device=device_of(phone))
+
+
+@pytest.mark.parametrize("wrong", ["adb:-s", "adb:a b", "adb:$(x)"])
+def test_serials_that_are_none(wrong: str) -> None:
+    with pytest.raises(InputError, match="serial"):
+        open_adb(wrong)
+
+
+def test_an_outcome_without_document_fails() -> None:
+    from pocketlens.bench.budget import Budget
+
+    assert Outcome("adb:x", None, MissingError("gone")).verdict(Budget()) == "fail"

@@ -1,0 +1,95 @@
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from pocketlens.bench.compare import compare, history, latest, regressions, series, unlike
+from pocketlens.bench.document import Document
+from pocketlens.cli import app
+from pocketlens.cli import compare as command  # noqa: F401 - registers the command
+from pocketlens.errors import InputError
+from tests.bench.samples import document, result, rounds
+
+
+def noisy(mean: float, seed: int, **changes: object) -> Document:
+    random = np.random.default_rng(seed)
+    blocks = random.normal(mean, 0.04 * mean, (12, 10)) * random.normal(1, 0.02, (12, 1))
+    return document(result(rounds(*blocks.tolist()), **changes))
+
+
+def test_a_real_difference_is_found_with_its_interval() -> None:
+    (one,) = compare(noisy(20, 1), noisy(30, 2))
+    assert one.finding == "slower" and one.low < 1.5 < one.high and one.high - one.low < 0.2
+    (back,) = compare(noisy(30, 2), noisy(20, 1))
+    assert back.finding == "faster" and back.ratio == pytest.approx(1 / one.ratio)
+
+
+def test_noise_is_no_difference() -> None:
+    found = [compare(noisy(20, seed), noisy(20, 100 + seed))[0].finding for seed in range(20)]
+    assert found.count("no difference") >= 17
+
+
+def test_a_regression_is_one_whose_whole_interval_is_slower() -> None:
+    ratios = compare(noisy(20, 1), noisy(23, 2))
+    assert regressions(ratios, 0.05) == ratios and regressions(ratios, 0.3) == []
+    assert regressions(compare(noisy(23, 1), noisy(20, 2)), 0.0) == []
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        (noisy(20, 2, picture="1" * 64), "different pictures"),
+        (noisy(20, 2, effective_precision="bf16"), "precision fp32 and bf16"),
+        (replace(noisy(20, 2), environment=replace(noisy(20, 2).environment, emulated=True)), "emulated"),
+        (replace(noisy(20, 2), environment=replace(noisy(20, 2).environment, device="ssh://pi@x")), "devices differ"),
+    ],
+)
+def test_unlike_things_are_refused_unless_told_to(changed: Document, said: str) -> None:
+    base = noisy(20, 1)
+    with pytest.raises(InputError, match=said):
+        compare(base, changed)
+    assert len(compare(base, changed, force=True)) == 1
+    assert unlike(base, noisy(20, 2)) == []
+
+
+def test_documents_that_share_nothing() -> None:
+    with pytest.raises(InputError, match="share no timed subject"):
+        compare(noisy(20, 1), noisy(20, 1, artifact="other"))
+
+
+def at(one: Document, time: str) -> Document:
+    return replace(one, environment=replace(one.environment, time=time))
+
+
+def call(*words: object, code: int = 0) -> str:
+    done = CliRunner().invoke(app, [str(word) for word in ("compare", *words)])
+    assert done.exit_code == code, done.output
+    return re.sub(r"\s+", " ", done.output)
+
+
+def test_the_command(tmp_path: Path) -> None:
+    a, b = tmp_path / "a.json", tmp_path / "b.json"
+    noisy(20, 1).write(a)
+    noisy(30, 2).write(b)
+    assert "slower" in call(a, b, code=1)
+    assert "regressions" in call(a, b, "--threshold", 90, "--json")
+    call(a, code=2)
+    call(code=2)
+
+
+def test_history_compares_the_newest_and_plots(tmp_path: Path) -> None:
+    folder = tmp_path / "history"
+    with pytest.raises(InputError, match="holds no documents"):
+        history(folder)
+    for day, mean in enumerate((20, 20, 30)):
+        at(noisy(mean, day), f"2026-01-0{day + 1}T00:00:00Z").write(folder / f"{9 - day}.json")
+    found = history(folder)
+    assert [one.environment.time[9] for one in found] == ["1", "2", "3"]
+    assert [round(p.p50, -1) for p in series(found)["local: onnx-fp32-64x64 in onnxruntime"]] == [20, 20, 30]
+    assert len(latest(found)) == 1
+    plot = tmp_path / "history.svg"
+    call("--history", folder, "--plot", plot, code=1)
+    assert plot.read_text().count("<path") > 5
