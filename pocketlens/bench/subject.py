@@ -106,7 +106,10 @@ class Run:
         try:
             yield
         except MissingError as error:
-            self.skipped = error.what
+            if self.rounds:
+                self.failure = error.what
+            else:
+                self.skipped = error.what
             self.close()
         except WorkerError as error:
             self.failure = error.what

@@ -154,9 +154,9 @@ class Adb:
         if done.returncode == 0:
             return done.stdout
         said = _said(done.stderr) or _said(done.stdout)
-        if "No space left" in said:
+        if b"No space left" in done.stderr + done.stdout:
             raise WorkerError(f"{self.name}: its storage is full", do=f"free some space, or: adb shell rm -r {FOLDER}")
-        if any(sign in said for sign in _GONE) and (why := self.lost()):
+        if any(sign.encode() in done.stderr + done.stdout for sign in _GONE) and (why := self.lost()):
             raise LostError(why, do="plug it in again")
         raise WorkerError(f"{self.name}: {said or f'exit code {done.returncode}'}", do="look at the device")
 

@@ -196,10 +196,9 @@ class Android:
         return self._python.start()
 
     def again(self) -> None:
-        if self._python is not None and not self._with_tool:
-            self._python.again()
-        else:
-            self._adb.again()
+        self._adb.again()
+        if (python := self.__dict__.get("_python")) is not None:
+            python.again()
 
     def close(self) -> None:
         try:
@@ -209,8 +208,8 @@ class Android:
             pass  # it is gone
         finally:
             self._folder = ""
-            if "_python" in self.__dict__ and self._python is not None:
-                self._python.close()
+            if (python := self.__dict__.get("_python")) is not None:
+                python.close()
 
 
 class _Either:
