@@ -41,9 +41,7 @@ def wheel(folder: Path, name: str, tag: str) -> None:
         file.writestr(f"{info}/RECORD", "")
 
 
-def test_libraries_are_fetched_for_the_device_and_not_for_here(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_libraries_are_fetched_for_the_device_and_not_for_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("POCKETLENS_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("PIP_NO_INDEX", "1")
     monkeypatch.setenv("PIP_FIND_LINKS", str(tmp_path))
