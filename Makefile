@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install bench-peers demo test conformance operators check format schema train lab-pi clean
+.PHONY: help install bench-peers demo test conformance operators check format schema train lab-pi clean bench-rewrites
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
@@ -58,6 +58,11 @@ GENERATORS ?= ../shared/data/fast_style/wave.npz ../shared/data/fast_style/la_mu
 
 bench-peers: install .peers/.installed  ## our files beside litert-torch's, OpenVINO's and torch's own; of GENERATORS
 	$(BIN)/python -m benchmarks.peers $(GENERATORS)
+
+ARCHITECTURES ?= ../shared/data/fast_style/wave.npz animegan2 pix2pix-unet transformer-net cyclegan-resnet pocket
+
+bench-rewrites: install .peers/.installed  ## each target with and without its rewrites, beside the peers; of ARCHITECTURES
+	$(BIN)/python -m benchmarks.rewrites $(ARCHITECTURES)
 
 train: install  ## train the filter that ships again (a quarter of an hour on 2 cores)
 	$(BIN)/python -m pocketlens.models.shipped.train_cartoon

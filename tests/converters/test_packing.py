@@ -169,7 +169,7 @@ steps = st.lists(
 )
 
 
-def _between(draft: Draft, chosen: list[str]) -> int:
+def between(draft: Draft, chosen: list[str]) -> int:
     """Put operators behind a pixel shuffle of 4 channels; how many channels come out."""
     channels = 4
     for step in chosen:
@@ -208,7 +208,7 @@ def test_packed_pictures_stay_packed(chosen: list[str], half: int, before: int) 
     draft = Draft((1, 3, 4, 6), len(chosen))
     draft.add("Conv", "x", draft.random(16, 3, 1, 1))
     draft.add("DepthToSpace", draft.last, blocksize=2, mode="CRD")
-    channels = _between(draft, chosen)
+    channels = between(draft, chosen)
     kernel = 2 * half
     before = min(before, kernel - 2)
     pads = [before, before, kernel - 2 - before, kernel - 2 - before]

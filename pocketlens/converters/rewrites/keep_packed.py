@@ -1,45 +1,24 @@
 """Between a convolution that writes blocks of pixels and one that reads them the picture stays packed."""
 
-import numpy as np
 import onnx_ir as ir
 
-from pocketlens.converters import graph as hub
 from pocketlens.converters.rewrites import edit, packing
-from pocketlens.converters.rewrites.sub_pixel_conv import packed_conv, phases
+from pocketlens.converters.rewrites.packed_form import has_packed_form, packed_form
 from pocketlens.converters.rewrites.window import Window, window
-
-_ELEMENTWISE = (
-    "Abs", "Clip", "Elu", "Erf", "Exp", "Gelu", "HardSigmoid", "HardSwish", "LeakyRelu", "Mish", "Neg", "Relu", "Selu",
-    "Sigmoid", "Softplus", "Softsign", "Sqrt", "Tanh",
-)  # fmt: skip
-_BINARY = ("Add", "Div", "Max", "Min", "Mul", "Sub")
-
 
 MOST_ZEROS = 1.5
 """Most products of the packed convolution for each of the one that it replaces."""
-
-MOST_LIFTED = 2.0
-"""The same for a transposed convolution: a 3 x 3 kernel of stride 2 takes 16 products packed instead of 9."""
 
 
 class KeepPacked(ir.passes.InPlacePass):
     """Drop the DepthToSpace in front of a Conv whose stride is its block, past everything that can be computed packed.
 
-    A ConvTranspose of that stride is taken for the packed Conv and DepthToSpace that it is
-    (:mod:`~pocketlens.converters.rewrites.sub_pixel_conv`).
-
     Exact: output ``Y`` of the Conv reads inputs ``block * Y + t - pad = block * p + e``, so on the packed picture it is a Conv of stride 1
-    (:mod:`~pocketlens.converters.rewrites.packing`). What stands between is exact operator by operator, for
-    ``unpacked = DepthToSpace(packed)`` in ``CRD`` order, where channel c of the picture is ``block²`` neighbouring packed channels:
+    (:mod:`~pocketlens.converters.rewrites.packing`). What stands between is computed in its packed form
+    (:mod:`~pocketlens.converters.rewrites.packed_form`).
 
-    - a function of one value, and a sum or product of two packed pictures, is the same on the packed values;
-    - a constant that is one number a channel is repeated for every place in the block;
-    - an instance norm's mean and variance over a channel are those over its ``block²`` packed channels: a norm of groups of
-      them, Reshape to ``[N, channels, -1]``, InstanceNormalization, Reshape back. A norm of groups of channels keeps its groups;
-    - a Concat of channels is a Concat of packed channels.
-
-    The pass needs that everything between has one reader, that every path upwards ends at one of the two or at a
-    constant, and a kernel that packing fills with no more than :data:`MOST_ZEROS` times the products.
+    The pass needs that everything between has one reader, that every path upwards ends at a DepthToSpace of that block, a
+    ConvTranspose of that stride, or a constant, and a kernel that packing fills with no more than :data:`MOST_ZEROS` times the products.
     """
 
     def call(self, model: ir.Model) -> ir.passes.PassResult:
@@ -48,7 +27,7 @@ class KeepPacked(ir.passes.InPlacePass):
         for node in tuple(model.graph):
             found = window(node, "Conv")
             block = found.strides[0] if found is not None else 1
-            if found is None or block < 2 or found.strides[1] != block or not _can(found.x, block):
+            if found is None or block < 2 or found.strides[1] != block or not has_packed_form(found.x, block):
                 continue
             axes = [_axis(found, i, block) for i in range(2)]
             if axes[0] is not None and axes[1] is not None:
@@ -72,123 +51,7 @@ def _rewrite(
         return False
     editor = edit.Editor(model, node)
     pads = ir.AttrInt64s("pads", [rows.pads[0], columns.pads[0], rows.pads[1], columns.pads[1]])
-    inputs = [_packed(editor, found.x, block), editor.constant(weight, "weight")]
+    inputs = [packed_form(editor, found.x, block), editor.constant(weight, "weight")]
     inputs += [] if found.bias is None else [found.bias]
     edit.replace(node.outputs[0], editor.make("Conv", inputs, found.out, [pads]))
     return True
-
-
-def _can(value: ir.Value | None, block: int) -> bool:
-    """Whether the packed form of a value can be had without shuffling."""
-    node = value.producer() if value is not None else None
-    if node is None or node.domain or edit.only_reader(value) is None or edit.shape_of(value) is None:
-        return False
-    if _unpacks(node, block) or _lifts(node, block) is not None:
-        return True
-    if node.op_type in _ELEMENTWISE:
-        return _can(node.inputs[0], block)
-    if node.op_type in _BINARY:
-        computed = [v for v in node.inputs if hub.constant(v) is None]
-        fit = [_constant_fits(v, value) for v in node.inputs if hub.constant(v) is not None]
-        same = all(edit.shape_of(v) == edit.shape_of(value) for v in computed)
-        return bool(computed) and all(fit) and same and all(_can(v, block) for v in computed)
-    if node.op_type == "InstanceNormalization":
-        shape = edit.shape_of(value)
-        known = [hub.constant(v) for v in node.inputs[1:]]
-        return shape is not None and len(shape) == 4 and None not in map(_size, known) and _can(node.inputs[0], block)
-    if node.op_type == "Reshape":
-        view = _group_view(node)
-        return view is not None and _can(view.inputs[0], block)
-    if node.op_type == "Concat":
-        return hub.integer(node, "axis", 0) in (1, -3) and all(_can(v, block) for v in node.inputs)
-    return False
-
-
-def _size(array: object) -> int | None:
-    return None if array is None else np.size(array)  # type: ignore[arg-type]
-
-
-def _unpacks(node: ir.Node, block: int) -> bool:
-    crd = hub.text(node, "mode", "DCR") == "CRD" and hub.integer(node, "blocksize", 1) == block
-    return node.op_type == "DepthToSpace" and crd
-
-
-def _lifts(node: ir.Node, block: int) -> tuple[Window, tuple[packing.Axis, packing.Axis]] | None:
-    """A transposed convolution of that stride whose blocks start at its first pixel and stand over nowhere."""
-    found = window(node, "ConvTranspose")
-    if found is None or found.strides != (block, block) or any(length % block for length in found.out[2:]):
-        return None
-    axes = phases(found, 0)
-    if axes is None or axes[0].kernel * axes[1].kernel * block**2 > MOST_LIFTED * found.taps[0] * found.taps[1]:
-        return None
-    return found, axes
-
-
-def _constant_fits(value: ir.Value | None, whole: ir.Value | None) -> bool:
-    array, shape = hub.constant(value), edit.shape_of(whole)
-    if array is None or shape is None or len(shape) != 4 or array.ndim > 4:
-        return False
-    padded = (1,) * (4 - array.ndim) + array.shape
-    return padded[0] == 1 and padded[1] in (1, shape[1]) and padded[2:] == (1, 1)
-
-
-def _group_view(back: ir.Node) -> ir.Node | None:
-    """The Reshape to groups in front, if a Reshape leads back from a norm of groups of channels."""
-    norm = edit.maker(back.inputs[0], "InstanceNormalization")
-    view = edit.maker(norm.inputs[0], "Reshape") if norm is not None else None
-    if norm is None or view is None:
-        return None
-    before, groups, after = (edit.shape_of(v) for v in (view.inputs[0], view.outputs[0], back.outputs[0]))
-    if before is None or groups is None or before != after or len(before) != 4 or len(groups) != 3:
-        return None
-    fits = groups[0] == before[0] and before[1] % groups[1] == 0
-    alone = edit.only_reader(view.outputs[0]) is norm and edit.only_reader(norm.outputs[0]) is back
-    return view if fits and alone else None
-
-
-def _packed(editor: edit.Editor, value: ir.Value | None, block: int) -> ir.Value:
-    """The packed form of a value for which :func:`_can` holds."""
-    assert value is not None
-    node, shape = value.producer(), edit.shape_of(value)
-    assert node is not None and shape is not None
-    if _unpacks(node, block):
-        assert node.inputs[0] is not None
-        return node.inputs[0]
-    lifted = _lifts(node, block)
-    if lifted is not None:
-        found, axes = lifted
-        return packed_conv(editor, found, axes, block)
-    small = (shape[0], shape[1] * block**2, shape[2] // block, shape[3] // block)
-    if node.op_type == "InstanceNormalization":
-        return _normal(editor, node, _packed(editor, node.inputs[0], block), shape[1], small)
-    if node.op_type == "Reshape":
-        view = _group_view(node)
-        norm = edit.maker(node.inputs[0], "InstanceNormalization")
-        assert view is not None and norm is not None
-        groups = edit.shape_of(view.outputs[0])
-        assert groups is not None
-        return _normal(editor, norm, _packed(editor, view.inputs[0], block), groups[1], small)
-    inputs = [v if v is None or _is_bound(node, v) else _operand(editor, v, block) for v in node.inputs]
-    return editor.make(node.op_type, inputs, small, node.attributes.values())
-
-
-def _is_bound(node: ir.Node, value: ir.Value) -> bool:
-    """Whether an input is a parameter of the function, such as Clip's bounds."""
-    return node.op_type in _ELEMENTWISE and value is not node.inputs[0]
-
-
-def _operand(editor: edit.Editor, value: ir.Value, block: int) -> ir.Value:
-    array = hub.constant(value)
-    if array is None:
-        return _packed(editor, value, block)
-    if array.size == 1:
-        return value
-    return editor.constant(np.repeat(array.reshape(1, -1, 1, 1), block**2, axis=1), "each_place")
-
-
-def _normal(editor: edit.Editor, norm: ir.Node, packed: ir.Value, groups: int, shape: tuple[int, ...]) -> ir.Value:
-    view = editor.reshape(packed, (shape[0], groups, int(np.prod(shape)) // (shape[0] * groups)))
-    inputs = [view, *norm.inputs[1:]]
-    return editor.reshape(
-        editor.make("InstanceNormalization", inputs, edit.shape_of(view), norm.attributes.values()), shape
-    )

@@ -6,9 +6,11 @@ from dataclasses import dataclass
 import onnx_ir as ir
 
 from pocketlens.converters.rewrites import tidy
+from pocketlens.converters.rewrites.activate_early import ActivateEarly
 from pocketlens.converters.rewrites.enlarge_last import EnlargeLast
 from pocketlens.converters.rewrites.keep_packed import KeepPacked
 from pocketlens.converters.rewrites.pack_thin_conv import PackThinConv
+from pocketlens.converters.rewrites.shuffle_last import ShuffleLast
 from pocketlens.converters.rewrites.sub_pixel_conv import SubPixelConv
 from pocketlens.errors import InputError
 
@@ -71,6 +73,18 @@ REWRITES: dict[str, Rewrite] = {
             "transposed convolutions as convolutions and a pixel shuffle",
             SubPixelConv,
             ("tflite",),
+        ),
+        _rewrite(
+            "activate-early",
+            "a Relu behind a Concat or shuffle moves into the convolutions in front",
+            ActivateEarly,
+            (),
+        ),
+        _rewrite(
+            "shuffle-last",
+            "the last norm before the last pixel shuffle, on four times the channels",
+            ShuffleLast,
+            (),
         ),
     )
 }
