@@ -41,11 +41,12 @@ def distill(
             f"{one['ssim']:.4f}",
             f"{one['psnr']:.2f}",
             f"{one['worst_ssim']:.4f}",
+            f"{one['likeness']:.3f}" if "likeness" in one else "-",
         ]
         for one in done.history
     ]
     output.table(
-        ["step", "minutes", "SSIM", "PSNR", "worst"],
+        ["step", "minutes", "SSIM", "PSNR", "worst", "likeness"],
         rows,
         title="On pictures that training never saw; minutes on 2 cores",
     )
