@@ -24,6 +24,7 @@ from pocketlens.runtimes.adapter import runtime_for
 
 SETTINGS = Settings(seconds=0.8, count=16, most_seconds=30.0, block_seconds=0.1, block_count=2)
 """Many short turns: it is the pairs of neighbouring rounds that are compared."""
+_AGAIN = "'"
 PROCESSES = 2
 """How often each file is loaded anew. OpenVINO's time of one and the same small file differed by a third from one process
 to the next, while the rounds within each agreed to a hundredth: one process alone would have decided by chance."""
@@ -157,12 +158,12 @@ def _search(
     for step, rewrite in enumerate(registry.REWRITES):
         notify(f"trying {rewrite}", step, runs)
         made = _run(of, {s.target: _sets(of, s, rewrite) for s in searches}, searches, timing, device)
-        documents += made
+        documents += [made] if made is not None else []
         for search in searches:
             _settle(search, rewrite, made)
     notify("trying the whole set", runs - 1, runs)
     made = _run(of, {s.target: _ends(of, s) for s in searches}, searches, timing, device)
-    documents += made
+    documents += [made] if made is not None else []
     for search in searches:
         _finish(search, made)
         chosen = Chosen(search.target, search.kept, device.name, trials=tuple(search.trials))
@@ -178,13 +179,14 @@ def _run(
     searches: Sequence[_Search],
     timing: Timing,
     device: Device,
-) -> list[Document]:
-    """Time some sets of each target beside its best so far, all in turns, and again in new processes."""
+) -> Document | None:
+    """Time some sets of each target beside its best so far, all in turns, each in several processes."""
     subjects: list[Subject] = []
     for search in searches:
         if names := [one for one in sets[search.target] if one != search.kept]:
-            subjects += [_subject(of, search, one, timing.threads) for one in (search.kept, *names)]
-    return [measure(subjects, timing.settings, device=device) for _ in range(PROCESSES)] if subjects else []
+            ours = [_subject(of, search, one, timing.threads) for one in (search.kept, *names)]
+            subjects += [replace(one, artifact=f"{one.artifact}{_AGAIN * n}") for n in range(PROCESSES) for one in ours]
+    return measure(subjects, timing.settings, device=device) if subjects else None
 
 
 def _sets(of: Candidates, search: _Search, rewrite: str) -> list[tuple[str, ...]]:
@@ -202,12 +204,11 @@ def _sets(of: Candidates, search: _Search, rewrite: str) -> list[tuple[str, ...]
     return found
 
 
-def _judged(search: _Search, documents: Sequence[Document], before: tuple[str, ...]) -> dict[tuple[str, ...], Trial]:
+def _judged(search: _Search, document: Document | None, before: tuple[str, ...]) -> dict[tuple[str, ...], Trial]:
     """Every set of a target that was measured, against one of them."""
     results: dict[str, list[Result]] = {}
-    for document in documents:
-        for result in document.subjects:
-            results.setdefault(result.artifact, []).append(result)
+    for result in document.subjects if document is not None else ():
+        results.setdefault(result.artifact.rstrip(_AGAIN), []).append(result)
     found = {}
     for names in search.emitted:
         after = results.get(_name(search, names))
@@ -217,9 +218,9 @@ def _judged(search: _Search, documents: Sequence[Document], before: tuple[str, .
     return found
 
 
-def _settle(search: _Search, rewrite: str, documents: Sequence[Document]) -> None:
+def _settle(search: _Search, rewrite: str, document: Document | None) -> None:
     """Keep the best of the sets that were timed with a new rewrite, if it beats what was kept."""
-    trials = _judged(search, documents, search.kept)
+    trials = _judged(search, document, search.kept)
     if not trials:
         return
     best = max((trial for trial in trials.values() if trial.kept), key=lambda trial: trial.ratio or 0, default=None)
@@ -241,13 +242,13 @@ def _ends(of: Candidates, search: _Search) -> list[tuple[str, ...]]:
     return sets
 
 
-def _finish(search: _Search, documents: Sequence[Document]) -> None:
+def _finish(search: _Search, document: Document | None) -> None:
     """Take the defaults if they beat what was kept, and nothing at all if the whole does not beat that."""
     names = registry.defaults(search.target)
-    if (trial := _judged(search, documents, search.kept).get(names)) and names:
+    if (trial := _judged(search, document, search.kept).get(names)) and names:
         search.trials.append(replace(trial, rewrite=DEFAULTS))
         search.kept = names if trial.kept else search.kept
-    if (total := _judged(search, documents, ()).get(search.kept)) and search.kept:
+    if (total := _judged(search, document, ()).get(search.kept)) and search.kept:
         search.trials.append(replace(total, rewrite=EVERYTHING))
         search.kept = search.kept if total.kept else ()
 

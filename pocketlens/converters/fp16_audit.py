@@ -1,0 +1,133 @@
+"""How large every value of the graph becomes on real pictures, against what half precision can hold.
+
+The rule, for each node:
+
+- *value*: the largest magnitude of what it gives. Over 65504 it is infinite in fp16, on every target that computes in it.
+- *square*: of a norm, the largest ``(x - mean)²``. A value of its own wherever the norm is spelled out (TFLite).
+- *sum*: of a norm or a mean, the largest ``Σ|x|`` over what it runs over; *squares*: of a norm, the largest
+  ``Σ(x - mean)²``. They overflow only where a runtime adds up in fp16.
+- *accumulation*: of a convolution or matrix product, the largest ``Σ|weight · x| + |bias|``: no partial sum is larger,
+  whatever the order. It overflows only where a runtime accumulates in fp16.
+
+Who computes in half precision: Core ML programs in fp16 always, TFLite and OpenVINO on GPUs that choose it, onnxruntime on
+CPUs never (docs/decisions/0002). Who adds up in it is not documented by any of them, so that sums are named as risks.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import onnx_ir as ir
+
+from pocketlens.converters import graph as hub
+from pocketlens.images import Picture
+
+Kind = Literal["value", "square", "sum", "squares", "accumulation"]
+LARGEST = 65504.0
+"""The largest finite number of fp16."""
+ROOM = 4.0
+"""Other pictures may go so many times beyond the calibration pictures."""
+_PRODUCTS = ("Conv", "ConvTranspose", "Gemm", "MatMul")
+_MEANS = ("ReduceMean", "ReduceSum", "GlobalAveragePool")
+
+
+@dataclass(frozen=True)
+class Extent:
+    """How large something becomes.
+
+    Attributes:
+        node: Name of the node.
+        operator: Its operator.
+        kind: What of it; see the module.
+        largest: Over all pictures.
+    """
+
+    node: str
+    operator: str
+    kind: Kind
+    largest: float
+
+    @property
+    def overflows(self) -> bool:
+        """Whether it is infinite in fp16 on these very pictures."""
+        return not self.largest <= LARGEST
+
+    @property
+    def risky(self) -> bool:
+        """Whether it may be on others, or where sums are kept in fp16."""
+        return not self.largest <= (LARGEST / ROOM if self.kind == "value" else LARGEST)
+
+
+def audit(model: ir.Model, pictures: Iterable[Picture]) -> list[Extent]:
+    """Play pictures through the graph, one after the other, and note the largest of everything.
+
+    Each value is reduced to its largest magnitude inside the graph, as soon as it is there, so that memory stays that of
+    playing the graph once, whatever the number of pictures.
+
+    Args:
+        model: The graph; it is not changed.
+        pictures: ``uint8 [height, width, 3]`` of its size, at least one.
+
+    Returns:
+        Every extent, in the order of the nodes.
+    """
+    import onnxruntime as ort
+
+    watched, asked = _watched(model.clone())
+    options = ort.SessionOptions()
+    options.log_severity_level = 3
+    binary = ir.to_proto(watched).SerializeToString()
+    session = ort.InferenceSession(binary, options, providers=["CPUExecutionProvider"])
+    largest = np.zeros(len(asked))
+    for picture in pictures:
+        pixels = np.ascontiguousarray(picture.transpose(2, 0, 1)[None], np.float32)
+        found = session.run([name for *_, name in asked], {hub.INPUT: pixels})
+        largest = np.fmax(largest, [np.inf if np.isnan(one) else float(one) for one in found])
+    return [Extent(node, op, kind, float(top)) for (node, op, kind, _), top in zip(asked, largest, strict=True)]
+
+
+def _watched(model: ir.Model) -> tuple[ir.Model, list[tuple[str, str, Kind, str]]]:
+    """The graph with one number more as output for each thing to watch."""
+    asked: list[tuple[str, str, Kind, str]] = []
+    for node in tuple(model.graph):
+        for kind, value in _things(model, node):
+            top = _add(model, "ReduceMax", [_add(model, "Abs", [value])], keepdims=0)
+            top.name = f"watched_{len(asked)}"
+            top.dtype, top.shape = ir.DataType.FLOAT, ir.Shape(())
+            model.graph.outputs.append(top)
+            asked.append((str(node.name), node.op_type, kind, top.name))
+    return model, asked
+
+
+def _things(model: ir.Model, node: ir.Node) -> list[tuple[Kind, ir.Value]]:
+    outputs = [value for value in node.outputs if value.dtype in (ir.DataType.FLOAT, None)]
+    found: list[tuple[Kind, ir.Value]] = [("value", value) for value in outputs if value.name]
+    x = node.inputs[0] if node.inputs else None
+    if node.domain or x is None or not found:
+        return found
+    if node.op_type == "InstanceNormalization":
+        axes = hub.add_constant(model, f"{node.name}_axes", np.arange(2, len(hub.static_shape(x)), dtype=np.int64))
+        deviation = _add(model, "Sub", [x, _add(model, "ReduceMean", [x, axes])])
+        square = _add(model, "Mul", [deviation, deviation])
+        found += [("square", square), ("squares", _add(model, "ReduceSum", [square, axes]))]
+        found.append(("sum", _add(model, "ReduceL1", [x, axes])))
+    elif node.op_type in _MEANS:
+        shape = hub.static_shape(x)
+        given = hub.constant(node.inputs[1]) if len(node.inputs) > 1 else None
+        every = np.arange(2 if node.op_type == "GlobalAveragePool" else 0, len(shape), dtype=np.int64)
+        axes = hub.add_constant(model, f"{node.name}_axes", every if given is None or not given.size else given)
+        found.append(("sum", _add(model, "ReduceL1", [x, axes])))
+    elif node.op_type in _PRODUCTS:
+        inputs = [value if value is None or not value.name else _add(model, "Abs", [value]) for value in node.inputs]
+        total = _add(model, node.op_type, inputs)
+        total.producer().attributes.update(node.attributes)  # type: ignore[union-attr]
+        found.append(("accumulation", total))
+    return found
+
+
+def _add(model: ir.Model, operator: str, inputs: list[ir.Value | None], **attributes: int) -> ir.Value:
+    node = ir.node(operator, inputs, dict(attributes))
+    node.outputs[0].name = f"watch_{len(model.graph)}"
+    model.graph.append(node)
+    return node.outputs[0]

@@ -1,0 +1,185 @@
+"""Values that overflow half precision are found, made smaller by exact means, and then fit; the picture stays."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx_ir as ir
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import nn
+from torch.nn import functional as F
+
+from pocketlens import quality
+from pocketlens.converters import graph as hub
+from pocketlens.converters.emitter import Labels, emitter
+from pocketlens.converters.fp16_audit import LARGEST, ROOM, audit
+from pocketlens.converters.rewrites.scale_for_half import scale_for_half
+from pocketlens.models.export import export
+from pocketlens.runtimes.session import open_artifact
+from tests.generators import SIGNED, picture, small_graph
+
+SIZE = (32, 48)
+PICTURES = [picture(*SIZE, seed) for seed in range(3)]
+
+
+class Loud(nn.Module):
+    """A convolution of 500,000 before a norm, one of 300,000 before another convolution, and a sum of both kinds."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(3)
+        self.first, self.norm = nn.Conv2d(3, 8, 3, padding=1), nn.InstanceNorm2d(8, affine=True, eps=1e-3)
+        self.second, self.third = nn.Conv2d(8, 8, 3, padding=1), nn.Conv2d(8, 8, 1)
+        self.last = nn.Conv2d(8, 3, 3, padding=1)
+        with torch.no_grad():
+            self.first.weight.mul_(4e5)
+            self.second.weight.mul_(2e5)
+            self.last.weight.mul_(1e-5)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        y = torch.relu(self.norm(F.pad(self.first(x), (1, 1, 1, 1), "reflect")))
+        y = F.leaky_relu(self.second(y), 0.2)
+        return torch.tanh(self.last(F.avg_pool2d(y + self.third(y), 3, 1)))
+
+
+def loud() -> ir.Model:
+    return export(Loud().eval(), *SIZE, SIGNED)
+
+
+def played(model: ir.Model, path: Path, target: str = "onnx", precision: str = "fp32") -> list[np.ndarray]:
+    suffix = {"onnx": ".onnx", "coreml": ".mlpackage"}[target]
+    artifact = path / f"{target}-{precision}{suffix}"
+    emitter(target).emit(model, precision, Labels("x"), artifact)
+    with open_artifact(artifact, "onnxruntime" if target == "onnx" else "mil") as session:
+        return [session.floats(one) for one in PICTURES]
+
+
+def test_the_audit_is_right_about_one_convolution() -> None:
+    model = small_graph(*SIZE)
+    node = next(node for node in model.graph if node.op_type == "Conv")
+    weight, bias = (torch.tensor(hub.constant(value)) for value in node.inputs[1:3])
+    source = node.inputs[0].producer()
+    assert source.op_type == "Add", "the middle of the range is taken away first"
+    x = (
+        torch.tensor(np.stack(PICTURES).transpose(0, 3, 1, 2).astype(np.float32))
+        + hub.constant(source.inputs[1]).item()
+    )
+    stride: dict[str, Any] = {"stride": hub.ints(node, "strides", (1, 1)), "padding": 1}
+    y, bound = F.conv2d(x, weight, bias, **stride), F.conv2d(x.abs(), weight.abs(), bias.abs(), **stride)
+    found = {(e.node, e.kind): e.largest for e in audit(model, PICTURES)}
+    assert found[node.name, "value"] == pytest.approx(y.abs().max().item(), rel=1e-4)
+    assert found[node.name, "accumulation"] == pytest.approx(bound.max().item(), rel=1e-4)
+    norm = next(node for node in model.graph if node.op_type == "InstanceNormalization")
+    deviation = y - y.mean((2, 3), keepdim=True)
+    assert found[norm.name, "square"] == pytest.approx(deviation.square().max().item(), rel=1e-3)
+    assert found[norm.name, "squares"] == pytest.approx(deviation.square().sum((2, 3)).max().item(), rel=1e-3)
+    assert found[norm.name, "sum"] == pytest.approx(y.abs().sum((2, 3)).max().item(), rel=1e-3)
+
+
+def test_pictures_are_streamed() -> None:
+    one = {(e.node, e.kind): e.largest for e in audit(small_graph(*SIZE), PICTURES[:1])}
+    every = {(e.node, e.kind): e.largest for e in audit(small_graph(*SIZE), (p for p in PICTURES))}
+    assert all(every[key] >= one[key] for key in one) and every != one
+
+
+def test_what_overflows_before_fits_after_and_the_picture_is_the_same(tmp_path: Path) -> None:
+    before = loud()
+    extents = audit(before, PICTURES)
+    over = {extent.operator for extent in extents if extent.kind == "value" and extent.overflows}
+    assert {"Conv", "Pad", "LeakyRelu", "Add"} <= over
+    (tmp_path / "before").mkdir()
+    exact = played(before, tmp_path / "before")
+    broken = played(before, tmp_path / "before", "coreml", "fp16")
+    assert not all(np.isfinite(p).all() for p in broken) or quality.psnr(exact[0], broken[0]) < 30
+
+    after = before.clone()
+    scaled = scale_for_half(after, extents)
+    assert scaled
+    (tmp_path / "after").mkdir()
+    for one, other in zip(exact, played(after, tmp_path / "after"), strict=True):
+        assert quality.psnr(one, other) > 130, "a power of two costs no digit"
+    left = [extent for extent in audit(after, PICTURES) if extent.kind == "value"]
+    assert max(extent.largest for extent in left) <= LARGEST / ROOM
+    halves = played(after, tmp_path / "after", "coreml", "fp16")
+    assert all(quality.psnr(one, half) > 50 for one, half in zip(exact, halves, strict=True))
+
+
+def test_a_quiet_graph_is_left_alone() -> None:
+    model = small_graph(16, 16)
+    weights = {name: np.array(hub.constant(value)) for name, value in model.graph.initializers.items()}
+    pictures = [picture(16, 16)]
+    quiet = [extent for extent in audit(model, pictures) if extent.kind == "value"]
+    assert not scale_for_half(model, quiet)
+    assert all((hub.constant(value) == weights[name]).all() for name, value in model.graph.initializers.items())
+
+
+def test_a_scaled_graph_needs_no_more() -> None:
+    model = loud()
+    scale_for_half(model, audit(model, PICTURES))
+    assert not scale_for_half(model, [e for e in audit(model, PICTURES) if e.kind == "value"])
+
+
+@pytest.mark.parametrize("end", ["tanh", "output", "product", "clip"])
+def test_what_does_not_scale_stops_it(end: str) -> None:
+    class Ending(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.loud, self.last = nn.Conv2d(3, 8, 3, padding=1), nn.Conv2d(8, 3, 1)
+            with torch.no_grad():
+                self.loud.weight.mul_(1e6)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            y = self.loud(x)
+            y = {"tanh": torch.tanh, "output": lambda v: v, "product": lambda v: v * v, "clip": F.relu6}[end](y)
+            return y[:, :3] if end == "output" else self.last(y)
+
+    model = export(Ending().eval(), *SIZE, SIGNED)
+    extents = audit(model, PICTURES)
+    assert any(extent.overflows for extent in extents if extent.kind == "value")
+    scaled = scale_for_half(model, extents)
+    assert not any("loud" in name for name in scaled), "nothing behind it takes the factor back"
+
+
+@settings(max_examples=12, deadline=None)
+@given(st.integers(0, 10_000), st.floats(1, 1e7))
+def test_any_graph_of_such_layers_keeps_its_picture(seed: int, gain: float) -> None:
+    class Random(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            torch.manual_seed(seed)
+            self.rng = np.random.default_rng(seed)
+            self.kinds = self.rng.integers(0, 9, 6)
+            self.convs = nn.ModuleList(nn.Conv2d(4 if i else 3, 4, 3, padding=1) for i in range(7))
+            self.norms = nn.ModuleList(nn.InstanceNorm2d(4, affine=True) for _ in range(6))
+            self.last = nn.Conv2d(4, 3, 1)
+            with torch.no_grad():
+                self.convs[self.rng.integers(0, 7)].weight.mul_(gain)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            x = kept = self.convs[0](x)
+            for kind, conv, norm in zip(self.kinds, self.convs[1:], self.norms, strict=True):
+                x = [
+                    lambda v, c=conv: c(v), lambda v, n=norm: n(v), torch.relu, lambda v: F.leaky_relu(v, 0.1),
+                    lambda v, k=kept: v + k, lambda v: F.pad(v, (1, 1, 1, 1), "reflect")[:, :, 1:-1, 1:-1],
+                    lambda v: F.max_pool2d(v, 3, 1, 1) * 0.5 - 1, lambda v, k=kept: torch.cat([v[:, :2], k[:, 2:]], 1),
+                    lambda v, c=conv: torch.sigmoid(c(v)) * v,
+                ][kind](x)  # fmt: skip
+                kept = x if kind == 1 else kept
+            return torch.tanh(self.last(x))
+
+    import onnxruntime as ort
+
+    model = export(Random().eval(), 8, 8, SIGNED)
+    pictures = [picture(8, 8, seed)]
+    pixels = pictures[0].transpose(2, 0, 1)[None].astype(np.float32)
+    runs = []
+    for turn in range(2):
+        if turn:
+            scale_for_half(model, audit(model, pictures))
+            hub.check(model)
+        session = ort.InferenceSession(ir.to_proto(model).SerializeToString(), providers=["CPUExecutionProvider"])
+        runs.append(session.run(None, {hub.INPUT: pixels})[0])
+    assert quality.psnr(*runs) > 100
