@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from pocketlens.bundle.manifest import Filter, Gate, Manifest, Proof, Source
+from pocketlens.bundle.manifest import Filter, Gate, Manifest, Proof, Risk, Source
 from pocketlens.images import Picture
 from pocketlens.quality import Scores
 
@@ -67,6 +67,7 @@ class Draft:
         recipe: The text of the recipe.
         toolchain: The libraries that made the artifacts, as their package index names them, with their versions.
         licenses: Licence texts: file name in ``LICENSES/`` to text.
+        risks: What half precision may not hold.
         measurements: Documents: name without ``.json`` to text. They are outside the content and its hashes.
         report: Draws the report, an HTML page, from the finished manifest; outside the content too.
     """
@@ -78,5 +79,6 @@ class Draft:
     recipe: str
     toolchain: Mapping[str, str]
     licenses: Mapping[str, str] = field(default_factory=dict)
+    risks: tuple[Risk, ...] = ()
     measurements: Mapping[str, str] = field(default_factory=dict, repr=False)
     report: Callable[[Manifest], str] | None = field(default=None, repr=False)

@@ -186,6 +186,27 @@ class Golden:
 
 
 @dataclass(frozen=True)
+class Risk:
+    """Something in the graph that half precision may not hold, found on calibration pictures.
+
+    Attributes:
+        height: Of the picture, in pixels.
+        width: Of the picture, in pixels.
+        node: Name of the node in the graph.
+        operator: Its operator.
+        kind: value: what it gives; square, sum, squares: inside a norm or mean; accumulation: partial sums of products.
+        largest: The largest magnitude; fp16 ends at 65504.
+    """
+
+    height: int
+    width: int
+    node: str
+    operator: str
+    kind: str
+    largest: float
+
+
+@dataclass(frozen=True)
 class Manifest:
     """What a bundle holds.
 
@@ -200,6 +221,7 @@ class Manifest:
         recipe_sha256: Of recipe.toml.
         toolchain: The libraries that made it, with their versions.
         files: The SHA-256 of every file of the content: all but this one, measurements/ and report.html.
+        risks: What half precision may not hold, at most 10 a size, values before sums, the largest first.
     """
 
     schema: str
@@ -212,6 +234,7 @@ class Manifest:
     recipe_sha256: str
     toolchain: dict[str, str]
     files: dict[str, str] = field(repr=False)
+    risks: tuple[Risk, ...] = ()
 
     @property
     def content_sha256(self) -> str:

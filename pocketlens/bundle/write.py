@@ -114,6 +114,7 @@ def _manifest(draft: Draft, golden: tuple[Golden, ...], listed: dict[str, str], 
         recipe_sha256=hashlib.sha256(draft.recipe.encode()).hexdigest(),
         toolchain=dict(draft.toolchain),
         files=listed,
+        risks=draft.risks,
     )
 
 

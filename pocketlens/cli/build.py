@@ -90,6 +90,14 @@ def table(made: "Build") -> None:
     for verdict in made.verdicts:
         if verdict.verdict in ("fail", "unstable"):
             output.say(f"{verdict.verdict}: {verdict.artifact}: {verdict.name}: {verdict.reason}")
+    if made.manifest.risks:
+        output.say("half precision may not hold (it ends at 65504):")
+        for risk in made.manifest.risks[:5]:
+            output.say(
+                f"  {risk.kind} {risk.largest:.3g} of {risk.operator} {risk.node!r} at {risk.height}x{risk.width}"
+            )
+        if len(made.manifest.risks) > 5:
+            output.say("  and more: see the report")
     for result in made.document.subjects if made.document else ():
         if result.failure or result.skipped:
             output.say(f"{result.label}: {result.failure or result.skipped}")

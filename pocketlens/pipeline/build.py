@@ -124,9 +124,9 @@ def build(
     folder = base / recipe.pictures.judge if recipe.pictures.judge else None
     judged = [judges(folder, *size) for size in about.sizes]
     chosen = check(recipe.rewrites.keep if rewrites is None else rewrites)
-    made = produce(
-        source, labels, recipe.targets.chosen(), judged, notify, rewrites=chosen, timing=Timing(threads=threads)
-    )
+    calibrate = base / recipe.pictures.calibrate if recipe.pictures.calibrate else None
+    timing, wanted = Timing(threads=threads), recipe.targets.chosen()
+    made = produce(source, labels, wanted, judged, notify, rewrites=chosen, timing=timing, calibrate=calibrate)
     document = _measured(made, threads, budget, notify) if bench else None
     verdicts = judge_all(document, budget) if document else []
     notify("bundle", 1, 1)

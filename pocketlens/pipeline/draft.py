@@ -4,7 +4,8 @@ from pathlib import Path
 
 from pocketlens.bundle import licensing
 from pocketlens.bundle.draft import ArtifactDraft, Draft, GoldenDraft
-from pocketlens.bundle.manifest import Filter, Gate, Proof, Source
+from pocketlens.bundle.manifest import Filter, Gate, Proof, Risk, Source
+from pocketlens.converters.fp16_audit import Extent
 from pocketlens.errors import InputError
 from pocketlens.images import to_uint8
 from pocketlens.models.source import Source as Generator
@@ -15,6 +16,8 @@ from pocketlens.precisions import min_os
 from pocketlens.recipe import Recipe
 from pocketlens.runtimes.adapter import RUNTIMES
 
+RISKS = 10
+"""Risks of each size that the manifest names."""
 GOLDENS = 2
 """Golden pictures of each size in a bundle."""
 _PICTURES = "pictures.md"
@@ -50,7 +53,12 @@ def draft_of(recipe: Recipe, text: str, licenses: dict[str, str], source: Genera
         recipe=text,
         toolchain=toolchain(),
         licenses=licenses,
+        risks=tuple(_risk(risk, *one.judges.pictures[0].shape[:2]) for one in made for risk in one.risks[:RISKS]),
     )
+
+
+def _risk(risk: Extent, height: int, width: int) -> Risk:
+    return Risk(height, width, risk.node, risk.operator, risk.kind, float(f"{risk.largest:.4g}"))
 
 
 def runtimes_of(path: Path) -> tuple[str, ...]:

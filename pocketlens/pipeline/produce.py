@@ -2,17 +2,21 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from pocketlens import precisions
 from pocketlens.converters import graph as hub
 from pocketlens.converters.emitter import Labels, refuse
+from pocketlens.converters.fp16_audit import Extent
 from pocketlens.errors import InputError
 from pocketlens.files import is_cached
 from pocketlens.images import Floats
 from pocketlens.models.source import Source
 from pocketlens.pipeline import stages
 from pocketlens.pipeline.choosing import Candidates, Timing, choose
-from pocketlens.pipeline.pictures import Judges
+from pocketlens.pipeline.halves import halved
+from pocketlens.pipeline.pictures import SHIPPED, Judges
+from pocketlens.pipeline.pictures import judges as pictures
 from pocketlens.pipeline.rewriting import Choice, names_for
 from pocketlens.pipeline.stages import Emitted
 from pocketlens.pipeline.trials import Chosen
@@ -30,12 +34,14 @@ class Produced:
         teachers: The teacher's ``float32 [height, width, 3]`` for each picture.
         artifacts: In the order of the targets asked for.
         choices: How the rewrites of each target were chosen, where they were measured.
+        risks: What half precision may not hold, after exact means; empty where only ``fp32`` was asked for.
     """
 
     judges: Judges
     teachers: tuple[Floats, ...]
     artifacts: tuple[Emitted, ...]
     choices: tuple[Chosen, ...] = ()
+    risks: tuple[Extent, ...] = ()
 
 
 def produce(
@@ -47,6 +53,7 @@ def produce(
     *,
     rewrites: Choice = "safe",
     timing: Timing | None = None,
+    calibrate: Path | None = None,
 ) -> list[Produced]:
     """Export, emit and verify. Every size's operators are checked before any file is written.
 
@@ -59,6 +66,7 @@ def produce(
         rewrites: Which rewrites each target gets; see :mod:`pocketlens.pipeline.rewriting`. ``auto`` is measured at the
             first size, and kept at all of them.
         timing: How ``auto`` measures.
+        calibrate: The folder of pictures that ranges are taken from; None for those that ship.
 
     Raises:
         UnsupportedError: A target cannot express an operator.
@@ -72,11 +80,16 @@ def produce(
     steps, done = len(judged) * (1 + len(wanted)), 0
     graphs, teachers = [], []
     choices: dict[str, Chosen] = {}
+    risks: list[tuple[Extent, ...]] = []
     for judges in judged:
         height, width = judges.pictures[0].shape[:2]
         notify(f"graph {height}x{width}", done, steps)
         teachers.append(stages.references(source, judges))
         graph = stages.graph_of(source, height, width, judges, teachers[-1])
+        risks.append(())
+        if any(precision != "fp32" for _, precision in wanted):
+            half = halved(graph, pictures(calibrate or SHIPPED / "calibrate", height, width), judges, teachers[-1])
+            graph, risks[-1] = half.path, half.risks
         if rewrites == "auto" and not choices:
             candidates = Candidates(source, graph, labels, judges, teachers[-1])
             refuse(hub.load(graph), list(targets))
@@ -92,14 +105,14 @@ def produce(
         for missing in sorted({t for (t, _), key in by_artifact.items() if not is_cached("artifact", key)}):
             refuse(hub.load(of[missing].path), [missing])
     produced = []
-    for judges, references, of, by_artifact in zip(judged, teachers, graphs, keys, strict=True):
+    for judges, references, of, by_artifact, over in zip(judged, teachers, graphs, keys, risks, strict=True):
         emitted = []
         for (target, precision), key in by_artifact.items():
             height, width = judges.pictures[0].shape[:2]
             notify(f"{target}-{precision}-{height}x{width}", done, steps)
             emitted.append(stages.emit(of[target], target, precision, labels, judges, references, key))
             done += 1
-        produced.append(Produced(judges, tuple(references), tuple(emitted), tuple(choices.values())))
+        produced.append(Produced(judges, tuple(references), tuple(emitted), tuple(choices.values()), over))
     notify("verified", steps, steps)
     return produced
 
