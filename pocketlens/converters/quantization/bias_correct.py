@@ -1,0 +1,44 @@
+"""Bias correction: rounded weights shift a convolution's mean, and its bias can take the shift back (Nagel et al. 2019).
+
+In front of an instance norm there is nothing to do: the norm takes every mean out.
+"""
+
+from collections.abc import Mapping
+
+import numpy as np
+import onnx_ir as ir
+
+from pocketlens.converters import graph as hub
+from pocketlens.converters.quantization import plan as plans
+from pocketlens.converters.quantization.calibrate import Statistics
+from pocketlens.converters.quantization.insert import Form, round_weight, weight_axis, weight_scales
+from pocketlens.converters.quantization.plan import Plan
+from pocketlens.converters.rewrites.edit import only_reader
+
+
+def correct(model: ir.Model, plan: Plan, statistics: Mapping[str, Statistics], form: Form) -> int:
+    """Correct the biases of convolutions that are about to be quantized. In place; returns how many there were.
+
+    Padding counts as if it were the mean, which is wrong at the edges alone.
+    """
+    corrected = 0
+    for node, setting in plans.chosen(model, plan):
+        norm = only_reader(node.outputs[0])
+        if node.op_type != "Conv" or hub.integer(node, "group", 1) != 1:
+            continue
+        if norm is not None and norm.op_type == "InstanceNormalization":
+            continue
+        weight, source = hub.constant(node.inputs[1]), node.inputs[0]
+        assert weight is not None and source is not None
+        axis = weight_axis(node)
+        scale = weight_scales(weight.astype(np.float32), axis, form.pairs and setting == "int8")
+        error = round_weight(weight.astype(np.float32), scale, axis) * scale.reshape(-1, 1, 1, 1) - weight
+        shift = error.astype(np.float64).sum((2, 3)) @ statistics[str(source.name)].mean
+        given = hub.constant(node.inputs[2]) if len(node.inputs) > 2 else None
+        bias = (0 if given is None else given.astype(np.float64)) - shift
+        value = hub.add_constant(model, f"{node.outputs[0].name}_bias", bias.astype(np.float32))
+        if len(node.inputs) < 3:
+            node.resize_inputs(3)
+        node.replace_input_with(2, value)
+        corrected += 1
+    return corrected

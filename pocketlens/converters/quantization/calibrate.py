@@ -1,0 +1,180 @@
+"""What values are on real pictures: their ranges, channel by channel, and their histograms.
+
+Pictures are streamed: of each only counts are kept, and as many values are played at once as fit in :data:`MAX_BYTES`.
+"""
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import onnx_ir as ir
+from numpy.typing import NDArray
+
+from pocketlens.converters import graph as hub
+from pocketlens.errors import InputError
+from pocketlens.images import Picture
+
+MAX_BYTES = 256 << 20
+"""Of values that are held at once while a picture is played."""
+BINS = 2048
+PERCENTILE = 99.99
+"""Percent of a value's numbers that lie within ``percentile`` ranges, half of the rest on either side."""
+
+
+@dataclass(frozen=True)
+class Statistics:
+    """What one value was over all calibration pictures.
+
+    Attributes:
+        low: The least number of each channel, ``float64 [channels]`` (axis 1).
+        high: The largest of each channel.
+        mean: The mean of each channel.
+        variance: The variance of each channel within a picture, averaged over pictures.
+        counts: How many numbers lay in each of :data:`BINS` equal steps from the least to the largest; empty if not asked.
+    """
+
+    low: NDArray[np.float64]
+    high: NDArray[np.float64]
+    mean: NDArray[np.float64]
+    variance: NDArray[np.float64]
+    counts: NDArray[np.float64]
+
+    def range(self, how: str, levels: int = 256) -> tuple[float, float]:
+        """The range to quantize to ``levels`` steps; 0 is always inside, since padding is 0.
+
+        Args:
+            how: ``minmax``; ``percentile``; or ``mse``, the range of least squared error.
+            levels: Steps.
+        """
+        low, high = min(float(self.low.min()), 0.0), max(float(self.high.max()), 0.0)
+        if how == "minmax" or not self.counts.size or levels > 256:
+            return low, high
+        edges = np.linspace(float(self.low.min()), float(self.high.max()), BINS + 1)
+        if how == "percentile":
+            share = np.cumsum(self.counts) / self.counts.sum()
+            outside = (100 - PERCENTILE) / 200
+            return (
+                min(float(edges[np.searchsorted(share, outside)]), 0.0),
+                max(float(edges[min(np.searchsorted(share, 1 - outside) + 1, BINS)]), 0.0),
+            )
+        return _least_error(self.counts, (edges[:-1] + edges[1:]) / 2, low, high, levels)
+
+
+def _least_error(
+    counts: NDArray[np.float64], centers: NDArray[np.float64], low: float, high: float, levels: int
+) -> tuple[float, float]:
+    """Shrink both ends, each by itself, to where clipping and rounding together cost least."""
+    best, found = math.inf, (low, high)
+    for below in np.linspace(1.0, 0.3, 15) if low < 0 else (1.0,):
+        for above in np.linspace(1.0, 0.3, 29) if high > 0 else (1.0,):
+            a, b = low * below, high * above
+            step = (b - a) / (levels - 1)
+            if step == 0:
+                continue
+            clipped = centers - np.clip(centers, a, b)
+            inside = clipped == 0
+            error = float(counts @ clipped**2) + float(counts[inside].sum()) * step**2 / 12
+            if error < best:
+                best, found = error, (a, b)
+    return found
+
+
+def calibrate(
+    model: ir.Model, names: Sequence[str], pictures: Sequence[Picture], *, histograms: bool = True
+) -> dict[str, Statistics]:
+    """Play pictures and keep what values were.
+
+    Args:
+        model: The graph; it is not changed.
+        names: Of the values.
+        pictures: ``uint8 [height, width, 3]``, of the graph's size.
+        histograms: Play them a second time to count; only ``minmax`` ranges do without.
+
+    Raises:
+        InputError: A value is not finite, or is the same number everywhere; the message names its node.
+    """
+    if not pictures:
+        raise InputError("there are no pictures to calibrate with", do="give pictures.calibrate in the recipe")
+    extremes: dict[str, list[NDArray[np.float64]]] = {}
+    for name, array in _played(model, names, pictures):
+        if not np.isfinite(array).all():
+            raise InputError(
+                f"{_maker(model, name)} gives NaN or infinity on a calibration picture", do="check the model's weights"
+            )
+        flat = _channels(array)
+        now = [flat.min(1), flat.max(1), flat.mean(1), flat.var(1)]
+        seen = extremes.get(name)
+        if seen is None:
+            extremes[name] = [*now, np.ones(1)]
+        else:
+            extremes[name] = [
+                np.minimum(seen[0], now[0]), np.maximum(seen[1], now[1]), seen[2] + now[2], seen[3] + now[3],
+                seen[4] + 1,
+            ]  # fmt: skip
+    for name, (low, high, *_) in extremes.items():
+        if low.min() == high.max():
+            raise InputError(
+                f"{_maker(model, name)} gives {low.min():g} everywhere on all {len(pictures)} calibration pictures",
+                do="give pictures that differ, or check the model's weights",
+            )
+    counts: dict[str, NDArray[np.float64]] = {}
+    for name, array in _played(model, names, pictures) if histograms else ():
+        low, high = float(extremes[name][0].min()), float(extremes[name][1].max())
+        found = np.histogram(array, BINS, (low, high))[0].astype(np.float64)
+        counts[name] = counts[name] + found if name in counts else found
+    empty = np.zeros(0)
+    return {
+        name: Statistics(low, high, mean / count[0], variance / count[0], counts.get(name, empty))
+        for name, (low, high, mean, variance, count) in extremes.items()
+    }
+
+
+def _played(
+    model: ir.Model, names: Sequence[str], pictures: Sequence[Picture]
+) -> Iterator[tuple[str, NDArray[np.float32]]]:
+    sizes = {str(v.name): math.prod(hub.static_shape(v)) * 4 for v in _values(model)}
+    group: list[str] = []
+    for name in dict.fromkeys(names):
+        if group and sum(sizes[n] for n in group) + sizes[name] > MAX_BYTES:
+            yield from _play_group(model, group, pictures)
+            group = []
+        group.append(name)
+    if group:
+        yield from _play_group(model, group, pictures)
+
+
+def _play_group(
+    model: ir.Model, names: Sequence[str], pictures: Sequence[Picture]
+) -> Iterator[tuple[str, NDArray[np.float32]]]:
+    from pocketlens.converters.quantization.simulate import player
+
+    tapped = model.clone()
+    values = {str(v.name): v for v in _values(tapped)}
+    ends = [n for n in names if not values[n].is_graph_input()]
+    tapped.graph.outputs[:] = [values[n] for n in ends]
+    play = player(tapped) if ends else None
+    for picture in pictures:
+        pixels = picture.astype(np.float32).transpose(2, 0, 1)[None]
+        if len(ends) < len(names):
+            yield hub.INPUT, pixels
+        if play is not None:
+            yield from zip(ends, play(pixels), strict=True)
+
+
+def _channels(array: NDArray[np.float32]) -> NDArray[np.float64]:
+    """``[channels, everything else]``."""
+    if array.ndim < 2:
+        return array.reshape(1, -1).astype(np.float64)
+    return np.moveaxis(array, 1, 0).reshape(array.shape[1], -1).astype(np.float64)
+
+
+def _maker(model: ir.Model, name: str) -> str:
+    node = next((v.producer() for v in _values(model) if v.name == name), None)
+    return f"{node.op_type} {node.name!r}" if node is not None else f"the input {name!r}"
+
+
+def _values(model: ir.Model) -> Iterator[ir.Value]:
+    yield from model.graph.inputs
+    for node in model.graph:
+        yield from node.outputs
