@@ -51,7 +51,7 @@ class Plan:
 
     rules: tuple[Rule, ...] = (Rule("", "int8"),)
     ranges: str = "mse"
-    equalize: float = 1.0
+    equalize: float = 0.5
     correct_bias: bool = True
 
     def __post_init__(self) -> None:
