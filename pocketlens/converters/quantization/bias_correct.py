@@ -28,11 +28,12 @@ def correct(model: ir.Model, plan: Plan, statistics: Mapping[str, Statistics], f
             continue
         if norm is not None and norm.op_type == "InstanceNormalization":
             continue
-        weight, source = hub.constant(node.inputs[1]), node.inputs[0]
-        assert weight is not None and source is not None
+        array, source = hub.constant(node.inputs[1]), node.inputs[0]
+        assert array is not None and source is not None
+        weight = array.astype(np.float32)
         axis = weight_axis(node)
-        scale = weight_scales(weight.astype(np.float32), axis, form.pairs and setting == "int8")
-        error = round_weight(weight.astype(np.float32), scale, axis) * scale.reshape(-1, 1, 1, 1) - weight
+        scale = weight_scales(weight, axis, form.pairs and setting == "int8")
+        error = round_weight(weight, scale, axis) * scale.reshape(-1, 1, 1, 1) - weight
         shift = error.astype(np.float64).sum((2, 3)) @ statistics[str(source.name)].mean
         given = hub.constant(node.inputs[2]) if len(node.inputs) > 2 else None
         bias = (0 if given is None else given.astype(np.float64)) - shift

@@ -54,10 +54,8 @@ class Statistics:
         if how == "percentile":
             share = np.cumsum(self.counts) / self.counts.sum()
             outside = (100 - PERCENTILE) / 200
-            return (
-                min(float(edges[np.searchsorted(share, outside)]), 0.0),
-                max(float(edges[min(np.searchsorted(share, 1 - outside) + 1, BINS)]), 0.0),
-            )
+            first, last = int(np.searchsorted(share, outside)), int(np.searchsorted(share, 1 - outside)) + 1
+            return min(float(edges[first]), 0.0), max(float(edges[min(last, BINS)]), 0.0)
         return _least_error(self.counts, (edges[:-1] + edges[1:]) / 2, low, high, levels)
 
 
@@ -120,8 +118,8 @@ def calibrate(
             )
     counts: dict[str, NDArray[np.float64]] = {}
     for name, array in _played(model, names, pictures) if histograms else ():
-        low, high = float(extremes[name][0].min()), float(extremes[name][1].max())
-        found = np.histogram(array, BINS, (low, high))[0].astype(np.float64)
+        least, most = float(extremes[name][0].min()), float(extremes[name][1].max())
+        found = np.histogram(array, BINS, (least, most))[0].astype(np.float64)
         counts[name] = counts[name] + found if name in counts else found
     empty = np.zeros(0)
     return {

@@ -15,7 +15,9 @@ from pocketlens.converters import graph as hub
 from pocketlens.converters.quantization import plan as plans
 from pocketlens.converters.quantization.calibrate import Statistics
 from pocketlens.converters.quantization.plan import Plan
+from pocketlens.errors import InputError
 
+SIXTEEN_OPSET = 21
 MOST_LEVELS = {8: 255, 16: 65535}
 
 
@@ -97,6 +99,8 @@ def insert(model: ir.Model, plan: Plan, statistics: Mapping[str, Statistics], fo
         How many nodes compute in integers now.
     """
     nodes = plans.chosen(model, plan)
+    if any(setting == "int8-a16" for _, setting in nodes):
+        _allow_sixteen(model)
     writer = _Writer(model)
     coded: dict[tuple[str, int], ir.Value] = {}
     quantizers = {}
@@ -125,6 +129,16 @@ def insert(model: ir.Model, plan: Plan, statistics: Mapping[str, Statistics], fo
     return len(nodes)
 
 
+def _allow_sixteen(model: ir.Model) -> None:
+    """Raise the operator set to the first whose QuantizeLinear knows 16 bits; only group norms mean something else there."""
+    norm = next((node for node in model.graph if node.op_type == "GroupNormalization"), None)
+    if norm is not None:
+        raise InputError(
+            f"16-bit activations and GroupNormalization {norm.name!r} are of different operator sets", do="use int8"
+        )
+    model.graph.opset_imports[""] = max(SIXTEEN_OPSET, model.graph.opset_imports.get("", 0))
+
+
 def _read_instead(value: ir.Value, rounded: ir.Value) -> None:
     rounder = rounded.producer().inputs[0].producer()  # type: ignore[union-attr]
     for reader, index in tuple(value.uses()):
@@ -134,7 +148,9 @@ def _read_instead(value: ir.Value, rounded: ir.Value) -> None:
 
 def _quantizer(value: ir.Value, statistics: Mapping[str, Statistics], plan: Plan, bits: int) -> Quantizer:
     if value.name == hub.INPUT:
-        return Quantizer.of(0.0, 255.0 if bits == 8 else 255.99609375, bits)  # pixels are whole numbers: nothing is lost
+        return Quantizer.of(
+            0.0, 255.0 if bits == 8 else 255.99609375, bits
+        )  # pixels are whole numbers: nothing is lost
     return Quantizer.of(*statistics[str(value.name)].range(plan.ranges, 1 << bits), bits)
 
 
@@ -171,7 +187,8 @@ def round_weight(weight: NDArray[np.float32], scale: NDArray[np.float32], axis: 
     """The weights as integers."""
     shape = [1] * weight.ndim
     shape[axis] = -1
-    return np.clip(np.rint(weight / scale.reshape(shape)), -127, 127).astype(np.int8)
+    integers: NDArray[np.int8] = np.clip(np.rint(weight / scale.reshape(shape)), -127, 127).astype(np.int8)
+    return integers
 
 
 def _write_weight(writer: "_Writer", node: ir.Node, pairs: bool) -> NDArray[np.float32]:
@@ -202,7 +219,13 @@ class _Writer:
         kind = np.uint8 if quantizer.bits == 8 else np.uint16
         scale = hub.add_constant(self._model, f"{value.name}_scale", np.array(quantizer.scale, np.float32))
         zero = hub.add_constant(self._model, f"{value.name}_zero", np.array(quantizer.zero, kind))
-        coded = self._add("QuantizeLinear", [value, scale, zero], f"{value.name}_q", zero.dtype, value.shape)
+        coded = self._add(
+            "QuantizeLinear",
+            [value, scale, zero],
+            f"{value.name}_q",
+            ir.DataType.from_numpy(np.dtype(kind)),
+            value.shape,
+        )
         return self._add("DequantizeLinear", [coded, scale, zero], f"{value.name}_dq", ir.DataType.FLOAT, value.shape)
 
     def widen(
@@ -220,7 +243,7 @@ class _Writer:
         operator: str,
         inputs: list[ir.Value],
         name: str,
-        dtype: ir.DataType | None,
+        dtype: ir.DataType,
         shape: ir.Shape | None,
         attributes: dict[str, int] | None = None,
     ) -> ir.Value:

@@ -74,9 +74,7 @@ class Plan:
 
     def keeping(self, matches: Iterable[str], setting: str = "float") -> "Plan":
         """The same plan with more rules behind the others."""
-        return Plan(
-            (*self.rules, *(Rule(m, setting) for m in matches)), self.ranges, self.equalize, self.correct_bias
-        )
+        return Plan((*self.rules, *(Rule(m, setting) for m in matches)), self.ranges, self.equalize, self.correct_bias)
 
     def to_json(self) -> dict[str, Any]:
         """As the manifest stores it; :meth:`from_json` reads it back."""

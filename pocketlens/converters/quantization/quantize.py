@@ -50,7 +50,7 @@ def prepare(model: ir.Model, wanted: Plan, pictures: Sequence[Picture], form: Fo
     names = [*equalize.taps(model), *outputs]
     found = calibrate(model, names, pictures, histograms=False) if names else {}
     equalize.even_outputs(model, found, outputs)
-    equalize.equalize(model, {k: v for k, v in found.items()}, wanted.equalize)
+    equalize.equalize(model, found, wanted.equalize)
 
 
 def place(model: ir.Model, wanted: Plan, pictures: Sequence[Picture], form: Form) -> int:
