@@ -40,10 +40,10 @@ NAMES: dict[str, Precision] = {one.name: one for one in _ALL}
 """Every precision, whatever target has it."""
 
 PRECISIONS: dict[str, tuple[str, ...]] = {
-    "onnx": ("fp32", "fp16"),
-    "openvino": ("fp32", "fp16"),
-    "tflite": ("fp32", "fp16"),
-    "coreml": ("fp32", "fp16"),
+    "onnx": ("fp32", "fp16", "w8"),
+    "openvino": ("fp32", "fp16", "w8"),
+    "tflite": ("fp32", "fp16", "w8"),
+    "coreml": ("fp32", "fp16", "w8", "palette8", "palette6", "palette4"),
 }
 """The precisions that each target can be emitted in."""
 

@@ -83,11 +83,16 @@ def _is_range(low: float, high: float) -> bool:
 
 
 class Pictures(_Table):
-    """Folders of pictures, relative to the recipe; empty means the pictures that ship with Pocketlens."""
+    """Folders of pictures, relative to the recipe; empty means the pictures that ship with Pocketlens.
+
+    Attributes:
+        clip: A video or a folder of frames to see flicker on; empty means one made from the first judge picture.
+    """
 
     calibrate: str = ""
     judge: str = ""
     train: str = ""
+    clip: str = ""
 
 
 def _of(target: str) -> AfterValidator:
@@ -174,10 +179,20 @@ class Rewrites(_Table):
 
 
 class Gate(_Table):
-    """Limits on the worst judge picture against the teacher's; None is not judged."""
+    """Limits on the worst judge picture against the teacher's; None is not judged.
+
+    Attributes:
+        psnr: At least, in dB.
+        ssim: At least.
+        flip: At most: the mean difference that a person sees, 0..1.
+        flicker: At most: change between the worst two frames of a clip beyond the teacher's own, of 255. Precisions that
+            code nothing in fewer bits do not flicker and are not judged by it.
+    """
 
     psnr: Limit | None = None
     ssim: Annotated[float, Field(gt=0, le=1, strict=True)] | None = None
+    flip: Annotated[float, Field(gt=0, le=1, strict=True)] | None = None
+    flicker: Limit | None = None
 
 
 class Budget(_Table):

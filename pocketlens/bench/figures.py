@@ -9,10 +9,11 @@ from PIL import Image
 
 from pocketlens import images
 from pocketlens.images import Picture
-from pocketlens.quality import Scores
+from pocketlens.quality import Region, Scores
 
 LARGEST_SIDE = 512
 _LARGEST_FACTOR = 128
+_YELLOW = (255, 214, 0)
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,6 +52,20 @@ def difference(teacher: Picture, artifact: Picture) -> tuple[Picture, int]:
     largest = int(error.max())
     factor = min(_LARGEST_FACTOR, 255 // largest) if largest else 1
     return (error * factor).astype(np.uint8), factor
+
+
+def framed(picture: Picture, region: Region) -> Picture:
+    """A copy with a yellow frame of one pixel just inside a region.
+
+    Example:
+        >>> framed(np.zeros((8, 8, 3), np.uint8), Region(2, 3, 4, 4, 1.0))[2, 3].tolist()
+        [255, 214, 0]
+    """
+    drawn = picture.copy()
+    box = drawn[region.top : region.top + region.height, region.left : region.left + region.width]
+    for edge in (box[0], box[-1], box[:, 0], box[:, -1]):
+        edge[:] = _YELLOW
+    return drawn
 
 
 def data_uri(picture: Picture) -> str:

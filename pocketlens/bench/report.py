@@ -7,10 +7,10 @@ from pathlib import Path
 from pocketlens.bench import plot, statistics
 from pocketlens.bench.budget import Budget, BudgetVerdict, overall
 from pocketlens.bench.document import MB, Document, Result
-from pocketlens.bench.figures import ReportPicture, data_uri, difference
+from pocketlens.bench.figures import ReportPicture, data_uri, difference, framed
 from pocketlens.bundle.manifest import Artifact, Manifest
 from pocketlens.errors import require
-from pocketlens.quality import EQUAL_PSNR
+from pocketlens.quality import EQUAL_PSNR, worst_region
 
 __all__ = ["ReportPicture", "render"]
 
@@ -74,6 +74,7 @@ class Panel:
     height: int
     width: int
     scores: str
+    worst: str
 
 
 def render(
@@ -153,7 +154,8 @@ def _broken(manifest: Manifest, verdicts: Sequence[BudgetVerdict]) -> list[Mark]
 
 def _gate(name: str, actual: float, limit: float) -> str:
     unit = {"psnr": " dB"}.get(name, "")
-    return f"{name.upper()} {actual:.4g}{unit} (at least {limit:g}{unit})"
+    bound = "at most" if name in ("flip", "flicker") else "at least"
+    return f"{name if name == 'flicker' else name.upper()} {actual:.4g}{unit} ({bound} {limit:g}{unit})"
 
 
 def _budget(one: BudgetVerdict) -> str:
@@ -236,17 +238,19 @@ def _plots(timed: list[Result], verdicts: Sequence[BudgetVerdict]) -> dict[str, 
 
 def _panel(picture: ReportPicture) -> Panel:
     shown, factor = difference(picture.teacher, picture.artifact)
-    scores = picture.scores
+    scores, region = picture.scores, worst_region(picture.teacher, picture.artifact)
+    seen = "" if scores.flip is None else f", FLIP {scores.flip:.4f}"
     return Panel(
         artifact=picture.artifact_id,
         label=picture.label,
         teacher=data_uri(picture.teacher),
         stylized=data_uri(picture.artifact),
-        difference=data_uri(shown),
+        difference=data_uri(framed(shown, region) if region.error else shown),
         factor=factor,
         height=picture.teacher.shape[0],
         width=picture.teacher.shape[1],
-        scores=f"PSNR {_psnr(scores.psnr)}, SSIM {scores.ssim:.4f}, largest error {scores.largest_error:.1f} of 255",
+        scores=f"PSNR {_psnr(scores.psnr)}, SSIM {scores.ssim:.4f}, largest error {scores.largest_error:.1f} of 255{seen}",
+        worst=f"Worst at {region}: {region.error:.1f} of 255 on average" if region.error else "",
     )
 
 

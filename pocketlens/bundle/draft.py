@@ -33,6 +33,7 @@ class ArtifactDraft:
     min_os: str = ""
     min_runtime: str = ""
     rewrites: tuple[str, ...] = ()
+    flicker: float | None = None
 
     @property
     def id(self) -> str:

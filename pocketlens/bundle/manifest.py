@@ -137,6 +137,8 @@ class Artifact:
         golden_psnr: In dB; what a uint8 picture must reach against each golden picture. The tolerance of verify.
         gates: The limits that were asked for, with what was measured.
         rewrites: The exact graph-to-graph passes that changed its graph, in order.
+        flicker: Change between the worst two frames of a clip beyond the teacher's own, in values of 0..255; null where
+            nothing is coded in fewer bits, or no clip was played.
     """
 
     id: str
@@ -157,6 +159,7 @@ class Artifact:
     golden_psnr: float
     gates: tuple[Gate, ...]
     rewrites: tuple[str, ...] = ()
+    flicker: float | None = None
 
     @property
     def verdict(self) -> Verdict:

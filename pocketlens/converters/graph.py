@@ -53,7 +53,18 @@ def static_shape(value: ir.Value) -> tuple[int, ...]:
 
 
 def constant(value: ir.Value | None) -> NDArray[np.generic] | None:
-    """The value's array if it is a weight or constant, else None."""
+    """The value's array if it is a weight or constant, else None; of coded weights the floats that they mean."""
+    found = plain(value)
+    if found is not None or value is None or value.producer() is None:
+        return found
+    from pocketlens.converters.coding.forms import coding_of
+
+    coding = coding_of(value)
+    return None if coding is None else coding.floats()
+
+
+def plain(value: ir.Value | None) -> NDArray[np.generic] | None:
+    """The value's array if it is a constant of the graph itself, else None."""
     if value is None or value.const_value is None:
         return None
     return np.asarray(value.const_value.numpy())

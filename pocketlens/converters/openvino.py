@@ -9,6 +9,7 @@ import onnx_ir as ir
 from pocketlens.converters import graph as hub
 from pocketlens.converters.emitter import Labels, Refusal
 from pocketlens.converters.openvino_forms import say_otherwise
+from pocketlens.converters.openvino_weights import compress
 
 
 def refusals(model: ir.Model) -> list[Refusal]:
@@ -56,7 +57,8 @@ def converted(operators: list[str]) -> set[str]:
 def emit(model: ir.Model, precision: str, labels: Labels, path: Path) -> None:
     """Write ``path`` (``.xml``) and the ``.bin`` beside it: ``float32 [1, 3, H, W]`` in and out, RGB 0..255.
 
-    ``fp16`` stores the weights as float16; the device's plugin chooses the arithmetic.
+    ``fp16`` stores the weights as float16, ``w8`` those that the graph codes as int8 with their scales; the device's plugin
+    chooses the arithmetic.
     """
     import openvino as ov
 
@@ -69,21 +71,28 @@ def emit(model: ir.Model, precision: str, labels: Labels, path: Path) -> None:
         ("author", labels.author),
     ):
         network.set_rt_info(text, ["pocketlens", key])
-    _tidy(network, labels.name)
+    _fold(network)
+    if precision == "w8":
+        compress(network, model)
+    _name(network, labels.name)
     ov.save_model(network, path, compress_to_fp16=precision == "fp16")
 
 
-def _tidy(network: Any, name: str) -> None:
-    """Fold the shape arithmetic that fixed sizes make constant, and name nodes by their place.
-
-    OpenVINO numbers the nodes that it makes with a counter of the whole process, so that the same graph would give other
-    bytes the second time.
-    """
+def _fold(network: Any) -> None:
+    """Fold the shape arithmetic that fixed sizes make constant."""
     from openvino.passes import ConstantFolding, Manager
 
     manager = Manager()
     manager.register_pass(ConstantFolding())
     manager.run_passes(network)
+
+
+def _name(network: Any, name: str) -> None:
+    """Name nodes by their place.
+
+    OpenVINO numbers the nodes that it makes with a counter of the whole process, so that the same graph would give other
+    bytes the second time.
+    """
     network.set_friendly_name(name)
     for index, node in enumerate(network.get_ordered_ops()):
         kind = node.get_type_name()

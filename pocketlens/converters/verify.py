@@ -13,8 +13,11 @@ from pocketlens.images import Floats, Picture
 from pocketlens.quality import Scores
 from pocketlens.runtimes.session import open_artifact
 
-FLOORS = {"fp32": 80.0, "fp16": 50.0}
-"""PSNR in dB against the teacher under which a file of a precision is wrong, whatever the gate asks."""
+FLOORS = {"fp32": 80.0, "fp16": 50.0, "w8": 50.0, "palette8": 50.0, "palette6": 50.0, "palette4": 50.0}
+"""PSNR in dB under which a file of a precision is wrong, whatever the gate asks: against the teacher, and where the graph
+codes weights in fewer bits, against that very graph, so that a wrong file cannot pass for a lossy one."""
+LEAST = {"w8": 30.0, "palette8": 30.0, "palette6": 20.0, "palette4": 12.0}
+"""PSNR in dB against the teacher under which coding has gone wrong and not only lost something."""
 GRAPH_FLOOR = 100.0
 """PSNR in dB that the float32 graph must reach against the generator that it was exported from."""
 _GOLDEN_MARGIN = 3.0
@@ -33,6 +36,8 @@ class Verified:
         golden_psnr: dB that the rounded picture must reach against the teacher's rounded picture on any machine: 3 under
             what was measured here, and at most 50, since other processors round elsewhere.
         facts: The runtime that played it, its version and the precision that it computed in.
+        flicker: Of a clip, beyond the teacher's own (:func:`pocketlens.quality.flicker`); None where none was played.
+        agreement: The worst PSNR in dB against the graph that it was emitted from, where that codes weights in fewer bits.
     """
 
     scores: tuple[Scores, ...]
@@ -41,16 +46,43 @@ class Verified:
     worst_picture: Picture
     golden_psnr: float
     facts: dict[str, Any]
+    flicker: float | None = None
+    agreement: float | None = None
 
 
-def verify_artifact(path: Path, floor: float, pictures: Sequence[Picture], references: Sequence[Floats]) -> Verified:
+@dataclass(frozen=True, eq=False)
+class Clip:
+    """Consecutive frames.
+
+    Attributes:
+        frames: ``uint8 [H, W, 3]``, of the artifact's size.
+        teachers: The teacher's ``float32 [H, W, 3]`` for each.
+    """
+
+    frames: Sequence[Picture]
+    teachers: Sequence[Floats]
+
+
+def verify_artifact(
+    path: Path,
+    floor: float,
+    pictures: Sequence[Picture],
+    references: Sequence[Floats],
+    *,
+    meant: Sequence[Floats] | None = None,
+    least: float = 0.0,
+    clip: Clip | None = None,
+) -> Verified:
     """Play an artifact and compare it with its teacher.
 
     Args:
         path: The artifact.
-        floor: PSNR in dB that the worst picture must reach.
+        floor: PSNR in dB that the worst picture must reach: against ``meant`` where that is given.
         pictures: ``uint8 [H, W, 3]``, of the artifact's size.
         references: The teacher's ``float32 [H, W, 3]``, 0..255, for each.
+        meant: What the graph that the file was emitted from gives for each, where that graph loses something already.
+        least: PSNR in dB that the worst picture must reach against the teacher all the same.
+        clip: Played for its flicker.
 
     Raises:
         VerificationError: The file computes something else.
@@ -58,6 +90,7 @@ def verify_artifact(path: Path, floor: float, pictures: Sequence[Picture], refer
     """
     with open_artifact(path) as session:
         outputs = [session.floats(picture) for picture in pictures]
+        frames = [images.to_uint8(session.floats(frame)) for frame in clip.frames] if clip else []
         facts = session.facts
     for output in outputs:
         if not np.isfinite(output).all():
@@ -67,12 +100,27 @@ def verify_artifact(path: Path, floor: float, pictures: Sequence[Picture], refer
     scores = tuple(quality.compare(r, np.clip(o, 0, 255)) for r, o in zip(references, outputs, strict=True))
     worst = quality.worst(scores)
     index = min(range(len(scores)), key=lambda i: scores[i].psnr)
+    agreement = None
+    if meant is not None:
+        agreement = min(
+            quality.psnr(np.clip(m, 0, 255), np.clip(o, 0, 255)) for m, o in zip(meant, outputs, strict=True)
+        )
+        if agreement < floor:
+            raise VerificationError(
+                f"{path.name} is wrong: {agreement:.1f} dB against the graph that it was made from in"
+                f" {facts['runtime']}, at least {floor:.0f} dB expected",
+                do="this file was thrown away; try another precision or target, and please report the generator",
+            )
+        floor = least
     if worst.psnr < floor:
         raise VerificationError(
             f"{path.name} is wrong: {worst.psnr:.1f} dB against the teacher on picture {index + 1} in"
             f" {facts['runtime']}, at least {floor:.0f} dB expected; largest error {worst.largest_error:.1f} of 255",
             do="this file was thrown away; try another precision or target, and please report the generator",
         )
+    flickers = quality.flicker([images.to_uint8(t) for t in clip.teachers], frames).worst if clip else None
     rounded = [images.to_uint8(output) for output in outputs]
     golden = min(quality.psnr(images.to_uint8(r), p) for r, p in zip(references, rounded, strict=True))
-    return Verified(scores, worst, index, rounded[index], min(_GOLDEN_CAP, golden - _GOLDEN_MARGIN), facts)
+    return Verified(
+        scores, worst, index, rounded[index], min(_GOLDEN_CAP, golden - _GOLDEN_MARGIN), facts, flickers, agreement
+    )

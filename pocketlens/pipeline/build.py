@@ -122,7 +122,8 @@ def build(
         about.name, about.version, about.description, about.license, ", ".join(about.attribution) or "unknown"
     )
     folder = base / recipe.pictures.judge if recipe.pictures.judge else None
-    judged = [judges(folder, *size) for size in about.sizes]
+    calibrate, clip = (base / given if given else None for given in (recipe.pictures.calibrate, recipe.pictures.clip))
+    judged = [judges(folder, *size, calibrate=calibrate, clip=clip) for size in about.sizes]
     chosen = check(recipe.rewrites.keep if rewrites is None else rewrites)
     calibrate = base / recipe.pictures.calibrate if recipe.pictures.calibrate else None
     timing, wanted = Timing(threads=threads), recipe.targets.chosen()

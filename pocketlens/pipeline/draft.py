@@ -1,5 +1,6 @@
 """From a recipe and its artifacts to what a bundle is written from."""
 
+from operator import ge, le
 from pathlib import Path
 
 from pocketlens.bundle import licensing
@@ -68,7 +69,9 @@ def runtimes_of(path: Path) -> tuple[str, ...]:
 
 def _artifact(emitted: Emitted, recipe: Recipe) -> ArtifactDraft:
     verified = emitted.verified
-    asked = (("psnr", recipe.gate.psnr, verified.worst.psnr), ("ssim", recipe.gate.ssim, verified.worst.ssim))
+    gate, worst = recipe.gate, verified.worst
+    least = (("psnr", gate.psnr, worst.psnr), ("ssim", gate.ssim, worst.ssim))
+    most = (("flip", gate.flip, worst.flip), ("flicker", gate.flicker, verified.flicker))
     return ArtifactDraft(
         file=emitted.path,
         target=emitted.target,
@@ -79,12 +82,14 @@ def _artifact(emitted: Emitted, recipe: Recipe) -> ArtifactDraft:
         dtype="image" if emitted.target == "coreml" else "float32",
         runtimes=runtimes_of(emitted.path),
         scores=verified.worst,
+        flicker=verified.flicker,
         verified_with=Proof(verified.facts["runtime"], verified.facts["version"], verified.facts["precision"]),
         golden_psnr=verified.golden_psnr,
         gates=tuple(
-            Gate(name, limit, actual, "pass" if actual >= limit else "fail")
+            Gate(name, limit, actual, "pass" if holds(actual, limit) else "fail")
+            for asked, holds in ((least, ge), (most, le))
             for name, limit, actual in asked
-            if limit is not None
+            if limit is not None and actual is not None
         ),
         min_os=min_os(emitted.target, emitted.precision),
         rewrites=emitted.rewrites,

@@ -1,43 +1,92 @@
-"""The pictures that judge: read, cut to each size, and known by their content."""
+"""The pictures of a build: those that judge, those that calibrate, and a clip; known by their content."""
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from pocketlens import images
+from pocketlens.errors import InputError
 from pocketlens.images import Picture
+from pocketlens.pipeline import clips
 
 SHIPPED = Path(__file__).parents[1] / "models/shipped/pictures"
 """Pictures that come with Pocketlens, for recipes that name none; their licences are beside them."""
 MOST = 12
-"""Judge pictures read at most: each is played by the teacher and by every artifact."""
+"""Pictures read at most, to judge and to calibrate: each is played by the teacher and by every artifact."""
 
 
 @dataclass(frozen=True)
 class Judges:
-    """Judge pictures of one size.
+    """The pictures of one size.
 
     Attributes:
-        names: File names without their folder.
-        pictures: ``uint8 [height, width, 3]`` each; scaled to cover the size and cropped in the middle.
+        names: File names of the judge pictures, without their folder.
+        pictures: The judge pictures, ``uint8 [height, width, 3]`` each; scaled to cover the size and cropped in the middle.
+        calibrates: Pictures that quantization may look at; none of them judges.
+        clip: Consecutive frames, to see flicker on.
     """
 
     names: tuple[str, ...]
     pictures: tuple[Picture, ...]
+    calibrates: tuple[Picture, ...] = ()
+    clip: tuple[Picture, ...] = ()
 
     def digest(self) -> str:
-        """SHA-256 over the pixels, in hex."""
-        total = hashlib.sha256()
-        for picture in self.pictures:
-            total.update(repr(picture.shape).encode() + picture.tobytes())
-        return total.hexdigest()
+        """SHA-256 over the pixels of all of them, in hex."""
+        return digest_of(*self.pictures, None, *self.calibrates, None, *self.clip)
+
+    def frames(self) -> "Judges":
+        """The clip's frames as judge pictures, so that the teacher plays them in the same way."""
+        return Judges(tuple(f"frame {i}" for i in range(len(self.clip))), self.clip)
 
 
-def judges(folder: Path | None, height: int, width: int) -> Judges:
-    """Read the first :data:`MOST` pictures of a folder, or those that ship.
+def digest_of(*pictures: Picture | None) -> str:
+    """SHA-256 over pixels, in hex; None parts two lists."""
+    total = hashlib.sha256()
+    for picture in pictures:
+        total.update(b"|" if picture is None else repr(picture.shape).encode() + picture.tobytes())
+    return total.hexdigest()
+
+
+def judges(
+    folder: Path | None, height: int, width: int, *, calibrate: Path | None = None, clip: Path | None = None
+) -> Judges:
+    """Read the first :data:`MOST` pictures of each folder, or those that ship.
+
+    Args:
+        folder: Of judge pictures; None for those that ship.
+        height: In pixels.
+        width: In pixels.
+        calibrate: Folder of pictures that calibrate; None for those that ship.
+        clip: A video or a folder of frames; None for one made from the first judge picture.
 
     Raises:
-        InputError: The folder is absent or empty, or a picture cannot be read.
+        InputError: A folder is absent or empty, a picture cannot be read, or one both calibrates and judges.
     """
     paths = images.folder(folder or SHIPPED / "judge")[:MOST]
-    return Judges(tuple(p.name for p in paths), tuple(images.fill(images.read(p), height, width) for p in paths))
+    others = images.folder(calibrate or SHIPPED / "calibrate")[:MOST]
+    read, looked_at = [images.read(p) for p in paths], [images.read(p) for p in others]
+    check_apart(list(zip(paths, read, strict=True)), list(zip(others, looked_at, strict=True)))
+    return Judges(
+        tuple(p.name for p in paths),
+        tuple(images.fill(p, height, width) for p in read),
+        tuple(images.fill(p, height, width) for p in looked_at),
+        clips.read(clip, height, width) if clip else clips.synthetic(read[0], height, width),
+    )
+
+
+def check_apart(judging: Sequence[tuple[Path, Picture]], calibrating: Sequence[tuple[Path, Picture]]) -> None:
+    """Check that no picture both calibrates and judges, whatever the files are called.
+
+    Raises:
+        InputError: One does; names both files.
+    """
+    known = {digest_of(picture): path for path, picture in judging}
+    for path, picture in calibrating:
+        same = known.get(digest_of(picture))
+        if same is not None:
+            raise InputError(
+                f"{path} calibrates and, as {same}, judges: it would judge what it has seen",
+                do="take it out of one of the two folders",
+            )

@@ -107,10 +107,13 @@ def produce(
     produced = []
     for judges, references, of, by_artifact, over in zip(judged, teachers, graphs, keys, risks, strict=True):
         emitted = []
+        moving = any(stages.sees_flicker(precision) for _, precision in wanted)
+        frames = stages.references(source, judges.frames()) if moving and judges.clip else []
         for (target, precision), key in by_artifact.items():
             height, width = judges.pictures[0].shape[:2]
             notify(f"{target}-{precision}-{height}x{width}", done, steps)
-            emitted.append(stages.emit(of[target], target, precision, labels, judges, references, key))
+            clip = frames if stages.sees_flicker(precision) else ()
+            emitted.append(stages.emit(of[target], target, precision, labels, judges, references, key, clip))
             done += 1
         produced.append(Produced(judges, tuple(references), tuple(emitted), tuple(choices.values()), over))
     notify("verified", steps, steps)

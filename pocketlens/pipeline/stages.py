@@ -15,12 +15,13 @@ import numpy as np
 import pocketlens
 from pocketlens import images
 from pocketlens.converters.emitter import SUFFIXES, Labels
-from pocketlens.converters.verify import FLOORS, GRAPH_FLOOR, Verified
+from pocketlens.converters.verify import FLOORS, GRAPH_FLOOR, LEAST, Verified
 from pocketlens.errors import InputError, VerificationError
 from pocketlens.files import cached, files_under, key_of, sha256
 from pocketlens.images import Floats
 from pocketlens.models.source import Source
 from pocketlens.pipeline.pictures import Judges
+from pocketlens.precisions import NAMES
 from pocketlens.quality import Scores
 
 if TYPE_CHECKING:
@@ -260,6 +261,35 @@ def export_graphs(source: Source, height: int, width: int) -> "Iterator[ir.Model
         raise refused
 
 
+def sees_flicker(precision: str) -> bool:
+    """Whether a precision is looked at in a clip: floats do not flicker."""
+    return NAMES[precision].coding != "float"
+
+
+def coded(graph: Path, precision: str, judges: Judges) -> tuple[Path, list[Floats] | None]:
+    """The graph with weights in fewer bits where a precision says so, and what it makes of the judge pictures.
+
+    Returns:
+        The path of the graph, in the cache; and the pictures ``float32 [height, width, 3]`` that an artifact emitted from it
+        must give, or None where the graph is the one given.
+    """
+
+    def make(folder: Path) -> None:
+        from pocketlens.converters import graph as hub
+        from pocketlens.converters.coding import code as code_weights
+        from pocketlens.runtimes.session import open_artifact
+
+        hub.save(code_weights(hub.load(graph), precision, judges.calibrates), folder / "graph.onnx")
+        with open_artifact(folder / "graph.onnx") as session:
+            np.save(folder / "meant.npy", np.stack([session.floats(picture) for picture in judges.pictures]))
+
+    if NAMES[precision].coding != "weights":
+        return graph, None
+    key = key_of(graph=sha256(graph), precision=precision, judges=judges.digest(), code=code(), tools=toolchain())
+    entry = cached("coded", key, make)
+    return entry / "graph.onnx", list(np.load(entry / "meant.npy", allow_pickle=False))
+
+
 def artifact_key(
     graph: Path,
     target: str,
@@ -270,7 +300,7 @@ def artifact_key(
 ) -> str:
     """What an artifact and its verification depend on."""
     return key_of(
-        graph=sha256(graph), target=target, precision=precision, labels=asdict(labels), judges=judges.digest(),
+        flicker=sees_flicker(precision), graph=sha256(graph), target=target, precision=precision, labels=asdict(labels), judges=judges.digest(),
         source=source.key, code=code(), tools=toolchain(),
     )  # fmt: skip
 
@@ -283,8 +313,11 @@ def emit(
     judges: Judges,
     teachers: Sequence[Floats],
     key: str,
+    clip: Sequence[Floats] = (),
 ) -> Emitted:
     """Write one artifact of the rewritten graph and verify it; nothing is kept of one that is wrong.
+
+    ``clip`` holds the teacher's frames of the judges' clip, where flicker is to be seen.
 
     Raises:
         VerificationError: The file does not compute what the teacher computes.
@@ -295,11 +328,15 @@ def emit(
     def make(folder: Path) -> None:
         from pocketlens.converters import graph as hub
         from pocketlens.converters.emitter import emitter
-        from pocketlens.converters.verify import verify_artifact
+        from pocketlens.converters.verify import Clip, verify_artifact
 
         path = folder / (name + SUFFIXES[target])
-        emitter(target).emit(hub.load(graph.path), precision, labels, path)
-        verified = verify_artifact(path, FLOORS[precision], judges.pictures, teachers)
+        source_graph, meant = coded(graph.path, precision, judges)
+        emitter(target).emit(hub.load(source_graph), precision, labels, path)
+        verified = verify_artifact(
+            path, FLOORS[precision], judges.pictures, teachers, meant=meant, least=LEAST.get(precision, 0.0),
+            clip=Clip(judges.clip, clip) if clip else None,
+        )  # fmt: skip
         data = {f.name: getattr(verified, f.name) for f in fields(verified) if f.name != "worst_picture"}
         (folder / "verified.json").write_text(json.dumps(data, default=asdict))
         images.write(folder / "worst.png", verified.worst_picture)

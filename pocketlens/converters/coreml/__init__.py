@@ -6,6 +6,7 @@ from pathlib import Path
 import onnx_ir as ir
 
 from pocketlens import precisions
+from pocketlens.converters.coreml.compress import pipeline
 from pocketlens.converters.coreml.package import label, write
 from pocketlens.converters.coreml.program import build, refusals
 from pocketlens.converters.emitter import Labels
@@ -35,7 +36,8 @@ def emit(model: ir.Model, precision: str, labels: Labels, path: Path) -> None:
             build(model, precision),
             convert_to="mlprogram",
             minimum_deployment_target=ct.target.iOS16,
-            compute_precision=ct.precision.FLOAT16 if precision == "fp16" else ct.precision.FLOAT32,
+            compute_precision=ct.precision.FLOAT32 if precision == "fp32" else ct.precision.FLOAT16,
+            pass_pipeline=pipeline(model),
             package_dir=str(Path(home) / f"converted{SUFFIX}"),
             skip_model_load=True,
         )

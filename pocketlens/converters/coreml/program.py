@@ -16,7 +16,13 @@ _MOVES = ("Reshape", "Transpose")
 
 def refusals(model: ir.Model) -> list[Refusal]:
     """Every node that cannot be lowered, with its reason; coremltools is not needed to know."""
-    return [Refusal(TARGET, node.op_type, node.name or "", reason) for node in model.graph if (reason := _reason(node))]
+    walked = [node for node in model.graph if not is_weight(node)]
+    return [Refusal(TARGET, node.op_type, node.name or "", reason) for node in walked if (reason := _reason(node))]
+
+
+def is_weight(node: ir.Node) -> bool:
+    """Whether a node only says how weights are coded; whoever reads them sees to them."""
+    return hub.constant(node.outputs[0]) is not None
 
 
 def _reason(node: ir.Node) -> str:
@@ -57,6 +63,8 @@ def build(model: ir.Model, precision: str) -> Any:
         scope = Scope(Builder, precision)
         scope.bind(model.graph.inputs[0], image)
         for node in model.graph:
+            if is_weight(node):
+                continue
             scope.begin(node)
             made = TABLE[node.op_type].lower(scope, node)
             for value, var in zip(node.outputs, made if isinstance(made, list | tuple) else (made,), strict=True):

@@ -29,7 +29,8 @@ def emit(model: ir.Model, precision: str, labels: Labels, path: Path) -> None:
 
     Args:
         model: The graph; it is not changed.
-        precision: ``fp32``, or ``fp16`` for half-sized weights that the runtime widens again when it loads.
+        precision: ``fp32``, or ``fp16`` for half-sized weights that the runtime widens again when it loads,
+            or ``w8`` for those that the graph codes in 8 bits.
         labels: Written into the file's description and metadata.
         path: Where to; the same graph, precision and labels give the same bytes.
 
@@ -41,6 +42,7 @@ def emit(model: ir.Model, precision: str, labels: Labels, path: Path) -> None:
     require("ai_edge_litert", "build")
     require("flatbuffers", "build")
     from pocketlens.converters.tflite import registry
+    from pocketlens.converters.tflite.eight import code
     from pocketlens.converters.tflite.fuse import fuse
     from pocketlens.converters.tflite.half import halve
     from pocketlens.converters.tflite.write import flatbuffer
@@ -55,4 +57,6 @@ def emit(model: ir.Model, precision: str, labels: Labels, path: Path) -> None:
     operators = fuse(draft, stylized)
     if precision == "fp16":
         operators = halve(operators)
+    elif precision == "w8":
+        operators = code(operators)
     files.write(path, flatbuffer(operators, image, stylized, labels))

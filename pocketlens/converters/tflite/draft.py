@@ -30,14 +30,18 @@ class Tensor:
     Attributes:
         name: Unique in the end; a value keeps the graph's name.
         shape: As stored, see :mod:`pocketlens.converters.tflite.layout`.
-        dtype: float32, float16, int32 or bool.
+        dtype: float32, float16, int32, int8 or bool.
         data: The values of a constant, else None. May be a view; it is made contiguous when it is written.
+        scales: Of a constant that the graph codes in 8 bits: what one step is worth, ``float32``, for each entry of ``axis``.
+        axis: The stored axis of output channels.
     """
 
     name: str
     shape: Shape
     dtype: np.dtype[Any] = field(default_factory=lambda: np.dtype(np.float32))
     data: NDArray[Any] | None = None
+    scales: NDArray[np.float32] | None = None
+    axis: int = 0
 
 
 @dataclass(eq=False)
@@ -112,6 +116,12 @@ class Draft:
         if not layout.same_order(tensor.shape, expanded):
             raise Refused(f"an operand of shape {list(tensor.shape)} would need a transpose to meet channels last")
         return self.reshape(tensor, layout.shape(expanded))
+
+    def weights(self, array: NDArray[Any], scales: NDArray[np.float32] | None, axis: int) -> Tensor:
+        """A constant of weights; ``scales`` of each entry of the stored ``axis`` where the graph codes them in 8 bits."""
+        tensor = self.constant(array)
+        tensor.scales, tensor.axis = scales, axis
+        return tensor
 
     def constant(self, array: NDArray[Any], name: str = "") -> Tensor:
         """A constant, stored exactly as given; equal constants are merged when the file is written."""

@@ -9,7 +9,7 @@ import numpy as np
 
 from pocketlens.converters.tflite.draft import Operator, Tensor
 
-_KERNELS = {"CONV_2D": 1, "DEPTHWISE_CONV_2D": 1, "TRANSPOSE_CONV": 1, "FULLY_CONNECTED": 1}
+KERNELS = {"CONV_2D": 1, "DEPTHWISE_CONV_2D": 1, "TRANSPOSE_CONV": 1, "FULLY_CONNECTED": 1}
 """Operators with weights, and which input they are."""
 
 _LARGEST = float(np.finfo(np.float16).max)
@@ -20,7 +20,7 @@ def halve(operators: list[Operator]) -> list[Operator]:
     widened: dict[int, Tensor] = {}
     widenings: list[Operator] = []
     for operator in operators:
-        index = _KERNELS.get(operator.code)
+        index = KERNELS.get(operator.code)
         if index is None:
             continue
         kernel = operator.inputs[index]

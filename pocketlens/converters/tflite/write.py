@@ -6,6 +6,7 @@ from typing import Any
 import flatbuffers
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
+from numpy.typing import NDArray
 
 from pocketlens.converters import graph as hub
 from pocketlens.converters.emitter import Labels
@@ -16,7 +17,7 @@ _IDENTIFIER = b"TFL3"
 _SCHEMA_VERSION = 3
 _ALIGNMENT = 16
 _SIGNATURE = "serving_default"
-_TYPES = {"float32": 0, "float16": 1, "int32": 2, "bool": 6}
+_TYPES = {"float32": 0, "float16": 1, "int32": 2, "bool": 6, "int8": 9}
 """numpy's types as the schema numbers them."""
 
 _LAST_OLD_CODE = 127
@@ -87,13 +88,16 @@ class _Numbering:
         data = None
         if tensor.data is not None:
             data = np.ascontiguousarray(tensor.data).tobytes()
-            key = (hashlib.sha256(data).digest(), tensor.shape, tensor.dtype.name)
+            scales = b"" if tensor.scales is None else tensor.scales.tobytes()
+            key = (hashlib.sha256(data).digest(), tensor.shape, tensor.dtype.name, scales)
         if key not in self._known:
             entry = schema.TensorT()
             entry.name, entry.type = tensor.name, _TYPES[tensor.dtype.name]
             entry.shape = np.array(tensor.shape, np.int32)
             entry.buffer = 0 if data is None else self.buffer(data)
             entry.hasRank = True
+            if tensor.scales is not None and tensor.dtype == np.int8:
+                entry.quantization = _quantization(tensor.scales, tensor.axis)
             self._known[key] = len(self.tensors)
             self.tensors.append(entry)
         return self._known[key]
@@ -117,6 +121,13 @@ class _Numbering:
             self._known[key] = len(self.codes)
             self.codes.append(entry)
         return self._known[key]
+
+
+def _quantization(scales: NDArray[np.float32], axis: int) -> Any:
+    entry = schema.QuantizationParametersT()
+    entry.scale, entry.zeroPoint = scales, np.zeros(len(scales), np.int64)
+    entry.quantizedDimension = axis
+    return entry
 
 
 def flatbuffer(operators: list[Operator], image: Tensor, stylized: Tensor, labels: Labels) -> bytes:

@@ -88,7 +88,7 @@ def with_alpha(scope: Scope, node: ir.Node) -> Var:
 def thresholded_relu(scope: Scope, node: ir.Node) -> Var:
     """``thresholded_relu``, which lets alpha itself pass, and ONNX's does not: the next number above it."""
     alpha = hub.number(node, "alpha", 1.0)
-    kind = np.float16 if scope.precision == "fp16" else np.float32
+    kind = np.float32 if scope.precision == "fp32" else np.float16
     above = np.nextafter(kind(alpha), kind(np.inf))
     return scope.op("thresholded_relu", x=scope.get(node.inputs[0]), alpha=np.float32(above))
 

@@ -56,7 +56,7 @@ def _reduce(scope: Scope, node: ir.Node, axes: list[int], keep: bool) -> Var:
     kind = _KINDS[node.op_type]
     x = scope.get(node.inputs[0])
     lengths = [shape(node.inputs[0])[axis] for axis in axes]
-    if kind == "reduce_mean" and scope.precision == "fp16" and math.prod(lengths) > SAFE_SUM:
+    if kind == "reduce_mean" and scope.precision != "fp32" and math.prod(lengths) > SAFE_SUM:
         # The mean of means is the mean, and each of its sums is short enough for fp16.
         for axis in reversed(axes):
             x = scope.op("reduce_mean", x=x, axes=vector([axis]), keep_dims=True)

@@ -7,6 +7,7 @@ import onnx_ir as ir
 from numpy.typing import NDArray
 
 from pocketlens.converters import graph as hub
+from pocketlens.converters.coding.forms import Affine, coding_of
 from pocketlens.converters.tflite.draft import Draft, Refused, Tensor
 from pocketlens.converters.tflite.lowerings.window import Window, place, windows
 from pocketlens.converters.tflite.registry import lowers
@@ -21,7 +22,8 @@ def conv(draft: Draft, node: ir.Node) -> Tensor:
     rows, columns = windows(node, kernel.shape[2:])
     dilations = hub.ints(node, "dilations", (1, 1))
     groups = hub.integer(node, "group", 1)
-    return convolve(draft, draft.of(node.inputs[0]), kernel, bias, rows, columns, groups, dilations)
+    x = draft.of(node.inputs[0])
+    return convolve(draft, x, kernel, bias, rows, columns, groups, dilations, scales(node, 0))
 
 
 def convolve(
@@ -33,6 +35,7 @@ def convolve(
     columns: Window,
     groups: int = 1,
     dilations: tuple[int, ...] = (1, 1),
+    steps: NDArray[np.float32] | None = None,
 ) -> Tensor:
     """Add a convolution.
 
@@ -45,6 +48,7 @@ def convolve(
         columns: The horizontal window.
         groups: Equal to the input's channels for a depthwise convolution.
         dilations: Vertical and horizontal.
+        steps: Of each output channel, where the kernel is coded in 8 bits.
     """
     x, padding = place(draft, x, rows, columns)
     settings: dict[str, Any] = {
@@ -57,11 +61,11 @@ def convolve(
     shape = (x.shape[0], rows.out, columns.out, kernel.shape[0])
     if groups > 1 and groups == x.shape[3]:
         # ONNX orders the outputs of a depthwise convolution by channel, then by multiple: TFLite does as well.
-        filters = draft.constant(kernel.transpose(1, 2, 3, 0))
+        filters = draft.weights(kernel.transpose(1, 2, 3, 0), steps, 3)
         settings["depthMultiplier"] = kernel.shape[0] // groups
         return draft.add("DEPTHWISE_CONV_2D", [x, filters, bias], shape, 1 if dilations == (1, 1) else 2, **settings)
     # The schema has no field for groups: TFLite takes them from the filter's depth.
-    filters = draft.constant(kernel.transpose(0, 2, 3, 1))
+    filters = draft.weights(kernel.transpose(0, 2, 3, 1), steps, 0)
     return draft.add("CONV_2D", [x, filters, bias], shape, 1 if groups == 1 else 6, **settings)
 
 
@@ -81,3 +85,9 @@ def weights(draft: Draft, node: ir.Node) -> tuple[Kernel, Tensor]:
     if bias is None:
         bias = np.zeros(hub.static_shape(node.outputs[0])[1], np.float32)
     return kernel.astype(np.float32, copy=False), draft.constant(bias.reshape(-1))
+
+
+def scales(node: ir.Node, axis: int) -> NDArray[np.float32] | None:
+    """What one step of a node's 8-bit weights is worth, for each channel of an axis; None if they are not coded so."""
+    coding = coding_of(node.inputs[1])
+    return coding.scales if isinstance(coding, Affine) and coding.axis == axis else None

@@ -6,6 +6,7 @@ from numpy.typing import NDArray
 
 from pocketlens.converters import graph as hub
 from pocketlens.converters.tflite.draft import Draft, Refused, Tensor
+from pocketlens.converters.tflite.lowerings.conv import scales
 from pocketlens.converters.tflite.registry import lowers
 
 Floats = NDArray[np.float32]
@@ -28,7 +29,9 @@ def gemm(draft: Draft, node: ir.Node) -> Tensor:
             raise Refused("its third term is not one constant number an output")
         beta = np.float32(hub.number(node, "beta", 1.0))
         bias = np.broadcast_to(given.astype(np.float32).reshape(-1), (outputs,)) * beta
-    return _connect(draft, draft.of(node.inputs[0]), matrix, bias)
+    coded = scales(node, 0 if hub.integer(node, "transB", 0) else 1)
+    steps = None if coded is None else coded * np.float32(hub.number(node, "alpha", 1.0))
+    return _connect(draft, draft.of(node.inputs[0]), matrix, bias, steps)
 
 
 @lowers("MatMul", needs="a constant matrix on the right; two or three axes on the left")
@@ -40,11 +43,11 @@ def matmul(draft: Draft, node: ir.Node) -> Tensor:
     x = draft.of(node.inputs[0])
     if len(x.shape) not in (2, 3):
         raise Refused(f"its left side has rank {len(x.shape)}, expected 2 or 3")
-    return _connect(draft, x, matrix.T.astype(np.float32), np.zeros(matrix.shape[1], np.float32))
+    return _connect(draft, x, matrix.T.astype(np.float32), np.zeros(matrix.shape[1], np.float32), scales(node, 1))
 
 
-def _connect(draft: Draft, x: Tensor, matrix: Floats, bias: Floats) -> Tensor:
-    inputs = [x, draft.constant(matrix), draft.constant(bias)]
+def _connect(draft: Draft, x: Tensor, matrix: Floats, bias: Floats, steps: Floats | None) -> Tensor:
+    inputs = [x, draft.weights(matrix, steps, 0), draft.constant(bias)]
     shape = (*x.shape[:-1], matrix.shape[0])
     if len(x.shape) == 2:
         return draft.add("FULLY_CONNECTED", inputs, shape)

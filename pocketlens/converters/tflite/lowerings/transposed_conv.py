@@ -12,7 +12,7 @@ import onnx_ir as ir
 
 from pocketlens.converters import graph as hub
 from pocketlens.converters.tflite.draft import SAME, VALID, Draft, Refused, Tensor
-from pocketlens.converters.tflite.lowerings.conv import Kernel, convolve, weights
+from pocketlens.converters.tflite.lowerings.conv import Kernel, convolve, scales, weights
 from pocketlens.converters.tflite.lowerings.window import Window
 from pocketlens.converters.tflite.registry import lowers
 
@@ -55,7 +55,7 @@ def transposed_conv(draft: Draft, node: ir.Node) -> Tensor:
     groups = hub.integer(node, "group", 1)
     if groups != 1:
         return _grouped(draft, x, kernel, bias, rows, columns, groups)
-    filters = draft.constant(kernel.transpose(1, 2, 3, 0))
+    filters = draft.weights(kernel.transpose(1, 2, 3, 0), scales(node, 1), 0)
 
     def run(padding: int, height: int, width: int) -> Tensor:
         shape = (x.shape[0], height, width, kernel.shape[1])

@@ -1,0 +1,77 @@
+"""Coded weights in Core ML's own forms: ``constexpr_affine_dequantize`` and ``constexpr_lut_to_dense``, iOS 16 and up.
+
+A pass over the converted program, after it has become float16: the constants are found by what they hold.
+"""
+
+import hashlib
+from typing import Any
+
+import numpy as np
+import onnx_ir as ir
+from numpy.typing import NDArray
+
+from pocketlens.converters.coding.forms import Affine, Coding, Palette, coding_of
+
+_NAME = "pocketlens::compress_weights"
+
+
+def pipeline(model: ir.Model) -> Any:
+    """Coremltools' passes, and after them the one that writes this graph's coded weights."""
+    import coremltools as ct
+    from coremltools.converters.mil.mil.passes.graph_pass import AbstractGraphPass
+    from coremltools.converters.mil.mil.passes.pass_registry import PASS_REGISTRY
+
+    coded = {_key(coding.floats()): coding for node in model.graph if (coding := coding_of(node.outputs[0]))}
+
+    class Compress(AbstractGraphPass):
+        def apply(self, prog: Any) -> None:
+            for function in prog.functions.values():
+                for op in tuple(function.operations):
+                    if op.op_type == "const" and _is_weight(op) and (coding := coded.get(_key(op.outputs[0].val))):
+                        _replace(function, op, coding)
+
+    # The registry is one of the whole process: each conversion puts its own pass there.
+    PASS_REGISTRY.passes[_NAME] = Compress()
+    passes = ct.PassPipeline.DEFAULT
+    passes.append_pass(_NAME)
+    return passes
+
+
+def _key(array: NDArray[Any]) -> bytes:
+    return hashlib.sha256(repr(array.shape).encode() + np.asarray(array, np.float16).tobytes()).digest()
+
+
+def _is_weight(op: Any) -> bool:
+    value = op.outputs[0].val
+    return isinstance(value, np.ndarray) and value.dtype.kind == "f" and value.ndim >= 2
+
+
+def _replace(function: Any, op: Any, coding: Coding) -> None:
+    from coremltools.converters.mil import Builder
+
+    old, kind = op.outputs[0], op.outputs[0].val.dtype.type
+    common = {"name": f"{op.name}_decoded", "before_op": op}
+    with function:
+        if isinstance(coding, Affine):
+            new = Builder.constexpr_affine_dequantize(
+                quantized_data=coding.values, zero_point=np.int8(0), scale=coding.scales.astype(kind),
+                axis=np.int32(coding.axis), **common,
+            )  # fmt: skip
+        else:
+            new = Builder.constexpr_lut_to_dense(
+                indices=packed(coding), lut=coding.table.astype(kind), shape=np.array(old.shape, np.uint32), **common
+            )
+        function.replace_uses_of_var_after_op(anchor_op=op, old_var=old, new_var=new)
+        function.remove_ops([op])
+
+
+def packed(palette: Palette) -> NDArray[np.uint8]:
+    """The indices as a row of bits, each index's least significant first, filled up to whole bytes.
+
+    Example:
+        >>> packed(Palette(np.zeros(4, np.float32), np.uint8([0, 3, 2, 1, 2]))).tolist()
+        [108, 2]
+    """
+    bits = len(palette.table).bit_length() - 1
+    columns = palette.indices.reshape(-1, 1) >> np.arange(bits, dtype=np.uint8) & 1
+    return np.packbits(columns.reshape(-1), bitorder="little")
