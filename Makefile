@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install bench-peers demo test conformance operators check format schema train lab-pi clean bench-rewrites
+.PHONY: help install bench-peers demo test conformance operators check format schema train lab-pi clean bench-rewrites bench-agreement lab-android
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
@@ -70,6 +70,10 @@ train: install  ## train the filter that ships again (a quarter of an hour on 2 
 lab-pi: install  ## an arm64 Debian with sshd under emulation, for --device ssh://lab-pi; needs root (lab/pi.sh)
 	lab/pi.sh root
 	lab/pi.sh up
+	$(BIN)/python -m lab.check_pi $${POCKETLENS_LAB:-$${XDG_CACHE_HOME:-$$HOME/.cache}/pocketlens/lab}/ssh_config
+
+bench-agreement: install  ## our p50 beside benchmark_app, litert-benchmark and a loop by hand, in turns: within 5 %
+	$(BIN)/python -m benchmarks.agreement
 
 clean:  ## remove what was built
 	rm -rf demo build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -1,0 +1,66 @@
+"""What every device must do. A new one is added to the fixture below."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from pocketlens.bench.devices.device import Device
+from pocketlens.bench.devices.local import Local
+from pocketlens.bench.document import Document, Settings
+from pocketlens.bench.measure import measure
+from pocketlens.bench.subject import Subject
+from tests.bench.conftest import QUICK
+from tests.bench.devices.phones import device_of
+
+SETTINGS = replace(QUICK, count=6)
+DEVICES = ("local", "ssh", "adb", "adb with benchmark_model")
+
+
+@pytest.fixture(params=DEVICES)
+def device(request: pytest.FixtureRequest) -> Callable[[], Device]:
+    if request.param == "local":
+        return Local
+    if request.param == "ssh":
+        return request.getfixturevalue("sshd").device  # type: ignore[no-any-return]
+    phone = request.getfixturevalue("phone")
+    tool = request.getfixturevalue("tool") if "benchmark_model" in request.param else None
+    return lambda: device_of(phone, tool)
+
+
+def test_a_subject_is_checked_and_timed(device: Callable[[], Device], lite: Subject) -> None:
+    here = device()
+    assert here.missing("litert") == "" and here.missing("coreml")
+    document = measure([lite], SETTINGS, device=here)
+    (result,) = document.subjects
+    assert result.failure is None and result.skipped is None
+    assert result.check is not None and result.check.holds
+    assert result.timing is not None and result.timing.load_ms > 0 and result.timing.first_ms > 0
+    assert sum(len(one.frame_ms) for one in result.rounds) >= SETTINGS.count
+    assert result.memory is not None
+    environment = document.environment
+    assert environment.device == here.name and environment.host.cores >= 1 and environment.host.machine
+    assert Document.from_json(document.to_json()) == document
+    here.close()
+
+
+def test_what_goes_wrong_with_one_subject_costs_no_other(device: Callable[[], Device], lite: Subject) -> None:
+    assert lite.expected is not None
+    wrong = replace(lite, artifact="wrong", expected=255 - lite.expected)
+    other_size = replace(lite, artifact="size", picture=np.zeros((32, 32, 3), np.uint8), expected=None)
+    first, second, third = measure([wrong, other_size, lite], SETTINGS, device=device()).subjects
+    assert first.failure is not None and "the picture is wrong" in first.failure and not first.rounds
+    assert second.failure is not None and "64 x 64" in second.failure
+    assert third.failure is None and third.rounds
+
+
+def test_sustained_is_one_after_the_other_with_looks_between(device: Callable[[], Device], lite: Subject) -> None:
+    settings = Settings(
+        seconds=0.05, count=6, block_seconds=0.01, warm_seconds=0.1, sustained=True, cooldown_seconds=0.01
+    )
+    document = measure([lite, replace(lite, artifact="again", threads=2)], settings, device=device())
+    first, second = document.subjects
+    assert first.failure is None and second.failure is None
+    assert first.rounds[-1].at_s < second.rounds[0].at_s
+    assert document.environment.during
