@@ -30,6 +30,8 @@ class Host:
         machine: The instruction set, for instance ``"x86_64"`` or ``"aarch64"``.
         cores: Logical cores that the process may use.
         packages: Versions of the installed libraries that take part: numpy, Pillow and the runtimes.
+        simd: Those of the processor's features that decide how much it computes a cycle.
+        max_mhz: The highest frequency of a core, or None if it does not say.
     """
 
     os: str
@@ -41,6 +43,8 @@ class Host:
     python: str
     pocketlens: str
     packages: dict[str, str]
+    simd: tuple[str, ...] = ()
+    max_mhz: float | None = None
 
 
 @dataclass(frozen=True)
@@ -240,6 +244,7 @@ class Result:
         skipped: Why the subject was not played through no fault of its own, or None.
         failure: Why the subject failed, or None.
         resumed: How often the connection was lost and made again; the subject was then loaded and warmed up again.
+        macs: Multiply-adds of one picture, where they were known.
         delegate: What the runtime hands the work to (``"xnnpack"``, ``"gpu"``), where that was chosen.
     """
 
@@ -262,6 +267,7 @@ class Result:
     failure: str | None = None
     resumed: int = 0
     delegate: str | None = None
+    macs: int | None = None
 
     @property
     def label(self) -> str:

@@ -15,6 +15,9 @@ from pocketlens.bench.document import MB, Host, Snapshot
 PACKAGES = ("numpy", "pillow", "onnxruntime", "openvino", "ai-edge-litert", "tflite-runtime", "coremltools")
 """The distributions whose versions matter to a measurement."""
 
+SIMD = ("amx_tile", "avx512f", "avx512_bf16", "avx512_vnni", "avx2", "fma", "sve", "asimd", "asimddp", "neon")
+"""The features of processors that decide how much they compute a cycle."""
+
 _BUSY_SECONDS = 0.2
 
 
@@ -30,6 +33,8 @@ def host() -> Host:
         python=platform.python_version(),
         pocketlens=_version("pocketlens") or "unknown",
         packages={name: found for name in PACKAGES if (found := _version(name))},
+        simd=_simd(),
+        max_mhz=_max_mhz(),
     )
 
 
@@ -135,6 +140,17 @@ def _cpu() -> str:
     board = _text(Path("/proc/device-tree/model"))
     names = [*_fields(info, "model name"), *([board] if board else []), *_fields(info, "model")]
     return names[0] if names else platform.processor() or platform.machine()
+
+
+def _simd() -> tuple[str, ...]:
+    info = _text(Path("/proc/cpuinfo"))
+    flags = {flag for key in ("flags", "features") for line in _fields(info, key) for flag in line.split()}
+    return tuple(name for name in SIMD if name in flags)
+
+
+def _max_mhz() -> float | None:
+    kilohertz = _numbers(Path("/sys/devices/system/cpu").glob("cpu[0-9]*/cpufreq/cpuinfo_max_freq"))
+    return round(max(kilohertz) / 1000) if kilohertz else None
 
 
 def _cores() -> int:

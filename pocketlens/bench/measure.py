@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 
 from pocketlens import images
@@ -86,6 +87,7 @@ def measure(
         stage.play()
         for run in timed:
             run.close()
+            run.doubt(host)
         environment = Environment(
             device.name, device.emulated, began, host, before, stage.look() or Snapshot(), tuple(stage.moments)
         )
@@ -264,7 +266,22 @@ def _subject(bundle: Bundle, artifact: Artifact, runtime: str, threads: int | No
         expected=images.read(bundle.file(golden.expected)),
         min_psnr=artifact.golden_psnr,
         threads=threads,
+        macs=_macs(bundle, artifact),
     )
+
+
+def _macs(bundle: Bundle, artifact: Artifact) -> int | None:
+    """Multiply-adds of one picture, from the bundle's ONNX file of the same size, where there is one and onnx to read it."""
+    alike = (one for one in bundle.manifest.artifacts if one.target == "onnx" and one.precision == "fp32")
+    found = next((one for one in alike if (one.height, one.width) == (artifact.height, artifact.width)), None)
+    if found is None or find_spec("onnx_ir") is None:
+        return None
+    from pocketlens.converters import graph as hub
+
+    try:
+        return hub.macs(hub.load(bundle.path_of(found)))
+    except InputError:  # a shape in it is not fixed: nothing can be counted
+        return None
 
 
 def _golden(bundle: Bundle, artifact: Artifact) -> Golden:

@@ -10,11 +10,11 @@ import numpy as np
 
 from pocketlens.bench.statistics import Samples, percentile
 
-_INK, _MUTED, _ACCENT, _LIMIT = "#000001", "#000002", "#000003", "#000004"
+INK, MUTED, ACCENT, LIMIT = "#000001", "#000002", "#000003", "#000004"
 # matplotlib wants colours, the page knows which: light or dark. These stand in and are replaced in the text.
-_STYLES = {_INK: "var(--ink)", _MUTED: "var(--muted)", _ACCENT: "var(--accent)", _LIMIT: "var(--limit)"}
+_STYLES = {INK: "var(--ink)", MUTED: "var(--muted)", ACCENT: "var(--accent)", LIMIT: "var(--limit)"}
 _MOST_MARKS = 400
-_DPI = 72
+DPI = 72
 _LOG_ABOVE = 12.0
 
 
@@ -53,7 +53,7 @@ def latency(strips: Sequence[Strip], limit_ms: float | None, width: int, descrip
     }
     with rc_context(settings):
         height = 46 * len(strips) + 62
-        figure = Figure(figsize=(width / _DPI, height / _DPI), dpi=_DPI)
+        figure = Figure(figsize=(width / DPI, height / DPI), dpi=DPI)
         axes = figure.add_axes((12 / width, 44 / height, 1 - 24 / width, 1 - 62 / height))
         low, high = _range(strips, limit_ms)
         if high / low > _LOG_ABOVE:
@@ -70,20 +70,20 @@ def latency(strips: Sequence[Strip], limit_ms: float | None, width: int, descrip
         for row, strip in enumerate(strips):
             _draw(axes, row, strip, low)
         if limit_ms is not None:
-            axes.axvline(limit_ms, color=_LIMIT, linewidth=1.5, linestyle=(0, (4, 3)))
+            axes.axvline(limit_ms, color=LIMIT, linewidth=1.5, linestyle=(0, (4, 3)))
             left = limit_ms > (low * high) ** 0.5 if high / low > _LOG_ABOVE else limit_ms > (low + high) / 2
-            axes.text(limit_ms, -0.06, f"budget {limit_ms:.3g} ms", color=_LIMIT, ha="right" if left else "left")
-        axes.set_xlabel("frame time in ms; further left is faster", color=_MUTED)
-        axes.tick_params(axis="x", which="both", colors=_MUTED)
+            axes.text(limit_ms, -0.06, f"budget {limit_ms:.3g} ms", color=LIMIT, ha="right" if left else "left")
+        axes.set_xlabel("frame time in ms; further left is faster", color=MUTED)
+        axes.tick_params(axis="x", which="both", colors=MUTED)
         axes.yaxis.set_visible(False)
         for side, spine in axes.spines.items():
             spine.set_visible(side == "bottom")
-            spine.set_color(_MUTED)
+            spine.set_color(MUTED)
         figure.patch.set_visible(False)
         axes.patch.set_visible(False)
         buffer = io.StringIO()
         figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
-    return _inline(buffer.getvalue(), width, height, description)
+    return inline(buffer.getvalue(), width, height, description)
 
 
 def _range(strips: Sequence[Strip], limit_ms: float | None) -> tuple[float, float]:
@@ -104,15 +104,15 @@ def _draw(axes: Any, row: int, strip: Strip, low: float) -> None:
     # One line with gaps instead of a line a mark: a tenth of the text.
     xs = np.stack([strip.samples[shown], strip.samples[shown], gap], 1).ravel()
     ys = np.stack([top, top + 0.07, gap], 1).ravel()
-    axes.plot(xs, ys, color=_ACCENT, linewidth=1.2, alpha=0.55, solid_capstyle="butt")
+    axes.plot(xs, ys, color=ACCENT, linewidth=1.2, alpha=0.55, solid_capstyle="butt")
     p50, p95 = percentile(strip.samples, 50), percentile(strip.samples, 95)
-    axes.plot([p50, p95], [row + 0.7, row + 0.7], color=_INK, linewidth=1.2)
-    axes.plot([p50, p50], [row + 0.46, row + 0.94], color=_INK, linewidth=2.5, solid_capstyle="butt")
-    axes.plot([p95, p95], [row + 0.56, row + 0.84], color=_INK, linewidth=2, solid_capstyle="butt")
-    axes.text(low, row + 0.33, strip.label, color=_INK)
+    axes.plot([p50, p95], [row + 0.7, row + 0.7], color=INK, linewidth=1.2)
+    axes.plot([p50, p50], [row + 0.46, row + 0.94], color=INK, linewidth=2.5, solid_capstyle="butt")
+    axes.plot([p95, p95], [row + 0.56, row + 0.84], color=INK, linewidth=2, solid_capstyle="butt")
+    axes.text(low, row + 0.33, strip.label, color=INK)
 
 
-def _inline(text: str, width: int, height: int, description: str) -> str:
+def inline(text: str, width: int, height: int, description: str) -> str:
     """The ``<svg>`` element alone, without what belongs to a file of its own, in the page's colours."""
     body = text[text.index("<svg") :]
     body = re.sub(r"<metadata>.*?</metadata>", "", body, flags=re.DOTALL)

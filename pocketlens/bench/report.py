@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from pocketlens.bench import plot, statistics
+from pocketlens.bench import plot, plot_more, statistics
 from pocketlens.bench.budget import Budget, BudgetVerdict, overall
 from pocketlens.bench.document import MB, Document, Result
 from pocketlens.bench.figures import ReportPicture, data_uri, difference, framed
@@ -62,6 +62,23 @@ FIGURES = (
 
 
 @dataclass(frozen=True)
+class Section:
+    """A part of the page that somebody else adds: a sentence, and a table. All text is ready to show.
+
+    Attributes:
+        title: Its heading.
+        text: One or two sentences.
+        columns: The table's, or none.
+        rows: As many cells each as there are columns; the first one names the row.
+    """
+
+    title: str
+    text: str
+    columns: tuple[str, ...] = ()
+    rows: tuple[tuple[str, ...], ...] = ()
+
+
+@dataclass(frozen=True)
 class Panel:
     """The three pictures of an artifact."""
 
@@ -83,6 +100,8 @@ def render(
     verdicts: Sequence[BudgetVerdict],
     pictures: Sequence[ReportPicture],
     budget: Budget | None = None,
+    sections: Sequence[Section] = (),
+    others: Sequence[Document] = (),
 ) -> str:
     """The report as HTML. The same arguments give the same text.
 
@@ -92,6 +111,8 @@ def render(
         verdicts: The budget's, on that document.
         pictures: For each artifact, the judge picture that it is worst at.
         budget: Only its preset's name and source are shown.
+        sections: Put behind the pictures, in order.
+        others: Documents of other devices, for the table of devices.
 
     Raises:
         MissingError: jinja2 or matplotlib is not installed.
@@ -117,6 +138,10 @@ def render(
         columns=FIGURES,
         figures=[_figures(result) for result in timed],
         plots=_plots(timed, verdicts),
+        tradeoff=_tradeoff(manifest, timed, verdicts),
+        times=_times(document, verdicts) if document and timed else None,
+        devices=_devices([document, *others]) if document and others else [],
+        sections=sections,
         panels=[_panel(picture) for picture in pictures],
         budget=budget,
     )
@@ -234,6 +259,63 @@ def _plots(timed: list[Result], verdicts: Sequence[BudgetVerdict]) -> dict[str, 
     return {
         name: plot.latency(strips, limit, width, description) for name, width in (("narrow", NARROW), ("wide", WIDE))
     }
+
+
+@dataclass(frozen=True)
+class Plot:
+    """A plot in two widths, and what its numbers stand for."""
+
+    narrow: str
+    wide: str
+    legend: tuple[tuple[str, ...], ...]
+
+
+def _limit(verdicts: Sequence[BudgetVerdict]) -> float | None:
+    return next((one.limit for one in verdicts if one.name == "frame_ms"), None)
+
+
+def _tradeoff(manifest: Manifest, timed: list[Result], verdicts: Sequence[BudgetVerdict]) -> Plot | None:
+    scores = {one.id: min(one.scores.psnr, 80.0) for one in manifest.artifacts}
+    able = [one for one in timed if one.artifact in scores]
+    if len(able) < 2:
+        return None
+    found = [plot_more.Candidate(one.label, statistics.summarize(one.rounds).p95, scores[one.artifact]) for one in able]
+    best = plot_more.front(found)
+    legend = tuple(
+        (str(i + 1), one.label, _ms(one.frame_ms), f"{one.psnr:.1f}", "yes" if one in best else "no")
+        for i, one in enumerate(found)
+    )
+    text = f"Quality over latency of {len(found)} artifacts; not beaten: {', '.join(one.label for one in best)}."
+    narrow, wide = (plot_more.tradeoff(found, _limit(verdicts), width, text) for width in (NARROW, WIDE))
+    return Plot(narrow, wide, legend)
+
+
+def _times(document: Document, verdicts: Sequence[BudgetVerdict]) -> Plot:
+    legend = tuple(
+        (str(i + 1), one.label, _ms(float(statistics.percentile(statistics.frames(one.rounds[:1]), 50))),
+         _ms(float(statistics.percentile(statistics.frames(one.rounds[-1:]), 50))),
+         f"{statistics.drift(one.rounds):+.1%}")
+        for i, one in enumerate(result for result in document.subjects if result.rounds)
+    )  # fmt: skip
+    text = f"Block medians over time of {len(legend)} artifacts: " + "; ".join(f"{r[1]} {r[4]}" for r in legend) + "."
+    narrow, wide = (plot_more.over_time(document, _limit(verdicts), width, text) for width in (NARROW, WIDE))
+    return Plot(narrow, wide, legend)
+
+
+def _devices(documents: Sequence[Document]) -> list[tuple[str, ...]]:
+    """One line a device and subject: device, processor, subject, p50, p95, what is to be known."""
+    return [
+        (
+            one.environment.device,
+            one.environment.host.cpu,
+            result.label,
+            _ms(statistics.summarize(result.rounds).p50) if result.rounds else "–",
+            _ms(statistics.summarize(result.rounds).p95) if result.rounds else "–",
+            "emulated" if one.environment.emulated else one.environment.throttled or one.environment.disturbed,
+        )
+        for one in documents
+        for result in one.subjects
+    ]
 
 
 def _panel(picture: ReportPicture) -> Panel:

@@ -11,7 +11,8 @@ import numpy as np
 
 from pocketlens.bench.channel import LostError, WorkerError
 from pocketlens.bench.devices.device import Device, Load, Worker
-from pocketlens.bench.document import Check, Memory, Result, Round, Settings, Timing
+from pocketlens.bench.document import Check, Host, Memory, Result, Round, Settings, Timing
+from pocketlens.bench.honesty import impossible
 from pocketlens.errors import InputError, MissingError
 from pocketlens.files import artifact_bytes
 from pocketlens.images import Picture
@@ -38,6 +39,7 @@ class Subject:
         expected: What must come out of it, same shape, or None to time without a check.
         min_psnr: How close it must come, in dB.
         threads: Or None for the runtime's own choice.
+        macs: Multiply-adds of one picture, or None if they are not known; times that imply too many a second are refused.
     """
 
     artifact: str
@@ -49,6 +51,7 @@ class Subject:
     expected: Picture | None = None
     min_psnr: float = 0.0
     threads: int | None = None
+    macs: int | None = None
 
 
 def check_subjects(subjects: Sequence[Subject]) -> None:
@@ -221,6 +224,15 @@ class Run:
             raise WorkerError("the worker played no frames", do="check its version")
         return Round(0.0, block.frame_ms, block.inference_ms)
 
+    def doubt(self, host: Host) -> None:
+        """Refuse times that imply more arithmetic than the processor can do; what was measured is kept beside it."""
+        macs, load = self.subject.macs, self.load
+        if macs is None or load is None or not self.rounds or "gpu" in (load.delegate or ""):
+            return
+        median = float(np.median([one for block in self.rounds for one in block.inference_ms]))
+        if why := impossible(macs, max(median, 1e-6), host, load.precision or self.subject.precision):
+            self.failure = self.failure or why
+
     def result(self) -> Result:
         """What the document holds of it."""
         subject, load = self.subject, self.load
@@ -249,6 +261,7 @@ class Run:
             failure=self.failure,
             resumed=self.resumed,
             delegate=load.delegate if load else None,
+            macs=subject.macs,
         )
 
 

@@ -109,6 +109,8 @@ def test_every_part_is_there(page: str, manifest: Manifest) -> None:
         "Artifacts",
         "Pictures",
         "Latency",
+        "Quality against latency",
+        "Latency over time",
         "Environment",
         "Licence",
         "How the figures were made",
@@ -162,7 +164,7 @@ def test_pictures_have_words_and_can_be_decoded(page: str, manifest: Manifest) -
 
 def test_the_plot_has_words_and_a_table(page: str) -> None:
     plots = re.findall(r'<svg role="img" aria-label="([^"]*)"', page)
-    assert len(plots) == 2
+    assert len(plots) == 6  # three, each for narrow and for wide pages
     for words in plots:
         assert "onnx-fp32-48x64 in onnxruntime 12" in html.unescape(words)
     assert "budget 33.3 ms" in page
@@ -228,3 +230,14 @@ def test_large_pictures_are_made_smaller_and_stay_in_shape() -> None:
     data = base64.b64decode(data_uri(picture(600, 1200)).partition(",")[2])
     with Image.open(io.BytesIO(data)) as decoded:
         assert decoded.size == (512, 256)
+
+
+def test_parts_of_others_and_other_devices(manifest: Manifest, measured: Document) -> None:
+    from pocketlens.bench.report import Section
+
+    phone = replace(measured, environment=replace(measured.environment, device="adb:x<y", emulated=True))
+    extra = Section("Risks", "A <b> is text.", ("node", "risk"), (("conv<1>", "overflow"),))
+    read = Page(render(manifest, measured, [], [], sections=[extra], others=[phone]))
+    assert read.headings.index("Risks") < read.headings.index("Latency") < read.headings.index("Devices")
+    text = render(manifest, measured, [], [], sections=[extra], others=[phone])
+    assert "conv&lt;1&gt;" in text and "adb:x&lt;y" in text and "emulated" in text

@@ -98,7 +98,7 @@ def sshd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sshd]:
         f"Host loopback\n  HostName 127.0.0.1\n  Port {port}\n  User {getpass.getuser()}\n  IdentityFile {home}/user\n"
         f"  IdentitiesOnly yes\n  UserKnownHostsFile {home}/known_hosts\n  GlobalKnownHostsFile /dev/null\n"
     )
-    server = Sshd(home, port)
-    server.start()
-    yield server
-    server.stop()
+    running = Sshd(home, port)
+    running.start()
+    yield running
+    running.stop()
