@@ -125,9 +125,8 @@ def build(
     calibrate, clip = (base / given if given else None for given in (recipe.pictures.calibrate, recipe.pictures.clip))
     judged = [judges(folder, *size, calibrate=calibrate, clip=clip) for size in about.sizes]
     chosen = check(recipe.rewrites.keep if rewrites is None else rewrites)
-    calibrate = base / recipe.pictures.calibrate if recipe.pictures.calibrate else None
     timing, wanted = Timing(threads=threads), recipe.targets.chosen()
-    made = produce(source, labels, wanted, judged, notify, rewrites=chosen, timing=timing, calibrate=calibrate)
+    made = produce(source, labels, wanted, judged, notify, rewrites=chosen, timing=timing)
     document = _measured(made, threads, budget, notify) if bench else None
     verdicts = judge_all(document, budget) if document else []
     notify("bundle", 1, 1)

@@ -36,6 +36,10 @@ class Judges:
         """SHA-256 over the pixels of all of them, in hex."""
         return digest_of(*self.pictures, None, *self.calibrates, None, *self.clip)
 
+    def calibrating(self) -> "Judges":
+        """The pictures that calibrate, as if they judged."""
+        return Judges(tuple(f"calibration picture {i + 1}" for i in range(len(self.calibrates))), self.calibrates)
+
     def frames(self) -> "Judges":
         """The clip's frames as judge pictures, so that the teacher plays them in the same way."""
         return Judges(tuple(f"frame {i}" for i in range(len(self.clip))), self.clip)

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from pocketlens import precisions
 from pocketlens.converters import graph as hub
@@ -15,8 +14,7 @@ from pocketlens.models.source import Source
 from pocketlens.pipeline import stages
 from pocketlens.pipeline.choosing import Candidates, Timing, choose
 from pocketlens.pipeline.halves import halved
-from pocketlens.pipeline.pictures import SHIPPED, Judges
-from pocketlens.pipeline.pictures import judges as pictures
+from pocketlens.pipeline.pictures import Judges
 from pocketlens.pipeline.rewriting import Choice, names_for
 from pocketlens.pipeline.stages import Emitted
 from pocketlens.pipeline.trials import Chosen
@@ -53,7 +51,6 @@ def produce(
     *,
     rewrites: Choice = "safe",
     timing: Timing | None = None,
-    calibrate: Path | None = None,
 ) -> list[Produced]:
     """Export, emit and verify. Every size's operators are checked before any file is written.
 
@@ -66,7 +63,6 @@ def produce(
         rewrites: Which rewrites each target gets; see :mod:`pocketlens.pipeline.rewriting`. ``auto`` is measured at the
             first size, and kept at all of them.
         timing: How ``auto`` measures.
-        calibrate: The folder of pictures that ranges are taken from; None for those that ship.
 
     Raises:
         UnsupportedError: A target cannot express an operator.
@@ -88,7 +84,7 @@ def produce(
         graph = stages.graph_of(source, height, width, judges, teachers[-1])
         risks.append(())
         if any(precision != "fp32" for _, precision in wanted):
-            half = halved(graph, pictures(calibrate or SHIPPED / "calibrate", height, width), judges, teachers[-1])
+            half = halved(graph, judges.calibrating(), judges, teachers[-1])
             graph, risks[-1] = half.path, half.risks
         if rewrites == "auto" and not choices:
             candidates = Candidates(source, graph, labels, judges, teachers[-1])
