@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install bench-peers demo test conformance operators check format schema train lab-pi clean bench-rewrites bench-agreement lab-android
+.PHONY: help install bench-peers demo test conformance operators rewrites check format schema train lab-pi clean bench-rewrites bench-agreement lab-android
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
@@ -34,6 +34,9 @@ conformance: install  ## every operator on every target, against onnxruntime: CO
 
 operators: install  ## write docs/operators.md again, after a lowering has changed
 	$(BIN)/python -m pocketlens.converters.operators
+
+rewrites: install  ## write docs/rewrites.md again, after the registry has changed
+	$(BIN)/python -m pocketlens.converters.rewrites.page
 
 check: install  ## lint, types, import contract, formatting: what a commit must pass
 	$(BIN)/ruff check --output-format concise .

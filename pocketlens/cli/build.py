@@ -90,14 +90,16 @@ def table(made: "Build") -> None:
     for verdict in made.verdicts:
         if verdict.verdict in ("fail", "unstable"):
             output.say(f"{verdict.verdict}: {verdict.artifact}: {verdict.name}: {verdict.reason}")
-    if made.manifest.risks:
-        output.say("half precision may not hold (it ends at 65504):")
-        for risk in made.manifest.risks[:5]:
-            output.say(
-                f"  {risk.kind} {risk.largest:.3g} of {risk.operator} {risk.node!r} at {risk.height}x{risk.width}"
-            )
-        if len(made.manifest.risks) > 5:
-            output.say("  and more: see the report")
+    _risks(made)
     for result in made.document.subjects if made.document else ():
         if result.failure or result.skipped:
             output.say(f"{result.label}: {result.failure or result.skipped}")
+
+
+def _risks(made: "Build") -> None:
+    values = [risk for risk in made.manifest.risks if risk.kind == "value"]
+    for risk in values:
+        where = f"{risk.operator} {risk.node!r} at {risk.height}x{risk.width}"
+        output.say(f"half precision ends at 65504: {where} gives {risk.largest:.3g} on calibration pictures")
+    if sums := len(made.manifest.risks) - len(values):
+        output.say(f"half precision: {sums} sums overflow on devices that add up in fp16; the report names them")

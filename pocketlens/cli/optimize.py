@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from pocketlens.cli import app, output
-from pocketlens.errors import InputError
 
 if TYPE_CHECKING:
     from pocketlens.pipeline.trials import Chosen, Trial
@@ -27,7 +26,9 @@ def optimize(
         str, typer.Option("-a", "--architecture", help="For checkpoints: a name that zoo lists.")
     ] = "",
     size: Annotated[str, typer.Option(help="Height x width in pixels.")] = "256x256",
-    device: Annotated[str, typer.Option(help="Where to measure.")] = "local",
+    device: Annotated[str, typer.Option(help="Where to measure: local, ssh://user@host or adb:SERIAL.")] = "local",
+    ssh_config: Annotated[Path | None, typer.Option(help="Another file than ~/.ssh/config.")] = None,
+    benchmark_model: Annotated[Path | None, typer.Option(help="LiteRT's tool for the Android device.")] = None,
     threads: Annotated[int, typer.Option(min=1, max=output.MAX_THREADS, help="Threads to measure with.")] = 2,
     json: output.Json = False,
 ) -> None:
@@ -35,10 +36,10 @@ def optimize(
 
     The choice is cached with the machine that it was measured on; build --rewrites auto takes it from there.
     """
-    if device != "local":
-        raise InputError(f"rewrites cannot be measured on {device!r} yet", do="leave --device out, or say local")
+    from pocketlens.bench.fleet import open_device
     from pocketlens.pipeline.optimize import optimize as work
 
+    where = None if device == "local" else open_device(device, ssh_config, benchmark_model)
     with output.progress() as notify:
         found = work(
             model,
@@ -47,6 +48,7 @@ def optimize(
             precision=precision,
             architecture=architecture,
             size=output.parse_size(size),
+            device=where,
             threads=threads,
             notify=notify,
         )

@@ -143,6 +143,11 @@ def test_inspect_explains_in_80_columns(tmp_path: Path) -> None:
     assert found["machine"]["gmacs"] == 1 and found["sides"][1]["operators"]["Conv"] == 3
 
 
+def test_optimize_refuses_in_words(tmp_path: Path) -> None:
+    assert "is no device" in call("optimize", "builtin:cartoon", "--device", "gpu", code=2).stderr
+    assert "no target" in call("optimize", "builtin:cartoon", "-t", "tensorrt", code=2).stderr
+
+
 def test_inspect_shows_a_bundle(bundle: Path) -> None:
     assert "tflite-fp16-32x48" in call("inspect", bundle).stdout
 

@@ -1,0 +1,82 @@
+"""The rewrites as one page: ``python -m pocketlens.converters.rewrites.page`` writes ``docs/rewrites.md`` (``make rewrites``)."""
+
+import inspect
+import sys
+from pathlib import Path
+
+from pocketlens.converters.emitter import EMITTERS
+from pocketlens.converters.rewrites import PASSES, registry
+
+PAGE = Path(__file__).resolve().parents[3] / "docs" / "rewrites.md"
+
+_HEAD = """# Rewrites
+
+Exact graph-to-graph passes: the same pixels, fewer milliseconds. Written by `make rewrites` from the registry
+(`pocketlens/converters/rewrites/`); each pass's docstring derives why it is exact.
+
+Which ones a target gets is said by `--rewrites` of `build` and `convert`, or by a recipe:
+
+```toml
+[rewrites]
+keep = "safe"
+```
+
+| choice | keeps |
+|---|---|
+| `none` | nothing of this page: only what cleans the graph for every target |
+| `safe` | each target's set below that needs no measuring; what is taken if nothing is said |
+| `auto` | what is faster on this machine: measured at the recipe's first size, and remembered with all that it depends on |
+| `NAME,NAME` | these, on every target; in a recipe `keep = ["NAME", "NAME"]` |
+
+An artifact's `rewrites` in the manifest names those that changed something. Every rewritten graph is played and compared with
+the teacher (100 dB), and so is every file that is made of it, like any other.
+
+"""
+
+_MEASURED = """
+## Measured choice
+
+    pocketlens optimize wave.npz -a fast-style -t onnx -t tflite -o out
+
+tries every rewrite on every target, in the order above, each on top of what was kept, and once more together with those before
+it that changed something but won nothing: packing may pay only once what follows stays packed. Then the target's set is tried
+against what was found, and what was found against nothing at all. Everything that is timed has been verified, plays in turns
+with the others, and is loaded in two processes: OpenVINO's time of one small file differed by a third from one process to the
+next, while rounds within each agreed to a hundredth. A rewrite is kept if the 95 % interval over pairs of neighbouring rounds
+and over all pairs of processes lies above 1, and it is at least 1.01 times faster.
+
+The choice is kept in the cache by the graph, the code, the libraries, the machine or device, and the threads; not if the machine
+was busy with something else. `build --rewrites auto` stores the table of what was tried in `measurements/rewrites.json`: times are
+never the same twice, so that they lie outside the bundle's hashes. Core ML programs have no speed where they are interpreted, and
+take their set.
+
+`pocketlens inspect MODEL --explain -t onnx -t tflite` shows the graph before and after, and what its layers cost; `--profile` what
+they take here.
+"""
+
+
+def page() -> str:
+    """The text of the page."""
+    targets = list(EMITTERS)
+    lines = [_HEAD, "## Chosen by target\n\n", f"| rewrite | what it does | {' | '.join(targets)} |\n"]
+    lines.append(f"|---|---|{'---|' * len(targets)}\n")
+    for rewrite in registry.REWRITES.values():
+        marks = " | ".join("yes" if target in rewrite.default_on else "" for target in targets)
+        lines.append(f"| `{rewrite.name}` | {rewrite.summary} | {marks} |\n")
+    lines += ["\nThey run in this order. `yes`: in the target's `safe` set.\n", _MEASURED]
+    lines.append(
+        "\n## For every target\n\nWhat cleans the graph before anything is chosen:\n\n| pass | what it does |\n|---|---|\n"
+    )
+    for kind in PASSES:
+        lines.append(f"| {kind.__name__} | {_sentence(kind)} |\n")
+    return "".join(lines)
+
+
+def _sentence(kind: type) -> str:
+    """The first sentence of a pass's module: it says what becomes of the graph."""
+    text = inspect.getdoc(sys.modules[kind.__module__]) or ""
+    return " ".join(text.split("\n\n")[0].split())
+
+
+if __name__ == "__main__":
+    PAGE.write_text(page())
