@@ -4,7 +4,7 @@ import difflib
 import re
 import tomllib
 from pathlib import Path
-from typing import Annotated, Any, Self, get_args
+from typing import Annotated, Any, Literal, Self, get_args
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
@@ -42,6 +42,7 @@ class Filter(_Table):
             ``module:factory``.
         architecture: The generator's class, for checkpoints.
         sizes: Height and width of each artifact, in pixels.
+        resize: How an app makes a picture of another size fit.
         license: SPDX expression of the weights; it goes into every artifact.
         license_file: The licence's text, relative to the recipe; it goes into the bundle.
         input_range: The values that a foreign generator takes for black and white; pixels 0..255 are mapped to it.
@@ -52,6 +53,7 @@ class Filter(_Table):
     source: str = ""
     architecture: str = ""
     sizes: Annotated[tuple[Size, ...], Field(min_length=1, max_length=16)] = ((256, 256),)
+    resize: Literal["stretch", "fit", "crop", "tile"] = "stretch"
     license: str = "unknown"
     license_file: str = ""
     attribution: tuple[Text, ...] = ()

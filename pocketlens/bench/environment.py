@@ -11,6 +11,7 @@ from pathlib import Path
 
 from pocketlens.bench import telemetry
 from pocketlens.bench.document import MB, Host, Snapshot
+from pocketlens.machine import cores, cpu, fields, text
 
 PACKAGES = ("numpy", "pillow", "onnxruntime", "openvino", "ai-edge-litert", "tflite-runtime", "coremltools")
 """The distributions whose versions matter to a measurement."""
@@ -27,8 +28,8 @@ def host() -> Host:
         os=_os(),
         kernel=f"{platform.system()} {platform.release()}",
         machine=platform.machine(),
-        cpu=_cpu(),
-        cores=_cores(),
+        cpu=cpu(),
+        cores=cores(),
         memory_mb=_memory(),
         python=platform.python_version(),
         pocketlens=_version("pocketlens") or "unknown",
@@ -46,16 +47,16 @@ def emulation(root: Path = Path("/")) -> str:
     """
     machine = platform.machine()
     # Under qemu-user the kernel is the host's, and since Linux 6.1 it says what it was built for.
-    kernel = _text(root / "proc/sys/kernel/arch")
+    kernel = text(root / "proc/sys/kernel/arch")
     if kernel and kernel != machine and _FAMILY.get(kernel, kernel) != _FAMILY.get(machine, machine):
         return f"a program for {machine} on a kernel for {kernel}: qemu-user"
-    info = _text(root / "proc/cpuinfo")
-    if machine.startswith(("aarch64", "arm")) and _fields(info, "vendor_id"):
-        return f"a program for {machine} on a processor of {_fields(info, 'vendor_id')[0]}: qemu-user"
-    board = _text(root / "proc/device-tree/model") or ""
+    info = text(root / "proc/cpuinfo")
+    if machine.startswith(("aarch64", "arm")) and fields(info, "vendor_id"):
+        return f"a program for {machine} on a processor of {fields(info, 'vendor_id')[0]}: qemu-user"
+    board = text(root / "proc/device-tree/model") or ""
     if machine.startswith(("aarch64", "arm")) and ("dummy-virt" in board or "QEMU" in board):
         return f"the board is {board}"
-    if "QEMU TCG" in " ".join(_fields(info, "model name")):
+    if "QEMU TCG" in " ".join(fields(info, "model name")):
         return "the processor is QEMU's TCG"
     return ""
 
@@ -81,7 +82,7 @@ def snapshot(root: Path = Path("/")) -> Snapshot:
     return Snapshot(
         load=_load(),
         busy=_busy(root),
-        governor=_text(root / "sys/devices/system/cpu/cpu0/cpufreq/scaling_governor"),
+        governor=text(root / "sys/devices/system/cpu/cpu0/cpufreq/scaling_governor"),
         frequency_mhz=_frequency(root),
         temperature_c=_temperature(root),
         throttled=", ".join(throttling.now) if throttling else None,
@@ -99,25 +100,13 @@ def _vcgencmd(*words: str) -> str:
         return ""
 
 
-def _text(path: Path) -> str | None:
-    try:
-        return path.read_text(errors="replace").strip("\0\n ") or None
-    except OSError:
-        return None
-
-
 def _numbers(paths: Iterable[Path]) -> list[float]:
     found = []
     for path in paths:
-        text = _text(path) or ""
-        if text.removeprefix("-").isdigit():
-            found.append(float(text))
+        value = text(path) or ""
+        if value.removeprefix("-").isdigit():
+            found.append(float(value))
     return found
-
-
-def _fields(text: str | None, key: str) -> list[str]:
-    lines = (line.partition(":") for line in (text or "").splitlines())
-    return [value.strip() for name, _, value in lines if name.strip().lower() == key.lower()]
 
 
 def _version(package: str) -> str | None:
@@ -134,29 +123,15 @@ def _os() -> str:
         return platform.platform(terse=True)
 
 
-def _cpu() -> str:
-    info = _text(Path("/proc/cpuinfo"))
-    # x86 has "model name"; arm64 kernels name the board, if anything, in "Model" or the device tree.
-    board = _text(Path("/proc/device-tree/model"))
-    names = [*_fields(info, "model name"), *([board] if board else []), *_fields(info, "model")]
-    return names[0] if names else platform.processor() or platform.machine()
-
-
 def _simd() -> tuple[str, ...]:
-    info = _text(Path("/proc/cpuinfo"))
-    flags = {flag for key in ("flags", "features") for line in _fields(info, key) for flag in line.split()}
+    info = text(Path("/proc/cpuinfo"))
+    flags = {flag for key in ("flags", "features") for line in fields(info, key) for flag in line.split()}
     return tuple(name for name in SIMD if name in flags)
 
 
 def _max_mhz() -> float | None:
     kilohertz = _numbers(Path("/sys/devices/system/cpu").glob("cpu[0-9]*/cpufreq/cpuinfo_max_freq"))
     return round(max(kilohertz) / 1000) if kilohertz else None
-
-
-def _cores() -> int:
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def _memory() -> float | None:
@@ -175,7 +150,7 @@ def _load() -> float | None:
 
 def _ticks(root: Path) -> tuple[int, int] | None:
     """Ticks that all cores have spent, and those of them spent idle or waiting for a disk."""
-    first = (_text(root / "proc/stat") or "").partition("\n")[0].split()
+    first = (text(root / "proc/stat") or "").partition("\n")[0].split()
     if len(first) < 6 or first[0] != "cpu" or not all(field.isdigit() for field in first[1:]):
         return None
     ticks = [int(field) for field in first[1:9]]
@@ -198,13 +173,11 @@ def _frequency(root: Path) -> float | None:
     if clock := telemetry.pi_clock(_vcgencmd("measure_clock", "arm")):
         return clock
     megahertz = [
-        float(field)
-        for field in _fields(_text(root / "proc/cpuinfo"), "cpu MHz")
-        if field.replace(".", "", 1).isdigit()
+        float(field) for field in fields(text(root / "proc/cpuinfo"), "cpu MHz") if field.replace(".", "", 1).isdigit()
     ]
     return round(max(megahertz)) if megahertz else None
 
 
 def _temperature(root: Path) -> float | None:
-    zones = telemetry.zones(_text(path) or "" for path in (root / "sys/class/thermal").glob("thermal_zone*/temp"))
+    zones = telemetry.zones(text(path) or "" for path in (root / "sys/class/thermal").glob("thermal_zone*/temp"))
     return zones if zones is not None else telemetry.pi_temperature(_vcgencmd("measure_temp"))

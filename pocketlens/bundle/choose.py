@@ -10,7 +10,7 @@ from pocketlens.runtimes.adapter import RUNTIMES
 PREFERENCE = ("coreml", "litert", "onnxruntime", "openvino", "mil")
 """The runtimes, the one to try first in front. Core ML reaches the Neural Engine where there is one; LiteRT is the
 smallest to install and at home on phones and the Raspberry Pi; ``mil`` is slow and there to check."""
-_FLOAT = ("fp32", "fp16")
+FLOAT = ("fp32", "fp16")
 
 
 def choose(manifest: Manifest, runtime: str | None = None, identity: str | None = None) -> tuple[Artifact, str]:
@@ -53,7 +53,7 @@ def by_preference(manifest: Manifest, artifacts: Iterable[Artifact]) -> list[Art
 
     def key(artifact: Artifact) -> tuple[bool, int, bool, int, str]:
         size = manifest.io.sizes.index((artifact.height, artifact.width))
-        return artifact.verdict != "pass", size, artifact.precision not in _FLOAT, artifact.bytes, artifact.id
+        return artifact.verdict != "pass", size, artifact.precision not in FLOAT, artifact.bytes, artifact.id
 
     return sorted(artifacts, key=key)
 

@@ -68,6 +68,7 @@ class Draft:
         recipe: The text of the recipe.
         toolchain: The libraries that made the artifacts, as their package index names them, with their versions.
         licenses: Licence texts: file name in ``LICENSES/`` to text.
+        resize: How a picture of another size is made to fit.
         risks: What half precision may not hold.
         measurements: Documents: name without ``.json`` to text. They are outside the content and its hashes.
         report: Draws the report, an HTML page, from the finished manifest; outside the content too.
@@ -80,6 +81,7 @@ class Draft:
     recipe: str
     toolchain: Mapping[str, str]
     licenses: Mapping[str, str] = field(default_factory=dict)
+    resize: Literal["stretch", "fit", "crop", "tile"] = "stretch"
     risks: tuple[Risk, ...] = ()
     measurements: Mapping[str, str] = field(default_factory=dict, repr=False)
     report: Callable[[Manifest], str] | None = field(default=None, repr=False)

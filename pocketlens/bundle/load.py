@@ -1,22 +1,36 @@
 """``load``: from a bundle, or one artifact, to a session that plays it here."""
 
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from pocketlens.bundle.choose import choose
+from pocketlens.bundle.choose import choose, playable
+from pocketlens.bundle.fastest import fastest
 from pocketlens.bundle.manifest import Artifact
 from pocketlens.bundle.read import Bundle, open_bundle
 from pocketlens.errors import InputError
-from pocketlens.runtimes.adapter import RUNTIMES
-from pocketlens.runtimes.session import Session, open_artifact
+from pocketlens.runtimes.adapter import RUNTIMES, Options, Player, runtime_for
+from pocketlens.runtimes.fitting import RESIZES, Resize
+from pocketlens.runtimes.session import Session
 
 
 def load(
-    source: Path | str | Bundle, runtime: str | None = None, threads: int | None = None, artifact: str | None = None
+    source: Path | str | Bundle,
+    runtime: str | None = None,
+    threads: int | None = None,
+    artifact: str | None = None,
+    *,
+    delegate: str | None = None,
+    precision: str | None = None,
+    device: str | None = None,
+    resize: str | None = None,
+    measure: bool = True,
 ) -> Session:
     """Open a bundle, or one artifact, ready to take pictures.
 
-    From a bundle the first runtime of :data:`pocketlens.bundle.choose.PREFERENCE` that is usable here decides. Of the artifacts that it plays,
-    those that hold their gates come first, then those of the bundle's first size, then fp32 and fp16, then the smaller.
+    From a bundle the fastest artifact and runtime play that hold their gates: by the bundle's own measurements where they
+    were made on a machine like this one, else by a measurement of a second or two, made once and kept in the cache. See
+    :func:`pocketlens.bundle.choose.choose`; :meth:`~pocketlens.Session.explain` tells. If the bundle has the same artifact
+    in several sizes, a picture is played at the smallest that covers it.
 
     Example:
         >>> with load("wave.bundle") as session:
@@ -28,21 +42,29 @@ def load(
         runtime: Only this one: ``onnxruntime``, ``openvino``, ``litert``, ``coreml`` or ``mil``.
         threads: Number of threads, or None for the runtime's own choice.
         artifact: Only this one, by its id in the manifest.
+        delegate: What computes inside the runtime, for instance ``xnnpack``.
+        precision: What to compute in, where the runtime can choose: ``fp32``, ``fp16``, ``bf16`` or ``auto``.
+        device: ``cpu``, ``gpu``, ``npu`` or ``auto``.
+        resize: How a picture of another size is made to fit: ``stretch``, ``fit``, ``crop`` or ``tile``; None for what
+            the bundle says.
+        measure: Whether to measure where nothing else decides; without, the order of preference does.
 
     Raises:
         InputError: Nothing is there, it is damaged or altered, or it holds no such artifact.
         MissingError: Nothing in it can be played here; the message says why for each.
     """
+    options = Options(threads, delegate, precision, device)
     if isinstance(source, Bundle):
-        return _from_bundle(source, runtime, threads, artifact)
+        return _from_bundle(source, runtime, options, artifact, resize, measure)
     path = Path(source)
     if _is_artifact(path):
         if artifact is not None:
             raise InputError(f"{path} is one artifact, not a bundle", do="leave the artifact's id out")
-        return open_artifact(path, runtime, threads)
+        chosen = runtime_for(path, runtime)
+        return Session(chosen.open(path, options), chosen.name, path, resize=_policy(resize or "stretch"))
     bundle = open_bundle(path)
     try:
-        session = _from_bundle(bundle, runtime, threads, artifact)
+        session = _from_bundle(bundle, runtime, options, artifact, resize, measure)
     except BaseException:
         bundle.close()
         raise
@@ -54,14 +76,44 @@ def _is_artifact(path: Path) -> bool:
     return path.suffix in {suffix for runtime in RUNTIMES.values() for suffix in runtime.suffixes}
 
 
-def open_in(bundle: Bundle, artifact: Artifact, runtime: str, threads: int | None = None) -> Session:
+def open_in(
+    bundle: Bundle,
+    artifact: Artifact,
+    runtime: str,
+    options: Options | int | None = None,
+    *,
+    resize: str = "stretch",
+    why: Sequence[str] = (),
+    also: Sequence[Artifact] = (),
+) -> Session:
     """Open one artifact of a bundle in one runtime, after its hashes have been checked.
+
+    Args:
+        bundle: It.
+        artifact: The one to open now.
+        runtime: Its runtime.
+        options: How to play it; a number stands for the threads alone.
+        resize: How a picture of another size is made to fit.
+        why: What :meth:`~pocketlens.Session.explain` says of the choice.
+        also: The same in other sizes, opened when a picture needs them.
 
     Raises:
         InputError: The artifact is altered, cannot be loaded, or is not of the size that the manifest says.
         MissingError: The runtime cannot be used here.
     """
-    session = open_artifact(bundle.path_of(artifact), runtime, threads)
+
+    def opener(one: Artifact) -> Callable[[], Player]:
+        return lambda: RUNTIMES[runtime].open(bundle.path_of(one), options)
+
+    path = bundle.path_of(artifact)
+    session = Session(
+        RUNTIMES[runtime].open(path, options),
+        runtime,
+        path,
+        resize=_policy(resize),
+        why=why,
+        others={(one.height, one.width): opener(one) for one in also},
+    )
     if session.size != (artifact.height, artifact.width):
         session.close()
         expected = f"{artifact.height} x {artifact.width}"
@@ -72,6 +124,28 @@ def open_in(bundle: Bundle, artifact: Artifact, runtime: str, threads: int | Non
     return session
 
 
-def _from_bundle(bundle: Bundle, runtime: str | None, threads: int | None, identity: str | None) -> Session:
-    chosen, name = choose(bundle.manifest, runtime, identity)
-    return open_in(bundle, chosen, name, threads)
+def _from_bundle(
+    bundle: Bundle, runtime: str | None, options: Options, identity: str | None, resize: str | None, measure: bool
+) -> Session:
+    manifest = bundle.manifest
+    chosen, name, why = choose(manifest, runtime, identity), "", []
+    if runtime is None or identity is None:
+        found = fastest(bundle, runtime, identity, options, measure)
+        chosen, why = (found.artifact, found.runtime), list(found.why)
+    artifact, name = chosen
+    also = [
+        one
+        for one in manifest.artifacts
+        if identity is None
+        and (one.target, one.precision) == (artifact.target, artifact.precision)
+        and one.id != artifact.id
+        and name in playable(one)
+    ]
+    return open_in(bundle, artifact, name, options, resize=resize or manifest.io.resize, why=why, also=also)
+
+
+def _policy(resize: str) -> Resize:
+    for one in RESIZES:
+        if one == resize:
+            return one
+    raise InputError(f"there is no resize {resize!r}", do=f"choose from {', '.join(RESIZES)}")

@@ -79,7 +79,7 @@ class Io:
     range: tuple[float, float] = (0.0, 255.0)
     input: str = "image"
     output: str = "stylized"
-    resize: Literal["stretch"] = "stretch"
+    resize: Literal["stretch", "fit", "crop", "tile"] = "stretch"
 
 
 @dataclass(frozen=True)

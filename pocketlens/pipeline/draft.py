@@ -54,6 +54,7 @@ def draft_of(recipe: Recipe, text: str, licenses: dict[str, str], source: Genera
         recipe=text,
         toolchain=toolchain(),
         licenses=licenses,
+        resize=about.resize,
         risks=tuple(_risk(risk, *one.judges.pictures[0].shape[:2]) for one in made for risk in one.risks[:RISKS]),
     )
 

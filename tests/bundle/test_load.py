@@ -1,3 +1,4 @@
+import json
 import subprocess
 import sys
 import tempfile
@@ -8,13 +9,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from pocketlens import machine
+from pocketlens.bundle import fastest
 from pocketlens.bundle.choose import by_preference, choose
 from pocketlens.bundle.draft import Draft
 from pocketlens.bundle.load import load
 from pocketlens.bundle.read import open_bundle
 from pocketlens.bundle.write import write
+from pocketlens.converters import graph as hub
+from pocketlens.converters.ranges import Ranges
 from pocketlens.errors import InputError, MissingError
-from tests.bundle.conftest import SIZE
+from pocketlens.models.export import export
+from tests.bundle.conftest import SIZE, Tint
 from tests.generators import picture
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -48,7 +54,7 @@ def test_a_zip_is_unpacked_for_as_long_as_the_session_lives(
 
 
 def test_the_choice(bundle: Path) -> None:
-    with load(bundle) as session:
+    with load(bundle, measure=False) as session:
         assert (session.runtime, session.size) == ("onnxruntime", SIZE)
     with load(bundle, runtime="openvino") as session:
         assert session.runtime == "openvino"
@@ -89,7 +95,7 @@ def test_what_cannot_be_played_is_explained(full_draft: Draft, tmp_path: Path) -
 
 def test_runtimes_that_are_not_known_here_are_passed_over(bundle: Path, edit: Edit) -> None:
     edit(bundle, lambda data: data["artifacts"][0].update(runtimes=["future", "litert", "onnxruntime"]))
-    with load(bundle) as session:
+    with load(bundle, measure=False) as session:
         assert session.runtime == "onnxruntime"
 
 
@@ -124,7 +130,7 @@ import pocketlens
 from pocketlens.bundle import verify
 report = pocketlens.verify(sys.argv[1])
 assert report.verdict == "pass", report
-with pocketlens.load(sys.argv[1]) as session:
+with pocketlens.load(sys.argv[1], measure=False) as session:
     print(session.runtime)
 """
 
@@ -135,3 +141,58 @@ def test_reading_needs_nothing_that_only_builds(zipped: Path) -> None:
         [sys.executable, "-c", WITHOUT, zipped], cwd=ROOT, capture_output=True, text=True, check=False
     )
     assert (done.returncode, done.stdout) == (0, "onnxruntime\n"), done.stderr
+
+
+def test_the_choice_is_measured_once_and_explained(bundle: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fastest, "_SECONDS", 0.02)
+    with load(bundle, threads=1) as session:
+        told = session.explain()
+        assert "the fastest, measured here" in told
+        assert all(f"in {name}: " in told for name in ("onnxruntime", "openvino"))
+    monkeypatch.setattr(fastest, "_time", lambda *_: pytest.fail("it was measured again"))
+    with load(bundle, threads=1) as session:
+        assert session.explain() == told
+    with load(bundle, runtime="onnxruntime", measure=False) as session:
+        assert "the first in the order of preference" in session.explain() or "nothing else fits" in session.explain()
+
+
+@pytest.mark.parametrize("winner", ["onnxruntime", "openvino"])
+def test_the_bundles_own_measurements_decide_on_a_machine_like_theirs(bundle: Path, winner: str) -> None:
+    def subject(artifact: str, runtime: str) -> dict:
+        ms = 5.0 if runtime == winner else 9.0
+        return {"artifact": artifact, "runtime": runtime, "timing": {"rounds": [{"frame_ms": [ms, ms + 1, ms]}]}}
+
+    pairs = [("onnx-fp32-48x64", "onnxruntime"), ("onnx-fp32-48x64", "openvino"), ("openvino-fp32-48x64", "openvino")]
+    host = {"cpu": machine.cpu(), "cores": machine.cores()}
+    document = {"environment": {"host": host}, "subjects": [subject(*pair) for pair in pairs]}
+    (bundle / "measurements").mkdir(exist_ok=True)
+    (bundle / "measurements/here.json").write_text(json.dumps(document))
+    (bundle / "measurements/broken.json").write_text("{")
+    with load(bundle) as session:
+        assert session.runtime == winner
+        assert "in the bundle" in session.explain()
+    host["cpu"] = "another"
+    (bundle / "measurements/here.json").write_text(json.dumps(document))
+    with load(bundle, measure=False) as session:
+        assert session.runtime == "onnxruntime"
+        assert "order of preference" in session.explain()
+
+
+def test_several_sizes_in_one_bundle(draft: Draft, tmp_path: Path) -> None:
+    small, large = draft.artifacts[0], tmp_path / "large.onnx"
+    hub.save(export(Tint(), 96, 128, Ranges()), large)
+    golden = replace(draft.golden[0], picture=picture(96, 128), expected=picture(96, 128))
+    both = (small, replace(small, file=large, height=96, width=128))
+    write(replace(draft, artifacts=both, golden=(*draft.golden, golden), resize="fit"), tmp_path / "b")
+    with load(tmp_path / "b", "onnxruntime") as session:
+        assert session.sizes == (SIZE, (96, 128))
+        assert session.resize == "fit"
+        for size in (SIZE, (96, 128)):
+            with load(tmp_path / "b", "onnxruntime", artifact=f"onnx-fp32-{size[0]}x{size[1]}") as alone:
+                assert np.array_equal(session(picture(*size)), alone(picture(*size)))
+        assert session(picture(70, 70)).shape == (70, 70, 3)
+        assert session(picture(300, 200)).shape == (300, 200, 3)
+    with load(tmp_path / "b", resize="tile") as session:
+        assert session.resize == "tile"
+    with pytest.raises(InputError, match="no resize 'squeeze'"):
+        load(tmp_path / "b", resize="squeeze")

@@ -1,0 +1,177 @@
+"""What ``session(image)`` costs over the bare runtime, and beside a loop written by hand; memory; streamed video.
+
+    make bench-shim BUNDLE=demo/cartoon.bundle
+
+Everything that is compared takes turns in one process, a few frames each. *Bare* is the runtime's call alone on tensors
+that are ready. *By hand* is what its documentation shows: uint8 picture to tensor, call, tensor to uint8 picture.
+"""
+
+import argparse
+import gc
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+import pocketlens
+from pocketlens.cli import output
+from pocketlens.pipeline.pictures import SHIPPED
+from pocketlens.runtimes.session import Session, open_artifact
+
+Frame = Callable[[], object]
+ALLOWED_MS, ALLOWED_SHARE = 0.3, 0.05
+
+
+def litert(path: Path, image: np.ndarray, threads: int) -> tuple[Frame, Frame]:
+    from ai_edge_litert.interpreter import Interpreter
+
+    interpreter = Interpreter(model_path=str(path), num_threads=threads)
+    interpreter.allocate_tensors()
+    given, taken = interpreter.get_input_details()[0]["index"], interpreter.get_output_details()[0]["index"]
+
+    def by_hand() -> np.ndarray:
+        interpreter.set_tensor(given, image[None].astype(np.float32))
+        interpreter.invoke()
+        return np.clip(np.round(interpreter.get_tensor(taken)[0]), 0, 255).astype(np.uint8)
+
+    by_hand()
+    return interpreter.invoke, by_hand
+
+
+def onnxruntime(path: Path, image: np.ndarray, threads: int) -> tuple[Frame, Frame]:
+    import onnxruntime as ort
+
+    settings = ort.SessionOptions()
+    settings.intra_op_num_threads = threads
+    session = ort.InferenceSession(str(path), settings, providers=["CPUExecutionProvider"])
+    name = session.get_inputs()[0].name
+    ready = {name: np.ascontiguousarray(image.transpose(2, 0, 1)[None].astype(np.float32))}
+
+    def by_hand() -> np.ndarray:
+        tensor = np.ascontiguousarray(image.transpose(2, 0, 1)[None].astype(np.float32))
+        return np.clip(np.round(session.run(None, {name: tensor})[0][0]), 0, 255).astype(np.uint8).transpose(1, 2, 0)
+
+    return lambda: session.run(None, ready), by_hand
+
+
+def openvino(path: Path, image: np.ndarray, threads: int) -> tuple[Frame, Frame]:
+    import openvino as ov
+
+    settings = {"INFERENCE_PRECISION_HINT": "f32", "PERFORMANCE_HINT": "LATENCY", "INFERENCE_NUM_THREADS": threads}
+    compiled = ov.Core().compile_model(path, "CPU", settings)
+    request = compiled.create_infer_request()
+
+    def by_hand() -> np.ndarray:
+        tensor = np.ascontiguousarray(image.transpose(2, 0, 1)[None].astype(np.float32))
+        return np.clip(np.round(compiled([tensor])[0][0]), 0, 255).astype(np.uint8).transpose(1, 2, 0)
+
+    by_hand()
+    request.infer([np.ascontiguousarray(image.transpose(2, 0, 1)[None].astype(np.float32))])
+    return request.infer, by_hand
+
+
+HANDS = {"litert": litert, "onnxruntime": onnxruntime, "openvino": openvino}
+
+
+def in_turns(frames: dict[str, Frame], seconds: float) -> dict[str, float]:
+    """The median of each, in ms."""
+    took: dict[str, list[float]] = {name: [] for name in frames}
+    end = time.perf_counter() + seconds
+    while time.perf_counter() < end:
+        for name, frame in frames.items():
+            frame()  # not counted: the frame before it was another's
+            for _ in range(3):
+                start = time.perf_counter()
+                frame()
+                took[name].append(1000 * (time.perf_counter() - start))
+    return {name: float(np.median(times)) for name, times in took.items()}
+
+
+def resident_mb() -> float:
+    fields = Path("/proc/self/statm").read_text().split()
+    return int(fields[1]) * 4096 / 1e6
+
+
+def growth(session: Session, frames: int) -> tuple[float, float]:
+    """Resident memory in MB after the first tenth of the frames, and after all of them."""
+    image = np.random.default_rng(0).integers(0, 256, (*session.size, 3), dtype=np.uint8)
+    before = 0.0
+    for i in range(frames):
+        session(image)
+        if i == frames // 10:
+            gc.collect()
+            before = resident_mb()
+    return before, resident_mb()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("bundle", nargs="?", type=Path)
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--seconds", type=float, default=8.0)
+    parser.add_argument("--frames", type=int, default=20_000)
+    parser.add_argument("--only", choices=("overhead", "memory", "video"))
+    asked = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        bundle = asked.bundle or Path(folder) / "cartoon.bundle"
+        if not bundle.exists():
+            pocketlens.build(SHIPPED.parent / "cartoon.toml", bundle, bench=False)
+        if asked.only in (None, "overhead"):
+            overhead(bundle, asked.threads, asked.seconds)
+        if asked.only in (None, "memory"):
+            memory(Path(folder), asked.frames)
+        if asked.only in (None, "video"):
+            from benchmarks.shim_video import video
+
+            video(bundle, Path(folder))
+
+
+def overhead(bundle: Path, threads: int, seconds: float) -> None:
+    rows = []
+    opened = pocketlens.open_bundle(bundle)
+    for runtime, hand in HANDS.items():
+        target = {"litert": "tflite", "onnxruntime": "onnx"}.get(runtime, runtime)
+        artifact = next(a for a in opened.manifest.artifacts if (a.target, a.precision) == (target, "fp32"))
+        path = opened.path_of(artifact)
+        image = np.random.default_rng(0).integers(0, 256, (artifact.height, artifact.width, 3), dtype=np.uint8)
+        # One after the other: two thread pools in one process would disturb each other.
+        with open_artifact(path, runtime, threads) as session:
+            painted = session(image)
+            bare = session._loaded[session.size]._player.run  # on what the frame before has left in the tensors
+            ours = in_turns({"bare": bare, "session": lambda s=session, i=image: s(i)}, seconds / 2)
+        bare, by_hand = hand(path, image, threads)
+        assert np.abs(painted.astype(int) - by_hand()).max() <= 1
+        hands = in_turns({"bare": bare, "by hand": by_hand}, seconds / 2)
+        del bare, by_hand
+        over, other = ours["session"] - ours["bare"], hands["by hand"] - hands["bare"]
+        holds = over <= max(ALLOWED_MS, ALLOWED_SHARE * ours["bare"])
+        shown = [f"{one:.2f}" for one in (ours["bare"], over, hands["bare"], other)]
+        rows.append([runtime, *shown, f"{100 * over / ours['bare']:.1f}", "pass" if holds else "fail"])
+    columns = ["runtime", "bare ms", "session adds", "bare ms, by hand", "by hand adds", "%", "5 % or 0.3 ms"]
+    output.table(columns, rows, title=f"one frame, {threads} threads, median")
+
+
+def memory(folder: Path, frames: int) -> None:
+    import torch
+
+    from pocketlens.converters import emitter
+    from pocketlens.converters import graph as hub
+    from tests.generators import small_graph
+
+    del torch
+    rows = []
+    hub.save(small_graph(64, 64), folder / "small.onnx")
+    emitter.emitter("tflite").emit(small_graph(64, 64), "fp32", {}, folder / "small.tflite")
+    for runtime, name in (("litert", "small.tflite"), ("onnxruntime", "small.onnx"), ("openvino", "small.onnx")):
+        with open_artifact(folder / name, runtime, 1) as session:
+            before, after = growth(session, frames)
+        rows.append([runtime, f"{before:.1f}", f"{after:.1f}", "pass" if after <= 1.01 * before else "fail"])
+    output.table(
+        ["runtime", "MB after a tenth", "MB after all", "flat within 1 %"], rows, title=f"{frames:,} frames of 64 x 64"
+    )
+
+
+if __name__ == "__main__":
+    main()

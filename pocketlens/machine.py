@@ -1,0 +1,35 @@
+"""What kind of machine this is, as far as the speed of an artifact goes."""
+
+import os
+import platform
+from pathlib import Path
+
+
+def cpu() -> str:
+    """The processor's name, or the board's where the processor has none."""
+    info = text(Path("/proc/cpuinfo"))
+    # x86 has "model name"; arm64 kernels name the board, if anything, in "Model" or the device tree.
+    board = text(Path("/proc/device-tree/model"))
+    names = [*fields(info, "model name"), *([board] if board else []), *fields(info, "model")]
+    return names[0] if names else platform.processor() or platform.machine()
+
+
+def cores() -> int:
+    """How many cores this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def text(path: Path) -> str | None:
+    """What a file of the system says, or None."""
+    try:
+        return path.read_text(errors="replace").strip("\0\n ") or None
+    except OSError:
+        return None
+
+
+def fields(content: str | None, key: str) -> list[str]:
+    """The values after ``key:`` in a text such as ``/proc/cpuinfo``."""
+    lines = (line.partition(":") for line in (content or "").splitlines())
+    return [value.strip() for name, _, value in lines if name.strip().lower() == key.lower()]

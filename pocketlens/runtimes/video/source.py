@@ -1,0 +1,153 @@
+"""Where frames come from: a file, whose every frame counts, or a live source, whose newest frame counts."""
+
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pocketlens.errors import InputError, MissingError
+from pocketlens.images import Picture
+from pocketlens.runtimes.video.library import pyav
+
+_HD = 720
+"""From this height on, a clip that does not say its colour matrix is taken for BT.709, below for BT.601."""
+_BT709, _BT601, _UNSPECIFIED = 1, 5, 2
+_FULL = 2
+
+
+@dataclass(frozen=True)
+class Colour:
+    """How a clip's YUV is meant, in FFmpeg's numbers."""
+
+    matrix: int
+    full: bool
+
+
+@dataclass(frozen=True, eq=False)
+class Frame:
+    """A decoded frame, upright.
+
+    Attributes:
+        picture: ``uint8 [H, W, 3]``, RGB.
+        pts: When it is shown, in units of ``time_base``.
+        time_base: In seconds.
+        duration: For how long, in the same units; 0 if the clip does not say.
+    """
+
+    picture: Picture
+    pts: int
+    time_base: Fraction
+    duration: int = 0
+
+
+class Source:
+    """An opened clip or camera.
+
+    Args:
+        name: A path, or what FFmpeg calls the device.
+        kind: FFmpeg's name of the device's kind, or empty for a file.
+        live: Whether frames that come too fast are left out.
+
+    Attributes:
+        size: Height and width of the upright picture.
+        frames: How many there are, as the file says; 0 if it does not.
+        colour: Of its pixels.
+
+    Raises:
+        InputError: It cannot be opened, or has no picture.
+        MissingError: PyAV is not installed, or has no such kind of device.
+    """
+
+    def __init__(self, name: str, kind: str = "", *, live: bool = False, options: dict[str, str] | None = None) -> None:
+        av = pyav()
+        self.name, self.live, self._paced = name, live, live and kind == "lavfi"
+        try:
+            self.container: Any = av.open(name, format=kind or None, options=options or {})
+        except (av.FFmpegError, OSError, ValueError) as error:
+            raise InputError(f"{name} cannot be opened as video: {error}", do="give a video file") from error
+        if not self.container.streams.video:
+            self.container.close()
+            raise InputError(f"{name} has no picture", do="give a video file")
+        self.stream = self.container.streams.video[0]
+        self.stream.thread_type = "AUTO" if not live else "SLICE"
+        self.audio = next(iter(self.container.streams.audio), None)
+        context = self.stream.codec_context
+        self.frames: int = self.stream.frames
+        self.rate: Fraction = self.stream.average_rate or Fraction(30)
+        matrix = int(getattr(context, "colorspace", _UNSPECIFIED) or _UNSPECIFIED)
+        if matrix not in (_BT709, _BT601, 6, 9):
+            matrix = _BT709 if context.height >= _HD else _BT601
+        self.colour = Colour(matrix, int(context.color_range or 0) == _FULL or str(context.pix_fmt).startswith("yuvj"))
+
+    def __iter__(self) -> Iterator[Any]:
+        """Frames as :class:`Frame`, and packets of the sound as PyAV has them, in the order of the file."""
+        av = pyav()
+        streams = [self.stream] + ([self.audio] if self.audio is not None and not self.live else [])
+        began, last = time.monotonic(), -1
+        try:
+            for packet in self.container.demux(*streams):
+                if packet.stream is not self.stream:
+                    if packet.dts is not None:
+                        yield packet
+                    continue
+                for decoded in packet.decode():
+                    frame = self._frame(decoded, last)
+                    last = frame.pts
+                    if self._paced:
+                        time.sleep(max(0.0, began + float(frame.pts * frame.time_base) - time.monotonic()))
+                    yield frame
+        except av.FFmpegError as error:
+            raise InputError(f"{self.name} is damaged: {error}", do="check that the file is whole") from error
+
+    def _frame(self, decoded: Any, last: int) -> Frame:
+        base = decoded.time_base or self.stream.time_base
+        pts = decoded.pts if decoded.pts is not None and decoded.pts > last else last + 1
+        rgb = decoded.reformat(
+            format="rgb24",
+            src_colorspace=self.colour.matrix,
+            src_color_range=2 if self.colour.full else 1,
+            dst_color_range=2,
+        ).to_ndarray()
+        turns = round((decoded.rotation or 0) / 90) % 4
+        picture = np.ascontiguousarray(np.rot90(rgb, turns)) if turns else rgb
+        return Frame(picture, int(pts), Fraction(base), int(decoded.duration or 0))
+
+    def close(self) -> None:
+        """Close it; closing twice is fine."""
+        self.container.close()
+
+
+def open_file(path: Path) -> Source:
+    """A video file. See :class:`Source`."""
+    if not path.is_file():
+        raise InputError(f"{path} does not exist", do="check the path")
+    return Source(str(path))
+
+
+def open_camera(name: str) -> Source:
+    """A camera by its number, or anything live as ``KIND:NAME`` in FFmpeg's words, for instance ``lavfi:testsrc2``.
+
+    Raises:
+        InputError: It is not there.
+        MissingError: The installed PyAV has no way to that kind of device.
+    """
+    av = pyav()
+    kind, _, rest = name.partition(":")
+    options = {}
+    if name.isdigit():
+        kind, rest = {
+            "darwin": ("avfoundation", name),
+            "win32": ("dshow", f"video={name}"),
+        }.get(sys.platform, ("v4l2", f"/dev/video{name}"))
+        options = {"framerate": "30"}
+    if kind not in av.formats_available:
+        raise MissingError(
+            f"the installed PyAV {av.__version__} cannot open {kind} devices",
+            do="build it against the system's FFmpeg: pip install --no-binary av av (needs libavdevice-dev)",
+        )
+    return Source(rest, kind, live=True, options=options)

@@ -1,0 +1,283 @@
+"""From a source through a session to a file or a screen."""
+
+import contextlib
+import queue
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+
+from pocketlens.errors import InputError
+from pocketlens.files import whole
+from pocketlens.images import Picture
+from pocketlens.runtimes.video.sink import Sink
+from pocketlens.runtimes.video.smooth import Smooth
+from pocketlens.runtimes.video.source import Frame, Source
+
+_QUEUE = 4
+_END = object()
+_RECENT = 120
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Where a stream stands.
+
+    Attributes:
+        done: Frames that were stylized.
+        total: How many there are; 0 if nobody knows.
+        fps: Frames a second over the last few.
+        p95_ms: 95 % of the last frames took at most this, through the session alone.
+        dropped: Frames of a live source that were left out to keep up.
+    """
+
+    done: int
+    total: int
+    fps: float
+    p95_ms: float
+    dropped: int
+
+
+@dataclass(frozen=True)
+class Streamed:
+    """What was done.
+
+    Attributes:
+        frames: Frames written or shown.
+        dropped: Frames of a live source that were left out.
+        seconds: How long it took.
+        fps: Frames a second, all in all.
+        p95_ms: 95 % of the last frames took at most this, through the session alone.
+        stopped: Whether it was interrupted; what was done until then is in the file.
+    """
+
+    frames: int
+    dropped: int
+    seconds: float
+    fps: float
+    p95_ms: float
+    stopped: bool
+
+
+class Screen(Protocol):
+    """Somewhere to show frames; called from the main thread."""
+
+    def show(self, picture: Picture) -> bool:
+        """Show a frame; False once the user has closed it."""
+        ...
+
+
+class _Belt:
+    """A short queue between two threads that both end when either stops."""
+
+    def __init__(self, stop: threading.Event, length: int = _QUEUE) -> None:
+        self._queue: queue.Queue[Any] = queue.Queue(length)
+        self._stop = stop
+
+    def put(self, item: Any) -> bool:
+        while not self._stop.is_set():
+            try:
+                self._queue.put(item, timeout=0.05)
+            except queue.Full:
+                continue
+            return True
+        return False
+
+    def put_newest(self, item: Any) -> int:
+        """Without waiting: what lies there makes room. How many were thrown away."""
+        dropped = 0
+        while True:
+            try:
+                self._queue.put_nowait(item)
+            except queue.Full:
+                try:
+                    self._queue.get_nowait()
+                    dropped += 1
+                except queue.Empty:
+                    pass
+            else:
+                return dropped
+
+    def get(self) -> Any:
+        while True:
+            try:
+                return self._queue.get(timeout=0.05)
+            except queue.Empty:
+                if self._stop.is_set():
+                    return _END
+
+
+class _Stream:
+    def __init__(self, source: Source, session: Callable[[Picture], Picture], smooth: Smooth | None) -> None:
+        self.source, self.session, self.smooth = source, session, smooth
+        self.stop, self.failed = threading.Event(), threading.Event()
+        self.decoded = _Belt(self.stop, 1 if source.live else _QUEUE)
+        self.stylized = _Belt(self.failed)
+        self.error: BaseException | None = None
+        self.dropped = self.done = self.written = 0
+        self.took: deque[float] = deque(maxlen=_RECENT)
+        self.times: deque[float] = deque(maxlen=_RECENT)
+
+    def guarded(self, work: Callable[[], None]) -> threading.Thread:
+        def run() -> None:
+            try:
+                work()
+            # Whatever goes wrong in a thread is raised again by the caller's.
+            except BaseException as error:  # noqa: BLE001
+                self.error = self.error or error
+                self.failed.set()
+                self.stop.set()
+
+        thread = threading.Thread(target=run, name=f"pocketlens {work.__name__}", daemon=True)
+        thread.start()
+        return thread
+
+    def decode(self) -> None:
+        for item in self.source:
+            if self.stop.is_set():
+                break
+            if self.source.live:
+                self.dropped += self.decoded.put_newest(item)
+            elif not self.decoded.put(item):
+                break
+        self.decoded.put(_END)
+
+    def infer(self) -> None:
+        while (item := self.decoded.get()) is not _END:
+            if isinstance(item, Frame):
+                start = time.perf_counter()
+                picture = self.session(item.picture)
+                if self.smooth is not None:
+                    picture = self.smooth(item.picture, picture)
+                self.took.append(1000 * (time.perf_counter() - start))
+                self.times.append(time.perf_counter())
+                self.done += 1
+                item = Frame(picture, item.pts, item.time_base, item.duration)
+            if not self.stylized.put(item):
+                break
+        self.stylized.put(_END)
+
+    def progress(self) -> Progress:
+        times = list(self.times)
+        span = times[-1] - times[0] if len(times) > 1 else 0.0
+        return Progress(self.done, self.source.frames, (len(times) - 1) / span if span else 0.0, self.p95, self.dropped)
+
+    @property
+    def p95(self) -> float:
+        return float(np.percentile(list(self.took), 95)) if self.took else 0.0
+
+
+def stylize(
+    session: Callable[[Picture], Picture],
+    source: Source,
+    target: Path | None = None,
+    *,
+    screen: Screen | None = None,
+    smooth: float = 0.0,
+    progress: Callable[[Progress], None] | None = None,
+    most_frames: int | None = None,
+) -> Streamed:
+    """Stylize a clip or a camera's pictures into a file, onto a screen, or both.
+
+    Decoding, stylizing and encoding run at the same time. Of a file every frame is stylized; of a live source those that
+    come while the filter is busy are left out. Ctrl-C ends it: the file is finished and kept.
+
+    Args:
+        session: What stylizes, ``uint8 [H, W, 3]`` in and out; a :class:`~pocketlens.Session` or any function.
+        source: From :func:`~pocketlens.runtimes.video.source.open_file` or ``open_camera``; it is closed at the end.
+        target: ``.mp4``, ``.mov`` or ``.mkv``; the sound of a file is copied.
+        screen: Where to show frames.
+        smooth: 0..1, against flicker; see :class:`~pocketlens.runtimes.video.smooth.Smooth`.
+        progress: Told where it stands, a few times a second.
+        most_frames: Stop after so many.
+
+    Raises:
+        InputError: The source is damaged, the target cannot be written, or there was no frame at all.
+    """
+    if target is None and screen is None:
+        raise InputError("there is nowhere for the frames to go", do="give a file or a screen")
+    if not 0 <= smooth < 1:
+        raise InputError(f"smooth is {smooth}, expected 0 to below 1", do="0.7 is a good strength")
+    stream = _Stream(source, session, Smooth(smooth) if smooth else None)
+    start = time.perf_counter()
+    try:
+        if target is None:
+            stopped = _run(stream, None, screen, progress, most_frames)
+        else:
+            with whole(target) as part:
+                stopped = _run(stream, Sink(part, source), screen, progress, most_frames)
+    finally:
+        source.close()
+    seconds = time.perf_counter() - start
+    return Streamed(stream.written, stream.dropped, seconds, stream.written / seconds, stream.p95, stopped)
+
+
+def _run(
+    stream: _Stream,
+    sink: Sink | None,
+    screen: Screen | None,
+    progress: Callable[[Progress], None] | None,
+    most: int | None,
+) -> bool:
+    shown: queue.Queue[Any] = queue.Queue(1)
+
+    def encode() -> None:
+        while (item := stream.stylized.get()) is not _END:
+            if most is not None and stream.written >= most:
+                stream.stop.set()  # what is still on its way is let go
+                continue
+            if not isinstance(item, Frame):
+                if sink is not None:
+                    sink.copy(item)
+                continue
+            if sink is not None:
+                sink.write(item.picture, item.pts, item.time_base, item.duration)
+            if screen is not None:
+                _replace(shown, item.picture)
+            stream.written += 1
+
+    threads = [stream.guarded(work) for work in (stream.decode, stream.infer, encode)]
+    stopped, told = False, 0.0
+    try:
+        while threads[-1].is_alive():
+            if screen is None:
+                threads[-1].join(0.05)
+            elif (picture := _newest(shown)) is not None and not screen.show(picture):
+                break
+            if progress is not None and time.monotonic() - told > 0.2:
+                told = time.monotonic()
+                progress(stream.progress())
+    except KeyboardInterrupt:
+        stopped = True
+    stream.stop.set()  # no more is decoded; what is on its way is finished
+    for thread in threads[1:]:
+        thread.join()
+    threads[0].join(1.0)  # a camera may be waiting for its next picture
+    if sink is not None:
+        sink.close()
+    if stream.error is not None:
+        raise stream.error
+    if not stream.written:
+        raise InputError(f"{stream.source.name} gave no frame", do="check that it plays")
+    if progress is not None:
+        progress(stream.progress())
+    return stopped
+
+
+def _replace(shown: "queue.Queue[Any]", picture: Picture) -> None:
+    with contextlib.suppress(queue.Empty):
+        shown.get_nowait()
+    shown.put(picture)
+
+
+def _newest(shown: "queue.Queue[Any]") -> Picture | None:
+    try:
+        found: Picture = shown.get(timeout=0.05)
+    except queue.Empty:
+        return None
+    return found

@@ -1,0 +1,221 @@
+"""Clips made here, with sound, rotation, uneven times and full range, go through the stream and come out right."""
+
+import _thread
+import itertools
+import threading
+import time
+from collections.abc import Callable
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pocketlens.errors import InputError, MissingError
+from pocketlens.images import Picture
+from pocketlens.quality import psnr
+from pocketlens.runtimes.video import Progress, stylize
+from pocketlens.runtimes.video.smooth import Smooth
+from pocketlens.runtimes.video.source import Frame, open_camera, open_file
+from pocketlens.runtimes.video.window import Window
+from tests.generators import picture
+
+av = pytest.importorskip("av", reason="pip install 'pocketlens[video]'")
+EVEN = [512 * i for i in range(12)]
+SCENE = picture(96, 128)
+
+
+def _scene(i: int) -> Picture:
+    image = SCENE // 4 * 3
+    image[20:40, 4 * i : 4 * i + 20] = (250, 20, 20)
+    return image
+
+
+@pytest.fixture
+def clip(tmp_path: Path) -> Callable[..., Path]:
+    def make(times: list[int] = EVEN, *, sound: bool = False, full: bool = False, turn: int = 0) -> Path:
+        path = tmp_path / "in.mp4"
+        with av.open(str(path), "w") as out:
+            video = out.add_stream("libx264", rate=24, options={"crf": "4"})
+            video.height, video.width, video.pix_fmt = 96, 128, "yuv420p"
+            video.codec_context.time_base = Fraction(1, 12288)
+            video.codec_context.color_range = 2 if full else 1
+            video.codec_context.colorspace = 1 if full else 5
+            tone = out.add_stream("aac", rate=44100) if sound else None
+            for i, pts in enumerate(times):
+                frame = av.VideoFrame.from_ndarray(_scene(i), format="rgb24").reformat(
+                    format="yuv420p",
+                    src_color_range=2,
+                    dst_color_range=2 if full else 1,
+                    dst_colorspace=1 if full else 5,
+                )
+                frame.pts, frame.time_base = pts, Fraction(1, 12288)
+                out.mux(video.encode(frame))
+            out.mux(video.encode())
+            for i in range(20 if tone else 0):
+                wave = (np.sin(np.arange(1024) / 20)[None] * 0.3).astype(np.float32)
+                heard = av.AudioFrame.from_ndarray(np.repeat(wave, 2, 0), format="fltp", layout="stereo")
+                heard.rate, heard.pts = 44100, 1024 * i
+                out.mux(tone.encode(heard))
+            if tone:
+                out.mux(tone.encode())
+        if turn:
+            _turn(path, turn)
+        return path
+
+    return make
+
+
+def _turn(path: Path, degrees: int) -> None:
+    """Write the rotation into the track's matrix, where phones put it."""
+    data = bytearray(path.read_bytes())
+    at = data.index(b"tkhd") + 4 + 40  # version, flags, times, id, duration, layer, volume
+    one = {90: (0, 1, -1, 0), 180: (-1, 0, 0, -1), 270: (0, -1, 1, 0)}[degrees]
+    for slot, value in zip((0, 1, 3, 4), one, strict=True):
+        data[at + 4 * slot : at + 4 * slot + 4] = (value * 65536 & 0xFFFFFFFF).to_bytes(4, "big")
+    path.write_bytes(data)
+
+
+def _frames(path: Path) -> list[Frame]:
+    source = open_file(path)
+    found = [item for item in source if isinstance(item, Frame)]
+    source.close()
+    return found
+
+
+def _sound(path: Path) -> list[bytes]:
+    with av.open(str(path)) as opened:
+        return [bytes(packet) for packet in opened.demux(opened.streams.audio[0]) if packet.size]
+
+
+def _seconds(frames: list[Frame]) -> list[float]:
+    return [float(frame.pts * frame.time_base) for frame in frames]
+
+
+def same(image: Picture) -> Picture:
+    return image
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
+@pytest.mark.parametrize("times", [EVEN, [0, 512, 600, 2000, 2048, 9000, 9001, 20000]])
+def test_count_and_times(clip: Callable[..., Path], tmp_path: Path, times: list[int], suffix: str) -> None:
+    done = stylize(same, open_file(clip(times)), tmp_path / f"out{suffix}")
+    given, made = _frames(tmp_path / "in.mp4"), _frames(tmp_path / f"out{suffix}")
+    assert len(made) == len(given) == len(times) == done.frames
+    assert done.dropped == 0
+    assert not done.stopped
+    assert _seconds(made) == pytest.approx(_seconds(given), abs=0.0006)  # .mkv counts milliseconds
+    assert min(psnr(a.picture, b.picture) for a, b in zip(given, made, strict=True)) > 30
+
+
+@pytest.mark.parametrize("full", [False, True])
+def test_range_and_matrix(clip: Callable[..., Path], tmp_path: Path, full: bool) -> None:
+    stylize(same, open_file(clip(full=full)), tmp_path / "out.mp4")
+    with av.open(str(tmp_path / "out.mp4")) as made:
+        context = made.streams.video[0].codec_context
+        assert (int(context.color_range), int(context.colorspace)) == ((2, 1) if full else (1, 5))
+    for frames in (_frames(tmp_path / "in.mp4"), _frames(tmp_path / "out.mp4")):
+        for part in (np.s_[:], np.s_[22:38, 4:16]):  # all of it, and the red box
+            found, meant = (one[part].mean((0, 1)) for one in (frames[0].picture, _scene(0)))
+            assert abs(found - meant).max() < 8  # a wrong matrix or range is off by more
+
+
+def test_the_sound_is_the_same_bytes(clip: Callable[..., Path], tmp_path: Path) -> None:
+    stylize(same, open_file(clip(sound=True)), tmp_path / "out.mp4")
+    assert _sound(tmp_path / "out.mp4") == _sound(tmp_path / "in.mp4")
+    assert len(_sound(tmp_path / "in.mp4")) >= 20
+
+
+@pytest.mark.parametrize("turn", [90, 180, 270])
+def test_what_a_phone_turned(clip: Callable[..., Path], tmp_path: Path, turn: int) -> None:
+    upright = np.rot90(_scene(0), -turn // 90)
+    seen: list[Picture] = []
+    stylize(lambda image: (seen.append(image), image)[1], open_file(clip(turn=turn)), tmp_path / "out.mp4")
+    assert abs(seen[0].astype(int) - upright).mean() < 4
+    assert _frames(tmp_path / "out.mp4")[0].picture.shape == upright.shape
+
+
+def test_an_interrupted_stream_is_finished_and_kept(clip: Callable[..., Path], tmp_path: Path) -> None:
+    path = clip([512 * i for i in range(300)])
+
+    def slow(image: Picture) -> Picture:
+        time.sleep(0.02)
+        return image
+
+    threading.Timer(0.6, _thread.interrupt_main).start()
+    done = stylize(slow, open_file(path), tmp_path / "out.mp4")
+    assert done.stopped
+    assert 0 < done.frames < 300
+    assert len(_frames(tmp_path / "out.mp4")) == done.frames
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["in.mp4", "out.mp4"]
+
+
+def test_a_filter_that_fails_leaves_no_file(clip: Callable[..., Path], tmp_path: Path) -> None:
+    def fails(image: Picture) -> Picture:
+        raise InputError("no")
+
+    with pytest.raises(InputError, match="no"):
+        stylize(fails, open_file(clip()), tmp_path / "out.mp4")
+    assert not (tmp_path / "out.mp4").exists()
+
+
+def test_a_live_source_drops_what_comes_too_fast(tmp_path: Path) -> None:
+    def slow(image: Picture) -> Picture:
+        time.sleep(0.1)
+        return image
+
+    told: list[Progress] = []
+    source = open_camera("lavfi:testsrc2=size=64x48:rate=50:duration=1")
+    done = stylize(slow, source, tmp_path / "out.mp4", progress=told.append)
+    assert done.dropped > 20
+    assert done.frames + done.dropped == 50
+    assert told[-1].dropped == done.dropped
+    assert told[-1].p95_ms >= 100
+
+
+def test_as_many_frames_as_asked_for(clip: Callable[..., Path], tmp_path: Path) -> None:
+    shown: list[Picture] = []
+
+    class Screen:
+        def show(self, image: Picture) -> bool:
+            shown.append(image)
+            return True
+
+    assert stylize(same, open_file(clip()), screen=Screen(), most_frames=5).frames == 5
+    assert shown[-1].shape == (96, 128, 3)
+
+
+def test_wrong_sources_and_targets(clip: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "x.mp4").write_bytes(b"no video" * 100)
+    with pytest.raises(InputError, match="cannot be opened as video"):
+        open_file(tmp_path / "x.mp4")
+    with pytest.raises(InputError, match="does not exist"):
+        open_file(tmp_path / "y.mp4")
+    with pytest.raises(InputError, match="video format"):
+        stylize(same, open_file(clip()), tmp_path / "out.txt")
+    with pytest.raises(MissingError, match="cannot open nothing devices"):
+        open_camera("nothing:here")
+    monkeypatch.delenv("DISPLAY", raising=False)
+    with pytest.raises(MissingError, match="display"):
+        Window("x")
+
+
+def test_smoothing_calms_what_stands_still_and_leaves_what_moves() -> None:
+    rng = np.random.default_rng(0)
+    smooth = Smooth(0.7)
+    raw, calm = [], []
+    for i in range(10):
+        scene = _scene(i)
+        stylized = np.clip(scene.astype(int) + rng.normal(0, 12, scene.shape), 0, 255).astype(np.uint8)
+        made = smooth(scene, stylized)
+        raw.append(stylized.astype(int))
+        calm.append(made.astype(int))
+    still = np.s_[50:]
+    flicker = [np.abs(b[still] - a[still]).mean() for a, b in itertools.pairwise(raw[3:])]
+    calmed = [np.abs(b[still] - a[still]).mean() for a, b in itertools.pairwise(calm[3:])]
+    assert np.mean(calmed) < 0.5 * np.mean(flicker)
+    edge = [
+        np.abs(c[22:38, 4 * i + 16 : 4 * i + 20] - r[22:38, 4 * i + 16 : 4 * i + 20]).mean()
+        for i, (c, r) in enumerate(zip(calm, raw, strict=True))
+    ]
+    assert max(edge) < 4  # what has just come into view is not mixed with what was there before
