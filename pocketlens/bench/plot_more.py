@@ -97,9 +97,11 @@ def over_time(document: Document, limit_ms: float | None, width: int, descriptio
     heat = [(m.at_s, m.snapshot.temperature_c) for m in document.environment.during if m.snapshot.temperature_c]
     if heat:
         beside = axes.twinx()
+        axes.patch.set_visible(False)
+        beside.patch.set_visible(False)
         beside.plot([t for t, _ in heat], [c for _, c in heat], color=MUTED, linewidth=1)
-        beside.set_ylabel("temperature in °C (thin line)", color=MUTED)
-        beside.tick_params(colors=MUTED)
+        beside.set_ylabel("temperature in °C (thin line)", color=MUTED, fontsize=12)
+        beside.tick_params(colors=MUTED, labelsize=12)
         for side in ("top", "left", "right", "bottom"):
             beside.spines[side].set_visible(False)
     return _svg(figure, width, 300, description)
@@ -116,16 +118,17 @@ def _figure(width: int, height: int) -> tuple[Any, Any]:
 
 
 def _axes(axes: Any, below: str, beside: str) -> None:
-    from matplotlib.ticker import FuncFormatter, MaxNLocator, NullFormatter
+    from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
-    axes.set_xlabel(below, color=MUTED)
-    axes.set_ylabel(beside, color=MUTED)
+    axes.set_xlabel(below, color=MUTED, fontsize=12)
+    axes.set_ylabel(beside, color=MUTED, fontsize=12)
     if axes.get_xscale() == "log":
+        axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
         axes.xaxis.set_minor_formatter(NullFormatter())
     else:
         axes.xaxis.set_major_locator(MaxNLocator(6))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-    axes.tick_params(which="both", colors=MUTED)
+    axes.tick_params(which="both", colors=MUTED, labelsize=12)
     for side, spine in axes.spines.items():
         spine.set_visible(side in ("bottom", "left"))
         spine.set_color(MUTED)

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from pocketlens.bench.budget import Budget, BudgetVerdict, Verdict
     from pocketlens.bench.document import Document
     from pocketlens.bench.fleet import Outcome
+    from pocketlens.bundle.read import Bundle
 
 
 @app.command(epilog="Example: pocketlens bench wave.bundle --fps 30 --device local --device ssh://pi@raspberrypi.local")
@@ -40,6 +41,9 @@ def bench(
     out: Annotated[
         Path | None,
         typer.Option("-o", "--out", help="Also write the measurement document here; of several devices, a folder."),
+    ] = None,
+    report: Annotated[
+        Path | None, typer.Option(help="Also write an HTML page with the figures of all devices.")
     ] = None,
     history: Annotated[Path | None, typer.Option(help="Also add the documents to this folder; see compare.")] = None,
     json: output.Json = False,
@@ -86,6 +90,9 @@ def bench(
             progress=lambda name, p: notify(f"{name}: {p.stage}", int(100 * p.share), 100),
             keep=keep,
         )
+        measured = [one.document for one in outcomes if one.document is not None]
+        if report is not None and measured:
+            _write_report(report, opened, measured, budget)
     verdict = combined([outcome.verdict(budget) for outcome in outcomes])
     if json:
         told = [_plain(one, budget) for one in outcomes]
@@ -100,6 +107,15 @@ def bench(
         raise typer.Exit(3)
     if verdict in ("fail", "unstable"):
         raise typer.Exit(1)
+
+
+def _write_report(path: Path, bundle: "Bundle", documents: "list[Document]", budget: "Budget") -> None:
+    from pocketlens.bench.budget import judge_all
+    from pocketlens.bench.report import render
+    from pocketlens.files import write
+
+    first, *others = documents
+    write(path, render(bundle.manifest, first, judge_all(first, budget), [], budget, others=others))
 
 
 def file_name(device: str) -> str:

@@ -115,6 +115,18 @@ def test_bench_gates(bundle: Path, tmp_path: Path) -> None:
     assert "give one" in call("bench", bundle, "--fps", "30", "--frame-ms", "33", code=2).stderr
 
 
+def test_a_device_that_is_not_there_costs_the_others_nothing(bundle: Path, tmp_path: Path) -> None:
+    words = ("--device", "ssh://127.0.0.1:1", "--device", "local", "--seconds", "0.1", "--threads", "1")
+    more = ("-o", tmp_path / "out", "--report", tmp_path / "r.html", "--history", tmp_path / "h", "--json")
+    found = json.loads(call("bench", bundle, *words, "--ssh-config", "/dev/null", *more, code=3).stdout)
+    gone, here = found["devices"]
+    assert "cannot be reached" in gone["error"]["what"] and here["error"] is None
+    assert {row["device"] for row in found["subjects"]} == {"local"}
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["local.json"]
+    assert "Latency over time" in (tmp_path / "r.html").read_text() and len(list((tmp_path / "h").iterdir())) == 1
+    assert "is no device" in call("bench", bundle, "--device", "usb:1", code=2).stderr
+
+
 def test_convert_and_inspect_an_onnx_file(tmp_path: Path) -> None:
     hub.save(small_graph(), tmp_path / "mine.onnx")
     found = json.loads(
