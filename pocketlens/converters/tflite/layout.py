@@ -98,7 +98,7 @@ def constant_operand(array: NDArray[Any], rank: int) -> NDArray[Any]:
         ((1, 1, 1, 8), (1,))
     """
     if array.size == 1:
-        return array.reshape(1)
+        return array.reshape(1 if rank else ())
     if rank == 4:
         return stored(array.reshape((1,) * (4 - array.ndim) + array.shape))
     return array

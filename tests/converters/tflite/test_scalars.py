@@ -1,0 +1,42 @@
+"""Values without axes: a mean of everything, and what is computed of it."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from pocketlens import quality
+from pocketlens.converters import graph as hub
+from pocketlens.converters.emitter import SUFFIXES, Labels, emitter
+from pocketlens.models.export import export
+from pocketlens.runtimes.session import open_artifact
+from tests.generators import SIGNED, picture
+
+
+class Brightness(nn.Module):
+    """A picture made darker by a tenth of its mean."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.conv = nn.Conv2d(3, 3, 3, padding=1)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return torch.tanh(self.conv(x) - (x.mean() * 0.1 + 0.2))
+
+
+@pytest.mark.parametrize("target", ["tflite", "openvino"])
+def test_a_scalar_meets_a_picture(target: str, tmp_path: Path) -> None:
+    graph = export(Brightness().eval(), 24, 16, SIGNED)
+    assert any(hub.static_shape(node.outputs[0]) == () for node in graph.graph)
+    artifacts = {}
+    for name in ("onnx", target):
+        artifacts[name] = tmp_path / f"{name}{SUFFIXES[name]}"
+        emitter(name).emit(graph, "fp32", Labels("brightness"), artifacts[name])
+    pictures = []
+    for path in artifacts.values():
+        with open_artifact(path) as session:
+            pictures.append(session.floats(picture(24, 16)))
+    assert quality.psnr(*(np.clip(one, 0, 255) for one in pictures)) > 90
