@@ -8,6 +8,7 @@ from pocketlens.bench import plot, plot_more, statistics
 from pocketlens.bench.budget import Budget, BudgetVerdict, overall
 from pocketlens.bench.document import MB, Document, Result
 from pocketlens.bench.figures import ReportPicture, data_uri, difference, framed
+from pocketlens.bench.worth import Worth, judge_worth
 from pocketlens.bundle.manifest import Artifact, Manifest
 from pocketlens.errors import require
 from pocketlens.quality import EQUAL_PSNR, worst_region
@@ -191,16 +192,19 @@ def _budget(one: BudgetVerdict) -> str:
 
 def _rows(manifest: Manifest, document: Document | None, verdicts: Sequence[BudgetVerdict]) -> list[Row]:
     found = []
+    worth = {(one.artifact, one.runtime): one for one in judge_worth(document)} if document else {}
     for artifact in manifest.artifacts:
         results = [one for one in document.subjects if one.artifact == artifact.id] if document else []
         mine = [one for one in verdicts if one.artifact == artifact.id]
         if not results:
-            found.append(_row(artifact, None, mine))
-        found += [_row(artifact, one, [of for of in mine if of.runtime == one.runtime]) for one in results]
+            found.append(_row(artifact, None, mine, None))
+        for one in results:
+            own = [of for of in mine if of.runtime == one.runtime]
+            found.append(_row(artifact, one, own, worth.get((one.artifact, one.runtime))))
     return found
 
 
-def _row(artifact: Artifact, result: Result | None, verdicts: list[BudgetVerdict]) -> Row:
+def _row(artifact: Artifact, result: Result | None, verdicts: list[BudgetVerdict], worth: Worth | None) -> Row:
     scores, times = artifact.scores, statistics.summarize(result.rounds) if result and result.rounds else None
     return Row(
         artifact=artifact.id,
@@ -215,7 +219,7 @@ def _row(artifact: Artifact, result: Result | None, verdicts: list[BudgetVerdict
         fps=f"{times.fps:.0f}" if times else "–",
         memory=f"{result.memory.added_mb:.0f} MB" if result and result.memory else "–",
         budgets=tuple(Mark(one.verdict, _budget(one)) for one in verdicts),
-        note=_note(result),
+        note="; ".join(filter(None, (_note(result), "" if worth is None or worth.faster else worth.reason))),
     )
 
 

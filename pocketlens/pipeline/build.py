@@ -8,6 +8,7 @@ from pocketlens.bench.budget import Budget, BudgetVerdict, judge_all, overall
 from pocketlens.bench.document import Document, Settings
 from pocketlens.bench.measure import measure
 from pocketlens.bench.subject import Subject
+from pocketlens.bench.worth import judge_worth, to_json
 from pocketlens.bundle.manifest import Manifest
 from pocketlens.bundle.write import check_place, write
 from pocketlens.converters.emitter import Labels
@@ -179,6 +180,8 @@ def _measured(made: list[Produced], threads: int, budget: Budget, notify: Notify
 def _measurements(document: Document | None, made: list[Produced]) -> dict[str, str]:
     """Documents with times, which stay outside the bundle's hashes."""
     found = {"local": document.to_json()} if document else {}
+    if document and (judged := judge_worth(document)):
+        found["worth"] = to_json(judged)
     if made[0].choices:
         found["rewrites"] = table(made[0].choices)
     return found

@@ -8,7 +8,7 @@ import onnx_ir as ir
 from pocketlens import precisions
 from pocketlens.converters.coreml.compress import pipeline
 from pocketlens.converters.coreml.package import label, write
-from pocketlens.converters.coreml.program import build, refusals
+from pocketlens.converters.coreml.program import build, refusals, rounds
 from pocketlens.converters.emitter import Labels
 from pocketlens.errors import UnsupportedError
 from pocketlens.files import whole
@@ -35,7 +35,7 @@ def emit(model: ir.Model, precision: str, labels: Labels, path: Path) -> None:
         converted = ct.convert(
             build(model, precision),
             convert_to="mlprogram",
-            minimum_deployment_target=ct.target.iOS16,
+            minimum_deployment_target=ct.target.iOS17 if rounds(model) else ct.target.iOS16,
             compute_precision=ct.precision.FLOAT32 if precision == "fp32" else ct.precision.FLOAT16,
             pass_pipeline=pipeline(model),
             package_dir=str(Path(home) / f"converted{SUFFIX}"),

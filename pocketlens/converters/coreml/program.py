@@ -14,6 +14,10 @@ _MOVES = ("Reshape", "Transpose")
 """What leaves out the first of six axes if its length is 1: pictures come one at a time."""
 
 
+_ROUNDING = ("QuantizeLinear", "DequantizeLinear")
+"""What makes and reads integers."""
+
+
 def refusals(model: ir.Model) -> list[Refusal]:
     """Every node that cannot be lowered, with its reason; coremltools is not needed to know."""
     walked = [node for node in model.graph if not is_weight(node)]
@@ -23,6 +27,11 @@ def refusals(model: ir.Model) -> list[Refusal]:
 def is_weight(node: ir.Node) -> bool:
     """Whether a node only says how weights are coded; whoever reads them sees to them."""
     return hub.constant(node.outputs[0]) is not None
+
+
+def rounds(model: ir.Model) -> bool:
+    """Whether a graph rounds computed values to integers, which needs iOS 17."""
+    return any(node.op_type == "QuantizeLinear" for node in model.graph)
 
 
 def _reason(node: ir.Node) -> str:
@@ -35,7 +44,7 @@ def _reason(node: ir.Node) -> str:
     for value in (*node.inputs, *node.outputs):
         if value is None or hub.constant(value) is not None:
             continue
-        if value.dtype != ir.DataType.FLOAT:
+        if value.dtype != ir.DataType.FLOAT and node.op_type not in _ROUNDING:
             return f"{value.name!r} is {value.dtype}, and only float32 is computed with"
         shape = hub.static_shape(value)
         spare = len(shape) == MAX_RANK + 1 and shape[0] == 1 and node.op_type in _MOVES
@@ -58,7 +67,10 @@ def build(model: ir.Model, precision: str) -> Any:
     Builder.name_count.clear()
     shape = hub.static_shape(model.graph.inputs[0])
 
-    @Builder.program(input_specs=[Builder.TensorSpec(shape=shape)], opset_version=ct.target.iOS16)  # type: ignore[untyped-decorator]
+    @Builder.program(
+        input_specs=[Builder.TensorSpec(shape=shape)],
+        opset_version=ct.target.iOS17 if rounds(model) else ct.target.iOS16,
+    )  # type: ignore[untyped-decorator]
     def program(image: Any) -> Any:
         scope = Scope(Builder, precision)
         scope.bind(model.graph.inputs[0], image)
