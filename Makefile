@@ -75,6 +75,10 @@ lab-pi: install  ## an arm64 Debian with sshd under emulation, for --device ssh:
 	lab/pi.sh up
 	$(BIN)/python -m lab.check_pi $${POCKETLENS_LAB:-$${XDG_CACHE_HOME:-$$HOME/.cache}/pocketlens/lab}/ssh_config
 
+lab-android: install  ## Android's own adbd, built from Debian's source package, with the real adb client (lab/adbd.sh)
+	lab/adbd.sh build
+	$(BIN)/python -m lab.check_android $${POCKETLENS_LAB:-$${XDG_CACHE_HOME:-$$HOME/.cache}/pocketlens/lab}/adbd/adbd
+
 bench-agreement: install  ## our p50 beside benchmark_app, litert-benchmark and a loop by hand, in turns: within 5 %
 	$(BIN)/python -m benchmarks.agreement
 

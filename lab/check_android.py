@@ -1,0 +1,80 @@
+"""Measure a small artifact through Android's own adbd with the real adb client: ``make lab-android``.
+
+adbd runs natively on this machine and knows no ``getprop`` and no ``dumpsys``; the tool is the stand-in of this folder.
+"""
+
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import replace
+from pathlib import Path
+
+from pocketlens.bench.devices import android
+from pocketlens.bench.devices.adb import Adb, devices, open_adb
+from pocketlens.bench.document import Settings
+from pocketlens.bench.measure import measure
+from pocketlens.bench.subject import Subject
+from pocketlens.converters.emitter import Labels, emitter
+from pocketlens.runtimes.session import open_artifact
+from tests.generators import picture, small_graph
+
+PORT, SERVER = 15555, 15137
+QUICK = Settings(seconds=0.2, count=9, block_seconds=0.05, warm_seconds=0.5)
+
+
+def main() -> None:
+    with tempfile.TemporaryDirectory(prefix="pl-") as folder:
+        home = Path(folder)
+        os.environ |= {"HOME": folder, "ADB_SERVER_SOCKET": f"tcp:localhost:{SERVER}"}
+        Adb.cache = f"{home}/there"
+        android._FOUND_AT = ("/nowhere", f"{home}/there/tool")
+        daemon = subprocess.Popen(
+            [sys.argv[1]], env={**os.environ, "ADBD_PORT": str(PORT)}, stderr=(home / "log").open("w"), cwd="/"
+        )
+        try:
+            for _ in range(50):
+                time.sleep(0.2)
+                said = subprocess.run(
+                    ["adb", "connect", f"localhost:{PORT}"], capture_output=True, text=True, check=True
+                )
+                if "connected to" in said.stdout:
+                    break
+            print(said.stdout.strip(), devices())
+            _exercise(home)
+        finally:
+            subprocess.run(["adb", "kill-server"], capture_output=True, check=False)
+            daemon.terminate()
+            daemon.wait()
+
+
+def _exercise(home: Path) -> None:
+    adb = Adb(f"localhost:{PORT}")
+    adb.find()
+    assert adb.run("cat; exit 0", 10, b"through\n") == "through\n"
+    data = os.urandom(300_000)
+    (home / "data").write_bytes(data)
+    adb.run(f"mkdir -p {adb.cache}", 10)
+    adb.put(home / "data", f"{adb.cache}/data")
+    adb.get(f"{adb.cache}/data", home / "back")
+    assert (home / "back").read_bytes() == data
+    tool = home / "benchmark_model"
+    text = (Path(__file__).parent / "benchmark_model").read_text()
+    tool.write_text(text.replace("/usr/bin/env python3", sys.executable, 1))
+    path = home / "small.tflite"
+    emitter("tflite").emit(small_graph(64, 64), "fp32", Labels("small"), path)
+    given = picture(64, 64)
+    with open_artifact(path, "litert", 1) as session:
+        expected = session(given)
+    subject = Subject("tflite-fp32-64x64", path, "tflite", "fp32", "litert", given, expected, 50.0, 1)
+    wrong = replace(subject, artifact="wrong", expected=255 - expected)
+    right, bad = measure([subject, wrong], QUICK, device=open_adb(f"adb:localhost:{PORT}", tool)).subjects
+    print(right.label, right.failure or f"{len(right.rounds)} rounds", right.check, right.delegate)
+    print(bad.label, bad.failure)
+    assert right.failure is None and right.rounds and right.check is not None and right.check.holds
+    assert bad.failure is not None and "the picture is wrong" in bad.failure and not bad.rounds
+
+
+if __name__ == "__main__":
+    main()
