@@ -22,7 +22,7 @@ from pocketlens.pipeline.pictures import Judges
 from pocketlens.pipeline.trials import Chosen, Trial, judge, parse
 from pocketlens.runtimes.adapter import runtime_for
 
-SETTINGS = Settings(seconds=0.8, count=16, most_seconds=30.0, block_seconds=0.1, block_count=2)
+SETTINGS = Settings(seconds=0.6, count=12, most_seconds=30.0, block_seconds=0.1, block_count=2, warm_seconds=1.5)
 """Many short turns: it is the pairs of neighbouring rounds that are compared."""
 _AGAIN = "'"
 PROCESSES = 2
