@@ -115,6 +115,7 @@ def main() -> None:
         inspect,
         optimize,
         run,
+        train,
         verify,
         zoo,
     )

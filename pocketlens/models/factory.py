@@ -8,9 +8,10 @@ import hashlib
 import importlib
 import importlib.util
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import torch
 from torch import nn
@@ -31,6 +32,18 @@ def make(source: str, folder: Path) -> nn.Module:
     Raises:
         InputError: The code cannot be found or raises; the message carries its error.
     """
+    _, module = _found(source, folder, call=True)
+    if not isinstance(module, nn.Module):
+        raise InputError(f"{source} gave a {type(module).__name__}, expected an nn.Module", do="return the generator")
+    return module
+
+
+def function(source: str, folder: Path) -> Callable[..., Any]:
+    """Import a function of the user's own code, without calling it; see :func:`make`."""
+    return _found(source, folder, call=False)[0]
+
+
+def _found(source: str, folder: Path, *, call: bool) -> tuple[Callable[..., Any], Any]:
     where, _, name = source.rpartition(":")
     if not where or not name.isidentifier():
         raise InputError(f"the source {source!r} is not module:factory", do="for instance: my_package.my_file:make")
@@ -42,7 +55,7 @@ def make(source: str, folder: Path) -> nn.Module:
         try:
             code = _import_file(path) if is_file else importlib.import_module(where)
             factory = getattr(code, name, None)
-            module = factory() if callable(factory) else None
+            given = factory() if call and callable(factory) else None
         # Whatever the user's code raises is the user's to see, as one line and not as a traceback of ours.
         except (Exception, SystemExit) as error:
             raise InputError(
@@ -50,9 +63,7 @@ def make(source: str, folder: Path) -> nn.Module:
             ) from error
     if not callable(factory):
         raise InputError(f"{where} has no function {name!r}", do="check the name after the colon")
-    if not isinstance(module, nn.Module):
-        raise InputError(f"{source} gave a {type(module).__name__}, expected an nn.Module", do="return the generator")
-    return module
+    return factory, given
 
 
 def fingerprint(module: nn.Module, size: tuple[int, int]) -> str:

@@ -21,10 +21,10 @@ from pocketlens.models.distill.answers import Questions, ask
 from pocketlens.models.distill.master import Master, fixed_size, onnx_master, torch_master
 from pocketlens.models.distill.task import Distillation, Weights, play
 from pocketlens.models.figures import Figures, count
-from pocketlens.models.pocket import Pocket
 from pocketlens.models.pruning.prune import explanation, prune
 from pocketlens.models.source import Source
 from pocketlens.models.training.run import Notify, Schedule, begin, device, run
+from pocketlens.models.training.start import fresh
 from pocketlens.recipe import Compress
 
 _SHARES = ((1.0, 0.5), (0.75, 0.3), (0.5, 0.2))
@@ -106,7 +106,7 @@ def compress(
             "channels": settings.width, "blocks": settings.blocks, "half": settings.half, "whole": int(whole),
             "repaint": int(whole),
         }  # fmt: skip
-        student, ranges = Pocket(**arguments), Ranges()
+        student, ranges = fresh(**arguments), Ranges()
         how, layers, rate = made.Made("pocket", arguments), (), _RATES["pocket"]
     task = Distillation(
         student, answers, judge_of(judges, references, ranges, folder), Weights(adversarial=settings.adversarial),

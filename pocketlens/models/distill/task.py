@@ -1,6 +1,6 @@
 """One update of a distillation, and how a student is judged."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -15,6 +15,7 @@ from pocketlens.models.distill.features import listening, quarter_layer
 from pocketlens.models.training import losses
 from pocketlens.models.training.discriminator import PatchDiscriminator
 from pocketlens.models.training.run import device
+from pocketlens.models.training.start import groups
 
 Judge = Callable[[nn.Module, int], dict[str, float]]
 """Scores a student in eval mode after a number of steps."""
@@ -52,7 +53,6 @@ class Distillation:
         weights: What counts how much.
         pixels: Pixels in a batch: as many pictures of a side are taken as come nearest.
         peak: The highest learning rate.
-        beyond: Factor on the learning rate of named parameters.
         ranges: What the student takes and gives, where that is not 0..255.
     """
 
@@ -62,17 +62,13 @@ class Distillation:
     weights: Weights = field(default_factory=Weights)
     pixels: int = 4 * 192 * 192
     peak: float = 2e-3
-    beyond: Mapping[str, float] = field(default_factory=dict)
     ranges: Ranges = field(default_factory=Ranges)
 
     def __post_init__(self) -> None:
         self._device = device()
         self.student.to(self._device)
         self.modules: dict[str, nn.Module] = {"student": self.student}
-        groups = [
-            {"params": [weight], "lr": self.peak, "peak": self.peak * self.beyond.get(name, 1.0)}
-            for name, weight in self.student.named_parameters()
-        ]
+        learning = groups(self.student, self.peak)
         self._layer = ""
         known = self.answers[0].features
         if self.weights.features and known is not None:
@@ -80,8 +76,8 @@ class Distillation:
         if self._layer:
             adapter = self._adapter(0 if known is None else known.shape[1]).to(self._device)
             self.modules["adapter"] = adapter
-            groups.append({"params": list(adapter.parameters()), "lr": self.peak, "peak": self.peak})
-        self.optimizers: dict[str, torch.optim.Optimizer] = {"student": torch.optim.Adam(groups)}
+            learning.append({"params": list(adapter.parameters()), "lr": self.peak, "peak": self.peak})
+        self.optimizers: dict[str, torch.optim.Optimizer] = {"student": torch.optim.Adam(learning)}
         if self.weights.adversarial:
             critic = PatchDiscriminator().to(self._device)
             self.modules["critic"] = critic

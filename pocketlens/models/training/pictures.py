@@ -57,3 +57,13 @@ def _piece(pictures: Sequence[Picture], side: int, random: np.random.Generator) 
         picture = images.resize(picture, max(side, round(height * factor)), max(side, round(width * factor)))
     piece = samples.piece(picture, side, random)
     return np.ascontiguousarray(piece[:, ::-1]) if random.random() < 0.5 else piece
+
+
+def crop(pictures: Sequence[Picture], side: int, random: np.random.Generator) -> Picture:
+    """A square of a picture in a random scale, ``uint8 [side, side, 3]``, mirrored at random, in its own colours."""
+    picture = pictures[int(random.integers(len(pictures)))]
+    shorter = min(picture.shape[:2])
+    cut = int(random.uniform(min(side, shorter), shorter + 1))
+    top, left = (int(random.integers(edge - cut + 1)) for edge in picture.shape[:2])
+    piece = images.resize(np.ascontiguousarray(picture[top : top + cut, left : left + cut]), side, side)
+    return np.ascontiguousarray(piece[:, ::-1]) if random.random() < 0.5 else piece

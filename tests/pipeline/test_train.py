@@ -1,0 +1,104 @@
+"""Filters from what people have, in trainings of seconds."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+import pocketlens
+from pocketlens import images
+from pocketlens.errors import InputError
+from pocketlens.models.training.style import Styling, gram
+from pocketlens.models.training.vgg import Vgg, load
+from pocketlens.pipeline.train import Wish, train
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("POCKETLENS_CACHE", str(tmp_path / "cache"))
+
+
+def pictures(folder: Path, count: int, change=lambda p: p) -> Path:  # type: ignore[no-untyped-def]
+    random = np.random.default_rng(0)
+    folder.mkdir()
+    for i in range(count):
+        ramp = np.linspace(0, 255, 96)[None, :, None] * random.random(3)
+        picture = images.to_uint8(np.broadcast_to(ramp, (80, 96, 3)) + random.normal(0, 8, (80, 96, 3)))
+        images.write(folder / f"{i}.png", images.to_uint8(change(picture.astype(float))))
+    return folder
+
+
+def test_an_effect_is_learned_and_its_recipe_builds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "effects.py").write_text("def darker(picture):\n    return picture * 0.5\n")
+    monkeypatch.chdir(tmp_path)
+    shown = pictures(tmp_path / "p", 3)
+    made = train(Wish(effect="effects.py:darker", pictures=shown), tmp_path / "f", size=64, steps=32, threads=1)
+    assert made.history[-1]["psnr"] > made.history[0]["psnr"] + 1
+    assert len(list((tmp_path / "f/previews").iterdir())) == 4
+    built = pocketlens.build(made.recipe, tmp_path / "f.bundle", bench=False)
+    assert built.verdict == "pass"
+
+
+def test_pairs_are_learned(tmp_path: Path) -> None:
+    before, after = pictures(tmp_path / "a", 4), pictures(tmp_path / "b", 4, lambda p: 255 - p)
+    made = train(Wish(pairs=(before, after)), tmp_path / "f", size=64, steps=32, threads=1)
+    assert made.history[-1]["psnr"] > made.history[0]["psnr"]
+    (tmp_path / "c").mkdir()
+    images.write(tmp_path / "c" / "other.png", np.zeros((64, 64, 3), np.uint8))
+    with pytest.raises(InputError, match="has the name"):
+        train(Wish(pairs=(before, tmp_path / "c")), tmp_path / "g", size=64, steps=4)
+
+
+def test_two_folders_move_pictures_towards_the_second(tmp_path: Path) -> None:
+    bright, red = pictures(tmp_path / "a", 3), pictures(tmp_path / "b", 3, lambda p: p * [1, 0.1, 0.1])
+    made = train(Wish(folders=(bright, red)), tmp_path / "f", size=64, steps=24, threads=1)
+    assert made.history[-1]["moved"] > 0
+    assert (tmp_path / "f/recipe.toml").exists()
+
+
+def test_a_style_without_learned_features_is_refused_in_words(tmp_path: Path) -> None:
+    style = pictures(tmp_path / "a", 1) / "0.png"
+    with pytest.raises(InputError, match="does not look like the style") as caught:
+        train(Wish(style=(style, None)), tmp_path / "f", size=64, steps=4)
+    assert "--vgg" in caught.value.do
+    torch.save({"features.0.weight": torch.zeros(3)}, tmp_path / "v.pth")
+    with pytest.raises(InputError, match="no VGG-16"):
+        train(Wish(style=(style, tmp_path / "v.pth")), tmp_path / "f", size=64, steps=4)
+
+
+def test_a_style_is_approached_with_the_weights_file(tmp_path: Path) -> None:
+    """torchvision's names and shapes, with weights that were not learned: what is tested is the way, not the look."""
+    torch.manual_seed(0)
+    own = Vgg().state_dict()
+    theirs = {f"features.{name.split('.', 2)[2]}": w for name, w in own.items() if name.startswith("groups")}
+    torch.save(theirs, tmp_path / "v.pth")
+    loaded = load(tmp_path / "v.pth")
+    x = torch.rand(1, 3, 32, 32)
+    assert [tuple(f.shape[1:]) for f in loaded(x)] == [(64, 32, 32), (128, 16, 16), (256, 8, 8), (512, 4, 4)]
+    style = pictures(tmp_path / "a", 1) / "0.png"
+    made = train(
+        Wish(style=(style, tmp_path / "v.pth"), pictures=tmp_path / "a"), tmp_path / "f", size=64, steps=4, threads=1
+    )
+    assert made.history[-1]["step"] == 4
+
+
+def test_styling_lowers_its_loss() -> None:
+    class See(torch.nn.Module):
+        def forward(self, x: torch.Tensor) -> list[torch.Tensor]:
+            return [x, torch.nn.functional.avg_pool2d(x, 4)]
+
+    torch.manual_seed(0)
+    random = np.random.default_rng(0)
+    style = np.full((64, 64, 3), (250, 20, 20), np.uint8)
+    shown = [(random.random((64, 64, 3)) * 255).astype(np.uint8)]
+    task = Styling(torch.nn.Conv2d(3, 3, 1), See(), style, shown, lambda *_: {}, side=32, strength=10)
+    losses = [task.update(step, random) for step in range(30)]
+    assert losses[-1] < losses[0]
+    assert gram(torch.ones(1, 3, 4, 4)).shape == (1, 3, 3)
+
+
+@pytest.mark.parametrize("wish", [Wish(), Wish(effect="a:b", style=(Path("x"), None))])
+def test_one_thing_at_a_time(wish: Wish, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="one thing"):
+        train(wish, tmp_path)
