@@ -50,15 +50,19 @@ class _Player:
             self.facts["partitions"] = partitions
 
     def feed(self, index: int) -> NDArray[Any]:
-        array: NDArray[Any] = self._feeds[index]()
-        return array
+        return self._array(self._feeds[index])
 
     def run(self) -> None:
         with playing(library.name(), self._path, _KINDS, "check the file, or update the runtime"):
             self._interpreter.invoke()
 
     def result(self, index: int) -> NDArray[Any]:
-        array: NDArray[Any] = self._results[index]()
+        return self._array(self._results[index])
+
+    def _array(self, tensor: Any) -> NDArray[Any]:
+        # A damaged file can have an output that nothing computes; then there is no memory behind it.
+        with playing(library.name(), self._path, _KINDS, "check the file, or update the runtime"):
+            array: NDArray[Any] = tensor()
         return array
 
     def close(self) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from pocketlens.errors import InputError, MissingError
+from pocketlens.runtimes import litert_shapes
 
 LIBRARIES = {"ai_edge_litert": "ai-edge-litert", "tflite_runtime": "tflite-runtime"}
 """Import names in order of preference, and the distributions that have them."""
@@ -79,7 +80,7 @@ def check_sizes(path: Path, interpreter: Any) -> None:
     """Refuse absurd tensors before memory is taken for them: one flipped bit in a shape makes gigabytes.
 
     Raises:
-        InputError: A tensor has more than :data:`MAX_VALUES` values.
+        InputError: A tensor has more than :data:`MAX_VALUES` values, or an operator asks for another shape than is declared.
     """
     for tensor in interpreter.get_tensor_details():
         values = math.prod(int(n) for n in tensor["shape"])
@@ -88,6 +89,7 @@ def check_sizes(path: Path, interpreter: Any) -> None:
                 f"{path} has a tensor {tensor['name']!r} of {values:,} values, more than {MAX_VALUES:,}",
                 do="check that the file is whole, or build it for a smaller size",
             )
+    litert_shapes.check(path, interpreter, MAX_VALUES)
 
 
 def partitions(interpreter: Any) -> int | None:
