@@ -5,6 +5,7 @@ import re
 _DRIVE_OR_STREAM = ":"
 _MAX_PART = 200
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+_HALF = re.compile(r"[\ud800-\udfff]")
 
 
 def problem(name: str) -> str:
@@ -22,6 +23,8 @@ def problem(name: str) -> str:
         return "it is empty"
     if _CONTROL.search(name):
         return "it holds a control character"
+    if _HALF.search(name):
+        return "it holds half a character"
     if "\\" in name:
         return "it holds a backslash"
     if name.startswith("/"):

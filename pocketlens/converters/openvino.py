@@ -13,13 +13,17 @@ from pocketlens.converters.openvino_weights import compress
 
 
 def refusals(model: ir.Model) -> list[Refusal]:
-    """Nodes that the frontend leaves unconverted."""
+    """Nodes that the frontend leaves unconverted, and those that it converts to something else without a word."""
     from openvino.frontend import FrontEndManager
 
     frontend = FrontEndManager().load_by_framework("onnx")
     partly = frontend.convert_partially(frontend.load(_stream(model)))
     makers = {str(value.name): node for node in model.graph for value in node.outputs}
-    found = []
+    found = [
+        Refusal("openvino", node.op_type, str(node.name), "OpenVINO does not smooth where antialias asks it to")
+        for node in model.graph
+        if _shrinks_smoothly(node)
+    ]
     for left in partly.get_ordered_ops():
         if left.get_type_name() in ("NotSupportedONNXNode", "ONNXFrameworkNode"):
             attributes = left.get_attributes()
@@ -28,6 +32,14 @@ def refusals(model: ir.Model) -> list[Refusal]:
             reason = attributes.get("ONNX_META_error_message") or "OpenVINO has no conversion for it"
             found.append(Refusal("openvino", str(attributes.get("ONNX_META_type", "operator")), name, str(reason)))
     return found
+
+
+def _shrinks_smoothly(node: ir.Node) -> bool:
+    """Whether it is a Resize with antialias that makes an axis shorter: OpenVINO 2026.4 takes the same few pixels as without."""
+    if node.op_type != "Resize" or node.domain or not hub.integer(node, "antialias", 0):
+        return False
+    before, after = hub.static_shape(node.inputs[0]) if node.inputs[0] else (), hub.static_shape(node.outputs[0])
+    return any(a < b for a, b in zip(after, before, strict=True))
 
 
 def converted(operators: list[str]) -> set[str]:

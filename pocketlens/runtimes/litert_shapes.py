@@ -1,7 +1,8 @@
-"""Shapes that operators of a ``.tflite`` file ask for by constants, beside those that the file declares.
+"""What operators of a ``.tflite`` file ask for, beside what the file declares.
 
 The runtime computes every shape anew from such constants before anything else: one flipped bit in a padding makes it take
-gigabytes, or minutes, whatever the file says of the result. A file that contradicts itself is refused before that.
+gigabytes, or minutes, whatever the file says of the result. A file that contradicts itself is refused before that. So is
+one in which an operand is left out that has to be there: LiteRT's kernels look into it without asking, and the process dies.
 """
 
 import math
@@ -14,6 +15,20 @@ import numpy as np
 from pocketlens.errors import InputError
 
 Shape = tuple[int, ...]
+_OPTIONAL = {
+    "CONV_2D": 2,
+    "DEPTHWISE_CONV_2D": 2,
+    "FULLY_CONNECTED": 2,
+    "TRANSPOSE_CONV": 3,
+    "CONV_3D": 2,
+    "CONV_3D_TRANSPOSE": 3,
+    "SVDF": 4,
+    "LSTM": 1,
+    "UNIDIRECTIONAL_SEQUENCE_LSTM": 1,
+    "BIDIRECTIONAL_SEQUENCE_LSTM": 1,
+    "BIDIRECTIONAL_SEQUENCE_RNN": 1,
+}
+"""Operators that may leave operands out, and the first place where they may."""
 
 
 def check(path: Path, interpreter: Any, most: int) -> None:
@@ -25,7 +40,8 @@ def check(path: Path, interpreter: Any, most: int) -> None:
         most: Most values that a tensor may have.
 
     Raises:
-        InputError: An operator asks for another shape than the file declares, or for more than ``most`` values.
+        InputError: An operator asks for another shape than the file declares, for more than ``most`` values, or for nothing
+            where it needs a tensor.
     """
     operators = getattr(interpreter, "_get_ops_details", None)
     if operators is None:  # a library too old to tell
@@ -33,6 +49,13 @@ def check(path: Path, interpreter: Any, most: int) -> None:
     tensors = {one["index"]: one for one in interpreter.get_tensor_details()}
     for operator in operators():
         inputs = [int(index) for index in operator["inputs"]]
+        absent = [place for place, index in enumerate(inputs) if index not in tensors]
+        needed = any(place < _OPTIONAL.get(operator["op_name"], len(inputs)) for place in absent)
+        if needed or any(int(index) not in tensors for index in operator["outputs"]):
+            raise InputError(
+                f"{path} leaves out an operand that {operator['op_name']} needs",
+                do="check that the file is whole, or convert it again",
+            )
         shape = _asked(operator["op_name"], inputs, tensors, interpreter)
         result = tensors.get(int(operator["outputs"][0])) if len(operator["outputs"]) else None
         if shape is None or result is None:

@@ -17,7 +17,9 @@ def pool(draw: Draw, name: str) -> Case:
     reach = [(k - 1) * d + 1 for k, d in zip(kernel, dilations, strict=True)]
     # onnxruntime, the judge, takes no SAME where the stride skips pixels.
     strides = attributes.get("strides", [1, 1])
-    same = ("SAME_UPPER", "SAME_LOWER") if all(s <= k for s, k in zip(strides, kernel, strict=True)) else ()
+    # ONNX's own shape inference and onnxruntime disagree about SAME of dilated windows.
+    fits = all(s <= k for s, k in zip(strides, kernel, strict=True)) and dilations == [1, 1]
+    same = ("SAME_UPPER", "SAME_LOWER") if fits else ()
     auto = chosen(draw, "NOTSET", "NOTSET", "NOTSET", "VALID", *same)
     least = reach
     if auto != "NOTSET":
