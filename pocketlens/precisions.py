@@ -40,9 +40,9 @@ NAMES: dict[str, Precision] = {one.name: one for one in _ALL}
 """Every precision, whatever target has it."""
 
 PRECISIONS: dict[str, tuple[str, ...]] = {
-    "onnx": ("fp32", "fp16", "w8"),
-    "openvino": ("fp32", "fp16", "w8"),
-    "tflite": ("fp32", "fp16", "w8"),
+    "onnx": ("fp32", "fp16", "w8", "int8", "int8-a16"),
+    "openvino": ("fp32", "fp16", "w8", "int8"),
+    "tflite": ("fp32", "fp16", "w8", "int8"),
     "coreml": ("fp32", "fp16", "w8", "palette8", "palette6", "palette4"),
 }
 """The precisions that each target can be emitted in."""

@@ -83,7 +83,8 @@ def emit(model: ir.Model, precision: str, labels: Labels, path: Path) -> None:
         ("author", labels.author),
     ):
         network.set_rt_info(text, ["pocketlens", key])
-    _fold(network)
+    if precision != "int8":  # it would fold the weights' integers into floats, and convolutions with them
+        _fold(network)
     if precision == "w8":
         compress(network, model)
     _name(network, labels.name)

@@ -13,10 +13,19 @@ from pocketlens.images import Floats, Picture
 from pocketlens.quality import Scores
 from pocketlens.runtimes.session import open_artifact
 
-FLOORS = {"fp32": 80.0, "fp16": 50.0, "w8": 50.0, "palette8": 50.0, "palette6": 50.0, "palette4": 50.0}
+FLOORS = {
+    "fp32": 80.0,
+    "fp16": 50.0,
+    "w8": 50.0,
+    "palette8": 50.0,
+    "palette6": 50.0,
+    "palette4": 50.0,
+    "int8": 25.0,
+    "int8-a16": 35.0,
+}
 """PSNR in dB under which a file of a precision is wrong, whatever the gate asks: against the teacher, and where the graph
 codes weights in fewer bits, against that very graph, so that a wrong file cannot pass for a lossy one."""
-LEAST = {"w8": 30.0, "palette8": 30.0, "palette6": 20.0, "palette4": 12.0}
+LEAST = {"w8": 30.0, "palette8": 30.0, "palette6": 20.0, "palette4": 12.0, "int8": 15.0, "int8-a16": 25.0}
 """PSNR in dB against the teacher under which coding has gone wrong and not only lost something."""
 GRAPH_FLOOR = 100.0
 """PSNR in dB that the float32 graph must reach against the generator that it was exported from."""

@@ -7,6 +7,7 @@ from pocketlens import precisions
 from pocketlens.converters import graph as hub
 from pocketlens.converters.emitter import Labels, refuse
 from pocketlens.converters.fp16_audit import Extent
+from pocketlens.converters.quantization.plan import Plan
 from pocketlens.errors import InputError
 from pocketlens.files import is_cached
 from pocketlens.images import Floats
@@ -15,6 +16,7 @@ from pocketlens.pipeline import stages
 from pocketlens.pipeline.choosing import Candidates, Timing, choose
 from pocketlens.pipeline.halves import halved
 from pocketlens.pipeline.pictures import Judges
+from pocketlens.pipeline.quantizing import check_plan, is_quantized, quantized
 from pocketlens.pipeline.rewriting import Choice, names_for
 from pocketlens.pipeline.stages import Emitted
 from pocketlens.pipeline.trials import Chosen
@@ -51,6 +53,7 @@ def produce(
     *,
     rewrites: Choice = "safe",
     timing: Timing | None = None,
+    plan: Plan | None = None,
 ) -> list[Produced]:
     """Export, emit and verify. Every size's operators are checked before any file is written.
 
@@ -63,6 +66,7 @@ def produce(
         rewrites: Which rewrites each target gets; see :mod:`pocketlens.pipeline.rewriting`. ``auto`` is measured at the
             first size, and kept at all of them.
         timing: How ``auto`` measures.
+        plan: What ``int8`` quantizes and how; None for every convolution.
 
     Raises:
         UnsupportedError: A target cannot express an operator.
@@ -91,15 +95,23 @@ def produce(
             refuse(hub.load(graph), list(targets))
             choices = choose(candidates, targets, timing or Timing(), notify)
             names = {target: chosen.names for target, chosen in choices.items()}
-        graphs.append({t: stages.rewritten(graph, names[t], judges, teachers[-1]) for t in targets})
+        plain = {t: stages.rewritten(graph, names[t], judges, teachers[-1]) for t in targets}
+        graphs.append({(t, p): plain[t] for t, p in wanted})
+        coded = [(t, p) for t, p in wanted if is_quantized(p)]
+        check_plan(plan, [graph] if coded else [])
+        for target, precision in coded:
+            refuse(hub.load(plain[target].path), [target])
+            looked_at = judges.calibrating()
+            graphs[-1][target, precision] = quantized(graph, plain[target], target, precision, plan, looked_at)
         done += 1
     keys = [
-        {(t, p): stages.artifact_key(of[t].path, t, p, labels, judges, source) for t, p in wanted}
+        {(t, p): stages.artifact_key(of[t, p].path, t, p, labels, judges, source) for t, p in wanted}
         for of, judges in zip(graphs, judged, strict=True)
     ]
     for of, by_artifact in zip(graphs, keys, strict=True):
-        for missing in sorted({t for (t, _), key in by_artifact.items() if not is_cached("artifact", key)}):
-            refuse(hub.load(of[missing].path), [missing])
+        for target, precision in sorted(k for k, key in by_artifact.items() if not is_cached("artifact", key)):
+            if not is_quantized(precision):
+                refuse(hub.load(of[target, precision].path), [target])
     produced = []
     for judges, references, of, by_artifact, over in zip(judged, teachers, graphs, keys, risks, strict=True):
         emitted = []
@@ -109,7 +121,7 @@ def produce(
             height, width = judges.pictures[0].shape[:2]
             notify(f"{target}-{precision}-{height}x{width}", done, steps)
             clip = frames if stages.sees_flicker(precision) else ()
-            emitted.append(stages.emit(of[target], target, precision, labels, judges, references, key, clip))
+            emitted.append(stages.emit(of[target, precision], target, precision, labels, judges, references, key, clip))
             done += 1
         produced.append(Produced(judges, tuple(references), tuple(emitted), tuple(choices.values()), over))
     notify("verified", steps, steps)

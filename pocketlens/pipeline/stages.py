@@ -283,6 +283,17 @@ def coded(graph: Path, precision: str, judges: Judges) -> tuple[Path, list[Float
         with open_artifact(folder / "graph.onnx") as session:
             np.save(folder / "meant.npy", np.stack([session.floats(picture) for picture in judges.pictures]))
 
+    def play(folder: Path) -> None:
+        from pocketlens.converters import graph as hub
+        from pocketlens.converters.quantization.simulate import simulate
+
+        np.save(folder / "meant.npy", np.stack(simulate(hub.load(graph), judges.pictures)))
+
+    if NAMES[precision].coding == "activations":  # the graph holds its quantizers already
+        entry = cached(
+            "meant", key_of(graph=sha256(graph), judges=judges.digest(), code=code(), tools=toolchain()), play
+        )
+        return graph, list(np.load(entry / "meant.npy", allow_pickle=False))
     if NAMES[precision].coding != "weights":
         return graph, None
     key = key_of(graph=sha256(graph), precision=precision, judges=judges.digest(), code=code(), tools=toolchain())

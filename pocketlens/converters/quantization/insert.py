@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 import onnx_ir as ir
 from numpy.typing import NDArray
+from onnx_ir.passes import common
 
 from pocketlens.converters import graph as hub
 from pocketlens.converters.quantization import plan as plans
@@ -126,6 +127,7 @@ def insert(model: ir.Model, plan: Plan, statistics: Mapping[str, Statistics], fo
                 _read_instead(value, coded[str(value.name), bits])
         node.replace_input_with(0, coded[str(source.name), bits])  # type: ignore[union-attr]
     model.graph.sort()
+    common.RemoveUnusedNodesPass()(model)  # the weights as floats, which nobody reads any more
     return len(nodes)
 
 

@@ -30,7 +30,7 @@ def emit(model: ir.Model, precision: str, labels: Labels, path: Path) -> None:
     Args:
         model: The graph; it is not changed.
         precision: ``fp32``, or ``fp16`` for half-sized weights that the runtime widens again when it loads,
-            or ``w8`` for those that the graph codes in 8 bits.
+            or ``w8`` for those that the graph codes in 8 bits, ``int8`` for convolutions of a QDQ graph in int8.
         labels: Written into the file's description and metadata.
         path: Where to; the same graph, precision and labels give the same bytes.
 
@@ -41,13 +41,15 @@ def emit(model: ir.Model, precision: str, labels: Labels, path: Path) -> None:
     """
     require("ai_edge_litert", "build")
     require("flatbuffers", "build")
-    from pocketlens.converters.tflite import registry
+    from pocketlens.converters.tflite import hybrid, registry
     from pocketlens.converters.tflite.eight import code
     from pocketlens.converters.tflite.fuse import fuse
     from pocketlens.converters.tflite.half import halve
     from pocketlens.converters.tflite.write import flatbuffer
 
     precisions.check("tflite", precision)
+    if precision == "int8":
+        model = hybrid.float_activations(model)
     draft, refused = registry.draft(model)
     if refused:
         raise UnsupportedError(
@@ -59,4 +61,6 @@ def emit(model: ir.Model, precision: str, labels: Labels, path: Path) -> None:
         operators = halve(operators)
     elif precision == "w8":
         operators = code(operators)
+    elif precision == "int8":
+        operators = hybrid.code(operators)
     files.write(path, flatbuffer(operators, image, stylized, labels))

@@ -1,0 +1,33 @@
+"""``int8`` on TFLite: int8 kernels under float values, which LiteRT quantizes itself, picture by picture.
+
+XNNPACK takes a convolution of floats with an int8 kernel as one operator: it finds the range of what it reads, computes in
+int8 and gives floats. With ranges fixed beforehand it would have to round its output to int8 as well, and norms answer that
+with 9 to 12 dB less at the same speed. Depthwise kernels have no such form in XNNPACK and stay float.
+"""
+
+import onnx_ir as ir
+
+from pocketlens.converters import graph as hub
+from pocketlens.converters.rewrites import edit
+from pocketlens.converters.tflite.draft import Operator
+from pocketlens.converters.tflite.eight import code as code_weights
+
+
+def float_activations(model: ir.Model) -> ir.Model:
+    """A copy of the graph without quantizers of activations; weights stay as they are coded."""
+    model = model.clone()
+    for node in tuple(model.graph):
+        if node.graph is None or node.op_type != "DequantizeLinear" or hub.constant(node.inputs[0]) is not None:
+            continue
+        rounder = edit.maker(node.inputs[0], "QuantizeLinear")
+        if rounder is not None and rounder.inputs[0] is not None:
+            edit.replace(node.outputs[0], rounder.inputs[0])
+    return model
+
+
+def code(operators: list[Operator]) -> list[Operator]:
+    """Put the kernels that the graph codes in 8 bits into int8, but for depthwise ones."""
+    for operator in operators:
+        if operator.code == "DEPTHWISE_CONV_2D":
+            operator.inputs[1].scales = None
+    return code_weights(operators, hybrid=True)
