@@ -1,5 +1,6 @@
 """What the tests may use: the real generators beside the checkout, where they are."""
 
+import signal
 from pathlib import Path
 
 import pytest
@@ -14,3 +15,9 @@ def shared() -> Path:
     if not (SHARED / "data").is_dir():
         pytest.skip(f"{SHARED.resolve()} is not here: real generators are kept beside the checkout")
     return SHARED.resolve()
+
+
+def pytest_configure() -> None:
+    """A shell's background job ignores SIGINT, and so would every child that a test means to interrupt."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
