@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install bench-peers demo test conformance fuzz operators rewrites check format schema train lab-pi clean bench-rewrites bench-agreement lab-android
+.PHONY: help install bench-peers demo test conformance fuzz bench-matrix operators rewrites check format schema train lab-pi clean bench-rewrites bench-agreement lab-android
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
@@ -63,6 +63,9 @@ GENERATORS ?= ../shared/data/fast_style/wave.npz ../shared/data/fast_style/la_mu
 	.peers/bin/pip install --quiet --disable-pip-version-check "$$(grep '^torch==' benchmarks/peers.txt)"
 	.peers/bin/pip install --quiet --disable-pip-version-check -r benchmarks/peers.txt
 	touch $@
+
+bench-matrix: install  ## every architecture, target and precision: PSNR, size, p50; keeps what it has in build/matrix
+	$(BIN)/python -m benchmarks.matrix
 
 bench-peers: install .peers/.installed  ## our files beside litert-torch's, OpenVINO's and torch's own; of GENERATORS
 	$(BIN)/python -m benchmarks.peers $(GENERATORS)

@@ -1,0 +1,175 @@
+"""Every architecture on every target in every precision: picture, size, and how long a frame takes.
+
+    make bench-matrix                                     # everything
+    python -m benchmarks.matrix --only build              # convert and compare; nothing is timed
+    python -m benchmarks.matrix --only time --most 300    # time what is not timed yet, for five minutes
+    python -m benchmarks.matrix --only table              # print what there is
+
+Weights follow a rule (``benchmarks/generators.py``), so that anybody gets the same files. What is done is kept in ``--folder`` and
+not done again; a file that changes is timed again. The pictures are the shipped judges; the worst one counts.
+"""
+
+import argparse
+import json
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from benchmarks.generators import generator
+from pocketlens.bench import statistics
+from pocketlens.bench.document import Settings
+from pocketlens.bench.measure import measure
+from pocketlens.bench.subject import Subject
+from pocketlens.cli import output
+from pocketlens.converters.emitter import SUFFIXES, Labels, emitter
+from pocketlens.converters.ranges import Ranges
+from pocketlens.errors import PocketlensError
+from pocketlens.files import artifact_bytes, artifact_files, sha256
+from pocketlens.images import Picture, to_uint8
+from pocketlens.models import zoo
+from pocketlens.models.export import export
+from pocketlens.models.teacher import torch_teacher
+from pocketlens.pipeline.pictures import judges
+from pocketlens.quality import psnr
+from pocketlens.runtimes.adapter import runtime_for
+from pocketlens.runtimes.session import open_artifact
+
+PRECISIONS = ("fp32", "fp16")
+"""Those that need no calibration; the others are judged by gates, on trained weights."""
+TIMED = ("onnx", "openvino", "tflite")
+"""Core ML is played by an interpreter here, whose time says nothing."""
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One file of the table."""
+
+    architecture: str
+    target: str
+    precision: str
+    folder: Path
+
+    @property
+    def path(self) -> Path:
+        """Where the file is."""
+        return self.folder / f"{self.architecture}-{self.target}-{self.precision}{SUFFIXES[self.target]}"
+
+    def read(self) -> dict[str, Any]:
+        """What is known of it; empty if nothing is."""
+        note = self.path.with_suffix(".json")
+        found: dict[str, Any] = json.loads(note.read_text()) if note.exists() else {}
+        return found
+
+    def keep(self, **facts: object) -> None:
+        """Write down more of it."""
+        self.path.with_suffix(".json").write_text(json.dumps({**self.read(), **facts}))
+
+
+def cells(folder: Path, architectures: list[str]) -> Iterator[Cell]:
+    """The table's cells, in order."""
+    for architecture in architectures:
+        for target in SUFFIXES:
+            for precision in PRECISIONS:
+                yield Cell(architecture, target, precision, folder)
+
+
+def _generator(name: str) -> tuple[nn.Module, Ranges]:
+    module, ranges = generator(name)
+    if name == "transformer-net":  # the rule alone gives pictures of three shades of black
+        with torch.no_grad():
+            module.deconv3.conv2d.weight *= 30  # type: ignore[union-attr,operator]
+            module.deconv3.conv2d.bias += 120  # type: ignore[union-attr,operator]
+    return module, ranges
+
+
+def build(folder: Path, architectures: list[str], size: int) -> None:
+    """Convert what is not there yet, and compare it with its teacher."""
+    folder.mkdir(parents=True, exist_ok=True)
+    pictures = judges(None, size, size).pictures[:2]
+    for architecture in architectures:
+        wanted = [cell for cell in cells(folder, [architecture]) if "psnr" not in cell.read()]
+        if not wanted:
+            continue
+        module, ranges = _generator(architecture)
+        teacher = torch_teacher(module, ranges)
+        expected = [teacher(picture) for picture in pictures]
+        np.save(folder / f"{architecture}.npy", to_uint8(expected[0]))
+        graph = export(module, size, size, ranges)
+        for cell in wanted:
+            emitter(cell.target).emit(graph, cell.precision, Labels(architecture), cell.path)
+            with open_artifact(cell.path) as session:
+                scores = [psnr(e, np.clip(session.floats(p), 0, 255)) for p, e in zip(pictures, expected, strict=True)]
+            cell.keep(psnr=min(scores), bytes=artifact_bytes(cell.path), sha256=_digest(cell))
+            print(cell.path.name, f"{min(scores):.1f} dB", flush=True)
+
+
+def _digest(cell: Cell) -> str:
+    return " ".join(sha256(file) for file in artifact_files(cell.path))
+
+
+def times(folder: Path, architectures: list[str], size: int, seconds: float, most: float) -> None:
+    """Time what is not timed yet, one architecture's files in turn in one run, until ``most`` seconds are over."""
+    start = time.monotonic()
+    for architecture in architectures:
+        known = [cell for cell in cells(folder, [architecture]) if "psnr" in cell.read() and cell.target in TIMED]
+        wanted = [cell for cell in known if cell.read().get("timed") != _digest(cell)]
+        if not wanted or time.monotonic() - start > most:
+            continue
+        picture, expected = judges(None, size, size).pictures[0], np.load(folder / f"{architecture}.npy")
+        subjects = [_subject(cell, picture, expected) for cell in wanted]
+        document = measure(subjects, Settings(seconds=seconds, count=20, most_seconds=6 * seconds))
+        for cell, result in zip(wanted, document.subjects, strict=True):
+            if result.rounds:
+                frames = statistics.frames(result.rounds)
+                p50 = statistics.percentile(frames, 50)
+                cell.keep(p50=p50, frames=len(frames), timed=_digest(cell), load=document.environment.before.load)
+                print(cell.path.name, f"{p50:.1f} ms", flush=True)
+
+
+def _subject(cell: Cell, picture: Picture, expected: Picture) -> Subject:
+    name = cell.path.stem
+    runtime = runtime_for(cell.path).name
+    return Subject(name, cell.path, cell.target, cell.precision, runtime, picture, expected, min_psnr=25, threads=2)
+
+
+def table(folder: Path, architectures: list[str], size: int) -> None:
+    """Print what there is."""
+    rows = []
+    for cell in cells(folder, architectures):
+        found = cell.read()
+        if found:
+            timed = f"{found['p50']:.1f}" if "p50" in found else "-"
+            score, size_mb = f"{found['psnr']:.1f}", output.megabytes(found["bytes"])
+            rows.append([cell.architecture, cell.target, cell.precision, score, size_mb, timed])
+    columns = ["architecture", "target", "precision", "PSNR dB", "MB", "p50 ms"]
+    output.table(columns, rows, f"{size}x{size}, 2 threads")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("architectures", nargs="*", default=list(zoo.ARCHITECTURES))
+    parser.add_argument("--only", choices=("build", "time", "table"))
+    parser.add_argument("--folder", type=Path, default=Path("build/matrix"))
+    parser.add_argument("--size", type=int, default=256)
+    parser.add_argument("--seconds", type=float, default=4, help="timed for each file")
+    parser.add_argument("--most", type=float, default=3600, help="no architecture is begun after so many seconds")
+    asked = parser.parse_args()
+    folder, names = asked.folder / str(asked.size), asked.architectures
+    try:
+        if asked.only in (None, "build"):
+            build(folder, names, asked.size)
+        if asked.only in (None, "time"):
+            times(folder, names, asked.size, asked.seconds, asked.most)
+    except PocketlensError as error:
+        raise SystemExit(str(error)) from error
+    table(folder, names, asked.size)
+
+
+if __name__ == "__main__":
+    main()
