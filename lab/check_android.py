@@ -69,7 +69,12 @@ def _exercise(home: Path) -> None:
         expected = session(given)
     subject = Subject("tflite-fp32-64x64", path, "tflite", "fp32", "litert", given, expected, 50.0, 1)
     wrong = replace(subject, artifact="wrong", expected=255 - expected)
-    right, bad = measure([subject, wrong], QUICK, device=open_adb(f"adb:localhost:{PORT}", tool)).subjects
+    right, bad = measure(
+        [subject, wrong],
+        QUICK,
+        lambda one: print(one.stage, one.artifact, flush=True),
+        open_adb(f"adb:localhost:{PORT}", tool),
+    ).subjects
     print(right.label, right.failure or f"{len(right.rounds)} rounds", right.check, right.delegate)
     print(bad.label, bad.failure)
     assert right.failure is None and right.rounds and right.check is not None and right.check.holds
