@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
 _ARGUMENTS = {"channels": 48, "blocks": 4, "half": 24}
 _STYLE = (
-    "a style needs features that were learned from photographs. Random filters at several scales and sliced Wasserstein "
-    "distances were tried in their place: they move colours and grain, and the picture does not look like the style"
+    "a style needs features that were learned from photographs. Random filters at four scales were tried in their place: they "
+    "move colours and grain, and the picture does not look like the style"
 )
 _VGG = "give --vgg vgg16-397923af.pth, torchvision's weights (528 MB); or draw an effect of your own and give --effect"
 
