@@ -17,11 +17,10 @@ from pocketlens import files
 from pocketlens.errors import MissingError
 
 _LIGHT = (
-    "__init__.py", "errors.py", "files.py", "images.py", "quality", "quality.py", "runtimes", "bundle/__init__.py",
-    "bundle/typed.py", "bench/__init__.py", "bench/document.py", "bench/environment.py", "bench/telemetry.py",
-    "bench/worker.py",
+    "*.py", "quality", "runtimes", "bundle/__init__.py", "bundle/typed.py", "bench/__init__.py", "bench/document.py",
+    "bench/environment.py", "bench/telemetry.py", "bench/worker.py",
 )  # fmt: skip
-"""Relative to the package; a folder stands for all Python files in it, and what is not there is left out."""
+"""Relative to the package; a folder stands for all Python files in it."""
 
 LIBRARIES = {"onnxruntime": "onnxruntime", "openvino": "openvino", "litert": "ai-edge-litert"}
 """The distribution that each runtime comes in; those that are not here cannot be fetched for a device."""
@@ -60,8 +59,7 @@ def archive() -> tuple[str, bytes]:
     home = Path(pocketlens.__file__).parent
     found: list[Path] = []
     for name in _LIGHT:
-        place = home / name
-        if place.exists():
+        for place in sorted(home.glob(name)):
             found += sorted(place.rglob("*.py")) if place.is_dir() else [place]
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w") as tar:
