@@ -43,7 +43,7 @@ PRECISIONS: dict[str, tuple[str, ...]] = {
     "onnx": ("fp32", "fp16", "w8", "int8", "int8-a16"),
     "openvino": ("fp32", "fp16", "w8", "int8"),
     "tflite": ("fp32", "fp16", "w8", "int8"),
-    "coreml": ("fp32", "fp16", "w8", "palette8", "palette6", "palette4"),
+    "coreml": ("fp32", "fp16", "w8", "int8", "palette8", "palette6", "palette4"),
 }
 """The precisions that each target can be emitted in."""
 
