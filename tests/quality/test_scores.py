@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pocketlens import quality
@@ -16,6 +16,7 @@ def test_known_values() -> None:
     assert quality.largest_error(a, a + 7) == 7
 
 
+@settings(deadline=None, max_examples=30)
 @given(st.integers(0, 2**32 - 1), st.floats(0.5, 60))
 def test_more_noise_scores_lower(seed: int, sigma: float) -> None:
     rng = np.random.default_rng(seed)
