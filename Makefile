@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install bench-peers demo test conformance fuzz bench-matrix operators rewrites check format schema train lab-pi clean bench-rewrites bench-agreement lab-android
+.PHONY: help install bench-peers demo test conformance fuzz bench-matrix operators rewrites check format schema train lab-pi clean bench-rewrites bench-agreement lab-android bench-shim lab-arm64
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
@@ -77,6 +77,14 @@ bench-rewrites: install .peers/.installed  ## each target with and without its r
 
 train: install  ## train the filter that ships again (a quarter of an hour on 2 cores)
 	$(BIN)/python -m pocketlens.models.shipped.train_cartoon
+
+BUNDLE ?=
+
+bench-shim: install  ## what a session costs over the bare runtimes, its memory, and streamed video; of BUNDLE
+	$(BIN)/python -m benchmarks.shim $(BUNDLE)
+
+lab-arm64: install  ## a small filter on emulated arm64 beside x86, picture for picture; needs root (lab/pi.sh)
+	$(BIN)/python -m lab.arm64
 
 lab-pi: install  ## an arm64 Debian with sshd under emulation, for --device ssh://lab-pi; needs root (lab/pi.sh)
 	lab/pi.sh root

@@ -154,16 +154,13 @@ def overhead(bundle: Path, threads: int, seconds: float) -> None:
 
 
 def memory(folder: Path, frames: int) -> None:
-    import torch
-
-    from pocketlens.converters import emitter
     from pocketlens.converters import graph as hub
+    from tests.converters.tflite.bench import emitted as flatbuffer
     from tests.generators import small_graph
 
-    del torch
     rows = []
     hub.save(small_graph(64, 64), folder / "small.onnx")
-    emitter.emitter("tflite").emit(small_graph(64, 64), "fp32", {}, folder / "small.tflite")
+    (folder / "small.tflite").write_bytes(flatbuffer(small_graph(64, 64)))
     for runtime, name in (("litert", "small.tflite"), ("onnxruntime", "small.onnx"), ("openvino", "small.onnx")):
         with open_artifact(folder / name, runtime, 1) as session:
             before, after = growth(session, frames)
