@@ -1,0 +1,145 @@
+"""What every runtime must do. A new one is in here as soon as it has its line in the table and an artifact below."""
+
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pocketlens.converters import graph as hub
+from pocketlens.errors import InputError
+from pocketlens.images import LUMA, Picture
+from pocketlens.runtimes.adapter import RUNTIMES, Options
+from pocketlens.runtimes.session import Session, open_artifact
+from tests.converters.tflite.bench import emitted
+from tests.generators import picture, small_graph
+
+SIZE = (32, 48)
+CLOSE = {"mil": 1}
+"""How far a pixel may be from onnxruntime's, of 255, where it is not 1."""
+
+
+@pytest.fixture(scope="module")
+def artifacts(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """One generator, in every kind of file."""
+    import openvino as ov
+
+    from pocketlens.converters import coreml
+    from tests.converters.coreml.test_coreml_emitter import LABELS
+
+    folder, graph = tmp_path_factory.mktemp("suite"), small_graph(*SIZE)
+    hub.save(graph, folder / "m.onnx")
+    ov.save_model(ov.convert_model(folder / "m.onnx"), folder / "m.xml", compress_to_fp16=False)
+    (folder / "m.tflite").write_bytes(emitted(graph))
+    coreml.emit(graph, "fp32", LABELS, folder / "m.mlpackage")
+    return {suffix: folder / f"m{suffix}" for suffix in (".onnx", ".xml", ".tflite", ".mlpackage")}
+
+
+PAIRS = [(name, suffix) for name, runtime in RUNTIMES.items() for suffix in runtime.suffixes]
+
+
+@pytest.fixture(params=PAIRS, ids=lambda pair: f"{pair[0]}{pair[1]}")
+def opened(request: pytest.FixtureRequest, artifacts: dict[str, Path]) -> Callable[..., Session]:
+    name, suffix = request.param
+    if reason := RUNTIMES[name].missing():
+        pytest.skip(f"{name}: {reason}")
+    return lambda **options: open_artifact(artifacts[suffix], name, **options)
+
+
+def test_shapes_and_parity(opened: Callable[..., Session], artifacts: dict[str, Path]) -> None:
+    with opened() as session, open_artifact(artifacts[".onnx"], "onnxruntime") as reference:
+        assert session.size == SIZE
+        for seed in range(3):
+            stylized = session(picture(*SIZE, seed))
+            assert (stylized.shape, stylized.dtype) == ((*SIZE, 3), np.uint8)
+            assert np.abs(stylized.astype(int) - reference(picture(*SIZE, seed))).max() <= 1
+        assert np.array_equal(session(picture(*SIZE)), np.rint(np.clip(session.floats(picture(*SIZE)), 0, 255)))
+        assert session(picture(50, 31)).shape == (50, 31, 3)
+
+
+def test_a_result_is_the_callers_own(opened: Callable[..., Session]) -> None:
+    with opened() as session:
+        first = session(picture(*SIZE))
+        kept = first.copy()
+        second = session(picture(*SIZE, 1))
+    assert np.array_equal(first, kept)
+    assert not np.array_equal(first, second)
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_number_of_threads(opened: Callable[..., Session], threads: int) -> None:
+    with opened(threads=threads) as session:
+        assert session.facts["threads"] in (threads, None)
+        assert {"runtime", "version", "precision"} <= set(session.facts)
+        assert "plays:" in session.explain()
+
+
+def test_threads_take_turns(opened: Callable[..., Session]) -> None:
+    with opened() as session:
+        expected = [session(picture(*SIZE, seed)) for seed in range(4)]
+        wrong: list[int] = []
+
+        def play(seed: int) -> None:
+            made = [session(picture(*SIZE, seed)) for _ in range(5)]
+            wrong.extend(seed for one in made if not np.array_equal(one, expected[seed]))
+
+        players = [threading.Thread(target=play, args=(seed,)) for seed in range(4)]
+        for one in players:
+            one.start()
+        for one in players:
+            one.join()
+    assert wrong == []
+
+
+def test_repeated_load_and_close(opened: Callable[..., Session]) -> None:
+    for _ in range(5):
+        session = opened()
+        session(picture(*SIZE))
+        session.close()
+        session.close()
+    with pytest.raises(InputError, match="closed"):
+        session(picture(*SIZE))
+    with pytest.raises(InputError, match="closed"):
+        session.floats(picture(*SIZE))
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        np.zeros((*SIZE, 3), np.float32),
+        np.zeros((*SIZE, 2), np.uint8),
+        np.zeros(SIZE[0], np.uint8),
+        np.zeros((0, 5, 3), np.uint8),
+        [[1, 2, 3]],
+    ],
+    ids=["floats", "two channels", "a line", "empty", "a list"],
+)
+def test_wrong_input(opened: Callable[..., Session], wrong: Picture) -> None:
+    with opened() as session:
+        with pytest.raises(InputError, match="picture is"):
+            session(wrong)
+        assert session(picture(*SIZE)).shape == (*SIZE, 3)
+
+
+def test_options_that_it_has_not(opened: Callable[..., Session]) -> None:
+    for key in ("device", "delegate", "precision"):
+        with pytest.raises(InputError, match=f"has no {key} 'quantum'"):
+            opened(**{key: "quantum"})
+    with pytest.raises(InputError, match="threads is 0"):
+        opened(threads=0)
+    assert Options() == Options(None)
+
+
+def test_grey_and_alpha_are_kept(opened: Callable[..., Session]) -> None:
+    image = picture(*SIZE)
+    alpha = picture(*SIZE, 5)[..., :1]
+    with opened() as session:
+        colours = session(image)
+        kept = session(np.concatenate([image, alpha], axis=2))
+        assert np.array_equal(kept[..., :3], colours)
+        assert np.array_equal(kept[..., 3:], alpha)
+        grey = image[..., 0]
+        stylized = session(np.repeat(grey[..., None], 3, axis=2))
+        assert np.abs(session(grey) - stylized @ LUMA).max() <= 0.5
+        assert session(grey[..., None]).shape == (*SIZE, 1)
