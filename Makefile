@@ -80,7 +80,7 @@ train: install  ## train the filter that ships again (a quarter of an hour on 2 
 
 BUNDLE ?=
 
-bench-shim: install  ## what a session costs over the bare runtimes, its memory, and streamed video; of BUNDLE
+bench-shim: install  ## what a session costs over the bare runtimes, and its memory; of BUNDLE
 	$(BIN)/python -m benchmarks.shim $(BUNDLE)
 
 lab-arm64: install  ## a small filter on emulated arm64 beside x86, picture for picture; needs root (lab/pi.sh)

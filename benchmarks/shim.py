@@ -1,4 +1,4 @@
-"""What ``session(image)`` costs over the bare runtime, and beside a loop written by hand; memory; streamed video.
+"""What ``session(image)`` costs over the bare runtime, and beside a loop written by hand; and its memory.
 
     make bench-shim BUNDLE=demo/cartoon.bundle
 
@@ -112,7 +112,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--seconds", type=float, default=8.0)
     parser.add_argument("--frames", type=int, default=20_000)
-    parser.add_argument("--only", choices=("overhead", "memory", "video"))
+    parser.add_argument("--only", choices=("overhead", "memory"))
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         bundle = asked.bundle or Path(folder) / "cartoon.bundle"
@@ -122,10 +122,6 @@ def main() -> None:
             overhead(bundle, asked.threads, asked.seconds)
         if asked.only in (None, "memory"):
             memory(Path(folder), asked.frames)
-        if asked.only in (None, "video"):
-            from benchmarks.shim_video import video
-
-            video(bundle, Path(folder))
 
 
 def overhead(bundle: Path, threads: int, seconds: float) -> None:
