@@ -120,7 +120,6 @@ class Compress(_Table):
         pictures: How many pictures the teacher is asked about.
         rate: The highest learning rate.
         adversarial: Weight of a discriminator that tells the teacher's pictures from the student's.
-        quantize: Train the last quarter through fake quantization; its scales come with the student.
         seed: Of everything random.
     """
 
@@ -133,7 +132,6 @@ class Compress(_Table):
     pictures: Annotated[int, Field(ge=8, le=100_000)] = 320
     rate: Annotated[float, Field(gt=0, le=1)] | None = None
     adversarial: Annotated[float, Field(ge=0, le=10)] = 0.0
-    quantize: bool = False
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 7
 
 

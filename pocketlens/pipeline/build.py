@@ -16,9 +16,10 @@ from pocketlens.files import artifact_files, cached, is_cached, key_of, sha256
 from pocketlens.images import to_uint8
 from pocketlens.models.source import resolve, wrap
 from pocketlens.pipeline import stages
+from pocketlens.pipeline.against import against
 from pocketlens.pipeline.budgets import budget_from
 from pocketlens.pipeline.choosing import Timing
-from pocketlens.pipeline.distill import compressed_source
+from pocketlens.pipeline.distill import compressed_source, source_of
 from pocketlens.pipeline.draft import draft_of, licenses_of
 from pocketlens.pipeline.pictures import judges
 from pocketlens.pipeline.produce import Notify, Produced, produce
@@ -128,6 +129,8 @@ def build(
     chosen = check(recipe.rewrites.keep if rewrites is None else rewrites)
     timing, wanted = Timing(threads=threads), recipe.targets.chosen()
     made = produce(source, labels, wanted, judged, notify, rewrites=chosen, timing=timing)
+    if generator is None and recipe.compress is not None:
+        made = against(source_of(about, base), made, notify)
     document = _measured(made, threads, budget, notify) if bench else None
     verdicts = judge_all(document, budget) if document else []
     notify("bundle", 1, 1)
@@ -204,7 +207,7 @@ def _report(
                 ReportPicture(
                     artifact_id=emitted.id,
                     label=one.judges.names[index],
-                    teacher=to_uint8(one.teachers[index]),
+                    teacher=to_uint8(one.references[index]),
                     artifact=emitted.verified.worst_picture,
                     scores=emitted.verified.scores[index],
                 )

@@ -35,6 +35,7 @@ class Produced:
         artifacts: In the order of the targets asked for.
         choices: How the rewrites of each target were chosen, where they were measured.
         risks: What half precision may not hold, after exact means; empty where only ``fp32`` was asked for.
+        originals: Where the source is a student, its own teacher's pictures, which the scores are against; else empty.
     """
 
     judges: Judges
@@ -42,6 +43,12 @@ class Produced:
     artifacts: tuple[Emitted, ...]
     choices: tuple[Chosen, ...] = ()
     risks: tuple[Extent, ...] = ()
+    originals: tuple[Floats, ...] = ()
+
+    @property
+    def references(self) -> tuple[Floats, ...]:
+        """The pictures that the artifacts' scores are against."""
+        return self.originals or self.teachers
 
 
 def produce(

@@ -1,0 +1,51 @@
+"""A student's artifacts are verified against the student, and judged against the teacher that it was distilled from."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from pocketlens import images, quality
+from pocketlens.images import Floats
+from pocketlens.models.source import Source
+from pocketlens.pipeline import stages
+from pocketlens.pipeline.produce import Notify, Produced
+from pocketlens.pipeline.stages import Emitted
+from pocketlens.runtimes.session import open_artifact
+
+
+def against(teacher: Source, made: Sequence[Produced], notify: Notify) -> list[Produced]:
+    """Replace the scores of artifacts of a student by those against its teacher, which gates and report then show.
+
+    That a file computes what its student computes was verified before, and golden pictures stay the student's. Flicker too is
+    the student's: what its artifacts add to the change between frames.
+
+    Args:
+        teacher: What the student was distilled from.
+        made: Artifacts of the student.
+        notify: Told about progress.
+    """
+    judged = []
+    for one in made:
+        references = tuple(stages.references(teacher, one.judges))
+        artifacts = []
+        for done, emitted in enumerate(one.artifacts):
+            notify(f"{emitted.id} against the teacher", done, len(one.artifacts))
+            artifacts.append(_scored(emitted, one, references))
+        judged.append(replace(one, originals=references, artifacts=tuple(artifacts)))
+    return judged
+
+
+def _scored(emitted: Emitted, one: Produced, references: Sequence[Floats]) -> Emitted:
+    with open_artifact(emitted.path) as session:
+        outputs = [session.floats(picture) for picture in one.judges.pictures]
+    scores = tuple(quality.compare(r, np.clip(o, 0, 255)) for r, o in zip(references, outputs, strict=True))
+    index = min(range(len(scores)), key=lambda i: scores[i].psnr)
+    verified = replace(
+        emitted.verified,
+        scores=scores,
+        worst=quality.worst(scores),
+        worst_index=index,
+        worst_picture=images.to_uint8(outputs[index]),
+    )
+    return replace(emitted, verified=verified)
