@@ -51,7 +51,7 @@ never the same twice, so that they lie outside the bundle's hashes. Core ML prog
 take their set.
 
 `make bench-rewrites` prints what each target's set gains on each architecture, beside what other tools make of the same generator;
-[decision 8](decisions/0008-which-rewrites-are-on-by-default.md) says why a set is as it is.
+[decision 10](decisions/0010-which-rewrites-are-on-by-default.md) says why a set is as it is.
 
 `pocketlens inspect MODEL --explain -t onnx -t tflite` shows the graph before and after, and what its layers cost; `--profile` what
 they take here.

@@ -2,7 +2,7 @@
 
 XNNPACK takes a convolution of floats with an int8 kernel as one operator: it finds the range of what it reads, computes in
 int8 and gives floats. With ranges fixed beforehand it would have to round its output to int8 as well, and norms answer that
-with 9 to 12 dB less at the same speed. Depthwise kernels have no such form in XNNPACK and stay float.
+with a loss: an earlier study of a fast-style generator found 27.9 dB so and 36.7 dB this way, at the same speed. Depthwise kernels have no such form in XNNPACK and stay float.
 """
 
 import onnx_ir as ir
