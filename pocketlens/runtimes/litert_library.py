@@ -94,8 +94,7 @@ def check_sizes(path: Path, interpreter: Any) -> None:
 
 def partitions(interpreter: Any) -> int | None:
     """How many parts of the graph a delegate runs, or None where the library does not say."""
-    # Names alone: the library's own list of operators also reads each one's tensors, and now and then crashes on those
-    # that the delegate has taken over.
+    # Names alone: the library's own list of operators also reads each one's tensors, which nobody needs here.
     inner: Any = getattr(interpreter, "_interpreter", None)
     if not hasattr(inner, "NumNodes") or not hasattr(inner, "NodeName"):
         return None

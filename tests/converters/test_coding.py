@@ -154,7 +154,8 @@ def test_scales_lose_no_more_than_plain_ones(seed: int, axis: int, size: float) 
     shape[axis] = -1
     spread = scales.reshape(shape)
     made = Affine(np.clip(np.rint(array / spread), -127, 127).astype(np.int8), scales, axis)
-    assert np.square(made.floats() - array).mean() <= np.square(spread).mean() / 11 + 1e-12
+    # A twelfth of the step squared is what rounding loses; 270 values scatter around it.
+    assert np.square(made.floats() - array).mean() <= np.square(spread).mean() / 9 + 1e-12
 
 
 @settings(deadline=None, max_examples=25)

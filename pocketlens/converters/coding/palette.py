@@ -18,8 +18,8 @@ def palette(values: NDArray[np.float32], count: int) -> NDArray[np.float32]:
         count: At least 2.
 
     Example:
-        >>> palette(np.float32([0, 0.1, 5, 5.1, -3]), 3).round(2).tolist()
-        [-3.0, 0.05, 5.05]
+        >>> palette(np.float32([0, 0.1, 5, 5.1, -3]), 3).round(2)
+        array([-3.  ,  0.05,  5.05], dtype=float32)
     """
     ordered = np.sort(values.astype(np.float64))
     distinct = np.unique(ordered)

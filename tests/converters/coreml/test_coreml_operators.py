@@ -55,7 +55,8 @@ def test_operators_in_half_precision(tmp_path: Path, family: str) -> None:
 
 
 def test_every_lowering_is_tested() -> None:
-    assert set(TABLE) - {name for cases in FAMILIES.values() for name in operators(cases)} == set()
+    elsewhere = {"QuantizeLinear", "DequantizeLinear"}  # test_coreml_rounding.py
+    assert set(TABLE) - elsewhere - {name for cases in FAMILIES.values() for name in operators(cases)} == set()
 
 
 def operations(package: Path) -> list[Any]:
