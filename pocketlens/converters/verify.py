@@ -106,9 +106,7 @@ def verify_artifact(
             raise VerificationError(
                 f"{path.name} gives NaN or infinity in {facts['runtime']}", do="convert to fp32, and please report it"
             )
-    scores = tuple(quality.compare(r, np.clip(o, 0, 255)) for r, o in zip(references, outputs, strict=True))
-    worst = quality.worst(scores)
-    index = min(range(len(scores)), key=lambda i: scores[i].psnr)
+    scores, worst, index = score(outputs, references)
     agreement = None
     if meant is not None:
         agreement = min(
@@ -133,3 +131,9 @@ def verify_artifact(
     return Verified(
         scores, worst, index, rounded[index], min(_GOLDEN_CAP, golden - _GOLDEN_MARGIN), facts, flickers, agreement
     )
+
+
+def score(outputs: Sequence[Floats], references: Sequence[Floats]) -> tuple[tuple[Scores, ...], Scores, int]:
+    """The scores of each output against its reference, the worst of each score, and which output has the lowest PSNR."""
+    scores = tuple(quality.compare(r, np.clip(o, 0, 255)) for r, o in zip(references, outputs, strict=True))
+    return scores, quality.worst(scores), min(range(len(scores)), key=lambda i: scores[i].psnr)

@@ -3,9 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
-import numpy as np
-
-from pocketlens import images, quality
+from pocketlens import images
+from pocketlens.converters.verify import score
 from pocketlens.images import Floats
 from pocketlens.models.source import Source
 from pocketlens.pipeline import stages
@@ -39,13 +38,8 @@ def against(teacher: Source, made: Sequence[Produced], notify: Notify) -> list[P
 def _scored(emitted: Emitted, one: Produced, references: Sequence[Floats]) -> Emitted:
     with open_artifact(emitted.path) as session:
         outputs = [session.floats(picture) for picture in one.judges.pictures]
-    scores = tuple(quality.compare(r, np.clip(o, 0, 255)) for r, o in zip(references, outputs, strict=True))
-    index = min(range(len(scores)), key=lambda i: scores[i].psnr)
+    scores, worst, index = score(outputs, references)
     verified = replace(
-        emitted.verified,
-        scores=scores,
-        worst=quality.worst(scores),
-        worst_index=index,
-        worst_picture=images.to_uint8(outputs[index]),
+        emitted.verified, scores=scores, worst=worst, worst_index=index, worst_picture=images.to_uint8(outputs[index])
     )
     return replace(emitted, verified=verified)

@@ -9,9 +9,10 @@ import numpy as np
 import onnx_ir as ir
 
 from pocketlens.converters import graph as hub
+from pocketlens.converters.coding import output_axis
 from pocketlens.converters.quantization import plan as plans
 from pocketlens.converters.quantization.calibrate import Statistics
-from pocketlens.converters.quantization.insert import Form, round_weight, weight_axis, weight_scales
+from pocketlens.converters.quantization.insert import Form, round_weight, weight_scales
 from pocketlens.converters.quantization.plan import Plan
 from pocketlens.converters.rewrites.edit import only_reader
 
@@ -31,7 +32,7 @@ def correct(model: ir.Model, plan: Plan, statistics: Mapping[str, Statistics], f
         array, source = hub.constant(node.inputs[1]), node.inputs[0]
         assert array is not None and source is not None
         weight = array.astype(np.float32)
-        axis = weight_axis(node)
+        axis = output_axis(node)
         scale = weight_scales(weight, axis, form.pairs and setting == "int8")
         error = round_weight(weight, scale, axis) * scale.reshape(-1, 1, 1, 1) - weight
         shift = error.astype(np.float64).sum((2, 3)) @ statistics[str(source.name)].mean

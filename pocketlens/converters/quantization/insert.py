@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from onnx_ir.passes import common
 
 from pocketlens.converters import graph as hub
+from pocketlens.converters.coding import output_axis
 from pocketlens.converters.quantization import plan as plans
 from pocketlens.converters.quantization.calibrate import Statistics
 from pocketlens.converters.quantization.plan import Plan
@@ -156,17 +157,6 @@ def _quantizer(value: ir.Value, statistics: Mapping[str, Statistics], plan: Plan
     return Quantizer.of(*statistics[str(value.name)].range(plan.ranges, 1 << bits), bits)
 
 
-def weight_axis(node: ir.Node) -> int:
-    """The axis of a node's weights that counts output channels."""
-    if node.op_type == "Conv":
-        return 0
-    if node.op_type == "Gemm":
-        return 0 if hub.integer(node, "transB", 0) else 1
-    weight = node.inputs[1]
-    assert weight is not None
-    return 1 if node.op_type == "ConvTranspose" else len(hub.static_shape(weight)) - 1
-
-
 def weight_scales(weight: NDArray[np.float32], axis: int, pairs: bool) -> NDArray[np.float32]:
     """The scale of each output channel, ``float32 [channels]``.
 
@@ -196,7 +186,7 @@ def round_weight(weight: NDArray[np.float32], scale: NDArray[np.float32], axis: 
 def _write_weight(writer: "_Writer", node: ir.Node, pairs: bool) -> NDArray[np.float32]:
     array = hub.constant(node.inputs[1])
     assert array is not None
-    axis = weight_axis(node)
+    axis = output_axis(node)
     scale = weight_scales(array.astype(np.float32), axis, pairs)
     integers = round_weight(array.astype(np.float32), scale, axis)
     node.replace_input_with(1, writer.widen(str(node.inputs[1].name), integers, scale, axis, node))  # type: ignore[union-attr]
