@@ -122,6 +122,7 @@ class BudgetVerdict:
         verdict: ``"unstable"`` where repeating the measurement might turn it round; ``"not measured"`` where the
             subject is one that is never timed.
         reason: The figures that led to it, in words.
+        setting: What was asked for of the runtime, in words; see :attr:`~pocketlens.bench.document.Result.setting`.
     """
 
     artifact: str
@@ -131,6 +132,12 @@ class BudgetVerdict:
     actual: float | None
     verdict: Verdict
     reason: str
+    setting: str = ""
+
+    @property
+    def label(self) -> str:
+        """Names the subject, as its result does."""
+        return ", ".join(filter(None, (f"{self.artifact} in {self.runtime}", self.setting)))
 
 
 LAST_SECONDS = 60.0
@@ -146,12 +153,17 @@ def last(result: Result) -> Result:
     return replace(result, timing=replace(result.timing, rounds=rounds))
 
 
+def judged(document: Document) -> tuple[Result, ...]:
+    """A document's results with the rounds that count: all, or of a sustained measurement those of the last minute."""
+    return tuple(map(last, document.subjects)) if document.settings.sustained else document.subjects
+
+
 def judge(result: Result, budget: Budget) -> list[BudgetVerdict]:
     """The verdict of each limit of a budget on one subject, in the order time, size, memory."""
     found: list[BudgetVerdict] = []
 
     def add(name: str, limit: float, judged: tuple[float | None, Verdict, str]) -> None:
-        found.append(BudgetVerdict(result.artifact, result.runtime, name, limit, *judged))
+        found.append(BudgetVerdict(result.artifact, result.runtime, name, limit, *judged, result.setting))
 
     if budget.frame_ms is not None:
         add("frame_ms", budget.frame_ms, _judge_time(result, budget.frame_ms, budget.percentile))
@@ -165,8 +177,7 @@ def judge(result: Result, budget: Budget) -> list[BudgetVerdict]:
 
 def judge_all(document: Document, budget: Budget) -> list[BudgetVerdict]:
     """The verdicts on every subject of a document, in their order; of a sustained one on its last minute."""
-    judged = [last(one) for one in document.subjects] if document.settings.sustained else document.subjects
-    return [verdict for result in judged for verdict in judge(result, budget)]
+    return [verdict for result in judged(document) for verdict in judge(result, budget)]
 
 
 def overall(verdicts: Iterable[BudgetVerdict]) -> Verdict:

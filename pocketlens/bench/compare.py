@@ -83,12 +83,8 @@ def regressions(ratios: Sequence[Ratio], threshold: float) -> list[Ratio]:
 
 
 def _pairs(base: Document, other: Document) -> list[tuple[Result, Result]]:
-    there = {(one.artifact, one.runtime, one.threads): one for one in other.subjects if one.rounds}
-    found = [
-        (one, there[key])
-        for one in base.subjects
-        if one.rounds and (key := (one.artifact, one.runtime, one.threads)) in there
-    ]
+    there = {one.label: one for one in other.subjects if one.rounds}
+    found = [(one, there[one.label]) for one in base.subjects if one.rounds and one.label in there]
     if not found:
         raise InputError("the documents share no timed subject", do="measure the same artifacts with the same threads")
     return found

@@ -13,7 +13,7 @@ from pocketlens.bundle import typed
 from pocketlens.errors import InputError
 from pocketlens.files import write as write_whole
 
-SCHEMA = "1.1"
+SCHEMA = "1.2"
 """Version of the document. Another major version is refused; unknown keys of a later minor version are ignored."""
 
 MB = 1e6
@@ -246,6 +246,8 @@ class Result:
         resumed: How often the connection was lost and made again; the subject was then loaded and warmed up again.
         macs: Multiply-adds of one picture, where they were known.
         delegate: What the runtime hands the work to (``"xnnpack"``, ``"gpu"``), where that was chosen.
+        asked_delegate: As asked for; None leaves the choice to the runtime.
+        asked_precision: What it was asked to compute in; None leaves the choice to the runtime.
     """
 
     artifact: str
@@ -268,11 +270,20 @@ class Result:
     resumed: int = 0
     delegate: str | None = None
     macs: int | None = None
+    asked_delegate: str | None = None
+    asked_precision: str | None = None
+
+    @property
+    def setting(self) -> str:
+        """What was asked for of its runtime, in words: ``"2 threads, xnnpack"``; empty if nothing was."""
+        threads = f"{self.threads} thread{'s' if self.threads != 1 else ''}" if self.threads else ""
+        precision = f"computing in {self.asked_precision}" if self.asked_precision else ""
+        return ", ".join(filter(None, (threads, self.asked_delegate, precision)))
 
     @property
     def label(self) -> str:
-        """Names the subject in tables: ``"onnx-fp32-256x256 in openvino"``."""
-        return f"{self.artifact} in {self.runtime}"
+        """Names the subject in tables: ``"onnx-fp32-256x256 in openvino, 2 threads"``."""
+        return ", ".join(filter(None, (f"{self.artifact} in {self.runtime}", self.setting)))
 
     @property
     def rounds(self) -> tuple[Round, ...]:

@@ -26,6 +26,7 @@ class ReportPicture:
         teacher: ``uint8 [H, W, 3]``.
         artifact: ``uint8 [H, W, 3]``, of the same size.
         scores: Of ``artifact`` against ``teacher``.
+        where: In which runtimes on which devices it came out so; empty for a judge picture of the build.
     """
 
     artifact_id: str
@@ -33,6 +34,7 @@ class ReportPicture:
     teacher: Picture
     artifact: Picture
     scores: Scores
+    where: str = ""
 
 
 def difference(teacher: Picture, artifact: Picture) -> tuple[Picture, int]:

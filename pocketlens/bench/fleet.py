@@ -1,7 +1,7 @@
 """Several devices, one after the other: what happens to one never costs the others anything."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from pocketlens.bench.budget import Budget, Verdict, judge_all, overall
@@ -9,20 +9,29 @@ from pocketlens.bench.channel import WorkerError
 from pocketlens.bench.devices.device import Device
 from pocketlens.bench.devices.local import Local
 from pocketlens.bench.document import Document, Settings
-from pocketlens.bench.measure import Progress, bench_bundle
+from pocketlens.bench.measure import Choice, Progress, bench_bundle
 from pocketlens.bundle.read import Bundle
 from pocketlens.errors import InputError, MissingError, PocketlensError
+from pocketlens.images import Picture
 
 Keep = Callable[["Outcome"], None]
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of one device: a document, or the reason why there is none."""
+    """What became of one device: a document, or the reason why there is none.
+
+    Attributes:
+        device: Its name.
+        document: What was measured there.
+        error: Why nothing was.
+        pictures: What each subject made of its picture, by its label.
+    """
 
     device: str
     document: Document | None
     error: PocketlensError | None = None
+    pictures: Mapping[str, Picture] = field(default_factory=dict)
 
     def verdict(self, budget: Budget) -> Verdict:
         """The worst verdict of the device; a subject that failed breaks any budget."""
@@ -31,16 +40,13 @@ class Outcome:
         return overall(judge_all(self.document, budget))
 
 
-def open_device(
-    name: str, ssh_config: Path | None = None, benchmark_model: Path | None = None, delegate: str = "xnnpack"
-) -> Device:
+def open_device(name: str, ssh_config: Path | None = None, benchmark_model: Path | None = None) -> Device:
     """The device of a name, without reaching it yet.
 
     Args:
         name: ``"local"``, ``"ssh://user@host"`` or ``"adb:SERIAL"`` (``"adb:"`` for the only one).
         ssh_config: For ssh, another configuration file than ``~/.ssh/config``.
         benchmark_model: For adb, LiteRT's benchmark tool built for the device; None if it is there already.
-        delegate: What that tool hands the work to.
 
     Raises:
         InputError: There is no such kind of device; the message lists them.
@@ -54,17 +60,15 @@ def open_device(
     if name.startswith("adb:"):
         from pocketlens.bench.devices.adb import open_adb
 
-        return open_adb(name, benchmark_model, delegate)
+        return open_adb(name, benchmark_model)
     raise InputError(f"{name!r} is no device", do="write local, ssh://user@host or adb:SERIAL (adb: for the only one)")
 
 
 def bench_devices(
     bundle: Bundle,
     devices: Sequence[Device],
+    choice: Choice | None = None,
     *,
-    artifacts: Sequence[str] | None = None,
-    runtimes: Sequence[str] | None = None,
-    threads: int | None = None,
     settings: Settings | None = None,
     progress: Callable[[str, Progress], None] | None = None,
     keep: Keep | None = None,
@@ -74,9 +78,7 @@ def bench_devices(
     Args:
         bundle: The bundle.
         devices: In order.
-        artifacts: As for :func:`~pocketlens.bench.measure.bench_bundle`, and so are the other arguments.
-        runtimes: Of the artifacts.
-        threads: For every subject.
+        choice: What of it, and how.
         settings: How long.
         progress: Called before each step, with the device's name.
         keep: Called with each outcome as soon as it is there, so that a later accident cannot lose it.
@@ -93,18 +95,13 @@ def bench_devices(
                 progress(name, one)
 
         try:
-            document = bench_bundle(
-                bundle,
-                artifacts=artifacts,
-                runtimes=runtimes,
-                threads=threads,
-                settings=settings,
-                progress=tell,
-                device=device,
-            )
-            outcome = Outcome(device.name, document)
+            pictures: dict[str, Picture] = {}
+            document = bench_bundle(bundle, choice, settings=settings, progress=tell, device=device, pictures=pictures)
+            outcome = Outcome(device.name, document, pictures=pictures)
         except (MissingError, WorkerError) as error:
             outcome = Outcome(device.name, None, error)
+        except OSError as error:  # of this machine, while it worked with that device: it concerns no other one
+            outcome = Outcome(device.name, None, WorkerError(f"{device.name}: {error}", do="look at this machine"))
         found.append(outcome)
         if keep is not None:
             keep(outcome)

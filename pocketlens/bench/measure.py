@@ -4,21 +4,19 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 
-from pocketlens import images
 from pocketlens.bench.channel import WorkerError
+from pocketlens.bench.choice import Choice, subjects_of
 from pocketlens.bench.devices.device import Device
 from pocketlens.bench.devices.local import Local
 from pocketlens.bench.document import Document, Environment, Moment, Settings, Snapshot
 from pocketlens.bench.subject import INTERPRETED, Run, Subject, check_subjects
-from pocketlens.bundle.manifest import Artifact, Golden
 from pocketlens.bundle.read import Bundle, open_bundle
-from pocketlens.errors import InputError, MissingError
-from pocketlens.runtimes.adapter import RUNTIMES
+from pocketlens.errors import MissingError
+from pocketlens.images import Picture
 
-__all__ = ["Progress", "Subject", "bench_bundle", "measure", "subjects_of"]
+__all__ = ["Choice", "Progress", "Subject", "bench_bundle", "measure", "subjects_of"]
 
 
 @dataclass(frozen=True)
@@ -51,6 +49,7 @@ def measure(
     settings: Settings | None = None,
     progress: Listener | None = None,
     device: Device | None = None,
+    pictures: dict[str, Picture] | None = None,
 ) -> Document:
     """Measure subjects side by side on one device.
 
@@ -63,6 +62,7 @@ def measure(
         settings: How long; None for the short default.
         progress: Called before each step.
         device: Where; None for the machine that this runs on.
+        pictures: Filled with what each subject made of its picture, by the label of its result.
 
     Returns:
         The document. A subject that crashed, hung, could not be loaded or gave a wrong picture is in it with its
@@ -91,7 +91,11 @@ def measure(
         environment = Environment(
             device.name, device.emulated, began, host, before, stage.look() or Snapshot(), tuple(stage.moments)
         )
-    return Document(environment, settings, tuple(run.result() for run in runs))
+    results = tuple(run.result() for run in runs)
+    for run, result in zip(runs, results, strict=True):
+        if pictures is not None and run.stylized is not None:
+            pictures[result.label] = run.stylized
+    return Document(environment, settings, results)
 
 
 class _Stage:
@@ -177,42 +181,35 @@ class _Stage:
 
 def bench_bundle(
     path: Path | str | Bundle,
+    choice: Choice | None = None,
     *,
-    artifacts: Sequence[str] | None = None,
-    runtimes: Sequence[str] | None = None,
-    threads: int | None = None,
     settings: Settings | None = None,
     progress: Listener | None = None,
     device: Device | None = None,
+    pictures: dict[str, Picture] | None = None,
 ) -> Document:
     """Measure a bundle's artifacts; each one's first picture is checked against the teacher's golden picture.
 
+    Example:
+        >>> bench_bundle("wave.bundle", Choice(threads=(1, 2, 4)))
+
     Args:
         path: The bundle: its folder, a zip of it, or opened.
-        artifacts: Only these, by their ids; None for all.
-        runtimes: Every one of these that plays an artifact; None for the first that is usable on the device.
-        threads: For every subject; None for the runtimes' own choice.
+        choice: What of it, and how; None for every artifact in the first runtime that is usable on the device.
         settings: How long; None for the short default.
         progress: Called before each step.
         device: Where; None for the machine that this runs on.
+        pictures: As for :func:`measure`.
 
     Raises:
-        InputError: The bundle is damaged, an id or runtime is unknown, or nothing fits what was asked for.
-        MissingError: No runtime is installed that plays any of it.
+        InputError: The bundle is damaged, an id is unknown, or nothing fits what was asked for.
+        MissingError: No runtime is installed that plays any of it, or the device cannot be reached.
     """
     if not isinstance(path, Bundle):
         with open_bundle(path) as bundle:
-            return bench_bundle(
-                bundle,
-                artifacts=artifacts,
-                runtimes=runtimes,
-                threads=threads,
-                settings=settings,
-                progress=progress,
-                device=device,
-            )
+            return bench_bundle(bundle, choice, settings=settings, progress=progress, device=device, pictures=pictures)
     device = device or Local()
-    document = measure(subjects_of(path, artifacts, runtimes, threads, device), settings, progress, device)
+    document = measure(subjects_of(path, choice, device), settings, progress, device, pictures)
     reasons = [result.skipped for result in document.subjects]
     if all(reasons):
         raise MissingError(
@@ -220,74 +217,3 @@ def bench_bundle(
             do="install a runtime: pip install 'pocketlens[litert]'",
         )
     return document
-
-
-def subjects_of(
-    bundle: Bundle,
-    artifacts: Sequence[str] | None = None,
-    runtimes: Sequence[str] | None = None,
-    threads: int | None = None,
-    device: Device | None = None,
-) -> list[Subject]:
-    """The subjects in a bundle; see :func:`bench_bundle`."""
-    device = device or Local()
-    for name in runtimes or ():
-        if name not in RUNTIMES:
-            raise InputError(f"there is no runtime {name!r}", do=f"choose one of {', '.join(RUNTIMES)}")
-    chosen = bundle.manifest.artifacts if artifacts is None else tuple(bundle.artifact(one) for one in artifacts)
-    found = [
-        _subject(bundle, artifact, name, threads)
-        for artifact in chosen
-        for name in _runtimes_for(artifact, runtimes, device)
-    ]
-    if not found:
-        plays = ", ".join(sorted({name for artifact in chosen for name in artifact.runtimes}))
-        raise InputError(f"{', '.join(runtimes or ())} plays none of the artifacts", do=f"choose from {plays}")
-    return found
-
-
-def _runtimes_for(artifact: Artifact, runtimes: Sequence[str] | None, device: Device) -> list[str]:
-    if runtimes is not None:
-        return [name for name in artifact.runtimes if name in runtimes]
-    known = [name for name in artifact.runtimes if name in RUNTIMES]
-    usable = [name for name in known if not device.missing(name)]
-    return (usable or known)[:1]
-
-
-def _subject(bundle: Bundle, artifact: Artifact, runtime: str, threads: int | None) -> Subject:
-    golden = _golden(bundle, artifact)
-    return Subject(
-        artifact=artifact.id,
-        path=bundle.path_of(artifact),
-        target=artifact.target,
-        precision=artifact.precision,
-        runtime=runtime,
-        picture=images.read(bundle.file(golden.picture)),
-        expected=images.read(bundle.file(golden.expected)),
-        min_psnr=artifact.golden_psnr,
-        threads=threads,
-        macs=_macs(bundle, artifact),
-    )
-
-
-def _macs(bundle: Bundle, artifact: Artifact) -> int | None:
-    """Multiply-adds of one picture, from the bundle's ONNX file of the same size, where there is one and onnx to read it."""
-    alike = (one for one in bundle.manifest.artifacts if one.target == "onnx" and one.precision == "fp32")
-    found = next((one for one in alike if (one.height, one.width) == (artifact.height, artifact.width)), None)
-    if found is None or find_spec("onnx_ir") is None:
-        return None
-    from pocketlens.converters import graph as hub
-
-    try:
-        return hub.macs(hub.load(bundle.path_of(found)))
-    except InputError:  # a shape in it is not fixed: nothing can be counted
-        return None
-
-
-def _golden(bundle: Bundle, artifact: Artifact) -> Golden:
-    for golden in bundle.manifest.golden:
-        if (golden.height, golden.width) == (artifact.height, artifact.width):
-            return golden
-    raise InputError(
-        f"the bundle has no golden picture of {artifact.height} x {artifact.width}", do="build the bundle again"
-    )

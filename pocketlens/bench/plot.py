@@ -104,7 +104,7 @@ def _draw(axes: Any, row: int, strip: Strip, low: float) -> None:
     # One line with gaps instead of a line a mark: a tenth of the text.
     xs = np.stack([strip.samples[shown], strip.samples[shown], gap], 1).ravel()
     ys = np.stack([top, top + 0.07, gap], 1).ravel()
-    axes.plot(xs, ys, color=ACCENT, linewidth=1.2, alpha=0.55, solid_capstyle="butt")
+    axes.plot(xs, ys, color=ACCENT, linewidth=1.2, alpha=0.7, solid_capstyle="butt")
     p50, p95 = percentile(strip.samples, 50), percentile(strip.samples, 95)
     axes.plot([p50, p95], [row + 0.7, row + 0.7], color=INK, linewidth=1.2)
     axes.plot([p50, p50], [row + 0.46, row + 0.94], color=INK, linewidth=2.5, solid_capstyle="butt")

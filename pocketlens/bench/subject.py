@@ -16,7 +16,7 @@ from pocketlens.bench.honesty import impossible
 from pocketlens.errors import InputError, MissingError
 from pocketlens.files import artifact_bytes
 from pocketlens.images import Picture
-from pocketlens.runtimes.adapter import RUNTIMES
+from pocketlens.runtimes.adapter import RUNTIMES, Options
 
 _PAUSE = 0.5
 """Seconds before a lost connection is made again; four times as long each further time."""
@@ -40,6 +40,8 @@ class Subject:
         min_psnr: How close it must come, in dB.
         threads: Or None for the runtime's own choice.
         macs: Multiply-adds of one picture, or None if they are not known; times that imply too many a second are refused.
+        delegate: What computes inside the runtime, or None for its own choice.
+        compute: The precision to compute in, or None for the runtime's own choice.
     """
 
     artifact: str
@@ -52,6 +54,13 @@ class Subject:
     min_psnr: float = 0.0
     threads: int | None = None
     macs: int | None = None
+    delegate: str | None = None
+    compute: str | None = None
+
+    @property
+    def options(self) -> Options:
+        """How the runtime is to play it."""
+        return Options(self.threads, self.delegate, self.compute)
 
 
 def check_subjects(subjects: Sequence[Subject]) -> None:
@@ -65,7 +74,7 @@ def check_subjects(subjects: Sequence[Subject]) -> None:
     seen = set()
     for subject in subjects:
         name = f"{subject.artifact} in {subject.runtime}"
-        if (key := (subject.artifact, subject.runtime, subject.threads)) in seen:
+        if (key := (subject.artifact, subject.runtime, subject.options)) in seen:
             raise InputError(f"{name} is listed twice", do="leave one out, or give them different threads")
         seen.add(key)
         if subject.runtime not in RUNTIMES:
@@ -101,6 +110,7 @@ class Run:
     failure: str | None = None
     resumed: int = 0
     device: Device | None = None
+    stylized: Picture | None = None
     _begin: float = 0.0
     _wall: float = 0.0
 
@@ -131,7 +141,7 @@ class Run:
         if self.worker is None:
             return 1.0
         spent = sum(sum(one.frame_ms) for one in self.rounds) / 1000
-        if self.load is not None and self.load.delegate:
+        if self.load is not None and self.load.restarts:
             spent = self._wall  # a tool that is started for a few frames spends most of its time on starting
         count = sum(len(one.frame_ms) for one in self.rounds)
         if spent >= self.settings.most_seconds:
@@ -148,13 +158,14 @@ class Run:
         subject, patience = self.subject, self.settings.answer_seconds
         self.close()
         self.worker = self.device.start()
-        load = self.worker.load(subject.path, subject.runtime, subject.threads, patience)
+        load = self.worker.load(subject.path, subject.runtime, subject.options, patience)
         self.load = self.load or load
         if load.size != subject.picture.shape[:2]:
             found, given = ("{} x {}".format(*size[:2]) for size in (load.size, subject.picture.shape))
             raise WorkerError(f"the artifact computes at {found}, the picture is {given}", do="resize the picture")
         first = self.worker.first(subject.picture, subject.expected, patience)
         self.first_ms = self.first_ms or first.first_ms
+        self.stylized = first.stylized
         if first.psnr is None or first.largest_error is None:
             return
         self.check = Check(first.psnr, first.largest_error, subject.min_psnr)
@@ -267,6 +278,8 @@ class Run:
             resumed=self.resumed,
             delegate=load.delegate if load else None,
             macs=subject.macs,
+            asked_delegate=subject.delegate,
+            asked_precision=subject.compute,
         )
 
 

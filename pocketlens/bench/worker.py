@@ -6,8 +6,9 @@ has ``error`` when it could not be done. The process ends when its standard inpu
 ==========  ==============================================  =========================================================
 do          with                                            answer
 ==========  ==============================================  =========================================================
-load        path, runtime, threads                          load_ms, size, facts, baseline_mb
-first       picture, expected (``.npy`` files; or null)     first_ms, psnr, largest_error (null without ``expected``)
+load        path, runtime, threads, delegate, precision     load_ms, size, facts, baseline_mb
+first       picture, expected (``.npy`` files; or null)     first_ms, psnr, largest_error (null without ``expected``),
+                                                            stylized (its pixels, zlib in base64), shape
 play        seconds, count                                  frame_ms, inference_ms
 memory                                                      peak_mb
 host                                                        host, emulation (why it counts as emulated, or empty)
@@ -21,6 +22,7 @@ was another subject's and the caches hold that one's data.
 """
 
 import argparse
+import base64
 import dataclasses
 import gc
 import json
@@ -28,6 +30,7 @@ import os
 import queue
 import sys
 import threading
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 from time import perf_counter_ns
@@ -39,7 +42,7 @@ from numpy.typing import NDArray
 from pocketlens import quality
 from pocketlens.bench import environment
 from pocketlens.errors import InputError, MissingError, PocketlensError
-from pocketlens.runtimes.adapter import Player, Runtime, runtime_for
+from pocketlens.runtimes.adapter import Options, Player, Runtime, runtime_for
 from pocketlens.runtimes.session import Session
 
 GREETING = "pocketlens-worker 1"
@@ -76,16 +79,19 @@ class _Worker:
             "snapshot": self.snapshot,
         }
 
-    def load(self, path: str, runtime: str, threads: int | None) -> dict[str, Any]:
+    def load(
+        self, path: str, runtime: str, threads: int | None, delegate: str | None = None, precision: str | None = None
+    ) -> dict[str, Any]:
         chosen: Runtime = runtime_for(Path(path), runtime)
         baseline = peak_mb()
         if reason := chosen.missing():
             raise MissingError(f"{chosen.name}: {reason}", do=chosen.install)
         chosen.version()  # imports the library, which is no part of loading an artifact
         start = perf_counter_ns()
-        self._player = _Timed(chosen.open(Path(path), threads))
+        self._player = _Timed(chosen.open(Path(path), Options(threads, delegate, precision)))
         load_ms = (perf_counter_ns() - start) / _NS
         self._session = Session(self._player, chosen.name)
+        self._player.facts.setdefault("delegate", delegate)
         facts = {key: value for key, value in self._player.facts.items() if isinstance(value, str | int | None)}
         return {"load_ms": load_ms, "size": self._session.size, "facts": facts, "baseline_mb": baseline}
 
@@ -93,15 +99,23 @@ class _Worker:
         self._image = np.load(picture, allow_pickle=False)
         wanted = np.load(expected, allow_pickle=False) if expected else None
         frame_ms, _, stylized = self._frame()
+        packed = base64.b64encode(zlib.compress(stylized.tobytes(), 1)).decode()
+        answer = {
+            "first_ms": frame_ms,
+            "psnr": None,
+            "largest_error": None,
+            "stylized": packed,
+            "shape": stylized.shape,
+        }
         if wanted is None:
-            return {"first_ms": frame_ms, "psnr": None, "largest_error": None}
+            return answer
         if wanted.shape != stylized.shape:
             raise InputError(
                 f"the picture is {list(stylized.shape)}, the expected one {list(wanted.shape)}",
                 do="give both at one size",
             )
         error = quality.largest_error(wanted, stylized)
-        return {"first_ms": frame_ms, "psnr": quality.psnr(wanted, stylized), "largest_error": error}
+        return {**answer, "psnr": quality.psnr(wanted, stylized), "largest_error": error}
 
     def play(self, seconds: float, count: int) -> dict[str, Any]:
         frames: list[float] = []

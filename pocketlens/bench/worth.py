@@ -22,6 +22,7 @@ class Worth:
         ms: Median frame time.
         twin_ms: The twin's.
         faster: Whether the 95 % confidence intervals of the medians lie apart, the artifact's below.
+        setting: What both were asked to play with, in words.
     """
 
     artifact: str
@@ -30,6 +31,7 @@ class Worth:
     ms: float
     twin_ms: float
     faster: bool
+    setting: str = ""
 
     @property
     def reason(self) -> str:
@@ -51,7 +53,8 @@ def judge_worth(document: Document) -> list[Worth]:
         twin = min(twins, key=_median)
         high = statistics.bootstrap_interval(result.rounds, _RANK)[1]
         low = statistics.bootstrap_interval(twin.rounds, _RANK)[0]
-        found.append(Worth(result.artifact, result.runtime, twin.artifact, _median(result), _median(twin), high < low))
+        names, times = (result.artifact, result.runtime, twin.artifact), (_median(result), _median(twin))
+        found.append(Worth(*names, *times, high < low, result.setting))
     return found
 
 
@@ -66,7 +69,7 @@ def _is_float(result: Result) -> bool:
 
 
 def _key(result: Result) -> tuple[object, ...]:
-    return result.target, result.size, result.runtime, result.threads
+    return result.target, result.size, result.runtime, result.setting
 
 
 def _median(result: Result) -> float:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from pocketlens.cli import app, output
+from pocketlens.errors import InputError
 
 if TYPE_CHECKING:
     from pocketlens.bench.budget import Budget, BudgetVerdict, Verdict
@@ -29,7 +30,9 @@ def bench(
     preset: Annotated[str, typer.Option(help="Budget: snap-lens, tiktok-effect or youtube-shorts.")] = "",
     artifact: Annotated[list[str] | None, typer.Option(help="Only these artifacts.")] = None,
     runtime: Annotated[list[str] | None, typer.Option(help="Every one of these that plays an artifact.")] = None,
-    threads: output.Threads = None,
+    threads: Annotated[str, typer.Option(help="Threads of the runtime, or several numbers in turns: 1,2,4.")] = "",
+    delegate: Annotated[str, typer.Option(help="What computes in the runtime, or several: xnnpack,none.")] = "",
+    precision: Annotated[str, typer.Option(help="What to compute in, or several: fp32,bf16 (OpenVINO alone).")] = "",
     seconds: Annotated[float, typer.Option(min=0.1, help="At least this long for each artifact.")] = 3.0,
     minutes: Annotated[
         float | None, typer.Option(min=0.1, help="Each artifact alone, this long; the last minute is judged.")
@@ -37,7 +40,6 @@ def bench(
     cooldown: Annotated[float, typer.Option(min=0, help="With --minutes: seconds between artifacts, at most.")] = 60.0,
     ssh_config: Annotated[Path | None, typer.Option(help="Another file than ~/.ssh/config.")] = None,
     benchmark_model: Annotated[Path | None, typer.Option(help="LiteRT's tool for the Android device.")] = None,
-    delegate: Annotated[str, typer.Option(help="For benchmark_model: xnnpack, gpu or nnapi.")] = "xnnpack",
     out: Annotated[
         Path | None,
         typer.Option("-o", "--out", help="Also write the measurement document here; of several devices, a folder."),
@@ -53,13 +55,15 @@ def bench(
     Each picture is checked before it is timed. Exit code 1 if a budget breaks or the figures cannot tell, 3 if a device
     cannot be reached; what the others gave is kept.
     """
+    from pocketlens.bench.choice import Choice
     from pocketlens.bench.document import Settings
     from pocketlens.bench.fleet import bench_devices, open_device
     from pocketlens.bundle.read import open_bundle
     from pocketlens.pipeline.budgets import budget_of
 
     names = list(dict.fromkeys(device or ["local"]))
-    devices = [open_device(name, ssh_config, benchmark_model, delegate) for name in names]
+    devices = [open_device(name, ssh_config, benchmark_model) for name in names]
+    choice = Choice(artifact, runtime, numbers(threads), words(delegate), words(precision))
     settings = Settings(seconds=seconds, most_seconds=max(60.0, 4 * seconds))
     if minutes is not None:
         settings = Settings(
@@ -83,16 +87,13 @@ def bench(
         outcomes = bench_devices(
             opened,
             devices,
-            artifacts=artifact,
-            runtimes=runtime,
-            threads=threads,
+            choice,
             settings=settings,
             progress=lambda name, p: notify(f"{name}: {p.stage}", int(100 * p.share), 100),
             keep=keep,
         )
-        measured = [one.document for one in outcomes if one.document is not None]
-        if report is not None and measured:
-            _write_report(report, opened, measured, budget)
+        if report is not None and any(one.document is not None for one in outcomes):
+            _write_report(report, opened, outcomes, budget)
     verdict = combined([outcome.verdict(budget) for outcome in outcomes])
     if json:
         told = [_plain(one, budget) for one in outcomes]
@@ -109,13 +110,45 @@ def bench(
         raise typer.Exit(1)
 
 
-def _write_report(path: Path, bundle: "Bundle", documents: "list[Document]", budget: "Budget") -> None:
+def _write_report(path: Path, bundle: "Bundle", outcomes: "list[Outcome]", budget: "Budget") -> None:
     from pocketlens.bench.budget import judge_all
-    from pocketlens.bench.report import render
+    from pocketlens.bench.gallery import gallery
+    from pocketlens.bench.report import Part, render
     from pocketlens.files import write
 
-    first, *others = documents
-    write(path, render(bundle.manifest, first, judge_all(first, budget), [], budget, others=others))
+    first, *others = sorted(outcomes, key=lambda one: one.document is None)
+    assert first.document is not None
+    parts = [
+        Part(one.device, one.document, judge_all(one.document, budget) if one.document else (), str(one.error or ""))
+        for one in others
+    ]
+    verdicts, pictures = judge_all(first.document, budget), gallery(bundle, outcomes)
+    write(path, render(bundle.manifest, first.document, verdicts, pictures, budget, others=parts))
+
+
+def words(text: str) -> tuple[str, ...]:
+    """What a list with commas holds, each once.
+
+    Example:
+        >>> words("xnnpack, none,none")
+        ('xnnpack', 'none')
+    """
+    return tuple(dict.fromkeys(part.strip() for part in text.split(",") if part.strip()))
+
+
+def numbers(text: str) -> tuple[int, ...]:
+    """Numbers of threads in a list with commas.
+
+    Raises:
+        InputError: One is no number from 1 to 256.
+    """
+    for part in words(text):
+        if not (part.isdecimal() and 1 <= int(part) <= output.MAX_THREADS):
+            raise InputError(
+                f"--threads has {part!r}, expected numbers from 1 to {output.MAX_THREADS}",
+                do="for instance --threads 1,2",
+            )
+    return tuple(dict.fromkeys(int(part) for part in words(text)))
 
 
 def file_name(device: str) -> str:
@@ -185,16 +218,18 @@ def notes(document: "Document") -> list[str]:
 
 
 def rows(document: "Document") -> list[dict[str, Any]]:
-    """What a script wants of each subject: statistics in ms, memory in MB, derived from the raw samples."""
+    """What a script wants of each subject: statistics in ms, memory in MB; of a sustained one those of the last minute."""
     from pocketlens.bench import statistics
+    from pocketlens.bench.budget import judged
 
     found = []
-    for result in document.subjects:
+    for result in judged(document):
         row: dict[str, Any] = {
             "artifact": result.artifact,
             "runtime": result.runtime,
             "version": result.runtime_version,
             "threads": result.effective_threads or result.threads,
+            "delegate": result.delegate,
             "precision": result.effective_precision,
             "bytes": result.bytes,
             "skipped": result.skipped,
@@ -227,12 +262,13 @@ def show(document: "Document", verdicts: "list[BudgetVerdict]") -> None:
     output.table(columns, lines)
     for verdict in verdicts:
         if verdict.verdict in ("fail", "unstable"):
-            where = f"{verdict.artifact} in {verdict.runtime}"
-            output.say(f"{verdict.verdict}: {where}: {verdict.name} at most {verdict.limit:.4g}: {verdict.reason}")
+            output.say(
+                f"{verdict.verdict}: {verdict.label}: {verdict.name} at most {verdict.limit:.4g}: {verdict.reason}"
+            )
 
 
 def _worst(verdicts: "list[BudgetVerdict]", label: str) -> str:
     from pocketlens.bench.budget import overall
 
-    own = [v for v in verdicts if f"{v.artifact} in {v.runtime}" == label]
+    own = [v for v in verdicts if v.label == label]
     return overall(own) if own else "-"

@@ -12,6 +12,7 @@ from pocketlens.bench.subject import Subject
 from pocketlens.converters.emitter import Labels, emitter
 from pocketlens.images import Picture
 from pocketlens.runtimes.session import open_artifact
+from tests.bench.devices.phones import lite  # noqa: F401 - fixture
 from tests.bundle.conftest import bundle, draft, edit, emitted, full_draft, golden, zipped  # noqa: F401 - fixtures
 from tests.generators import picture, small_graph
 

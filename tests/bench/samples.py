@@ -31,7 +31,7 @@ def result(timed: tuple[Round, ...] = (), **changes: Any) -> Result:
         "size": (64, 64),
         "bytes": 4_000_000,
         "runtime": "onnxruntime",
-        "threads": 2,
+        "threads": None,
         "picture": "0" * 64,
         "runtime_version": "1.20",
         "effective_threads": 2,

@@ -4,11 +4,13 @@ import io
 import re
 from dataclasses import replace
 from html.parser import HTMLParser
+from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from pocketlens import images
 from pocketlens.bench.budget import Budget, judge_all
 from pocketlens.bench.document import Document
 from pocketlens.bench.figures import ReportPicture, data_uri, difference
@@ -233,11 +235,48 @@ def test_large_pictures_are_made_smaller_and_stay_in_shape() -> None:
 
 
 def test_parts_of_others_and_other_devices(manifest: Manifest, measured: Document) -> None:
-    from pocketlens.bench.report import Section
+    from pocketlens.bench.report import Part, Section
 
     phone = replace(measured, environment=replace(measured.environment, device="adb:x<y", emulated=True))
     extra = Section("Risks", "A <b> is text.", ("node", "risk"), (("conv<1>", "overflow"),))
-    read = Page(render(manifest, measured, [], [], sections=[extra], others=[phone]))
-    assert read.headings.index("Risks") < read.headings.index("Latency") < read.headings.index("Devices")
-    text = render(manifest, measured, [], [], sections=[extra], others=[phone])
+    others = [Part("adb:x<y", phone, judge_all(phone, SNAP)), Part("ssh://gone", None, error="it cannot be reached")]
+    text = render(manifest, measured, judge_all(measured, SNAP), [], SNAP, sections=[extra], others=others)
+    read = Page(text)
+    order = ["Devices", "Artifacts", "Risks", "Latency on local", "Latency on adb:x<y", "Environment of adb:x<y"]
+    assert sorted(order, key=read.headings.index) == order
     assert "conv&lt;1&gt;" in text and "adb:x&lt;y" in text and "emulated" in text
+    before = read.text[: read.text.index("One after the other")]
+    assert "ssh://gone: it cannot be reached" in before, "what went wrong stands in the verdict"
+    for device in ("local", "adb:x<y"):
+        assert f"openvino-fp32-48x64 in openvino on {device}: frame time 60" in before
+    words = re.findall(r'aria-label="([^"]*)"', text)
+    regions = [one for one in words if not one.startswith(("Frame times", "Quality over", "Block medians"))]
+    assert len(regions) == len(set(regions)), "regions of several devices have names of their own"
+
+
+def test_pictures_of_devices_are_told_apart(bundle: Path) -> None:
+    from pocketlens.bench.fleet import Outcome
+    from pocketlens.bench.gallery import gallery
+
+    with open_bundle(bundle) as opened:
+        golden = opened.manifest.golden[0]
+        teacher = images.read(opened.file(golden.expected))
+        taken = {"size": teacher.shape[:2], "artifact": "onnx-fp32-48x64"}
+        here = document(result(**taken, threads=1), result(**taken, threads=2, failure="the picture is wrong: 9 dB"))
+        one, two = (found.label for found in here.subjects)
+        there = {one: teacher, two: 255 - teacher}
+        right, wrong = gallery(opened, [Outcome("local", here, pictures=there), Outcome("adb:x", here, pictures=there)])
+        text = render(opened.manifest, here, [], [right, wrong])
+    assert right.where == "onnxruntime, 1 thread on local; onnxruntime, 1 thread on adb:x"
+    assert right.scores.psnr >= 145 and wrong.scores.psnr < 20 and wrong.label == golden.picture.rpartition("/")[2]
+    assert right.where in Page(text).text and "Not everything could be measured" in text
+
+
+def test_a_sustained_measurement_shows_its_last_minute(manifest: Manifest) -> None:
+    from pocketlens.bench.document import Round, Settings
+
+    blocks = tuple(Round(float(t), (20.0 if t < 60 else 50.0,) * 5, (10.0,) * 5) for t in range(5, 121, 5))
+    found = document(result(blocks, artifact="onnx-fp32-48x64", size=(48, 64)))
+    found = replace(found, settings=Settings(sustained=True))
+    text = Page(render(manifest, found, judge_all(found, SNAP), [])).text
+    assert "frame time 50" in text and "in the last minute" in text and "played alone" in text

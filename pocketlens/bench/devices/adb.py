@@ -166,13 +166,12 @@ def _said(output: bytes) -> str:
     return lines[-1] if lines else ""
 
 
-def open_adb(name: str, tool: Path | None = None, delegate: str = "xnnpack") -> Android:
+def open_adb(name: str, tool: Path | None = None) -> Android:
     """The device of a name, without reaching it yet.
 
     Args:
         name: ``adb:SERIAL``, or ``adb:`` for the only one.
         tool: LiteRT's ``benchmark_model`` built for it, or None if it is there already.
-        delegate: What the tool hands the work to: ``"xnnpack"``, ``"gpu"``, ``"nnapi"`` or ``"none"``.
 
     Raises:
         InputError: The tool is no file, or the serial cannot be one.
@@ -182,4 +181,4 @@ def open_adb(name: str, tool: Path | None = None, delegate: str = "xnnpack") -> 
         raise InputError(f"{serial!r} is no serial number", do="adb devices lists them")
     if tool is not None and not (tool.is_file() and os.access(tool, os.R_OK)):
         raise InputError(f"{tool} is no file", do="give LiteRT's benchmark_model, built for the device")
-    return Android(Adb(serial), tool, delegate)
+    return Android(Adb(serial), tool)

@@ -12,8 +12,9 @@ from pocketlens.bench.devices.device import Block, First, Load, Worker
 from pocketlens.bench.devices.remote import RemoteDevice
 from pocketlens.bench.devices.tool import DELEGATES, ToolWorker
 from pocketlens.bench.document import Host, Snapshot
-from pocketlens.errors import InputError, MissingError
+from pocketlens.errors import MissingError
 from pocketlens.images import Picture
+from pocketlens.runtimes.adapter import RUNTIMES, Options
 
 if TYPE_CHECKING:
     from pocketlens.bench.devices.adb import Adb
@@ -42,13 +43,10 @@ class Android:
     Args:
         adb: How it is reached.
         tool: ``benchmark_model`` here, to be copied there; None if it is there already.
-        delegate: What the tool hands the work to.
     """
 
-    def __init__(self, adb: "Adb", tool: Path | None, delegate: str) -> None:
-        if delegate not in DELEGATES:
-            raise InputError(f"there is no delegate {delegate!r}", do=f"choose one of {', '.join(DELEGATES)}")
-        self._adb, self._tool, self._delegate = adb, tool, delegate
+    def __init__(self, adb: "Adb", tool: Path | None) -> None:
+        self._adb, self._tool = adb, tool
         self._folder = ""
         self._there = ""
         self._with_tool = False
@@ -91,6 +89,9 @@ class Android:
                 else f"{self._adb.name} has no Python"
             )
         return self._python.missing(runtime)
+
+    def delegates(self, runtime: str) -> Sequence[str]:
+        return tuple(DELEGATES) if runtime == "litert" and self._tool_there else RUNTIMES[runtime].delegates
 
     def prepare(self, runtimes: Sequence[str]) -> None:
         """Check that the device is fit to be measured, and copy there what is needed.
@@ -190,7 +191,7 @@ class Android:
     def worker(self, runtime: str) -> Worker:
         """A worker for one runtime."""
         if runtime == "litert" and self._with_tool:
-            return ToolWorker(self._adb, self._tool_there, self._folder, self._delegate)
+            return ToolWorker(self._adb, self._tool_there, self._folder)
         if self._python is None:
             raise MissingError(f"{self.name} has no Python", do="install it in Termux")
         return self._python.start()
@@ -219,9 +220,9 @@ class _Either:
         self._device = device
         self._chosen: Worker | None = None
 
-    def load(self, path: Path, runtime: str, threads: int | None, seconds: float) -> Load:
+    def load(self, path: Path, runtime: str, options: Options, seconds: float) -> Load:
         self._chosen = self._device.worker(runtime)
-        return self._chosen.load(path, runtime, threads, seconds)
+        return self._chosen.load(path, runtime, options, seconds)
 
     def first(self, picture: Picture, expected: Picture | None, seconds: float) -> First:
         return self._there.first(picture, expected, seconds)

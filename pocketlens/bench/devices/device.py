@@ -7,6 +7,7 @@ from typing import Protocol
 
 from pocketlens.bench.document import Host, Snapshot
 from pocketlens.images import Picture
+from pocketlens.runtimes.adapter import Options
 
 
 @dataclass(frozen=True)
@@ -21,6 +22,7 @@ class Load:
         threads: How many it really uses, or None if it does not say.
         precision: The one it really computes in, or None if it does not say.
         delegate: What the runtime hands the work to, where that was chosen.
+        restarts: Whether each block starts a program anew, which takes longer than its frames do.
     """
 
     load_ms: float
@@ -30,15 +32,24 @@ class Load:
     threads: int | None = None
     precision: str | None = None
     delegate: str | None = None
+    restarts: bool = False
 
 
 @dataclass(frozen=True)
 class First:
-    """The first frame: its time, and its scores against the expected picture where there is one."""
+    """The first frame: its time, its scores against the expected picture where there is one, and what came out.
+
+    Attributes:
+        first_ms: Its time.
+        psnr: Against the expected picture, in dB, or None without one.
+        largest_error: Of 255, or None without one.
+        stylized: ``uint8 [H, W, 3]``, or None if the device keeps it.
+    """
 
     first_ms: float
     psnr: float | None = None
     largest_error: float | None = None
+    stylized: Picture | None = None
 
 
 @dataclass(frozen=True)
@@ -56,7 +67,7 @@ class Worker(Protocol):
     does not answer in time.
     """
 
-    def load(self, path: Path, runtime: str, threads: int | None, seconds: float) -> Load:
+    def load(self, path: Path, runtime: str, options: Options, seconds: float) -> Load:
         """Load an artifact within ``seconds``."""
         ...
 
@@ -98,6 +109,10 @@ class Device(Protocol):
         Raises:
             MissingError: The device cannot be reached.
         """
+        ...
+
+    def delegates(self, runtime: str) -> Sequence[str]:
+        """The delegates that a runtime can be asked for there; ``"*"`` stands for the path of a library."""
         ...
 
     def prepare(self, runtimes: Sequence[str]) -> None:

@@ -1,9 +1,12 @@
 """The local device: each subject in a Python process of its own."""
 
+import base64
 import os
 import sys
 import tempfile
+import zlib
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -17,7 +20,7 @@ from pocketlens.bench.document import Host, Snapshot
 from pocketlens.bundle import typed
 from pocketlens.errors import InputError
 from pocketlens.images import Picture
-from pocketlens.runtimes.adapter import RUNTIMES
+from pocketlens.runtimes.adapter import RUNTIMES, Options
 
 Told = TypeVar("Told", Load, First, Block)
 
@@ -34,9 +37,8 @@ class LocalWorker:
             {**os.environ, "PYTHONPATH": os.pathsep.join(paths)},
         )
 
-    def load(self, path: Path, runtime: str, threads: int | None, seconds: float) -> Load:
-        question = {"do": "load", "path": str(path.absolute()), "runtime": runtime, "threads": threads}
-        return load_from(self._ask(question, seconds))
+    def load(self, path: Path, runtime: str, options: Options, seconds: float) -> Load:
+        return load_from(self._ask(loading(str(path.absolute()), runtime, options), seconds))
 
     def first(self, picture: Picture, expected: Picture | None, seconds: float) -> First:
         with tempfile.TemporaryDirectory(prefix="pocketlens-") as folder:
@@ -45,7 +47,7 @@ class LocalWorker:
             if expected is not None:
                 np.save(wanted, expected)
             question = {"picture": str(given), "expected": str(wanted) if expected is not None else None}
-            return decode(First, self._ask({"do": "first", **question}, seconds))
+            return first_from(self._ask({"do": "first", **question}, seconds))
 
     def play(self, block_seconds: float, block_count: int, seconds: float) -> Block:
         return decode(Block, self._ask({"do": "play", "seconds": block_seconds, "count": block_count}, seconds))
@@ -60,11 +62,28 @@ class LocalWorker:
         return self.channel.ask(question, seconds)
 
 
+def loading(path: str, runtime: str, options: Options) -> dict[str, Any]:
+    """The question ``load``."""
+    asked = {"threads": options.threads, "delegate": options.delegate, "precision": options.precision}
+    return {"do": "load", "path": path, "runtime": runtime, **asked}
+
+
 def load_from(answer: dict[str, Any]) -> Load:
     """A worker's answer to ``load``."""
     facts = answer.pop("facts", {})
-    told = {"runtime_version": "version", "threads": "threads", "precision": "precision"}
+    told = {"runtime_version": "version", "threads": "threads", "precision": "precision", "delegate": "delegate"}
     return decode(Load, {**answer, **{ours: facts.get(theirs) for ours, theirs in told.items()}})
+
+
+def first_from(answer: dict[str, Any]) -> First:
+    """A worker's answer to ``first``."""
+    packed, shape = answer.pop("stylized", ""), answer.pop("shape", [])
+    try:
+        pixels = zlib.decompress(base64.b64decode(packed, validate=True))
+        stylized = np.frombuffer(pixels, np.uint8).reshape(shape)
+    except (ValueError, TypeError, zlib.error) as error:
+        raise WorkerError(f"the worker's picture cannot be read: {error}", do="check its version") from error
+    return replace(decode(First, answer), stylized=stylized)
 
 
 def decode(kind: type[Told], answer: dict[str, Any]) -> Told:
@@ -84,6 +103,9 @@ class Local:
 
     def missing(self, runtime: str) -> str:
         return RUNTIMES[runtime].missing()
+
+    def delegates(self, runtime: str) -> Sequence[str]:
+        return RUNTIMES[runtime].delegates
 
     def prepare(self, runtimes: Sequence[str]) -> None:
         pass

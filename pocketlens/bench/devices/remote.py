@@ -16,12 +16,12 @@ from pocketlens import files
 from pocketlens.bench.channel import Channel, LostError, WorkerError
 from pocketlens.bench.devices import runner
 from pocketlens.bench.devices.device import Block, First, Load
-from pocketlens.bench.devices.local import decode, load_from
+from pocketlens.bench.devices.local import decode, first_from, load_from, loading
 from pocketlens.bench.document import Host, Snapshot
 from pocketlens.bundle import typed
 from pocketlens.errors import MissingError
 from pocketlens.images import Picture
-from pocketlens.runtimes.adapter import RUNTIMES
+from pocketlens.runtimes.adapter import RUNTIMES, Options
 
 GREETING = "pocketlens-worker 1"
 """As in ``pocketlens.bench.worker``, which is not imported here: it is the other half."""
@@ -112,15 +112,14 @@ class RemoteWorker:
         self._reach, self._folder = reach, folder
         self.channel = Channel(reach.command(line), greeting=GREETING)
 
-    def load(self, path: Path, runtime: str, threads: int | None, seconds: float) -> Load:
+    def load(self, path: Path, runtime: str, options: Options, seconds: float) -> Load:
         there = f"{self._folder}/{files.sha256(path)[:16]}"
         parts = files.artifact_files(path)
         for part in parts:
             inner = files.files_under(part) if part.is_dir() else [part]
             for one in inner:
                 _copy_once(self._reach, one, f"{there}/{one.relative_to(path.parent).as_posix()}")
-        question = {"do": "load", "path": f"{there}/{path.name}", "runtime": runtime, "threads": threads}
-        return load_from(self._ask(question, seconds))
+        return load_from(self._ask(loading(f"{there}/{path.name}", runtime, options), seconds))
 
     def first(self, picture: Picture, expected: Picture | None, seconds: float) -> First:
         names: dict[str, str | None] = {}
@@ -132,7 +131,7 @@ class RemoteWorker:
                 data = buffer.getvalue()
                 names[name] = f"{self._folder}/{files.key_of(npy=data.hex())[:16]}.npy"
                 self._reach.run(_writing(str(names[name])), _COPY_SECONDS, data)
-        return decode(First, self._ask({"do": "first", **names}, seconds))
+        return first_from(self._ask({"do": "first", **names}, seconds))
 
     def play(self, block_seconds: float, block_count: int, seconds: float) -> Block:
         return decode(Block, self._ask({"do": "play", "seconds": block_seconds, "count": block_count}, seconds))
@@ -226,6 +225,9 @@ class RemoteDevice:
         if self.probe.glibc == "0.0":
             return f"{RUNTIMES[runtime].libraries[0]} is not installed on {self.name}, and wheels do not fit it"
         return ""
+
+    def delegates(self, runtime: str) -> Sequence[str]:
+        return RUNTIMES[runtime].delegates
 
     def prepare(self, runtimes: Sequence[str]) -> None:
         """Copy the runner there, and the libraries that it lacks.

@@ -8,7 +8,7 @@ import re
 import shlex
 import tempfile
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +19,7 @@ from pocketlens.bench.channel import WorkerError
 from pocketlens.bench.devices.device import Block, First, Load
 from pocketlens.errors import require
 from pocketlens.images import Picture, to_uint8
+from pocketlens.runtimes.adapter import Options
 
 if TYPE_CHECKING:
     from pocketlens.bench.devices.adb import Adb
@@ -30,6 +31,7 @@ DELEGATES = {
     "nnapi": "--use_nnapi=true",
     "none": "--use_xnnpack=false",
 }
+USUAL = "xnnpack"
 _WARM_SECONDS = 0.5
 
 
@@ -114,22 +116,23 @@ def _applied(text: str) -> bool | None:
 class ToolWorker:
     """A worker that starts the tool anew for each block; see :class:`~pocketlens.bench.devices.device.Worker`."""
 
-    def __init__(self, adb: "Adb", tool: str, folder: str, delegate: str) -> None:
-        self._adb, self._tool, self._folder, self._delegate = adb, tool, folder, delegate
+    def __init__(self, adb: "Adb", tool: str, folder: str) -> None:
+        self._adb, self._tool, self._folder, self._delegate = adb, tool, folder, USUAL
         self._model = ""
         self._threads = 1
         self._input: tuple[str, np.dtype[Any]] = ("", np.dtype(np.float32))
         self._peak: float | None = None
 
-    def load(self, path: Path, runtime: str, threads: int | None, seconds: float) -> Load:
+    def load(self, path: Path, runtime: str, options: Options, seconds: float) -> Load:
         self._model = f"{self._folder}/{files.sha256(path)[:16]}.tflite"
-        self._threads = threads or 1
+        self._threads, self._delegate = options.threads or 1, options.delegate or USUAL
         self._adb.put(path, self._model)
         size = self._look(path)
         told = self._start(seconds, "--num_runs=1 --warmup_runs=0 --warmup_min_secs=0 --min_secs=0")
         if self._delegate != "none" and told.applied is False:
             raise WorkerError(f"the delegate {self._delegate} did not take the model", do="choose another")
-        return Load(told.init_ms, size, 0.0, threads=self._threads, delegate=f"{self._delegate}, benchmark_model")
+        delegate = f"{self._delegate}, benchmark_model"
+        return Load(told.init_ms, size, 0.0, threads=self._threads, delegate=delegate, restarts=True)
 
     def first(self, picture: Picture, expected: Picture | None, seconds: float) -> First:
         name, dtype = self._input
@@ -145,17 +148,17 @@ class ToolWorker:
                 f"--input_layer_value_files={shlex.quote(f'{name}:{given}')} --output_filepath={made} "
                 "--num_runs=1 --warmup_runs=0 --warmup_min_secs=0 --min_secs=0",
             )
-            if expected is None:
-                return First(told.first_ms or told.mean)
             self._adb.get(made, raw)
             data = raw.read_bytes()
         if len(data) != picture.size * dtype.itemsize:
             raise WorkerError("benchmark_model wrote no picture", do="use one of 2023 or later (--output_filepath)")
         found = np.frombuffer(data, dtype).reshape(picture.shape)
         stylized = found if dtype == np.uint8 else to_uint8(found.astype(np.float32))
-        return First(
-            told.first_ms or told.mean, quality.psnr(expected, stylized), quality.largest_error(expected, stylized)
-        )
+        first = First(told.first_ms or told.mean, stylized=stylized)
+        if expected is None:
+            return first
+        error = quality.largest_error(expected, stylized)
+        return replace(first, psnr=quality.psnr(expected, stylized), largest_error=error)
 
     def play(self, block_seconds: float, block_count: int, seconds: float) -> Block:
         samples: list[float] = []

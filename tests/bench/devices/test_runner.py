@@ -1,35 +1,74 @@
 import io
-import subprocess
 import sys
 import tarfile
 import zipfile
+from importlib.util import find_spec
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from pocketlens.bench.channel import Channel
 from pocketlens.bench.devices import runner
+from pocketlens.bench.devices.local import loading
 from pocketlens.errors import MissingError
+from pocketlens.runtimes.adapter import Options
+from tests.bench.conftest import Small
+
+LIGHT = ("numpy", "PIL", "onnxruntime", "openvino", "ai_edge_litert")
+"""What a device has. Nothing else of this environment may be found by the light half."""
+
+ALONE = """
+import sys
+from importlib.util import find_spec
+
+sys.path[:0] = [{light!r}, {site!r}]
+hidden = {hidden!r}
+assert not [name for name in hidden if find_spec(name)], "the environment leaks in"
+import pocketlens.bench.worker, pocketlens.runtimes.onnxruntime, pocketlens.runtimes.litert, pocketlens.runtimes.openvino
+from pocketlens.bench.worker import main
+assert pocketlens.__path__ == [{light!r} + "/pocketlens"], pocketlens.__path__
+main()
+"""
 
 
-def test_the_light_half_runs_alone(tmp_path: Path) -> None:
+@pytest.fixture
+def light(tmp_path: Path) -> list[str]:
+    """A command that starts the worker of the light half, with numpy, Pillow and the runtimes, and nothing else."""
     name, data = runner.archive()
     assert (name, data) == runner.archive() and len(data) < 1_000_000
+    home, site = tmp_path / "light", tmp_path / "site"
     with tarfile.open(fileobj=io.BytesIO(data)) as tar:
-        tar.extractall(tmp_path, filter="data")
-    script = (
-        "import sys, pocketlens.bench.worker as w; from pocketlens.runtimes.adapter import RUNTIMES; "
-        "import pocketlens.runtimes.onnxruntime, pocketlens.runtimes.litert, pocketlens.runtimes.openvino; "
-        "print(w.__file__, [m for m in ('torch', 'onnx', 'pydantic', 'typer') if m in sys.modules])"
-    )
-    done = subprocess.run(
-        [sys.executable, "-P", "-c", script],
-        env={"PYTHONPATH": str(tmp_path), "PATH": ""},
-        cwd="/",
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    assert str(tmp_path) in done.stdout and done.stdout.strip().endswith("[]")
+        tar.extractall(home, filter="data")
+    site.mkdir()
+    for one in LIGHT:
+        spec = find_spec(one)
+        assert spec is not None and spec.submodule_search_locations is not None
+        package = Path(spec.submodule_search_locations[0])
+        (site / one).symlink_to(package)
+        if (libraries := package.parent / f"{one}.libs").exists():  # what wheels bring beside their package
+            (site / libraries.name).symlink_to(libraries)
+    script = ALONE.format(light=str(home), site=str(site), hidden=("torch", "onnx", "pydantic", "typer", "jinja2"))
+    # -I: no PYTHONPATH and no current folder; -S: no site-packages, and so none of what an editable install leaves there.
+    return [sys.executable, "-I", "-S", "-c", script]
+
+
+@pytest.mark.parametrize("runtime", ["onnxruntime", "openvino"])
+def test_the_light_half_runs_alone(light: list[str], small: Small, tmp_path: Path, runtime: str) -> None:
+    one = small.subject(runtime)
+    np.save(tmp_path / "given.npy", one.picture)
+    np.save(tmp_path / "wanted.npy", one.expected)
+    channel = Channel(light, {"PATH": "", "HOME": str(tmp_path)})
+    try:
+        loaded = channel.ask(loading(str(one.path), runtime, Options(1)), 60)
+        assert loaded["size"] == [64, 64]
+        files = {"picture": str(tmp_path / "given.npy"), "expected": str(tmp_path / "wanted.npy")}
+        assert channel.ask({"do": "first", **files}, 60)["psnr"] >= 50
+        assert len(channel.ask({"do": "play", "seconds": 0.01, "count": 3}, 60)["frame_ms"]) >= 3
+        assert channel.ask({"do": "host"}, 60)["host"]["machine"]
+        assert "snapshot" in channel.ask({"do": "snapshot"}, 60)
+    finally:
+        channel.close()
 
 
 def wheel(folder: Path, name: str, tag: str) -> None:
