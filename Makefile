@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install bench-peers demo test conformance fuzz bench-matrix operators rewrites check format schema train lab-pi clean bench-rewrites bench-agreement lab-android bench-shim lab-arm64
+.PHONY: help install bench-peers demo test conformance fuzz bench-matrix operators rewrites check format schema train lab-pi clean bench-rewrites bench-agreement lab-android lab-pages bench-shim lab-arm64
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
@@ -86,14 +86,21 @@ bench-shim: install  ## what a session costs over the bare runtimes, and its mem
 lab-arm64: install  ## a small filter on emulated arm64 beside x86, picture for picture; needs root (lab/pi.sh)
 	$(BIN)/python -m lab.arm64
 
+LAB := $(or $(POCKETLENS_LAB),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/pocketlens/lab)
+
+lab-pages: install  ## the shipped filter's report pages in Chromium: axe's rules, overflow, screenshots (lab/pages.sh)
+	$(BIN)/python -m lab.report_pages $(LAB)/pages/made
+	lab/pages.sh $(LAB)/pages/shots $(LAB)/pages/made/*.html
+
 lab-pi: install  ## an arm64 Debian with sshd under emulation, for --device ssh://lab-pi; needs root (lab/pi.sh)
 	lab/pi.sh root
 	lab/pi.sh up
-	$(BIN)/python -m lab.check_pi $${POCKETLENS_LAB:-$${XDG_CACHE_HOME:-$$HOME/.cache}/pocketlens/lab}/ssh_config
+	$(BIN)/python -m lab.check_pi $(LAB)/ssh_config
 
-lab-android: install  ## Android's own adbd, built from Debian's source package, with the real adb client (lab/adbd.sh)
+lab-android: install  ## Android's own adbd and LiteRT's own benchmark_model, built from Debian's sources, with the real adb client
 	lab/adbd.sh build
-	$(BIN)/python -m lab.check_android $${POCKETLENS_LAB:-$${XDG_CACHE_HOME:-$$HOME/.cache}/pocketlens/lab}/adbd/adbd
+	lab/tool.sh build
+	$(BIN)/python -m lab.check_android $(LAB)/adbd/adbd $(LAB)/tool/benchmark_model
 
 bench-agreement: install  ## our p50 beside benchmark_app, litert-benchmark and a loop by hand, in turns: within 5 %
 	$(BIN)/python -m benchmarks.agreement

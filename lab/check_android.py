@@ -1,6 +1,7 @@
 """Measure a small artifact through Android's own adbd with the real adb client: ``make lab-android``.
 
-adbd runs natively on this machine and knows no ``getprop`` and no ``dumpsys``; the tool is the stand-in of this folder.
+adbd runs natively on this machine and knows no ``getprop`` and no ``dumpsys``. Two tools are played: the stand-in of this folder
+around ai-edge-litert, and Google's own benchmark_model, which ``lab/tool.sh`` builds.
 """
 
 import os
@@ -59,26 +60,28 @@ def _exercise(home: Path) -> None:
     adb.put(home / "data", f"{adb.cache}/data")
     adb.get(f"{adb.cache}/data", home / "back")
     assert (home / "back").read_bytes() == data
-    tool = home / "benchmark_model"
+    stand_in = home / "benchmark_model"
     text = (Path(__file__).parent / "benchmark_model").read_text()
-    tool.write_text(text.replace("/usr/bin/env python3", sys.executable, 1))
+    stand_in.write_text(text.replace("/usr/bin/env python3", sys.executable, 1))
     path = home / "small.tflite"
     emitter("tflite").emit(small_graph(64, 64), "fp32", Labels("small"), path)
     given = picture(64, 64)
     with open_artifact(path, "litert", 1) as session:
         expected = session(given)
     subject = Subject("tflite-fp32-64x64", path, "tflite", "fp32", "litert", given, expected, 50.0, 1)
-    wrong = replace(subject, artifact="wrong", expected=255 - expected)
-    right, bad = measure(
-        [subject, wrong],
-        QUICK,
-        lambda one: print(one.stage, one.artifact, flush=True),
-        open_adb(f"adb:localhost:{PORT}", tool),
-    ).subjects
-    print(right.label, right.failure or f"{len(right.rounds)} rounds", right.check, right.delegate)
-    print(bad.label, bad.failure)
-    assert right.failure is None and right.rounds and right.check is not None and right.check.holds
-    assert bad.failure is not None and "the picture is wrong" in bad.failure and not bad.rounds
+    for name, tool, delegate in (("stand-in", stand_in, "xnnpack"), ("benchmark_model", Path(sys.argv[2]), "none")):
+        ways = [replace(subject, threads=threads) for threads in (1, 2)]
+        wrong = replace(subject, artifact="wrong", expected=255 - expected)
+        began = time.monotonic()
+        *right, bad = measure([*ways, wrong], QUICK, None, open_adb(f"adb:localhost:{PORT}", tool)).subjects
+        print(f"== {name}: {time.monotonic() - began:.0f} s")
+        for one in right:
+            frames = sum(len(part.frame_ms) for part in one.rounds)
+            print(f"   {one.label}: {one.failure or f'{frames} frames'}, {one.check}, {one.delegate}, {one.memory}")
+            assert one.failure is None and one.rounds and one.check is not None and one.check.holds
+            assert one.delegate == f"{delegate}, benchmark_model"
+        print(f"   {bad.label}: {bad.failure}")
+        assert bad.failure is not None and "the picture is wrong" in bad.failure and not bad.rounds
 
 
 if __name__ == "__main__":

@@ -1,15 +1,24 @@
-"""Measure a small bundle in the arm64 lab, over ssh, as a user would: ``make lab-pi``."""
+"""Measure a small bundle in the arm64 lab, over ssh, as a user would: ``make lab-pi``.
 
+With the connection cut in the middle; without any network inside, so that the libraries must come from here; and with a
+host key that is not known.
+"""
+
+import os
+import signal
 import subprocess
 import sys
 import tempfile
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 from pocketlens.bench.devices.ssh import open_ssh
-from pocketlens.bench.document import Settings
-from pocketlens.bench.measure import measure
+from pocketlens.bench.document import Document, Settings
+from pocketlens.bench.measure import Progress, measure
 from pocketlens.bench.subject import Subject
 from pocketlens.converters.emitter import Labels, emitter
+from pocketlens.errors import MissingError
 from pocketlens.runtimes.session import open_artifact
 from tests.generators import picture, small_graph
 
@@ -19,24 +28,95 @@ QUICK = Settings(seconds=0.5, count=6, block_seconds=0.1, warm_seconds=2, answer
 def main() -> None:
     config = Path(sys.argv[1])
     with tempfile.TemporaryDirectory() as folder:
-        subjects = []
-        given = picture(64, 64)
-        for target, suffix, runtime in (("onnx", ".onnx", "onnxruntime"), ("tflite", ".tflite", "litert")):
-            path = Path(folder) / f"small{suffix}"
-            emitter(target).emit(small_graph(64, 64), "fp32", Labels("small"), path)
-            with open_artifact(path, runtime, 1) as session:
-                expected = session(given)
-            subjects.append(Subject(f"{target}-fp32-64x64", path, target, "fp32", runtime, given, expected, 50.0, 1))
-        document = measure(subjects, QUICK, lambda one: print(one.stage, one.runtime), open_ssh("ssh://lab-pi", config))
+        subjects = made(Path(folder))
+        step("a host key that is not known", lambda: unknown(config, Path(folder)))
+        step("a connection that is cut in the middle", lambda: cut(config, subjects))
+        step("a Pi without network", lambda: offline(config, subjects))
+
+
+def step(name: str, do: Callable[[], None]) -> None:
+    began = time.monotonic()
+    print(f"== {name}", flush=True)
+    do()
+    print(f"   {time.monotonic() - began:.0f} s", flush=True)
+
+
+def made(folder: Path) -> list[Subject]:
+    subjects = []
+    given = picture(64, 64)
+    for target, suffix, runtime in (("onnx", ".onnx", "onnxruntime"), ("tflite", ".tflite", "litert")):
+        path = folder / f"small{suffix}"
+        emitter(target).emit(small_graph(64, 64), "fp32", Labels("small"), path)
+        with open_artifact(path, runtime, 1) as session:
+            expected = session(given)
+        subjects.append(Subject(f"{target}-fp32-64x64", path, target, "fp32", runtime, given, expected, 50.0, 1))
+    return subjects
+
+
+def unknown(config: Path, folder: Path) -> None:
+    other = folder / "config"
+    other.write_text(config.read_text().replace(str(config.parent / "known_hosts"), str(folder / "none")))
+    try:
+        print(open_ssh("ssh://lab-pi", other).missing("litert"))
+    except MissingError as error:
+        print(f"   refused: {error}")
+        assert "host key is not known" in error.do and not (folder / "none").exists()
+    else:
+        raise AssertionError("an unknown host key was accepted")
+
+
+def cut(config: Path, subjects: list[Subject]) -> None:
+    server, done = int((config.parent / "sshd.pid").read_text()), False
+
+    def listen(progress: Progress) -> None:
+        nonlocal done
+        if progress.stage == "measure" and progress.share > 0.2 and not done:
+            done = True
+            for pid in children(server):
+                os.kill(pid, signal.SIGKILL)
+
+    document = measure(subjects, QUICK, listen, open_ssh("ssh://lab-pi", config))
+    show(document)
+    assert done and [one.resumed for one in document.subjects] == [1, 1]
+    check(document, config, "lab-pi")
+
+
+def offline(config: Path, subjects: list[Subject]) -> None:
+    assert said(config, "lab-pi-offline", "rm -rf ~/.cache/pocketlens-bench; cat /proc/net/dev").count(":") == 1
+    document = measure(subjects, QUICK, None, open_ssh("ssh://lab-pi-offline", config))
+    show(document)
+    check(document, config, "lab-pi-offline")
+    kept = said(config, "lab-pi-offline", "ls ~/.cache/pocketlens-bench").split()
+    assert sorted(name.partition("-")[0] for name in kept) == ["runner", "site"], kept
+
+
+def show(document: Document) -> None:
     here = document.environment
-    print(f"{here.device}: {here.host.machine}, {here.host.os}, emulated: {here.emulated}, {here.host.packages}")
+    tag = "emulated" if here.emulated else "real"
+    print(f"   {here.device}: {here.host.machine}, {here.host.os}, {tag}, {here.host.packages}")
     for result in document.subjects:
-        print(result.label, result.failure or result.skipped or f"{len(result.rounds)} rounds", result.check)
+        frames = sum(len(one.frame_ms) for one in result.rounds)
+        psnr = f"{result.check.psnr:.1f} dB" if result.check else "no picture"
+        print(
+            f"   {result.label}: {result.failure or result.skipped or f'{frames} frames'}, {psnr}, resumed {result.resumed}"
+        )
+
+
+def check(document: Document, config: Path, host: str) -> None:
+    assert document.environment.emulated and document.environment.host.machine == "aarch64"
+    for result in document.subjects:
         assert result.failure is None and result.skipped is None and result.rounds
-    assert here.emulated and here.host.machine == "aarch64"
-    left = ["ssh", "-F", str(config), "lab-pi", "ls ~/.cache/pocketlens-bench"]
-    names = subprocess.run(left, capture_output=True, text=True, check=True).stdout.split()
+    names = said(config, host, "ls ~/.cache/pocketlens-bench").split()
     assert not [name for name in names if name.startswith("run-")], names
+
+
+def said(config: Path, host: str, line: str) -> str:
+    return subprocess.run(["ssh", "-F", str(config), host, line], capture_output=True, text=True, check=True).stdout
+
+
+def children(parent: int) -> list[int]:
+    found = [int(pid) for pid in Path(f"/proc/{parent}/task/{parent}/children").read_text().split()]
+    return found + [inner for pid in found for inner in children(pid)]
 
 
 if __name__ == "__main__":

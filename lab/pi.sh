@@ -5,6 +5,7 @@
 #   lab/pi.sh run CMD   run a command in it, with the runtimes on PYTHONPATH
 #   lab/pi.sh up        start sshd in it on 127.0.0.1:$PORT, and print how to reach it
 #   lab/pi.sh down      stop that sshd
+#   lab/pi.sh serve     speak ssh on standard input and output, without any network inside: for ProxyCommand
 #
 # Needs root, and: apt-get install --no-install-recommends mmdebstrap qemu-user-static openssh-client arch-test
 # Everything is kept under $LAB and nothing is left mounted: each process gets a mount namespace of its own.
@@ -64,16 +65,6 @@ make_root() {
     install -m 600 "$LAB/keys/host" etc/ssh/ssh_host_ed25519_key
     install -m 600 "$LAB/keys/user.pub" home/pi/.ssh/authorized_keys
     chown 1000:1000 home/pi/.ssh/authorized_keys
-    printf '[127.0.0.1]:%s %s\n' "$PORT" "$(cut -d' ' -f1,2 "$LAB/keys/host.pub")" > "$LAB/known_hosts"
-    cat > "$LAB/ssh_config" <<CONFIG
-Host lab-pi
-    HostName 127.0.0.1
-    Port $PORT
-    User pi
-    IdentityFile $LAB/keys/user
-    IdentitiesOnly yes
-    UserKnownHostsFile $LAB/known_hosts
-CONFIG
     # An arm64 cpuinfo: the runtimes' own reader of it crashes on the x86 one that qemu-user lets through. Test data only.
     mkdir -p "$LAB/fake/cpu"
     for core in 0 1; do
@@ -83,6 +74,22 @@ CONFIG
     cd "$LAB"
     mv "$ROOT.part" "$ROOT"
     touch "$ROOT/.made"
+}
+
+config() {  # how ssh reaches it: with a network, and without one
+    printf '[127.0.0.1]:%s,lab-pi-offline %s\n' "$PORT" "$(cut -d' ' -f1,2 "$LAB/keys/host.pub")" > "$LAB/known_hosts"
+    cat > "$LAB/ssh_config" <<CONFIG
+Host lab-pi
+    HostName 127.0.0.1
+    Port $PORT
+Host lab-pi-offline
+    ProxyCommand env POCKETLENS_LAB=$LAB $HERE/pi.sh serve
+Host *
+    User pi
+    IdentityFile $LAB/keys/user
+    IdentitiesOnly yes
+    UserKnownHostsFile $LAB/known_hosts
+CONFIG
 }
 
 site() {  # the runtimes' aarch64 wheels, unpacked without running anything
@@ -100,7 +107,7 @@ site() {  # the runtimes' aarch64 wheels, unpacked without running anything
 inside() {  # run a command in the root, in a mount namespace of its own
     binfmt
     export ROOT FAKE=$LAB/fake
-    exec unshare -m bash -c '
+    exec unshare -m ${ISOLATE:-} bash -c '
         mount --make-rprivate /
         mount -t proc proc "$ROOT/proc"
         mount --bind "$FAKE/cpuinfo" "$ROOT/proc/cpuinfo"
@@ -112,8 +119,11 @@ inside() {  # run a command in the root, in a mount namespace of its own
             chroot "$ROOT" "$@"' inside "$@"
 }
 
+SSHD=(/usr/sbin/sshd -f /dev/null -o UsePAM=no -o PasswordAuthentication=no -o UseDNS=no -o StrictModes=no
+    -o HostKey=/etc/ssh/ssh_host_ed25519_key -o Subsystem="sftp /usr/lib/openssh/sftp-server" -o PidFile=none)
+
 case ${1:-} in
-root) make_root; site ;;
+root) make_root; config; site ;;
 run)
     make_root; site; shift
     export POCKETLENS_SITE=${POCKETLENS_SITE-/opt/site}
@@ -121,10 +131,9 @@ run)
     ;;
 up)
     make_root
+    config
     "$0" down
-    ( inside /usr/sbin/sshd -f /dev/null -D -e -p "$PORT" -o ListenAddress=127.0.0.1 -o UsePAM=no -o PasswordAuthentication=no \
-        -o UseDNS=no -o StrictModes=no -o HostKey=/etc/ssh/ssh_host_ed25519_key -o Subsystem="sftp /usr/lib/openssh/sftp-server" -o PidFile=none ) \
-        > "$LAB/sshd.log" 2>&1 < /dev/null &
+    ( inside "${SSHD[@]}" -D -e -p "$PORT" -o ListenAddress=127.0.0.1 ) > "$LAB/sshd.log" 2>&1 < /dev/null &
     echo $! > "$LAB/sshd.pid"
     for _ in $(seq 100); do
         grep -q 'Server listening' "$LAB/sshd.log" && { echo "ssh -F $LAB/ssh_config lab-pi   # or: pocketlens bench BUNDLE --device ssh://lab-pi --ssh-config $LAB/ssh_config"; exit 0; }
@@ -139,5 +148,10 @@ down)
         rm -f "$LAB/sshd.pid"
     fi
     ;;
-*) sed -n '2,10p' "$0"; exit 2 ;;
+serve)
+    make_root
+    export ISOLATE=-n
+    inside "${SSHD[@]}" -i
+    ;;
+*) sed -n '2,11p' "$0"; exit 2 ;;
 esac

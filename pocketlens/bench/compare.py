@@ -82,9 +82,14 @@ def regressions(ratios: Sequence[Ratio], threshold: float) -> list[Ratio]:
     return [one for one in ratios if one.low > 1 + threshold]
 
 
-def _pairs(base: Document, other: Document) -> list[tuple[Result, Result]]:
+def _shared(base: Document, other: Document) -> list[tuple[Result, Result]]:
+    """The timed subjects of both, in pairs."""
     there = {one.label: one for one in other.subjects if one.rounds}
-    found = [(one, there[one.label]) for one in base.subjects if one.rounds and one.label in there]
+    return [(one, there[one.label]) for one in base.subjects if one.rounds and one.label in there]
+
+
+def _pairs(base: Document, other: Document) -> list[tuple[Result, Result]]:
+    found = _shared(base, other)
     if not found:
         raise InputError("the documents share no timed subject", do="measure the same artifacts with the same threads")
     return found
@@ -137,21 +142,36 @@ def history(folder: Path) -> list[Document]:
 
 
 def series(documents: Sequence[Document]) -> dict[str, list[Point]]:
-    """Each subject's medians over time, by device and label. Documents of several devices are kept apart."""
-    found: dict[str, list[Point]] = {}
+    """Each subject's medians over time, by device and label; those of other devices or pictures are kept apart."""
+    found: dict[tuple[str, str], list[Point]] = {}
     for document in documents:
         for one in document.subjects:
             if one.rounds:
                 low, high = statistics.bootstrap_interval(one.rounds, 50)
                 p50 = statistics.percentile(statistics.frames(one.rounds), 50)
-                name = f"{document.environment.device}: {one.label}"
-                found.setdefault(name, []).append(Point(document.environment.time, p50, low, high))
-    return found
+                key = (f"{document.environment.device}: {one.label}", one.picture)
+                found.setdefault(key, []).append(Point(document.environment.time, p50, low, high))
+    names = [name for name, _ in found]
+    return {
+        name if names.count(name) == 1 else f"{name}, picture {picture[:6]}": points
+        for (name, picture), points in found.items()
+    }
 
 
-def latest(documents: Sequence[Document]) -> list[tuple[Document, Document]]:
-    """Of each device the newest document, with the one before it."""
+def latest(documents: Sequence[Document], *, force: bool = False) -> list[tuple[Document, Document]]:
+    """Of each device the newest document, behind the one before it that it can be compared with.
+
+    A folder may hold what cannot be compared, of other artifacts or filters, or measured otherwise; those are passed over.
+
+    Args:
+        documents: Oldest first.
+        force: Only what shares no subject is passed over.
+    """
     by_device: dict[str, list[Document]] = {}
     for document in documents:
         by_device.setdefault(document.environment.device, []).append(document)
-    return [(found[-2], found[-1]) for found in by_device.values() if len(found) > 1]
+    found = []
+    for *earlier, newest in by_device.values():
+        able = [one for one in earlier if _shared(one, newest) and (force or not unlike(one, newest))]
+        found += [(one, newest) for one in able[-1:]]
+    return found

@@ -36,14 +36,16 @@ def compare(
         raise InputError("give documents, or a folder with --history", do="pocketlens compare a.json b.json")
     if history is not None:
         documents = ours.history(history)
-        pairs = [(f"{b.environment.device}, {b.environment.time}", a, b) for a, b in ours.latest(documents)]
+        pairs = [
+            (f"{b.environment.device}, {b.environment.time}", a, b) for a, b in ours.latest(documents, force=force)
+        ]
         if plot is not None:
             from pocketlens.bench.plot_history import history_plot
             from pocketlens.files import write
 
             write(plot, history_plot(ours.series(documents)))
         if not pairs and not json:
-            output.say("there is nothing yet to compare the newest with")
+            output.say("no earlier measurement can be compared with the newest")
     else:
         paths = document or []
         if len(paths) < 2:

@@ -89,7 +89,21 @@ def test_history_compares_the_newest_and_plots(tmp_path: Path) -> None:
     found = history(folder)
     assert [one.environment.time[9] for one in found] == ["1", "2", "3"]
     assert [round(p.p50, -1) for p in series(found)["local: onnx-fp32-64x64 in onnxruntime"]] == [20, 20, 30]
-    assert len(latest(found)) == 1
+    ((base, newest),) = latest(found)
+    assert (base.environment.time[9], newest.environment.time[9]) == ("2", "3")
     plot = tmp_path / "history.svg"
     call("--history", folder, "--plot", plot, code=1)
     assert plot.read_text().count("<path") > 5
+
+
+def test_what_cannot_be_compared_is_passed_over_in_a_history() -> None:
+    first = at(noisy(20, 1), "2026-01-01T00:00:00Z")
+    other_artifact = at(noisy(20, 2, artifact="other"), "2026-01-02T00:00:00Z")
+    other_filter = at(noisy(90, 3, picture="1" * 64), "2026-01-03T00:00:00Z")
+    newest = at(noisy(21, 4), "2026-01-04T00:00:00Z")
+    assert latest([first, other_artifact, other_filter, newest]) == [(first, newest)]
+    assert latest([first, other_artifact]) == [] == latest([newest])
+    assert latest([other_filter, newest]) == []
+    assert latest([other_filter, newest], force=True) == [(other_filter, newest)]
+    names = list(series([first, other_artifact, other_filter, newest]))
+    assert len(names) == 3 and names[0].endswith("picture 000000") and names[2].endswith("picture 111111")

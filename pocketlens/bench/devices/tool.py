@@ -17,7 +17,7 @@ import numpy as np
 from pocketlens import files, quality
 from pocketlens.bench.channel import WorkerError
 from pocketlens.bench.devices.device import Block, First, Load
-from pocketlens.errors import require
+from pocketlens.errors import MissingError, require
 from pocketlens.images import Picture, to_uint8
 from pocketlens.runtimes.adapter import Options
 
@@ -48,6 +48,7 @@ class Told:
         memory_mb: What the tool grew by, or None.
         peak_mb: The largest footprint, where it was asked for.
         applied: Whether the delegate took over, where the tool says so.
+        unknown: Flags that it does not have, and said so.
     """
 
     samples: tuple[float, ...]
@@ -58,6 +59,7 @@ class Told:
     memory_mb: float | None = None
     peak_mb: float | None = None
     applied: bool | None = None
+    unknown: tuple[str, ...] = ()
 
 
 def parse(text: str) -> Told:
@@ -102,6 +104,7 @@ def parse(text: str) -> Told:
         memory_mb=float(memory[1]) if memory else None,
         peak_mb=float(peak[1]) if peak else None,
         applied=_applied(text),
+        unknown=tuple(found[1].split()) if (found := re.search(r"Unconsumed cmdline flags: (.*)", text)) else (),
     )
 
 
@@ -129,6 +132,10 @@ class ToolWorker:
         self._adb.put(path, self._model)
         size = self._look(path)
         told = self._start(seconds, "--num_runs=1 --warmup_runs=0 --warmup_min_secs=0 --min_secs=0")
+        if DELEGATES[self._delegate] in told.unknown:
+            if options.delegate not in (None, "none"):
+                raise MissingError(f"this benchmark_model has no {self._delegate}", do="use one that was built with it")
+            self._delegate = "none"
         if self._delegate != "none" and told.applied is False:
             raise WorkerError(f"the delegate {self._delegate} did not take the model", do="choose another")
         delegate = f"{self._delegate}, benchmark_model"
