@@ -1,4 +1,4 @@
-"""What a runtime adapter is: one module in this folder with ``open``, and one line in :data:`RUNTIMES`.
+"""What a runtime adapter is: one module in this folder with ``Player``, and one line in :data:`RUNTIMES`.
 
 ``docs/adding-a-runtime.md`` shows how to add one.
 """
@@ -80,7 +80,7 @@ class Runtime:
 
     Attributes:
         name: As users write it.
-        module: The adapter's module; it has ``open(path: Path, options: Options) -> Player`` and ``version() -> str``.
+        module: The adapter's module; it has a :class:`Player` that is made from a path and options, and ``version() -> str``.
         suffixes: The artifacts that it plays.
         libraries: Import names, one of which must be installed.
         install: The command that installs it.
@@ -129,7 +129,7 @@ class Runtime:
         if not path.exists():
             raise InputError(f"{path} does not exist", do="check the path")
         self._check(asked)
-        player: Player = import_module(self.module).open(path, asked)
+        player: Player = import_module(self.module).Player(path, asked)
         return player
 
     def version(self) -> str:

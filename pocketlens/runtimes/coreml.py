@@ -17,8 +17,8 @@ from pocketlens.runtimes.ports import Port
 _UNITS = {"auto": "ALL", "cpu": "CPU_ONLY", "gpu": "CPU_AND_GPU", "npu": "CPU_AND_NE"}
 
 
-class _Player:
-    """Pictures go through Pillow, which is what coremltools takes."""
+class Player:
+    """A package. Pictures go through Pillow, which is what coremltools takes; Core ML takes no number of threads."""
 
     def __init__(self, path: Path, options: Options) -> None:
         ct = apple.coremltools()
@@ -56,11 +56,6 @@ class _Player:
 
     def close(self) -> None:
         del self._model
-
-
-def open(path: Path, options: Options) -> _Player:
-    """Load a package; see :mod:`pocketlens.runtimes.adapter`. Core ML takes no number of threads."""
-    return _Player(path, options)
 
 
 def version() -> str:

@@ -8,15 +8,20 @@ from numpy.typing import NDArray
 
 from pocketlens.runtimes import litert_library as library
 from pocketlens.runtimes.adapter import Options, playing
-from pocketlens.runtimes.ports import Port, settle
+from pocketlens.runtimes.ports import Port
 
 _KINDS = (ValueError, RuntimeError)
 """ValueError: not a whole flatbuffer, or a name in it is no text. RuntimeError: an operator that this version does not
 know, or that does not fit its tensors, which for some shows only when it runs."""
 
 
-class _Player:
-    """The inputs and outputs lie in the interpreter's own memory, which numpy looks into."""
+class Player:
+    """A ``.tflite`` file. The inputs and outputs lie in the interpreter's own memory, which numpy looks into.
+
+    Raises:
+        InputError: The file is damaged.
+        MissingError: Only tflite-runtime is installed, beside numpy 2, with which it crashes.
+    """
 
     def __init__(self, path: Path, options: Options) -> None:
         library.check_file(path)
@@ -30,24 +35,14 @@ class _Player:
         with playing(library.name(), path, _KINDS, "check the file, or update the runtime"):
             self._interpreter = module.Interpreter(model_path=str(path), **settings)
             library.check_sizes(path, self._interpreter)
-            for one in self._interpreter.get_input_details():
-                if options.size and -1 in (open_ := [int(n) for n in one.get("shape_signature", one["shape"])]):
-                    shape = settle([n if n > 0 else "?" for n in open_], options.size)
-                    self._interpreter.resize_tensor_input(one["index"], shape)
+            library.settle_sizes(self._interpreter, options.size)
             self._interpreter.allocate_tensors()
             inputs, outputs = self._interpreter.get_input_details(), self._interpreter.get_output_details()
             self.inputs, self.outputs = tuple(map(_port, inputs)), tuple(map(_port, outputs))
-            partitions = library.partitions(self._interpreter)
         self._feeds = [self._interpreter.tensor(one["index"]) for one in inputs]
         self._results = [self._interpreter.tensor(one["index"]) for one in outputs]
-        self.facts: dict[str, Any] = {
-            "version": version(),
-            "library": library.LIBRARIES[library.name()],
-            "threads": options.threads or 1,  # the interpreter's own choice is one
-            "precision": "fp32",
-        }
-        if partitions is not None:
-            self.facts["partitions"] = partitions
+        threads = options.threads or 1  # the interpreter's own choice is one
+        self.facts: dict[str, Any] = {**library.facts(self._interpreter), "threads": threads, "precision": "fp32"}
 
     def feed(self, index: int) -> NDArray[Any]:
         return self._array(self._feeds[index])
@@ -73,16 +68,6 @@ def _port(one: dict[str, Any]) -> Port:
     scale, zero_point = one["quantization"]
     shape = tuple(int(n) for n in one["shape"])
     return Port(one["name"], np.dtype(one["dtype"]).name, shape, float(scale), int(zero_point))
-
-
-def open(path: Path, options: Options) -> _Player:
-    """Load a ``.tflite`` file; see :mod:`pocketlens.runtimes.adapter`.
-
-    Raises:
-        InputError: The file is damaged.
-        MissingError: Only tflite-runtime is installed, beside numpy 2, with which it crashes.
-    """
-    return _Player(path, options)
 
 
 def version() -> str:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from pocketlens.errors import InputError, MissingError
-from pocketlens.runtimes import litert_shapes
+from pocketlens.runtimes import litert_shapes, ports
 
 LIBRARIES = {"ai_edge_litert": "ai-edge-litert", "tflite_runtime": "tflite-runtime"}
 """Import names in order of preference, and the distributions that have them."""
@@ -92,11 +92,19 @@ def check_sizes(path: Path, interpreter: Any) -> None:
     litert_shapes.check(path, interpreter, MAX_VALUES)
 
 
-def partitions(interpreter: Any) -> int | None:
-    """How many parts of the graph a delegate runs, or None where the library does not say."""
+def settle_sizes(interpreter: Any, size: tuple[int, int] | None) -> None:
+    """Fix the inputs' open axes: one picture, of the height and width that were asked for, if any were."""
+    for one in interpreter.get_input_details() if size else ():
+        shape = [int(n) if n > 0 else "?" for n in one.get("shape_signature", one["shape"])]
+        if "?" in shape:
+            interpreter.resize_tensor_input(one["index"], ports.settle(shape, size))
+
+
+def facts(interpreter: Any) -> dict[str, Any]:
+    """What can be said of a loaded file: version, library, and how many parts of the graph a delegate runs, if it tells."""
+    said: dict[str, Any] = {"version": version(), "library": LIBRARIES[name()]}
     # Names alone: the library's own list of operators also reads each one's tensors, which nobody needs here.
     inner: Any = getattr(interpreter, "_interpreter", None)
-    if not hasattr(inner, "NumNodes") or not hasattr(inner, "NodeName"):
-        return None
-    names = [str(inner.NodeName(index)) for index in range(inner.NumNodes())]
-    return names.count("DELEGATE")
+    if hasattr(inner, "NumNodes") and hasattr(inner, "NodeName"):
+        said["partitions"] = [str(inner.NodeName(index)) for index in range(inner.NumNodes())].count("DELEGATE")
+    return said

@@ -4,7 +4,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import onnxruntime as ort
 from numpy.typing import NDArray
 
@@ -16,11 +15,12 @@ _DTYPES = {"float": "float32", "double": "float64"}
 _PROVIDERS = {"cpu": "CPU", "gpu": "CUDA", "xnnpack": "Xnnpack", "coreml": "CoreML"}
 
 
-class _Player:
-    """The inputs lie in arrays that stay; where the outputs' shapes are known, they do too."""
+class Player:
+    """An ``.onnx`` file. The inputs lie in arrays that stay; where the outputs' shapes are known, they do too."""
 
     def __init__(self, path: Path, options: Options) -> None:
-        asked = f"{_PROVIDERS.get(name := _delegate(options), name.upper())}ExecutionProvider"
+        name = options.delegate or options.device or "cpu"
+        asked = f"{_PROVIDERS.get(name, name.upper())}ExecutionProvider"
         if asked not in ort.get_available_providers():
             here = ", ".join(one.removesuffix("ExecutionProvider").lower() for one in ort.get_available_providers())
             raise MissingError(f"this onnxruntime has no {name!r}, it has {here}", do="install one that has it")
@@ -34,8 +34,8 @@ class _Player:
             self.inputs = tuple(_port(one, options.size) for one in self._session.get_inputs())
             self.outputs = tuple(_port(one, None) for one in self._session.get_outputs())
             self._bound = self._session.io_binding()
-            self._feeds = [_array(port) for port in self.inputs]
-            self._results = [_array(port) for port in self.outputs]
+            self._feeds = [port.room() for port in self.inputs]
+            self._results = [port.room() for port in self.outputs]
             for port, array in zip(self.inputs, self._feeds, strict=True):
                 self._bound.bind_input(port.name, "cpu", 0, array.dtype, array.shape, array.ctypes.data)
             for port, array in zip(self.outputs, self._results, strict=True):
@@ -68,26 +68,9 @@ class _Player:
         del self._bound, self._session
 
 
-def _delegate(options: Options) -> str:
-    return options.delegate or options.device or "cpu"
-
-
 def _port(one: Any, size: tuple[int, int] | None) -> Port:
     kind = one.type.removeprefix("tensor(").removesuffix(")")
     return Port(one.name, _DTYPES.get(kind, kind), settle(one.shape, size))
-
-
-def _array(port: Port) -> NDArray[Any]:
-    """Room for a port's values; empty where its shape is open or numpy has no such type, which picture ports are not."""
-    try:
-        return np.zeros(port.shape if port.fixed else 0, port.dtype)
-    except TypeError:
-        return np.zeros(0)
-
-
-def open(path: Path, options: Options) -> _Player:
-    """Load an ``.onnx`` file; see :mod:`pocketlens.runtimes.adapter`."""
-    return _Player(path, options)
 
 
 def version() -> str:

@@ -1,8 +1,10 @@
 """Plays OpenVINO IR (``.xml`` with its ``.bin``) and ``.onnx`` files with OpenVINO."""
 
+import functools
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import openvino as ov
 from numpy.typing import NDArray
 
@@ -16,12 +18,17 @@ _NAMES = {"f32": "fp32", "f16": "fp16"}
 _DO = "check the file, and the .bin beside an .xml"
 
 
-class _Player:
-    """The inputs and outputs lie in OpenVINO's own tensors, which numpy looks into."""
+@functools.cache
+def _core() -> Any:
+    """One that stays: with the last one go its threads, which crashes where a thread that has played is just ending."""
+    return ov.Core()  # docs/decisions/0012 tells more
+
+
+class Player:
+    """An IR or ``.onnx`` file. The inputs and outputs lie in OpenVINO's own tensors, which numpy looks into."""
 
     def __init__(self, path: Path, options: Options) -> None:
-        core = ov.Core()
-        device = (options.device or "cpu").upper()
+        core, device = _core(), (options.device or "cpu").upper()
         if device != "AUTO" and not any(one.split(".")[0] == device for one in core.available_devices):
             here = ", ".join(core.available_devices).lower()
             raise MissingError(f"OpenVINO finds no {device.lower()} here, it finds {here}", do="choose another device")
@@ -35,9 +42,9 @@ class _Player:
         self._path = path
         with playing("openvino", path, RuntimeError, _DO, last=True):
             model = core.read_model(path)
-            wanted = {i: settle(_shape(one), options.size) for i, one in enumerate(model.inputs)}
-            if any(port.get_partial_shape().is_dynamic for port in model.inputs) and all(map(_fixed, wanted.values())):
-                model.reshape(wanted)
+            if model.is_dynamic():
+                wanted = [_port(one, options.size).shape for one in model.inputs]
+                model.reshape({i: [n if isinstance(n, int) else -1 for n in one] for i, one in enumerate(wanted)})
             self.inputs, self.outputs = tuple(map(_port, model.inputs)), tuple(map(_port, model.outputs))
             self._model = core.compile_model(model, device, settings)
             self._request = self._model.create_infer_request()
@@ -49,37 +56,23 @@ class _Player:
         }
 
     def feed(self, index: int) -> NDArray[Any]:
-        array: NDArray[Any] = self._request.get_input_tensor(index).data
-        return array
+        return np.asarray(self._request.get_input_tensor(index).data)
 
     def run(self) -> None:
         with playing("openvino", self._path, RuntimeError, _DO, last=True):
             self._request.infer()
 
     def result(self, index: int) -> NDArray[Any]:
-        array: NDArray[Any] = self._request.get_output_tensor(index).data
-        return array
+        return np.asarray(self._request.get_output_tensor(index).data)
 
     def close(self) -> None:
         del self._request, self._model
 
 
-def _fixed(shape: tuple[Any, ...]) -> bool:
-    return all(isinstance(length, int) for length in shape)
-
-
-def _shape(port: Any) -> tuple[Any, ...]:
-    return tuple(axis.get_length() if axis.is_static else "?" for axis in port.get_partial_shape())
-
-
-def _port(port: Any) -> Port:
+def _port(port: Any, size: tuple[int, int] | None = None) -> Port:
     kind = port.get_element_type().get_type_name()
-    return Port(port.get_any_name() if port.get_names() else "", _DTYPES.get(kind, kind), _shape(port))
-
-
-def open(path: Path, options: Options) -> _Player:
-    """Load an IR or ``.onnx`` file; see :mod:`pocketlens.runtimes.adapter`."""
-    return _Player(path, options)
+    shape = settle([axis.get_length() if axis.is_static else "?" for axis in port.get_partial_shape()], size)
+    return Port(port.get_any_name() if port.get_names() else "", _DTYPES.get(kind, kind), shape)
 
 
 def version() -> str:

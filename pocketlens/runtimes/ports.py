@@ -5,6 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
+from numpy.typing import NDArray
+
 from pocketlens.errors import InputError
 
 Layout = Literal["NCHW", "NHWC"]
@@ -36,6 +39,13 @@ class Port:
     def fixed(self) -> bool:
         """Whether every axis has a length."""
         return all(isinstance(length, int) and length > 0 for length in self.shape)
+
+    def room(self) -> NDArray[Any]:
+        """An array for its values; empty where its shape is open or numpy has no such type, which pictures never are."""
+        try:
+            return np.zeros(self.shape if self.fixed else 0, self.dtype)
+        except TypeError:
+            return np.zeros(0)
 
     def layout(self, usual: Layout) -> Layout | None:
         """Where the colours are, or None if this is no single picture of a fixed size.

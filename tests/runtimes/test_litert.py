@@ -88,7 +88,7 @@ def test_flipped_bits_never_crash(artifact: Path, tmp_path: Path) -> None:
         "import sys\nfrom pathlib import Path\nfrom pocketlens.errors import InputError\n"
         "from pocketlens.runtimes import litert\nfrom pocketlens.runtimes.adapter import Options\n"
         "for name in sys.argv[1:]:\n"
-        "    try:\n        litert.open(Path(name), Options(1)).close()\n    except InputError:\n        pass\n"
+        "    try:\n        litert.Player(Path(name), Options(1)).close()\n    except InputError:\n        pass\n"
         "print('alive')\n"
     )
     done = subprocess.run([sys.executable, "-c", code, *map(str, paths)], capture_output=True, text=True, check=False)
@@ -118,11 +118,11 @@ def test_tflite_runtime_beside_numpy_2(artifact: Path, monkeypatch: pytest.Monke
     monkeypatch.setattr(litert_library, "find_spec", lambda name: name == "tflite_runtime" or None)
     monkeypatch.setattr(np, "__version__", "2.4.6")
     with pytest.raises(MissingError, match="numpy 1") as raised:
-        litert.open(artifact, Options())
+        litert.Player(artifact, Options())
     assert "ai-edge-litert" in raised.value.do
 
 
 def test_nothing_installed(artifact: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(litert_library, "find_spec", lambda name: None)
     with pytest.raises(MissingError, match="not installed"):
-        litert.open(artifact, Options())
+        litert.Player(artifact, Options())

@@ -90,6 +90,11 @@ with open_artifact(Path(sys.argv[1]), sys.argv[2]) as session:
     players = [threading.Thread(target=play, args=(i,)) for i in range(4)]
     [one.start() for one in players]
     [one.join() for one in players]
+for _ in range(12):  # closed while the threads that played are just ending
+    with open_artifact(Path(sys.argv[1]), sys.argv[2], 1) as session:
+        players = [threading.Thread(target=session, args=(pictures[0],)) for i in range(4)]
+        [one.start() for one in players]
+        [one.join() for one in players]
 print(wrong)
 """
 

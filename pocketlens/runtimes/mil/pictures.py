@@ -1,0 +1,52 @@
+"""The picture that goes into a package and the one that comes out, as its description has them."""
+
+from pathlib import Path
+from typing import Any
+
+from pocketlens.errors import InputError
+from pocketlens.runtimes.mil import package as packages
+from pocketlens.runtimes.ports import Port
+
+_RGB, _BGR = 20, 30
+"""``ImageFeatureType.ColorSpace`` in the specification."""
+
+
+def ports(path: Path, description: Any, shape: tuple[int | None, ...]) -> tuple[Port, Port]:
+    """The input and the output.
+
+    Args:
+        path: The package, for messages.
+        description: The model's, from the specification.
+        shape: What the program itself takes; it says the size where the description does not.
+
+    Raises:
+        InputError: There are more or fewer than one of each, the size is open, or the colours are not RGB or BGR.
+    """
+    if len(description.input) != 1 or len(description.output) != 1:
+        raise packages.damaged(path, "its description does not have one input and one output")
+    image, stylized = description.input[0], description.output[0]
+    full = (1, 3, *_size(path, image, shape))
+    return (
+        Port(image.name, "float32", full, reverse=_reversed(path, image)),
+        Port(stylized.name, "float32", full, reverse=_reversed(path, stylized)),
+    )
+
+
+def _size(path: Path, feature: Any, shape: tuple[int | None, ...]) -> tuple[int, int]:
+    if feature.type.WhichOneof("Type") == "imageType":
+        return int(feature.type.imageType.height), int(feature.type.imageType.width)
+    if len(shape) != 4 or shape[2] is None or shape[3] is None:
+        raise InputError(
+            f"{path} takes {list(shape)}, expected [1, 3, height, width]", do="convert it for a fixed size"
+        )
+    return shape[2], shape[3]
+
+
+def _reversed(path: Path, feature: Any) -> bool:
+    """Whether Core ML hands this picture over in the order blue, green, red."""
+    if feature.type.WhichOneof("Type") != "imageType":
+        return False
+    space = feature.type.imageType.colorSpace
+    if space not in (_RGB, _BGR):
+        raise InputError(f"{path}: {feature.name!r} is not a colour picture", do="convert it with RGB pictures")
+    return bool(space == _BGR)
