@@ -1,5 +1,6 @@
 """How a picture of any size goes through an artifact of one size: stretch, fit, crop or tile."""
 
+import functools
 from collections.abc import Callable
 from typing import Literal, get_args
 
@@ -12,6 +13,8 @@ Resize = Literal["stretch", "fit", "crop", "tile"]
 RESIZES: tuple[Resize, ...] = get_args(Resize)
 Play = Callable[[Picture], Picture]
 """Stylizes a picture of exactly the artifact's size."""
+
+_resize = functools.partial(images.resize, quick=True)
 
 OVERLAP = 0.25
 """How much of a tile lies under its neighbour, at least, along each side."""
@@ -36,7 +39,7 @@ def through(play: Play, size: tuple[int, int], image: Picture, resize: Resize) -
     if (height, width) == size:
         return play(image)
     if resize == "stretch":
-        return images.resize(play(images.resize(image, *size)), height, width)
+        return _resize(play(_resize(image, *size)), height, width)
     if resize == "crop":
         return _crop(play, size, image)
     if resize == "tile" and (height > size[0] or width > size[1]):
@@ -50,15 +53,15 @@ def _fit(play: Play, size: tuple[int, int], image: Picture) -> Picture:
     inner = (max(1, min(size[0], round(height * scale))), max(1, min(size[1], round(width * scale))))
     top, left = (size[0] - inner[0]) // 2, (size[1] - inner[1]) // 2
     around = ((top, size[0] - inner[0] - top), (left, size[1] - inner[1] - left), (0, 0))
-    stylized = play(np.pad(images.resize(image, *inner), around, mode="edge"))
-    scaled = images.resize(stylized, *size)  # an artifact may give a larger picture than it takes
-    return images.resize(np.ascontiguousarray(scaled[top : top + inner[0], left : left + inner[1]]), height, width)
+    stylized = play(np.pad(_resize(image, *inner), around, mode="edge"))
+    scaled = _resize(stylized, *size)  # an artifact may give a larger picture than it takes
+    return _resize(np.ascontiguousarray(scaled[top : top + inner[0], left : left + inner[1]]), height, width)
 
 
 def _crop(play: Play, size: tuple[int, int], image: Picture) -> Picture:
     top, left, height, width = middle(image.shape[:2], size)
     inner = np.ascontiguousarray(image[top : top + height, left : left + width])
-    return images.resize(play(images.resize(inner, *size)), height, width)
+    return _resize(play(_resize(inner, *size)), height, width)
 
 
 def middle(shape: tuple[int, ...], size: tuple[int, int]) -> tuple[int, int, int, int]:
@@ -83,7 +86,7 @@ def _tile(play: Play, size: tuple[int, int], image: Picture) -> Picture:
     for top in _starts(padded.shape[0], size[0]):
         for left in _starts(padded.shape[1], size[1]):
             place = np.s_[top : top + size[0], left : left + size[1]]
-            stylized = images.resize(play(np.ascontiguousarray(padded[place])), *size)
+            stylized = _resize(play(np.ascontiguousarray(padded[place])), *size)
             total[place] += stylized * ramp
             weight[place] += ramp
     total /= weight

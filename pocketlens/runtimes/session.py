@@ -123,6 +123,13 @@ class Session:
         with self._turn:
             return self._open(self._for(*image.shape[:2])).floats(image, inputs)
 
+    def computes_at(self, height: int, width: int) -> Size:
+        """The size that a picture is played at: of :attr:`sizes` the smallest that covers it, or else the largest."""
+        if len(self.sizes) == 1 or (height, width) in self.sizes:
+            return (height, width) if (height, width) in self.sizes else self.size
+        covering = [size for size in self.sizes if size[0] >= height and size[1] >= width]
+        return min(covering, key=_area) if covering else max(self.sizes, key=_area)
+
     def explain(self) -> str:
         """Why this artifact plays in this runtime, and how: a few lines for people."""
         facts = ", ".join(f"{key} {value}" for key, value in self.facts.items() if value is not None)
@@ -163,14 +170,11 @@ class Session:
         return loaded
 
     def _for(self, height: int, width: int) -> Loaded:
-        """What plays a picture: the smallest size that covers it, or else the largest."""
+        """What plays a picture, loaded when it is first needed."""
         with self._turn:
             if not self._loaded:
                 raise InputError("the session is closed", do="load it again")
-            if len(self.sizes) == 1 or (height, width) in self._loaded:
-                return self._loaded.get((height, width)) or self._loaded[self.size]
-            covering = [size for size in self.sizes if size[0] >= height and size[1] >= width]
-            size = min(covering, key=_area) if covering else max(self.sizes, key=_area)
+            size = self.computes_at(height, width)
             if size not in self._loaded:
                 self._loaded[size] = self._load(self._others[size]())
             return self._loaded[size]

@@ -9,7 +9,7 @@ import numpy as np
 from pocketlens.errors import InputError
 from pocketlens.images import Picture
 from pocketlens.runtimes.video.library import pyav
-from pocketlens.runtimes.video.source import Source
+from pocketlens.runtimes.video.source import SCALING, Source
 
 SUFFIXES = (".mp4", ".mov", ".mkv", ".m4v")
 _ENCODERS = (("libx264", {"preset": "veryfast", "crf": "18"}), ("mpeg4", {"qscale": "3"}))
@@ -34,15 +34,27 @@ class Sink:
         self._stream: Any = None
         self.frames = 0
 
-    def write(self, picture: Picture, pts: int, time_base: Fraction, duration: int = 0) -> None:
-        """Encode a frame. Odd heights and widths lose a row or a column, which YUV 4:2:0 cannot hold."""
-        even = picture[: picture.shape[0] // 2 * 2, : picture.shape[1] // 2 * 2]
+    def write(self, picture: Picture, size: tuple[int, int], pts: int, time_base: Fraction, duration: int = 0) -> None:
+        """Encode a frame.
+
+        Args:
+            picture: ``uint8 [h, w, 3]``, RGB.
+            size: The height and width that it shall have; an odd one loses a row or a column, which YUV 4:2:0 cannot hold.
+            pts: When it is shown, in units of ``time_base``.
+            time_base: In seconds.
+            duration: For how long; 0 if nobody knows.
+        """
+        height, width = size[0] // 2 * 2, size[1] // 2 * 2
+        even = picture[:height, :width] if picture.shape[:2] == size else picture
         if self._stream is None:
-            self._open(even.shape[0], even.shape[1], time_base)
+            self._open(height, width, time_base)
         colour = self._source.colour
         rgb = self._av.VideoFrame.from_ndarray(np.ascontiguousarray(even), format="rgb24")
         frame = rgb.reformat(
+            width,
+            height,
             format="yuv420p",
+            interpolation=SCALING,
             src_color_range=2,
             dst_colorspace=colour.matrix,
             dst_color_range=2 if colour.full else 1,

@@ -2,7 +2,7 @@
 
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -18,6 +18,8 @@ _HD = 720
 """From this height on, a clip that does not say its colour matrix is taken for BT.709, below for BT.601."""
 _BT709, _BT601, _UNSPECIFIED = 1, 5, 2
 _FULL = 2
+SCALING = "BICUBIC"
+"""How FFmpeg scales frames to the artifact's size, and back."""
 
 
 @dataclass(frozen=True)
@@ -33,13 +35,15 @@ class Frame:
     """A decoded frame, upright.
 
     Attributes:
-        picture: ``uint8 [H, W, 3]``, RGB.
+        picture: ``uint8 [h, w, 3]``, RGB.
+        size: Height and width that it has in the clip, and shall have in the result.
         pts: When it is shown, in units of ``time_base``.
         time_base: In seconds.
         duration: For how long, in the same units; 0 if the clip does not say.
     """
 
     picture: Picture
+    size: tuple[int, int]
     pts: int
     time_base: Fraction
     duration: int = 0
@@ -54,9 +58,9 @@ class Source:
         live: Whether frames that come too fast are left out.
 
     Attributes:
-        size: Height and width of the upright picture.
         frames: How many there are, as the file says; 0 if it does not.
         colour: Of its pixels.
+        at: Says for a frame's height and width the size to decode it to; None leaves it as it is.
 
     Raises:
         InputError: It cannot be opened, or has no picture.
@@ -77,6 +81,7 @@ class Source:
         self.stream.thread_type = "AUTO" if not live else "SLICE"
         self.audio = next(iter(self.container.streams.audio), None)
         context = self.stream.codec_context
+        self.at: Callable[[int, int], tuple[int, int]] | None = None
         self.frames: int = self.stream.frames
         self.rate: Fraction = self.stream.average_rate or Fraction(30)
         matrix = int(getattr(context, "colorspace", _UNSPECIFIED) or _UNSPECIFIED)
@@ -107,15 +112,22 @@ class Source:
     def _frame(self, decoded: Any, last: int) -> Frame:
         base = decoded.time_base or self.stream.time_base
         pts = decoded.pts if decoded.pts is not None and decoded.pts > last else last + 1
+        turns = round((decoded.rotation or 0) / 90) % 4
+        across = -1 if turns % 2 else 1
+        size = (decoded.height, decoded.width)[::across]
+        # Scaled on the way out of YUV, which costs a tenth of scaling the picture afterwards.
+        height, width = (self.at(*size) if self.at else size)[::across]
         rgb = decoded.reformat(
+            width,
+            height,
             format="rgb24",
+            interpolation=SCALING,
             src_colorspace=self.colour.matrix,
             src_color_range=2 if self.colour.full else 1,
             dst_color_range=2,
         ).to_ndarray()
-        turns = round((decoded.rotation or 0) / 90) % 4
         picture = np.ascontiguousarray(np.rot90(rgb, turns)) if turns else rgb
-        return Frame(picture, int(pts), Fraction(base), int(decoded.duration or 0))
+        return Frame(picture, size, int(pts), Fraction(base), int(decoded.duration or 0))
 
     def close(self) -> None:
         """Close it; closing twice is fine."""

@@ -14,7 +14,8 @@ import numpy as np
 
 from pocketlens.errors import InputError
 from pocketlens.files import whole
-from pocketlens.images import Picture
+from pocketlens.images import Picture, resize
+from pocketlens.runtimes.session import Session
 from pocketlens.runtimes.video.sink import Sink
 from pocketlens.runtimes.video.smooth import Smooth
 from pocketlens.runtimes.video.source import Frame, Source
@@ -157,7 +158,9 @@ class _Stream:
                 self.took.append(1000 * (time.perf_counter() - start))
                 self.times.append(time.perf_counter())
                 self.done += 1
-                item = Frame(picture, item.pts, item.time_base, item.duration)
+                # Unscaled, the result has the size that the session gave it: with "crop" a smaller one.
+                size = picture.shape[:2] if item.picture.shape[:2] == item.size else item.size
+                item = Frame(picture, size, item.pts, item.time_base, item.duration)
             if not self.stylized.put(item):
                 break
         self.stylized.put(_END)
@@ -185,7 +188,8 @@ def stylize(
     """Stylize a clip or a camera's pictures into a file, onto a screen, or both.
 
     Decoding, stylizing and encoding run at the same time. Of a file every frame is stylized; of a live source those that
-    come while the filter is busy are left out. Ctrl-C ends it: the file is finished and kept.
+    come while the filter is busy are left out. Ctrl-C ends it: the file is finished and kept. A session that stretches gets its
+    frames in its own size from the decoder, and the encoder stretches them back: that takes FFmpeg a fifth of the time.
 
     Args:
         session: What stylizes, ``uint8 [H, W, 3]`` in and out; a :class:`~pocketlens.Session` or any function.
@@ -203,6 +207,8 @@ def stylize(
         raise InputError("there is nowhere for the frames to go", do="give a file or a screen")
     if not 0 <= smooth < 1:
         raise InputError(f"smooth is {smooth}, expected 0 to below 1", do="0.7 is a good strength")
+    if isinstance(session, Session) and session.resize == "stretch":
+        source.at = session.computes_at
     stream = _Stream(source, session, Smooth(smooth) if smooth else None)
     start = time.perf_counter()
     try:
@@ -224,7 +230,7 @@ def _run(
     progress: Callable[[Progress], None] | None,
     most: int | None,
 ) -> bool:
-    shown: queue.Queue[Any] = queue.Queue(1)
+    shown: queue.Queue[Frame] = queue.Queue(1)
 
     def encode() -> None:
         while (item := stream.stylized.get()) is not _END:
@@ -236,9 +242,9 @@ def _run(
                     sink.copy(item)
                 continue
             if sink is not None:
-                sink.write(item.picture, item.pts, item.time_base, item.duration)
+                sink.write(item.picture, item.size, item.pts, item.time_base, item.duration)
             if screen is not None:
-                _replace(shown, item.picture)
+                _replace(shown, item)
             stream.written += 1
 
     threads = [stream.guarded(work) for work in (stream.decode, stream.infer, encode)]
@@ -247,7 +253,9 @@ def _run(
         while threads[-1].is_alive():
             if screen is None:
                 threads[-1].join(0.05)
-            elif (picture := _newest(shown)) is not None and not screen.show(picture):
+            elif (frame := _newest(shown)) is not None and not screen.show(
+                resize(frame.picture, *frame.size, quick=True)
+            ):
                 break
             if progress is not None and time.monotonic() - told > 0.2:
                 told = time.monotonic()
@@ -269,15 +277,15 @@ def _run(
     return stopped
 
 
-def _replace(shown: "queue.Queue[Any]", picture: Picture) -> None:
+def _replace(shown: "queue.Queue[Frame]", frame: Frame) -> None:
     with contextlib.suppress(queue.Empty):
         shown.get_nowait()
-    shown.put(picture)
+    shown.put(frame)
 
 
-def _newest(shown: "queue.Queue[Any]") -> Picture | None:
+def _newest(shown: "queue.Queue[Frame]") -> Frame | None:
     try:
-        found: Picture = shown.get(timeout=0.05)
+        found = shown.get(timeout=0.05)
     except queue.Empty:
         return None
     return found

@@ -11,14 +11,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from pocketlens.converters import graph as hub
 from pocketlens.errors import InputError, MissingError
-from pocketlens.images import Picture
+from pocketlens.images import Picture, resize
 from pocketlens.quality import psnr
+from pocketlens.runtimes.adapter import RUNTIMES
+from pocketlens.runtimes.session import Session
 from pocketlens.runtimes.video import Progress, stylize
 from pocketlens.runtimes.video.smooth import Smooth
 from pocketlens.runtimes.video.source import Frame, open_camera, open_file
 from pocketlens.runtimes.video.window import Window
-from tests.generators import picture
+from tests.generators import picture, small_graph
 
 av = pytest.importorskip("av", reason="pip install 'pocketlens[video]'")
 EVEN = [512 * i for i in range(12)]
@@ -171,6 +174,28 @@ def test_a_live_source_drops_what_comes_too_fast(tmp_path: Path) -> None:
     assert done.frames + done.dropped == 50
     assert told[-1].dropped == done.dropped
     assert told[-1].p95_ms >= 100
+
+
+@pytest.mark.parametrize("turn", [0, 90])
+def test_frames_are_scaled_on_their_way(clip: Callable[..., Path], tmp_path: Path, turn: int) -> None:
+    hub.save(small_graph(32, 48), tmp_path / "m.onnx")
+    seen: list[Picture] = []
+
+    class Watched(Session):
+        def __call__(self, image: Picture, inputs: object = None) -> Picture:
+            seen.append(image)
+            return image
+
+    path = tmp_path / "m.onnx"
+    with Watched(RUNTIMES["onnxruntime"].open(path, 1), "onnxruntime", path) as session:
+        assert session.computes_at(96, 128) == (32, 48)
+        stylize(session, open_file(clip(turn=turn)), tmp_path / "out.mp4")
+    upright = np.rot90(_scene(0), -turn // 90)
+    assert {one.shape for one in seen} == {(32, 48, 3)}
+    assert psnr(seen[0], resize(np.ascontiguousarray(upright), 32, 48)) > 27
+    made = _frames(tmp_path / "out.mp4")
+    assert {(one.size, one.picture.shape[:2]) for one in made} == {(upright.shape[:2], upright.shape[:2])}
+    assert psnr(made[0].picture, resize(seen[0], *upright.shape[:2])) > 28
 
 
 def test_as_many_frames_as_asked_for(clip: Callable[..., Path], tmp_path: Path) -> None:
