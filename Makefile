@@ -75,8 +75,10 @@ ARCHITECTURES ?= ../shared/data/fast_style/wave.npz animegan2 pix2pix-unet trans
 bench-rewrites: install .peers/.installed  ## each target with and without its rewrites, beside the peers; of ARCHITECTURES
 	$(BIN)/python -m benchmarks.rewrites $(ARCHITECTURES)
 
-train: install  ## train the filter that ships again (a quarter of an hour on 2 cores)
-	$(BIN)/python -m pocketlens.models.shipped.train_cartoon
+FILTERS ?= cartoon starry
+
+train: install  ## train the FILTERS that ship again (a quarter of an hour each on 2 cores)
+	for filter in $(FILTERS); do $(BIN)/python -m pocketlens.models.shipped.train $$filter || exit 1; done
 
 BUNDLE ?=
 

@@ -140,7 +140,7 @@ def summary(manifest: Manifest, verdicts: Sequence[BudgetVerdict], failed: Seque
 def _broken(manifest: Manifest, parts: Sequence[Part]) -> list[Mark]:
     """What does not hold, one sentence each."""
     gates = [
-        Mark(gate.verdict, f"{artifact.id}: {gate_text(gate.name, gate.actual, gate.limit)}")
+        Mark(gate.verdict, f"{artifact.id}: {gate_text(gate)}")
         for artifact in manifest.artifacts
         for gate in artifact.gates
         if gate.verdict != "pass"

@@ -7,7 +7,7 @@ from pocketlens.bench import plot, plot_more, statistics
 from pocketlens.bench.budget import BudgetVerdict, judged, overall
 from pocketlens.bench.document import MB, Document, Result
 from pocketlens.bench.worth import Worth, judge_worth
-from pocketlens.bundle.manifest import Artifact, Manifest
+from pocketlens.bundle.manifest import Artifact, Gate, Manifest
 from pocketlens.quality import EQUAL_PSNR
 
 NARROW, WIDE = 330, 900
@@ -127,11 +127,12 @@ def line(part: Part) -> tuple[str, ...]:
     return part.device, here.host.cpu, here.host.os, found, fastest, "; ".join(filter(None, told))
 
 
-def gate_text(name: str, actual: float, limit: float) -> str:
+def gate_text(gate: Gate) -> str:
     """A gate in words."""
+    name, of = gate.name, f" of {gate.style}" if gate.style else ""
     unit = {"psnr": " dB"}.get(name, "")
     bound = "at most" if name in ("flip", "flicker") else "at least"
-    return f"{name if name == 'flicker' else name.upper()} {actual:.4g}{unit} ({bound} {limit:g}{unit})"
+    return f"{name if name == 'flicker' else name.upper()}{of} {gate.actual:.4g}{unit} ({bound} {gate.limit:g}{unit})"
 
 
 def budget_text(one: BudgetVerdict) -> str:
@@ -165,7 +166,7 @@ def _row(artifact: Artifact, result: Result | None, verdicts: list[BudgetVerdict
         psnr=decibels(scores.psnr),
         ssim=f"{scores.ssim:.4f}",
         largest_error=f"{scores.largest_error:.1f}",
-        gates=tuple(Mark(gate.verdict, gate_text(gate.name, gate.actual, gate.limit)) for gate in artifact.gates),
+        gates=tuple(Mark(gate.verdict, gate_text(gate)) for gate in artifact.gates),
         p50=milliseconds(times.p50) if times else "–",
         p95=milliseconds(times.p95) if times else "–",
         fps=f"{times.fps:.0f}" if times else "–",

@@ -34,6 +34,7 @@ class ArtifactDraft:
     min_runtime: str = ""
     rewrites: tuple[str, ...] = ()
     flicker: float | None = None
+    styles: Mapping[str, Scores] = field(default_factory=dict)
 
     @property
     def id(self) -> str:
@@ -48,12 +49,16 @@ class ArtifactDraft:
 
 @dataclass(frozen=True)
 class GoldenDraft:
-    """A picture and the teacher's, both ``uint8 [H, W, 3]`` and of one size, with where the picture comes from."""
+    """A picture and the teacher's, both ``uint8 [H, W, 3]`` and of one size, with where the picture comes from.
+
+    Of a pack also the style that it is in.
+    """
 
     picture: Picture
     expected: Picture
     source: str
     license: str
+    style: str = ""
 
 
 @dataclass(frozen=True)
@@ -70,6 +75,7 @@ class Draft:
         licenses: Licence texts: file name in ``LICENSES/`` to text.
         resize: How a picture of another size is made to fit.
         risks: What half precision may not hold.
+        styles: The names of a pack's styles.
         measurements: Documents: name without ``.json`` to text. They are outside the content and its hashes.
         report: Draws the report, an HTML page, from the finished manifest; outside the content too.
     """
@@ -83,5 +89,6 @@ class Draft:
     licenses: Mapping[str, str] = field(default_factory=dict)
     resize: Literal["stretch", "fit", "crop", "tile"] = "stretch"
     risks: tuple[Risk, ...] = ()
+    styles: tuple[str, ...] = ()
     measurements: Mapping[str, str] = field(default_factory=dict, repr=False)
     report: Callable[[Manifest], str] | None = field(default=None, repr=False)

@@ -98,7 +98,7 @@ def open_in(
         also: The same in other sizes, opened when a picture needs them.
 
     Raises:
-        InputError: The artifact is altered, cannot be loaded, or is not of the size that the manifest says.
+        InputError: The artifact is altered, cannot be loaded, or is not of the size or styles that the manifest says.
         MissingError: The runtime cannot be used here.
     """
 
@@ -113,7 +113,14 @@ def open_in(
         resize=_policy(resize),
         why=why,
         others={(one.height, one.width): opener(one) for one in also},
+        styles=bundle.manifest.io.styles,
     )
+    if session.takes != len(bundle.manifest.io.styles):
+        session.close()
+        raise InputError(
+            f"{artifact.id} takes {session.takes or 1} styles, its manifest names {len(bundle.manifest.io.styles) or 1}",
+            do="build the bundle again",
+        )
     if session.size != (artifact.height, artifact.width):
         session.close()
         expected = f"{artifact.height} x {artifact.width}"

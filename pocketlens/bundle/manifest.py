@@ -13,7 +13,7 @@ from pocketlens.errors import InputError
 from pocketlens.quality import Scores
 
 NAME = "manifest.json"
-SCHEMA = "1.1"
+SCHEMA = "1.2"
 """Version of the manifest. The minor part grows when fields are added, the major part when old readers must stop."""
 MAX_BYTES = 4_000_000
 MEASUREMENTS = "measurements/"
@@ -72,6 +72,8 @@ class Io:
         input: Name of the input.
         output: Name of the output.
         resize: How a picture of another size is made to fit.
+        styles: What a pack's styles are called, in the order of the weights that the input named style takes; empty where
+            there is one style and no such input.
     """
 
     sizes: tuple[tuple[int, int], ...]
@@ -80,6 +82,7 @@ class Io:
     input: str = "image"
     output: str = "stylized"
     resize: Literal["stretch", "fit", "crop", "tile"] = "stretch"
+    styles: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -106,12 +109,14 @@ class Gate:
         limit: What was asked for.
         actual: What was measured on the worst judge picture.
         verdict: Whether it holds.
+        style: Of a pack, the style that it is of.
     """
 
     name: str
     limit: float
     actual: float
     verdict: Verdict
+    style: str = ""
 
 
 @dataclass(frozen=True)
@@ -139,6 +144,7 @@ class Artifact:
         rewrites: The exact graph-to-graph passes that changed its graph, in order.
         flicker: Change between the worst two frames of a clip beyond the teacher's own, in values of 0..255; null where
             nothing is coded in fewer bits, or no clip was played.
+        styles: Of a pack, the scores of each style, and of an even blend of all as "blended".
     """
 
     id: str
@@ -160,6 +166,7 @@ class Artifact:
     gates: tuple[Gate, ...]
     rewrites: tuple[str, ...] = ()
     flicker: float | None = None
+    styles: dict[str, Scores] = field(default_factory=dict)
 
     @property
     def verdict(self) -> Verdict:
@@ -178,6 +185,7 @@ class Golden:
         width: In pixels.
         source: Where the picture comes from.
         license: The picture's licence.
+        style: Of a pack, the style that the teacher's picture is in.
     """
 
     picture: str
@@ -186,6 +194,7 @@ class Golden:
     width: int
     source: str
     license: str
+    style: str = ""
 
 
 @dataclass(frozen=True)
@@ -325,6 +334,9 @@ def check(manifest: Manifest) -> None:
         for key in ("picture", "expected"):
             name = getattr(golden, key)
             _expect(name in manifest.files, f"golden[{i}].{key}", f"{name!r} is not among files")
+        _expect(golden.style in (manifest.io.styles or ("",)), f"golden[{i}].style", f"no style is {golden.style!r}")
+    names = manifest.io.styles
+    _expect(len(set(names)) == len(names) != 1, "io.styles", "a pack has several styles of different names")
     gates = tuple(gate for artifact in manifest.artifacts for gate in artifact.gates)
     _expect(manifest.verdict == verdict(gates), "verdict", f"{manifest.verdict!r} contradicts the gates")
 

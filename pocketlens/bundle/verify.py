@@ -143,7 +143,7 @@ def _psnr(bundle: Bundle, session: Session, golden: Golden) -> float:
         if found.shape[:2] != session.size:
             raise InputError(f"{name} is {found.shape[:2]}, the manifest says {session.size}", do="build it again")
     try:
-        stylized = session(picture)
+        stylized = session(picture, style=golden.style or None)
     # A damaged artifact can fail in ways of each runtime's own, which have no common base.
     except Exception as error:
         raise InputError(f"it fails while it plays: {error}", do="build the bundle again") from error

@@ -97,7 +97,7 @@ def _write_golden(draft: Draft, folder: Path) -> tuple[Golden, ...]:
         names = [f"golden/{kind}_{i:02}_{height}x{width}.png" for kind in ("in", "out")]
         for name, picture in zip(names, (golden.picture, golden.expected), strict=True):
             (folder / name).write_bytes(images.png(picture))
-        made.append(Golden(names[0], names[1], height, width, golden.source, golden.license))
+        made.append(Golden(names[0], names[1], height, width, golden.source, golden.license, golden.style))
     return tuple(made)
 
 
@@ -107,7 +107,9 @@ def _manifest(draft: Draft, golden: tuple[Golden, ...], listed: dict[str, str], 
         schema=manifest.SCHEMA,
         filter=_filter(draft.filter),
         source=draft.source,
-        io=Io(sizes=tuple(dict.fromkeys((a.height, a.width) for a in artifacts)), resize=draft.resize),
+        io=Io(
+            sizes=tuple(dict.fromkeys((a.height, a.width) for a in artifacts)), resize=draft.resize, styles=draft.styles
+        ),
         artifacts=artifacts,
         golden=golden,
         verdict=manifest.verdict(tuple(gate for artifact in artifacts for gate in artifact.gates)),
@@ -119,7 +121,8 @@ def _manifest(draft: Draft, golden: tuple[Golden, ...], listed: dict[str, str], 
 
 
 def _artifact(draft: ArtifactDraft, listed: dict[str, str], folder: Path) -> Artifact:
-    known = {f.name: getattr(draft, f.name) for f in dataclasses.fields(draft) if f.name != "file"}
+    known = {f.name: getattr(draft, f.name) for f in dataclasses.fields(draft) if f.name not in ("file", "styles")}
+    known["styles"] = dict(draft.styles)
     size = sum((folder / name).stat().st_size for name in manifest.files_of(draft.path, listed))
     return Artifact(id=draft.id, path=draft.path, bytes=size, sha256=manifest.digest(draft.path, listed), **known)
 
@@ -137,6 +140,9 @@ def _check(draft: Draft) -> None:
     for field, text in (("name", draft.filter.name), ("version", draft.filter.version)):
         if not _NAME.fullmatch(text):
             raise InputError(f"the filter's {field} is {text!r}", do="use letters, digits, space, '.', '_' and '-'")
+    for name in draft.styles:
+        if not _NAME.fullmatch(name) or "=" in name or "," in name:
+            raise InputError(f"a style is called {name!r}", do="use letters, digits, space, '.', '_' and '-'")
     for name in draft.licenses:
         if paths.problem(name) or "/" in name or name == "NOTICE":
             raise InputError(f"a licence text cannot be named {name!r}", do="name it after its SPDX id: MIT.txt")

@@ -8,22 +8,27 @@ import typer
 from pocketlens.cli import app, output
 
 
-@app.command(epilog="Example: pocketlens demo -o demo")
+@app.command(epilog="Example: pocketlens demo -o demo; or: pocketlens demo --filter starry -o demo")
 def demo(
     out: Annotated[Path, typer.Option("-o", "--out", help="Folder for the bundle and the pictures.")] = Path("demo"),
+    name: Annotated[str, typer.Option("--filter", help="One of those that ship; pocketlens zoo lists them.")] = "cartoon",
     json: output.Json = False,
 ) -> None:
-    """The main job on the filter that ships: build every target, verify, measure, report, stylize a portrait."""
+    """The main job on a filter that ships: build every target, verify, measure, report, stylize a portrait."""
     from pocketlens import images, load
     from pocketlens.cli.build import report
+    from pocketlens.models.zoo import builtin
     from pocketlens.pipeline.build import build
     from pocketlens.pipeline.pictures import SHIPPED
 
     with output.progress() as notify:
-        made = build(SHIPPED.parent / "cartoon.toml", out / "cartoon.bundle", notify=notify)
+        made = build(builtin(name).recipe, out / f"{name}.bundle", notify=notify)
     portrait = images.folder(SHIPPED / "judge")[0]
     with load(made.path) as session:
-        images.write(out / f"{portrait.stem}-cartoon.png", session(images.read(portrait)))
+        pictures = {out / f"{portrait.stem}-{style or name}.png": style for style in session.styles or (None,)}
+        for path, style in pictures.items():
+            images.write(path, session(images.read(portrait), style=style))
     if not json:
-        output.say(f"picture: {(out / f'{portrait.stem}-cartoon.png').resolve()}")
+        for path in pictures:
+            output.say(f"picture: {path.resolve()}")
     report(made, json)

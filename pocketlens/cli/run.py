@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 
 @app.command(
     epilog="Example: pocketlens run wave.bundle selfie.jpg -o stylized; "
-    "or: pocketlens run wave.bundle --video in.mp4 -o out.mp4; or: pocketlens run wave.bundle --camera 0 --screen"
+    "or: pocketlens run wave.bundle --video in.mp4 -o out.mp4; or: pocketlens run wave.bundle --camera 0 --screen; "
+    "or: pocketlens run atelier.bundle selfie.jpg --style ink=0.5,oil=0.5"
 )
 def run(
     bundle: Annotated[Path, typer.Argument(help="A bundle (folder or .zip) or one artifact.")],
@@ -37,11 +38,15 @@ def run(
     resize: Annotated[
         str | None, typer.Option(help="stretch, fit, crop or tile; the bundle's own if left out.")
     ] = None,
+    style: Annotated[
+        list[str] | None, typer.Option(help="Of a style pack: a name, or a blend such as ink=0.5,oil=0.5.")
+    ] = None,
     explain: Annotated[bool, typer.Option("--explain", help="Say why this artifact plays in this runtime.")] = False,
     json: output.Json = False,
 ) -> None:
     """Stylize pictures, a clip or a camera; pictures are written as PNG of their own size, with their alpha."""
     from pocketlens import load
+    from pocketlens.runtimes.styling import parse
 
     if (bool(picture), video is not None, bool(camera)).count(True) != 1:
         raise InputError("give pictures, --video or --camera", do="one of the three")
@@ -56,6 +61,8 @@ def run(
         resize=resize,
     )
     with session:
+        if style:
+            session.style = parse(style)
         if explain and not json:
             output.say(session.explain())
         if picture:

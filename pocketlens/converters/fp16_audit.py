@@ -81,9 +81,9 @@ def audit(model: ir.Model, pictures: Iterable[Picture]) -> list[Extent]:
     session = ort.InferenceSession(binary, options, providers=["CPUExecutionProvider"])
     largest = np.zeros(len(asked))
     for picture in pictures:
-        pixels = np.ascontiguousarray(picture.transpose(2, 0, 1)[None], np.float32)
-        found = session.run([name for *_, name in asked], {hub.INPUT: pixels})
-        largest = np.fmax(largest, [np.inf if np.isnan(one) else float(one) for one in found])
+        for feed in hub.feeds(model, picture):
+            found = session.run([name for *_, name in asked], feed)
+            largest = np.fmax(largest, [np.inf if np.isnan(one) else float(one) for one in found])
     return [Extent(node, op, kind, float(top)) for (node, op, kind, _), top in zip(asked, largest, strict=True)]
 
 

@@ -1,10 +1,12 @@
 """The graph: one ONNX model of fixed size, pixels in and pixels out, that every emitter reads.
 
 The contract (:func:`check`): one input ``image`` and one output ``stylized``, both ``float32 [1, 3, height, width]``,
-RGB, 0..255, the output clamped; every shape static; weights are initializers; nodes are named and in order.
+RGB, 0..255, the output clamped; every shape static; weights are initializers; nodes are named and in order. The graph of a
+style pack has a second input, ``style``, ``float32 [1, styles]``: how much of each is wanted.
 """
 
 import math
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +15,8 @@ from numpy.typing import NDArray
 
 from pocketlens.errors import InputError
 from pocketlens.files import whole
+from pocketlens.images import Picture
+from pocketlens.runtimes.ports import STYLE
 
 INPUT = "image"
 OUTPUT = "stylized"
@@ -35,6 +39,20 @@ def size(model: ir.Model) -> tuple[int, int]:
     """Height and width in pixels."""
     shape = static_shape(model.graph.inputs[0])
     return shape[2], shape[3]
+
+
+def styles(model: ir.Model) -> int:
+    """How many styles a pack has; 0 where there is one."""
+    return static_shape(model.graph.inputs[1])[1] if len(model.graph.inputs) > 1 else 0
+
+
+def feeds(model: ir.Model, picture: Picture) -> Iterator[dict[str, NDArray[np.float32]]]:
+    """What a graph is played with, by input, for a picture ``uint8 [height, width, 3]``: once, or once with each style."""
+    pixels = np.ascontiguousarray(picture.transpose(2, 0, 1)[None], np.float32)
+    if not (count := styles(model)):
+        yield {INPUT: pixels}
+    for one in np.eye(count, dtype=np.float32):
+        yield {INPUT: pixels, STYLE: one[None]}
 
 
 def static_shape(value: ir.Value) -> tuple[int, ...]:
@@ -143,7 +161,7 @@ def check(model: ir.Model) -> None:
     graph = model.graph
     for kind, values, name in (("input", graph.inputs, INPUT), ("output", graph.outputs, OUTPUT)):
         found = [v.name for v in values]
-        if found != [name]:
+        if found != [name] and (kind == "output" or found != [name, STYLE]):
             raise InputError(f"the graph's {kind}s are {found}, expected ['{name}']", do="import it through pocketlens")
         shape = static_shape(values[0])
         if len(shape) != 4 or shape[:2] != (1, 3) or values[0].dtype != ir.DataType.FLOAT:
@@ -156,6 +174,13 @@ def check(model: ir.Model) -> None:
             f"the picture goes in as {list(static_shape(graph.inputs[0]))} and leaves as {list(static_shape(graph.outputs[0]))}",
             do="choose a size that the generator keeps, for instance a multiple of 32",
         )
+    if len(graph.inputs) > 1:
+        given = static_shape(graph.inputs[1])
+        if len(given) != 2 or given[0] != 1 or given[1] < 2 or graph.inputs[1].dtype != ir.DataType.FLOAT:
+            raise InputError(
+                f"the input '{STYLE}' is {graph.inputs[1].dtype} {list(given)}, expected float32 [1, styles]",
+                do="a pack takes one weight for each of its styles",
+            )
     for node in graph:
         for value in node.outputs:
             static_shape(value)

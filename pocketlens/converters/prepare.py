@@ -30,7 +30,7 @@ _TO_LAST, _TO_FIRST = (0, 2, 3, 1), (0, 3, 1, 2)
 _PICTURES = (ir.DataType.FLOAT, ir.DataType.FLOAT16, ir.DataType.BFLOAT16, ir.DataType.DOUBLE, ir.DataType.UINT8)
 
 
-def prepare(model: ir.Model, height: int, width: int, ranges: Ranges) -> ir.Model:
+def prepare(model: ir.Model, height: int, width: int, ranges: Ranges, styles: int = 0) -> ir.Model:
     """Turn a generator's ONNX model into the graph.
 
     Args:
@@ -39,13 +39,17 @@ def prepare(model: ir.Model, height: int, width: int, ranges: Ranges) -> ir.Mode
         height: In pixels.
         width: In pixels.
         ranges: The value ranges that the model takes and gives.
+        styles: How many styles it takes the weights of, as a second input; 0 for a model of one.
 
     Raises:
         InputError: The model is no generator, or cannot take this size.
     """
     common.RemoveInitializersFromInputsPass()(model)
-    _check_ends(model)
+    _check_ends(model, styles)
     model = to_opset(model)
+    if styles:
+        style = model.graph.inputs[1]
+        style.name, style.shape, style.dtype = hub.STYLE, ir.Shape((1, styles)), ir.DataType.FLOAT
     _pin(model, height, width, ranges)
     WidenFloats()(model)
     _within(height, width, lambda: FoldConstants()(model))
@@ -69,10 +73,10 @@ def _within(height: int, width: int, work: Callable[[], object]) -> None:
         raise InputError(f"the generator does not fit {height} x {width}: {first}", do="choose another size") from error
 
 
-def _check_ends(model: ir.Model) -> None:
+def _check_ends(model: ir.Model, styles: int) -> None:
     graph = model.graph
     for kind, values in (("inputs", graph.inputs), ("outputs", graph.outputs)):
-        if len(values) != 1:
+        if len(values) != (2 if styles and kind == "inputs" else 1):
             names = ", ".join(f"{v.name!r}{_unused(v) if kind == 'inputs' else ''}" for v in values)
             raise InputError(
                 f"the model has {len(values)} {kind} ({names}), expected one picture", do="export the generator alone"

@@ -81,6 +81,7 @@ def verify_artifact(
     meant: Sequence[Floats] | None = None,
     least: float = 0.0,
     clip: Clip | None = None,
+    styles: Sequence[Sequence[float]] = (),
 ) -> Verified:
     """Play an artifact and compare it with its teacher.
 
@@ -91,14 +92,16 @@ def verify_artifact(
         references: The teacher's ``float32 [H, W, 3]``, 0..255, for each.
         meant: What the graph that the file was emitted from gives for each, where that graph loses something already.
         least: PSNR in dB that the worst picture must reach against the teacher all the same.
-        clip: Played for its flicker.
+        clip: Played for its flicker, of a pack in its first style.
+        styles: Of a pack, how much of each style each picture gets.
 
     Raises:
         VerificationError: The file computes something else.
         MissingError: No runtime that plays it is installed.
     """
     with open_artifact(path) as session:
-        outputs = [session.floats(picture) for picture in pictures]
+        blends = styles or [None] * len(pictures)
+        outputs = [session.floats(p, style=style) for p, style in zip(pictures, blends, strict=True)]
         frames = [images.to_uint8(session.floats(frame)) for frame in clip.frames] if clip else []
         facts = session.facts
     for output in outputs:

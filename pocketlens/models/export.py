@@ -34,16 +34,18 @@ def export(module: nn.Module, height: int, width: int, ranges: Ranges, exporter:
     Raises:
         InputError: The module cannot run at this size, or torch cannot export it.
     """
-    return prepare(captured(module, height, width, exporter), height, width, ranges)
+    return prepare(captured(module, height, width, exporter), height, width, ranges, len(styles_of(module)))
 
 
 def captured(module: nn.Module, height: int, width: int, exporter: str | None = None) -> "ir.Model":
     """What torch makes of a generator, before anything of ours is done to it; see :func:`export`."""
     module.eval()
-    example = torch.zeros(1, 3, height, width)
+    example: tuple[torch.Tensor, ...] = (torch.zeros(1, 3, height, width),)
+    if styles := styles_of(module):
+        example = (*example, torch.eye(len(styles))[:1])
     try:
         with torch.no_grad():
-            module(example)
+            module(*example)
     except (RuntimeError, ValueError, TypeError) as error:
         raise InputError(
             f"the generator fails at {height} x {width}: {error}", do="choose a size that it can take"
@@ -61,21 +63,27 @@ def captured(module: nn.Module, height: int, width: int, exporter: str | None = 
     raise InputError(f"torch cannot export the generator: {first}", do="export it to .onnx yourself and give that file")
 
 
-def _torchscript(module: nn.Module, example: torch.Tensor) -> "ir.Model":
+def styles_of(module: nn.Module) -> tuple[str, ...]:
+    """The names of a pack's styles, its attribute ``styles``; empty for a generator of one."""
+    found = getattr(module, "styles", ())
+    return tuple(found) if isinstance(found, tuple | list) and all(isinstance(one, str) for one in found) else ()
+
+
+def _torchscript(module: nn.Module, example: tuple[torch.Tensor, ...]) -> "ir.Model":
     import onnx_ir as ir
     from onnx import load_from_string
 
     written = io.BytesIO()
-    torch.onnx.export(module, (example,), written, dynamo=False, opset_version=hub.OPSET)
+    torch.onnx.export(module, example, written, dynamo=False, opset_version=hub.OPSET)
     model: ir.Model = ir.from_proto(load_from_string(written.getvalue()))
     return model
 
 
-def _dynamo(module: nn.Module, example: torch.Tensor) -> "ir.Model":
+def _dynamo(module: nn.Module, example: tuple[torch.Tensor, ...]) -> "ir.Model":
     import onnx_ir as ir
 
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)  # it logs at each export that torchvision is not there
-    program = torch.onnx.export(module, (example,), dynamo=True, optimize=True, verbose=False, opset_version=hub.OPSET)
+    program = torch.onnx.export(module, example, dynamo=True, optimize=True, verbose=False, opset_version=hub.OPSET)
     assert program is not None
     model: ir.Model = program.model
     return model

@@ -1,22 +1,37 @@
 """The project's own mobile generator: small convolutions at reduced size, in operators that every target fuses."""
 
+from collections.abc import Iterator
+
 import torch
 from torch import nn
 from torch.nn import functional as F
 
+Tune = tuple[torch.Tensor, torch.Tensor] | None
+"""What a style makes of a layer: a factor and a term for each channel, ``[N, channels, 1, 1]``; None where there is one style."""
+
 
 class _ConvNorm(nn.Module):
-    """A convolution without bias, and a batch norm, which folds into it on export, or an instance norm, which does not."""
+    """A convolution without bias, and a batch norm, which folds into it on export, or an instance norm, which does not.
 
-    def __init__(self, channels_in: int, channels_out: int, kernel: int, stride: int = 1, *, whole: bool) -> None:
+    Where styles differ, theirs are the norm's factors and terms (Dumoulin, Shlens and Kudlur 2017).
+    """
+
+    def __init__(
+        self, channels_in: int, channels_out: int, kernel: int, stride: int = 1, *, whole: bool, own: bool = True
+    ) -> None:
         super().__init__()
         padding = (kernel - stride) // 2
         self.conv = nn.Conv2d(channels_in, channels_out, kernel, stride, padding, bias=False)
-        self.norm: nn.Module = nn.InstanceNorm2d(channels_out, affine=True) if whole else nn.BatchNorm2d(channels_out)
+        kind = nn.InstanceNorm2d if whole else nn.BatchNorm2d
+        self.norm: nn.Module = kind(channels_out, affine=own)
 
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
+    def forward(self, x: torch.Tensor, tune: Tune = None) -> torch.Tensor:
         y: torch.Tensor = self.norm(self.conv(x))
-        return y
+        return _tuned(y, tune)
+
+
+def _tuned(y: torch.Tensor, tune: Tune) -> torch.Tensor:
+    return y if tune is None else y * tune[0] + tune[1]
 
 
 class ShuffledUp(_ConvNorm):
@@ -25,11 +40,11 @@ class ShuffledUp(_ConvNorm):
     The norm stands before the shuffle, because only there does it fold.
     """
 
-    def __init__(self, channels_in: int, channels_out: int, *, whole: bool) -> None:
-        super().__init__(channels_in, 4 * channels_out, 1, whole=whole)
+    def __init__(self, channels_in: int, channels_out: int, *, whole: bool, own: bool = True) -> None:
+        super().__init__(channels_in, 4 * channels_out, 1, whole=whole, own=own)
 
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return F.pixel_shuffle(super().forward(x), 2)
+    def forward(self, x: torch.Tensor, tune: Tune = None) -> torch.Tensor:
+        return F.pixel_shuffle(super().forward(x, tune), 2)
 
 
 class Pocket(nn.Module):
@@ -52,6 +67,8 @@ class Pocket(nn.Module):
         whole: 1 for instance norms, which see the contrast of the whole picture: for students of teachers that do. 0 for
             batch norms, which cost nothing once they are folded.
         repaint: 1 for a picture of its own, ``150 tanh(x) + 127.5``; 0 for one that is added to what came in.
+        styles: How many styles share the weights, 0 for one. Each has factors and terms of its own for every channel, less
+            than a hundredth of the whole; ``style``, ``[N, styles]``, is how much of each, and they are blended.
 
     Example:
         >>> with torch.no_grad():
@@ -64,26 +81,41 @@ class Pocket(nn.Module):
     multiple = 4
 
     def __init__(
-        self, channels: int = 32, blocks: int = 4, fine: int = 1, half: int = 0, whole: int = 0, repaint: int = 0
-    ) -> None:
+        self, channels: int = 32, blocks: int = 4, fine: int = 1, half: int = 0, whole: int = 0, repaint: int = 0,
+        styles: int = 0,
+    ) -> None:  # fmt: skip
         super().__init__()
-        half, norm = half or channels, bool(whole)
+        half, norm, own = half or channels, bool(whole), not styles
         self.repaint = bool(repaint)
-        self.stem = _ConvNorm(3, half, 4, stride=2, whole=norm)
-        self.down = _ConvNorm(half, channels, 4, stride=2, whole=norm)
-        self.blocks = nn.ModuleList([_ConvNorm(channels, channels, 3, whole=norm) for _ in range(blocks)])
-        self.up = ShuffledUp(channels, half, whole=norm)
-        self.fine = nn.ModuleList([_ConvNorm(half, half, 3, whole=norm) for _ in range(fine)])
+        self.stem = _ConvNorm(3, half, 4, stride=2, whole=norm, own=own)
+        self.down = _ConvNorm(half, channels, 4, stride=2, whole=norm, own=own)
+        self.blocks = nn.ModuleList([_ConvNorm(channels, channels, 3, whole=norm, own=own) for _ in range(blocks)])
+        self.up = ShuffledUp(channels, half, whole=norm, own=own)
+        self.fine = nn.ModuleList([_ConvNorm(half, half, 3, whole=norm, own=own) for _ in range(fine)])
         self.head = nn.Conv2d(half, 12, 3, padding=1)
+        if styles:
+            self._widths = [half, channels, *[channels] * blocks, 4 * half, *[half] * fine, 12]
+            plain = torch.cat([torch.ones(sum(self._widths)), torch.zeros(sum(self._widths))])
+            self.table = nn.Parameter(plain.repeat(styles, 1))
 
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        half = F.relu(self.stem(x))
-        quarter = F.relu(self.down(half))
+    def forward(self, x: torch.Tensor, style: torch.Tensor | None = None) -> torch.Tensor:
+        tunes = self._tunes(style)
+        half = F.relu(self.stem(x, next(tunes)))
+        quarter = F.relu(self.down(half, next(tunes)))
         # The sum before the activation: convolution, addition and ReLU become one kernel in most runtimes.
         for block in self.blocks:
-            quarter = F.relu(quarter + block(quarter))
-        half = F.relu(half + self.up(quarter))
+            quarter = F.relu(quarter + block(quarter, next(tunes)))
+        half = F.relu(half + self.up(quarter, next(tunes)))
         for block in self.fine:
-            half = F.relu(half + block(half))
-        drawn = F.pixel_shuffle(self.head(half), 2)
+            half = F.relu(half + block(half, next(tunes)))
+        drawn = F.pixel_shuffle(_tuned(self.head(half), next(tunes)), 2)
         return torch.tanh(drawn) * 150 + 127.5 if self.repaint else x + drawn
+
+    def _tunes(self, style: torch.Tensor | None) -> Iterator[Tune]:
+        """For each layer in order; of the first style where none is given."""
+        if not hasattr(self, "table"):
+            while True:
+                yield None
+        rows = self.table[:1] if style is None else style @ self.table
+        parts = [part[..., None, None] for part in rows.split([*self._widths, *self._widths], dim=1)]
+        yield from zip(parts[: len(self._widths)], parts[len(self._widths) :], strict=True)

@@ -20,6 +20,7 @@ from pocketlens import files
 from pocketlens.converters.ranges import Range, Ranges
 from pocketlens.errors import InputError, require
 from pocketlens.models import hf_folder, zoo
+from pocketlens.models.named import styles_in
 
 if TYPE_CHECKING:
     from torch import nn
@@ -45,6 +46,7 @@ class Source:
         multiple: Height and width must be multiples of this.
         architecture: The name of the architecture, or ``""``.
         path: The file or folder, or None for a module.
+        styles: The names of a pack's styles, in the order of its second input; empty for a generator of one.
         load: Gives the generator in eval mode; imports torch. For an ONNX model it raises InputError.
     """
 
@@ -56,6 +58,7 @@ class Source:
     architecture: str
     path: Path | None
     load: "Callable[[], nn.Module]" = field(repr=False, compare=False)
+    styles: tuple[str, ...] = ()
 
 
 def resolve(
@@ -105,7 +108,8 @@ def wrap(
 
     Args:
         module: Takes and gives ``float32 [1, 3, H, W]``; put into eval mode. Its attributes ``input_range``,
-            ``output_range`` and ``multiple`` are used where it has them.
+            ``output_range`` and ``multiple`` are used where it has them; with ``styles``, their names, it also takes how much
+            of each, ``[1, styles]``.
         name: What it is called.
         ranges: The values taken and given, where they are not the module's own.
         size: Height and width in pixels at which it is tried out.
@@ -115,6 +119,7 @@ def wrap(
     """
     from torch import nn
 
+    from pocketlens.models.export import styles_of
     from pocketlens.models.factory import fingerprint
 
     if not isinstance(module, nn.Module):
@@ -127,7 +132,8 @@ def wrap(
     if not isinstance(multiple, int) or multiple < 1:
         raise InputError(f"multiple of {name} is {multiple!r}, expected a number from 1", do="correct or remove it")
     key = fingerprint(module, size)
-    return Source(name, "module", key, _overrule(own, ranges), multiple, "", None, lambda: module)
+    styles = styles_of(module)
+    return Source(name, "module", key, _overrule(own, ranges), multiple, "", None, lambda: module, styles)
 
 
 def _overrule(own: Ranges, ranges: Overruled) -> Ranges:
@@ -172,7 +178,8 @@ def _checkpoint(path: Path, architecture: str) -> Source:
         return checkpoint.load(path, architecture)
 
     key = files.key_of(kind="checkpoint", file=_hash(path), architecture=architecture)
-    return Source(path.stem, "checkpoint", key, kind.ranges, kind.multiple, architecture, path, load)
+    styles = styles_in(path)
+    return Source(path.stem, "checkpoint", key, kind.ranges, kind.multiple, architecture, path, load, styles)
 
 
 def _hash(path: Path) -> str:

@@ -1,8 +1,8 @@
 """The teacher: the generator as its author trained it, which every picture is compared with."""
 
-from collections.abc import Callable
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
@@ -13,8 +13,13 @@ from pocketlens.images import Floats, Picture
 if TYPE_CHECKING:
     from torch import nn
 
-Teacher = Callable[[Picture], Floats]
-"""``uint8 [H, W, 3]`` in; ``float32 [H, W, 3]``, clamped to 0..255 and not rounded, out."""
+
+class Teacher(Protocol):
+    """Plays pictures."""
+
+    def __call__(self, picture: Picture, style: Sequence[float] = ()) -> Floats:
+        """``uint8 [H, W, 3]`` in; ``float32 [H, W, 3]``, clamped to 0..255 and not rounded, out; of a pack, in a style."""
+        ...
 
 
 _RETURN = "return one picture of the size that came in; for some generators only multiples of 4 or 32 are kept"
@@ -28,11 +33,12 @@ def torch_teacher(module: "nn.Module", ranges: Ranges) -> Teacher:
 
     module.eval()
 
-    def play(picture: Picture) -> Floats:
+    def play(picture: Picture, style: Sequence[float] = ()) -> Floats:
         height, width = picture.shape[:2]
+        blend = [torch.tensor([list(style)], dtype=torch.float32)] if style else []
         try:
             with torch.no_grad():
-                stylized = module(torch.from_numpy(_scaled(picture, ranges)))
+                stylized = module(torch.from_numpy(_scaled(picture, ranges)), *blend)
         except InputError:
             raise
         # It is the user's own code, which may raise anything.
@@ -78,7 +84,7 @@ def onnx_teacher(path: Path, ranges: Ranges) -> Teacher:
     last = taken.shape[3] == 3 and taken.shape[1] != 3
     dtype = _DTYPES.get(taken.type, np.float32)
 
-    def play(picture: Picture) -> Floats:
+    def play(picture: Picture, style: Sequence[float] = ()) -> Floats:
         image = _scaled(picture, ranges)
         image = np.ascontiguousarray(image.transpose(0, 2, 3, 1) if last else image)
         try:

@@ -1,5 +1,6 @@
 """From a recipe and its artifacts to what a bundle is written from."""
 
+from collections.abc import Sequence
 from operator import ge, le
 from pathlib import Path
 
@@ -10,10 +11,11 @@ from pocketlens.converters.fp16_audit import Extent
 from pocketlens.errors import InputError
 from pocketlens.images import to_uint8
 from pocketlens.models.source import Source as Generator
-from pocketlens.pipeline.pictures import SHIPPED
+from pocketlens.pipeline.pictures import BLENDED, SHIPPED, pure
 from pocketlens.pipeline.produce import Produced
 from pocketlens.pipeline.stages import Emitted, toolchain
 from pocketlens.precisions import min_os
+from pocketlens.quality import Scores, worst
 from pocketlens.recipe import Recipe
 from pocketlens.runtimes.adapter import RUNTIMES
 
@@ -29,14 +31,11 @@ def draft_of(recipe: Recipe, text: str, licenses: dict[str, str], source: Genera
     about = recipe.filter
     shipped = not recipe.pictures.judge
     origin = f"shipped with Pocketlens, see LICENSES/{_PICTURES}" if shipped else "given with the recipe"
+    terms = f"see LICENSES/{_PICTURES}" if shipped else "unknown"
     golden = tuple(
-        GoldenDraft(
-            picture, to_uint8(teacher), f"{name}, {origin}", f"see LICENSES/{_PICTURES}" if shipped else "unknown"
-        )
+        GoldenDraft(one.judges.pictures[i], to_uint8(one.teachers[i]), f"{one.judges.names[i]}, {origin}", terms, style)
         for one in made
-        for name, picture, teacher in list(zip(one.judges.names, one.judges.pictures, one.teachers, strict=True))[
-            :GOLDENS
-        ]
+        for i, style in _golden(one, source.styles)
     )
     return Draft(
         filter=Filter(
@@ -49,14 +48,35 @@ def draft_of(recipe: Recipe, text: str, licenses: dict[str, str], source: Genera
             architecture=about.architecture,
         ),
         source=Source(source.key, source.kind),
-        artifacts=tuple(_artifact(emitted, recipe) for one in made for emitted in one.artifacts),
+        artifacts=tuple(
+            _artifact(emitted, recipe, _by_style(one, emitted, source.styles))
+            for one in made
+            for emitted in one.artifacts
+        ),
         golden=golden,
         recipe=text,
         toolchain=toolchain(),
         licenses=licenses,
         resize=about.resize,
+        styles=source.styles,
         risks=tuple(_risk(risk, *one.judges.pictures[0].shape[:2]) for one in made for risk in one.risks[:RISKS]),
     )
+
+
+def _golden(one: Produced, styles: Sequence[str]) -> list[tuple[int, str]]:
+    """Which judge pictures are golden, and in what style: the first few; of a pack the first in each style."""
+    if not styles:
+        return [(i, "") for i in range(min(GOLDENS, len(one.judges.pictures)))]
+    return [(one.judges.styles.index(pure(i, len(styles))), name) for i, name in enumerate(styles)]
+
+
+def _by_style(one: Produced, emitted: Emitted, styles: Sequence[str]) -> dict[str, Scores]:
+    """The worst scores of each style, and of the blend of all."""
+    names = {pure(i, len(styles)): name for i, name in enumerate(styles)}
+    found: dict[str, list[Scores]] = {}
+    for style, scores in zip(one.judges.styles, emitted.verified.scores, strict=False):
+        found.setdefault(names.get(style, BLENDED), []).append(scores)
+    return {name: worst(scores) for name, scores in found.items()}
 
 
 def _risk(risk: Extent, height: int, width: int) -> Risk:
@@ -68,11 +88,21 @@ def runtimes_of(path: Path) -> tuple[str, ...]:
     return tuple(runtime.name for runtime in RUNTIMES.values() if path.suffix in runtime.suffixes)
 
 
-def _artifact(emitted: Emitted, recipe: Recipe) -> ArtifactDraft:
+def _gates(recipe: Recipe, scores: Scores, flicker: float | None, style: str = "") -> tuple[Gate, ...]:
+    gate = recipe.gate
+    least = (("psnr", gate.psnr, scores.psnr), ("ssim", gate.ssim, scores.ssim))
+    most = (("flip", gate.flip, scores.flip), ("flicker", gate.flicker, flicker))
+    return tuple(
+        Gate(name, limit, actual, "pass" if holds(actual, limit) else "fail", style)
+        for asked, holds in ((least, ge), (most, le))
+        for name, limit, actual in asked
+        if limit is not None and actual is not None
+    )
+
+
+def _artifact(emitted: Emitted, recipe: Recipe, styles: dict[str, Scores]) -> ArtifactDraft:
     verified = emitted.verified
-    gate, worst = recipe.gate, verified.worst
-    least = (("psnr", gate.psnr, worst.psnr), ("ssim", gate.ssim, worst.ssim))
-    most = (("flip", gate.flip, worst.flip), ("flicker", gate.flicker, verified.flicker))
+    each = [_gates(recipe, scores, verified.flicker, name) for name, scores in styles.items()]
     return ArtifactDraft(
         file=emitted.path,
         target=emitted.target,
@@ -86,12 +116,8 @@ def _artifact(emitted: Emitted, recipe: Recipe) -> ArtifactDraft:
         flicker=verified.flicker,
         verified_with=Proof(verified.facts["runtime"], verified.facts["version"], verified.facts["precision"]),
         golden_psnr=verified.golden_psnr,
-        gates=tuple(
-            Gate(name, limit, actual, "pass" if holds(actual, limit) else "fail")
-            for asked, holds in ((least, ge), (most, le))
-            for name, limit, actual in asked
-            if limit is not None and actual is not None
-        ),
+        gates=sum(each, ()) if styles else _gates(recipe, verified.worst, verified.flicker),
+        styles=styles,
         min_os=min_os(emitted.target, emitted.precision),
         rewrites=emitted.rewrites,
     )

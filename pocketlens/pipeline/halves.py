@@ -44,7 +44,7 @@ def halved(graph: Path, calibrate: Judges, judges: Judges, teachers: Sequence[Fl
         if scaled:
             hub.check(model)
             hub.save(model, folder / "graph.onnx")
-            verify_artifact(folder / "graph.onnx", GRAPH_FLOOR, judges.pictures, teachers)
+            verify_artifact(folder / "graph.onnx", GRAPH_FLOOR, judges.pictures, teachers, styles=judges.styles)
             extents = audit(model, calibrate.pictures)
         risks = sorted((one for one in extents if one.risky), key=lambda one: (one.kind != "value", -one.largest))
         data = {"scaled": len(scaled), "risks": [asdict(one) for one in risks]}

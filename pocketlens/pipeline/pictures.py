@@ -2,16 +2,19 @@
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pocketlens import images
 from pocketlens.errors import InputError
+from pocketlens.files import key_of
 from pocketlens.images import Picture
 from pocketlens.pipeline import clips
 
 SHIPPED = Path(__file__).parents[1] / "models/shipped/pictures"
 """Pictures that come with Pocketlens, for recipes that name none; their licences are beside them."""
+BLENDED = "blended"
+"""What the even blend of all styles is called."""
 MOST = 12
 """Pictures read at most, to judge and to calibrate: each is played by the teacher and by every artifact."""
 
@@ -25,16 +28,31 @@ class Judges:
         pictures: The judge pictures, ``uint8 [height, width, 3]`` each; scaled to cover the size and cropped in the middle.
         calibrates: Pictures that quantization may look at; none of them judges.
         clip: Consecutive frames, to see flicker on.
+        styles: Of a pack, how much of each style each judge picture gets, ``[styles]``; else empty.
     """
 
     names: tuple[str, ...]
     pictures: tuple[Picture, ...]
     calibrates: tuple[Picture, ...] = ()
     clip: tuple[Picture, ...] = ()
+    styles: tuple[tuple[float, ...], ...] = ()
+
+    def styled(self, names: Sequence[str]) -> "Judges":
+        """Every picture in every style, the first style's in front, and the first picture in an even blend of all."""
+        count = len(names)
+        shown = [
+            (f"{title}, {name}", picture, pure(i, count))
+            for i, name in enumerate(names)
+            for title, picture in zip(self.names, self.pictures, strict=True)
+        ]
+        shown.append((f"{self.names[0]}, {BLENDED}", self.pictures[0], (1.0 / count,) * count))
+        titles, pictures, styles = zip(*shown, strict=True)
+        return replace(self, names=titles, pictures=pictures, styles=styles)
 
     def digest(self) -> str:
         """SHA-256 over the pixels of all of them, in hex."""
-        return digest_of(*self.pictures, None, *self.calibrates, None, *self.clip)
+        found = digest_of(*self.pictures, None, *self.calibrates, None, *self.clip)
+        return key_of(pictures=found, styles=self.styles) if self.styles else found
 
     def calibrating(self) -> "Judges":
         """The pictures that calibrate, as if they judged."""
@@ -43,6 +61,11 @@ class Judges:
     def frames(self) -> "Judges":
         """The clip's frames as judge pictures, so that the teacher plays them in the same way."""
         return Judges(tuple(f"frame {i}" for i in range(len(self.clip))), self.clip)
+
+
+def pure(index: int, count: int) -> tuple[float, ...]:
+    """The weights of one style of several alone."""
+    return tuple(float(i == index) for i in range(count))
 
 
 def digest_of(*pictures: Picture | None) -> str:

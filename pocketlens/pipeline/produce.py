@@ -80,6 +80,9 @@ def produce(
         VerificationError: A file does not compute what the teacher computes.
     """
     check_targets(targets)
+    if source.styles:
+        check_pack(source, targets)
+        judged = [judges.styled(source.styles) for judges in judged]
     names = {target: names_for(rewrites, target) for target in targets}
     for judges in judged:
         _check_size(source, *judges.pictures[0].shape[:2])
@@ -144,6 +147,19 @@ def check_targets(targets: Mapping[str, Sequence[str]]) -> None:
     for target, wanted in targets.items():
         for precision in wanted:
             precisions.check(target, precision)
+
+
+def check_pack(source: Source, targets: Mapping[str, Sequence[str]]) -> None:
+    """Check that a pack is asked for in floats alone: what its weights see depends on the style.
+
+    Raises:
+        InputError: Another precision is asked for, or two styles have one name.
+    """
+    coded = sorted({p for of in targets.values() for p in of if precisions.NAMES[p].coding != "float"})
+    if coded:
+        raise InputError(f"{source.name} is a style pack, which has no {', '.join(coded)}", do="ask for fp32 or fp16")
+    if len(set(source.styles)) < len(source.styles):
+        raise InputError(f"two styles of {source.name} have one name: {', '.join(source.styles)}", do="rename one")
 
 
 def _check_size(source: Source, height: int, width: int) -> None:

@@ -128,7 +128,10 @@ def references(source: Source, judges: Judges) -> list[Floats]:
 
     def make(folder: Path) -> None:
         teacher = teacher_of(source)
-        played = [teacher(picture) for picture in judges.pictures]
+        played = [
+            teacher(p, style)
+            for p, style in zip(judges.pictures, judges.styles or [()] * len(judges.pictures), strict=True)
+        ]
         if source.kind == "onnx":
             played = _as_meant(source, judges, played, folder / "graph.onnx")
         np.save(folder / "pictures.npy", np.stack(played))
@@ -184,7 +187,7 @@ def graph_of(source: Source, height: int, width: int, judges: Judges, teachers: 
         for graph in export_graphs(source, height, width):
             hub.save(precise(graph), path)
             try:
-                verify_artifact(path, GRAPH_FLOOR, judges.pictures, teachers)
+                verify_artifact(path, GRAPH_FLOOR, judges.pictures, teachers, styles=judges.styles)
             except VerificationError as error:
                 wrong = wrong or error
             else:
@@ -219,7 +222,7 @@ def rewritten(graph: Path, names: Sequence[str], judges: Judges, teachers: Seque
         if changed:
             hub.check(model)
             hub.save(model, folder / "graph.onnx")
-            verify_artifact(folder / "graph.onnx", GRAPH_FLOOR, judges.pictures, teachers)
+            verify_artifact(folder / "graph.onnx", GRAPH_FLOOR, judges.pictures, teachers, styles=judges.styles)
 
     if not names:
         return Rewritten(graph, ())
@@ -346,7 +349,7 @@ def emit(
         emitter(target).emit(hub.load(source_graph), precision, labels, path)
         verified = verify_artifact(
             path, FLOORS[precision], judges.pictures, teachers, meant=meant, least=LEAST.get(precision, 0.0),
-            clip=Clip(judges.clip, clip) if clip else None,
+            clip=Clip(judges.clip, clip) if clip else None, styles=judges.styles,
         )  # fmt: skip
         data = {f.name: getattr(verified, f.name) for f in fields(verified) if f.name != "worst_picture"}
         (folder / "verified.json").write_text(json.dumps(data, default=asdict))

@@ -28,13 +28,18 @@ class Player:
         with playing("Core ML", path, Exception, "check the package"):
             self._model = ct.models.MLModel(str(path), compute_units=units)
         description = self._model.get_spec().description
-        image, stylized = description.input[0], description.output[0]
+        image, *others = sorted(description.input, key=lambda one: one.type.WhichOneof("Type") != "imageType")
+        stylized = description.output[0]
         if {image.type.WhichOneof("Type"), stylized.type.WhichOneof("Type")} != {"imageType"}:
             raise InputError(f"{path} does not take and give a picture", do="convert it with pictures in and out")
         shape = (1, int(image.type.imageType.height), int(image.type.imageType.width), 3)
-        self.inputs = (Port(image.name, "uint8", shape),)
+        self.inputs = (
+            Port(image.name, "uint8", shape),
+            *(Port(one.name, "float32", tuple(one.type.multiArrayType.shape)) for one in others),
+        )
         self.outputs = (Port(stylized.name, "uint8", shape),)
-        self._feed, self._result = np.zeros(shape, np.uint8), np.zeros(shape, np.uint8)
+        self._feeds = [np.zeros(port.shape, port.dtype) for port in self.inputs]
+        self._result = np.zeros(shape, np.uint8)
         # Core ML chooses the unit, the precision within it and the threads by itself, and does not say which.
         self.facts: dict[str, Any] = {
             "version": version(),
@@ -44,11 +49,12 @@ class Player:
         }
 
     def feed(self, index: int) -> NDArray[Any]:
-        return self._feed
+        return self._feeds[index]
 
     def run(self) -> None:
         with playing("Core ML", self._path, Exception, "check the package"):
-            found = self._model.predict({self.inputs[0].name: Image.fromarray(self._feed[0])})
+            given = {port.name: feed for port, feed in zip(self.inputs, self._feeds, strict=True)}
+            found = self._model.predict({**given, self.inputs[0].name: Image.fromarray(self._feeds[0][0])})
         self._result = np.asarray(found[self.outputs[0].name].convert("RGB"))[None]
 
     def result(self, index: int) -> NDArray[Any]:

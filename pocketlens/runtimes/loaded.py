@@ -15,6 +15,8 @@ from pocketlens.runtimes.ports import Layout, Port, picture_port
 
 Extra = Mapping[str, NDArray[Any]]
 """What goes into the other inputs, by name."""
+Weights = NDArray[np.float32]
+"""How much of each style, ``[styles]``."""
 
 
 class Loaded:
@@ -28,7 +30,8 @@ class Loaded:
 
     Attributes:
         size: Height and width that it computes at, in pixels.
-        extra: The inputs besides the picture.
+        extra: The inputs besides the picture and the style.
+        styles: How many styles it holds; 0 if it takes none.
         facts: What the runtime says of itself.
 
     Raises:
@@ -40,29 +43,35 @@ class Loaded:
         stylized = picture_port(path, "output", player.outputs, usual)
         self.size = image.size
         self.facts = player.facts
-        self._indexes = {port.name: i for i, port in enumerate(player.inputs) if i != image.index}
+        others = {i: port for i, port in enumerate(player.inputs) if i != image.index}
+        self._style = next((i for i, port in others.items() if port.styles), None)
+        self.styles = others[self._style].styles if self._style is not None else 0
+        self._weights = np.eye(1, self.styles, dtype=np.float32)
+        self._indexes = {port.name: i for i, port in others.items() if i != self._style}
         self.extra: tuple[Port, ...] = tuple(player.inputs[i] for i in self._indexes.values())
         self._player = player
         self._image, self._stylized = image.index, stylized.index
         self._write = PixelsIn(image, values or values_of(image.port)).write
         self._out = PixelsOut(stylized, values or values_of(stylized.port))
 
-    def picture(self, image: Picture, extra: Extra | None = None) -> Picture:
-        """Stylize a picture of :attr:`size`: ``uint8 [H, W, 3]`` in and out."""
-        self._run(image, extra)
+    def picture(self, image: Picture, extra: Extra | None = None, style: Weights | None = None) -> Picture:
+        """Stylize a picture of :attr:`size`: ``uint8 [H, W, 3]`` in and out; ``style`` None is the first one."""
+        self._run(image, extra, style)
         return self._out.picture(self._player.result(self._stylized))
 
-    def floats(self, image: Picture, extra: Extra | None = None) -> Floats:
+    def floats(self, image: Picture, extra: Extra | None = None, style: Weights | None = None) -> Floats:
         """The same, ``float32`` and not rounded."""
-        self._run(image, extra)
+        self._run(image, extra, style)
         return self._out.floats(self._player.result(self._stylized))
 
     def close(self) -> None:
         """Free the runtime."""
         self._player.close()
 
-    def _run(self, image: Picture, extra: Extra | None) -> None:
+    def _run(self, image: Picture, extra: Extra | None, style: Weights | None) -> None:
         self._write(image, self._player.feed(self._image))
+        if self._style is not None:
+            self._player.feed(self._style)[...] = self._weights if style is None else style
         if self._indexes or extra:
             self._fill(extra or {})
         self._player.run()

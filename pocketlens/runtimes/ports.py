@@ -12,6 +12,8 @@ from pocketlens.errors import InputError
 
 Layout = Literal["NCHW", "NHWC"]
 _CHANNELS = (3, 1)
+STYLE = "style"
+"""The input of a pack that says how much of each style is wanted, ``float32 [1, styles]``."""
 _DTYPES = ("float32", "float16", "uint8", "int8", "uint16", "int16")
 
 
@@ -34,6 +36,12 @@ class Port:
     scale: float = 0.0
     zero_point: int = 0
     reverse: bool = False
+
+    @property
+    def styles(self) -> int:
+        """How many styles there are to choose from, if it is a pack's :data:`STYLE`; else 0."""
+        pack = self.name == STYLE and self.dtype == "float32" and self.fixed and len(self.shape) == 2
+        return int(self.shape[1]) if pack and self.shape[0] == 1 and self.shape[1] > 1 else 0
 
     @property
     def fixed(self) -> bool:

@@ -16,6 +16,7 @@ from pocketlens.runtimes.fitting import RESIZES, Resize, through
 from pocketlens.runtimes.loaded import Extra, Loaded
 from pocketlens.runtimes.pixels import Range
 from pocketlens.runtimes.ports import Port
+from pocketlens.runtimes.styling import Style, blend
 
 Size = tuple[int, int]
 Opener = Callable[[], Player]
@@ -48,13 +49,16 @@ class Session:
         resize: How a picture of another size is made to fit; see :func:`pocketlens.runtimes.fitting.through`.
         others: The same artifact for other sizes; each is loaded when a picture first needs it.
         why: What :meth:`explain` says of how the artifact and the runtime were chosen.
+        styles: What a pack's styles are called; by their places if left out.
 
     Attributes:
         runtime: The name of the runtime that plays.
         size: Height and width that the artifact computes at, in pixels; of several the first.
         sizes: All of them.
         resize: How a picture of another size is made to fit.
-        inputs: The inputs that the artifact has besides the picture.
+        inputs: The inputs that the artifact has besides the picture and the style.
+        takes: How many styles the artifact holds; 0 where there is one.
+        styles: Their names; empty where there is one.
         facts: Runtime version, threads, and the precision that is really computed in.
     """
 
@@ -68,6 +72,7 @@ class Session:
         resize: Resize = "stretch",
         others: Mapping[Size, Opener] | None = None,
         why: Sequence[str] = (),
+        styles: Sequence[str] = (),
     ) -> None:
         if resize not in RESIZES:
             raise InputError(f"there is no resize {resize!r}", do=f"choose from {', '.join(RESIZES)}")
@@ -79,6 +84,9 @@ class Session:
         self.size = first.size
         self.sizes: tuple[Size, ...] = (first.size, *(size for size in others or {} if size != first.size))
         self.inputs: tuple[Port, ...] = first.extra
+        self.takes = first.styles
+        self.styles: tuple[str, ...] = tuple(styles) or tuple(map(str, range(first.styles)))
+        self._style: NDArray[np.float32] | None = None
         self.facts: dict[str, Any] = {"runtime": runtime, **player.facts}
         self._loaded: dict[Size, Loaded] = {first.size: first}
         self._others = dict(others or {})
@@ -86,30 +94,35 @@ class Session:
         self._why = tuple(why)
         self._turn = threading.RLock()
 
-    def __call__(self, image: Picture, inputs: Extra | None = None) -> Picture:
+    def __call__(self, image: Picture, inputs: Extra | None = None, style: Style | None = None) -> Picture:
         """Stylize a picture.
 
         Args:
             image: ``uint8 [H, W, 3]``, RGB; or ``[H, W, 4]`` with alpha, which comes back as it was; or grey as
                 ``[H, W]`` or ``[H, W, 1]``, which comes back grey. Another size than :attr:`size` is made to fit.
             inputs: What goes into the artifact's other inputs, by name; real values, also where it is quantized.
+            style: Of a pack: ``"ink"``, or a blend, ``{"ink": 0.5, "oil": 0.5}``. Nothing is loaded again for it. None
+                for :attr:`style`.
 
         Returns:
             ``uint8``, of the shape of ``image``; with ``resize="crop"`` its middle.
 
         Raises:
-            InputError: ``image`` or ``inputs`` have another shape or type, or the session is closed.
+            InputError: There is no such style, or ``image`` or ``inputs`` have another shape or type, or the session is closed.
         """
         _check(image)
+        weights = self._weights(style)
         loaded = self._for(image.shape[0], image.shape[1])
         with self._turn:
             if image.shape == (*loaded.size, 3):
-                return self._open(loaded).picture(image, inputs)
+                return self._open(loaded).picture(image, inputs, weights)
             colours = coloured(image)
-            stylized = through(lambda part: self._open(loaded).picture(part, inputs), loaded.size, colours, self.resize)
+            stylized = through(
+                lambda part: self._open(loaded).picture(part, inputs, weights), loaded.size, colours, self.resize
+            )
         return recolour(image, stylized)
 
-    def floats(self, image: Picture, inputs: Extra | None = None) -> Floats:
+    def floats(self, image: Picture, inputs: Extra | None = None, style: Style | None = None) -> Floats:
         """The artifact's own output for a picture of exactly one of :attr:`sizes`: ``float32 [H, W, 3]``, not rounded.
 
         Raises:
@@ -121,7 +134,17 @@ class Session:
                 f"the picture is {image.shape}, the artifact computes at {self.size}", do="resize it first"
             )
         with self._turn:
-            return self._open(self._for(*image.shape[:2])).floats(image, inputs)
+            return self._open(self._for(*image.shape[:2])).floats(image, inputs, self._weights(style))
+
+    @property
+    def style(self) -> dict[str, float]:
+        """How much of each style the next pictures get; empty where there is one. Set it like the argument of a call."""
+        first = [float(i == 0) for i in range(len(self.styles))]
+        return dict(zip(self.styles, first if self._style is None else self._style.tolist(), strict=True))
+
+    @style.setter
+    def style(self, style: Style) -> None:
+        self._style = self._weights(style)
 
     def computes_at(self, height: int, width: int) -> Size:
         """The size that a picture is played at: of :attr:`sizes` the smallest that covers it, or else the largest."""
@@ -155,6 +178,13 @@ class Session:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+    def _weights(self, style: Style | None) -> NDArray[np.float32] | None:
+        if style is None:
+            return self._style
+        if not self.styles:
+            raise InputError(f"{self._path.name} holds one style alone", do="leave style out")
+        return blend(style, self.styles)
 
     def _load(self, player: Player) -> Loaded:
         try:

@@ -30,6 +30,8 @@ def label(spec: Any, labels: Labels, precision: str) -> None:
     for key, value in {**kept, "pocketlens.filter": labels.name, "pocketlens.precision": precision}.items():
         metadata.userDefined[key] = value
     image, stylized = description.input[0], description.output[0]
+    for style in description.input[1:]:
+        style.shortDescription = "How much of each style is wanted; the sum is 1"
     size = f"{image.type.imageType.width} x {image.type.imageType.height} pixels, RGB"
     image.shortDescription = f"The picture to stylize, {size}"
     stylized.shortDescription = f"The stylized picture, {size}"

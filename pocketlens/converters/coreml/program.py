@@ -65,15 +65,12 @@ def build(model: ir.Model, precision: str) -> Any:
 
     # The builder numbers the constants that it makes over the life of the process; each program starts at 0.
     Builder.name_count.clear()
-    shape = hub.static_shape(model.graph.inputs[0])
+    shapes = [hub.static_shape(value) for value in model.graph.inputs]
 
-    @Builder.program(
-        input_specs=[Builder.TensorSpec(shape=shape)],
-        opset_version=ct.target.iOS17 if rounds(model) else ct.target.iOS16,
-    )  # type: ignore[untyped-decorator]
-    def program(image: Any) -> Any:
+    def walk(*given: Any) -> Any:
         scope = Scope(Builder, precision)
-        scope.bind(model.graph.inputs[0], image)
+        for value, var in zip(model.graph.inputs, given, strict=True):
+            scope.bind(value, var)
         for node in model.graph:
             if is_weight(node):
                 continue
@@ -83,8 +80,15 @@ def build(model: ir.Model, precision: str) -> Any:
                 scope.bind(value, var)
         return scope.get(model.graph.outputs[0])
 
+    # The builder counts a function's arguments and calls inputs after them.
+    functions = (lambda image: walk(image), lambda image, style: walk(image, style))  # noqa: PLW0108
+    program = Builder.program(
+        input_specs=[Builder.TensorSpec(shape=shape) for shape in shapes],
+        opset_version=ct.target.iOS17 if rounds(model) else ct.target.iOS16,
+    )(functions[len(shapes) - 1])
     rgb = ct.colorlayout.RGB
     main = program.functions["main"]
-    main.set_input_types((ct.ImageType(hub.INPUT, shape=shape, color_layout=rgb, channel_first=True),))
+    image = ct.ImageType(hub.INPUT, shape=shapes[0], color_layout=rgb, channel_first=True)
+    main.set_input_types((image, *(ct.TensorType(hub.STYLE, shape=shape) for shape in shapes[1:])))
     main.set_output_types([ct.ImageType(hub.OUTPUT, color_layout=rgb)])
     return program

@@ -25,7 +25,7 @@ def refusals(model: ir.Model) -> list[Refusal]:
 
 
 def emit(model: ir.Model, precision: str, labels: Labels, path: Path) -> None:
-    """Write the graph as a ``.tflite`` file: ``float32 [1, height, width, 3]`` in and out, 0..255.
+    """Write the graph as a ``.tflite`` file: ``float32 [1, height, width, 3]`` in and out, 0..255; of a pack ``style`` too.
 
     Args:
         model: The graph; it is not changed.
@@ -55,7 +55,7 @@ def emit(model: ir.Model, precision: str, labels: Labels, path: Path) -> None:
         raise UnsupportedError(
             "\n".join(str(refusal) for refusal in refused), do="drop the target, or replace the operator in the model"
         )
-    image, stylized = draft.of(model.graph.inputs[0]), draft.of(model.graph.outputs[0])
+    inputs, stylized = [draft.of(value) for value in model.graph.inputs], draft.of(model.graph.outputs[0])
     operators = fuse(draft, stylized)
     if precision == "fp16":
         operators = halve(operators)
@@ -63,4 +63,4 @@ def emit(model: ir.Model, precision: str, labels: Labels, path: Path) -> None:
         operators = code(operators)
     elif precision == "int8":
         operators = hybrid.code(operators)
-    files.write(path, flatbuffer(operators, image, stylized, labels))
+    files.write(path, flatbuffer(operators, inputs, stylized, labels))

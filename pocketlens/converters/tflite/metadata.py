@@ -28,8 +28,9 @@ _Table = dict[int, Any]
 """Field number to value: text, another table, a list of tables or of floats, or a :class:`_Byte`."""
 
 
-def pack(labels: Labels, image: str, stylized: str) -> bytes:
-    """The metadata of an artifact whose tensors have the names ``image`` and ``stylized``."""
+def pack(labels: Labels, inputs: list[str], stylized: str) -> bytes:
+    """The metadata of an artifact whose tensors have these names: the picture, and of a pack the style; and ``stylized``."""
+    image, *styles = inputs
     picture = {3: {0: _Byte(_IMAGE_PROPERTIES), 1: {0: _Byte(_RGB)}}, 5: {0: [255.0], 1: [0.0]}}
     # Mean 0 and deviation 1: pixels go in as they are.
     as_they_are = {4: [{0: _Byte(_NORMALIZATION), 1: {0: [0.0], 1: [1.0]}}]}
@@ -39,7 +40,10 @@ def pack(labels: Labels, image: str, stylized: str) -> bytes:
         2: labels.version,
         3: [
             {
-                2: [{0: image, 1: "RGB, 0 to 255", **picture, **as_they_are}],
+                2: [
+                    {0: image, 1: "RGB, 0 to 255", **picture, **as_they_are},
+                    *({0: name, 1: "how much of each style; the sum is 1"} for name in styles),
+                ],
                 3: [{0: stylized, 1: "RGB, 0 to 255", **picture}],
             }
         ],

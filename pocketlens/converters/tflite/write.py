@@ -130,12 +130,14 @@ def _quantization(scales: NDArray[np.float32], axis: int) -> Any:
     return entry
 
 
-def flatbuffer(operators: list[Operator], image: Tensor, stylized: Tensor, labels: Labels) -> bytes:
-    """The bytes of a ``.tflite`` file with one subgraph, one input and one output, and a signature that names them."""
+def flatbuffer(operators: list[Operator], inputs: list[Tensor], stylized: Tensor, labels: Labels) -> bytes:
+    """The bytes of a ``.tflite`` file with one subgraph, the picture and perhaps a style as inputs, one output, and a signature
+    that names them.
+    """
     numbers = _Numbering()
     subgraph = schema.SubGraphT()
     subgraph.name = "main"
-    subgraph.inputs, subgraph.outputs = [numbers.tensor(image)], [numbers.tensor(stylized)]
+    subgraph.inputs, subgraph.outputs = [numbers.tensor(one) for one in inputs], [numbers.tensor(stylized)]
     subgraph.operators = [_operator(numbers, operator) for operator in operators]
     subgraph.tensors = numbers.tensors
     model = schema.ModelT()
@@ -145,7 +147,10 @@ def flatbuffer(operators: list[Operator], image: Tensor, stylized: Tensor, label
     model.operatorCodes = numbers.codes
     model.signatureDefs = [_signature(subgraph)]
     entry = schema.MetadataT()
-    entry.name, entry.buffer = metadata.NAME, numbers.buffer(metadata.pack(labels, image.name, stylized.name))
+    entry.name, entry.buffer = (
+        metadata.NAME,
+        numbers.buffer(metadata.pack(labels, [one.name for one in inputs], stylized.name)),
+    )
     model.metadata = [entry]
     model.buffers = numbers.buffers
     # The right size from the start: the builder would otherwise double and copy itself over and over.
@@ -176,13 +181,16 @@ def _signature(subgraph: Any) -> Any:
     """Without one, quantizers and the newer runtime APIs do not take the file."""
     signature = schema.SignatureDefT()
     signature.signatureKey = _SIGNATURE
-    for field, name, numbers in (
-        ("inputs", hub.INPUT, subgraph.inputs),
-        ("outputs", hub.OUTPUT, subgraph.outputs),
+    for field, names, numbers in (
+        ("inputs", (hub.INPUT, hub.STYLE), subgraph.inputs),
+        ("outputs", (hub.OUTPUT,), subgraph.outputs),
     ):
-        entry = schema.TensorMapT()
-        entry.name, entry.tensorIndex = name, numbers[0]
-        setattr(signature, field, [entry])
+        entries = []
+        for name, number in zip(names, numbers, strict=False):
+            entry = schema.TensorMapT()
+            entry.name, entry.tensorIndex = name, number
+            entries.append(entry)
+        setattr(signature, field, entries)
     return signature
 
 

@@ -9,13 +9,11 @@ Abstraction", 2009), which keeps them unbroken. All lengths are in pixels and ma
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
-from scipy.ndimage import gaussian_filter, map_coordinates
+from scipy.ndimage import gaussian_filter
 from skimage import color
 
 from pocketlens.images import Picture, to_uint8
-
-Plane = NDArray[np.float32]
+from pocketlens.models.shipped.flow import Plane, flow, sampled
 
 
 @dataclass(frozen=True)
@@ -64,10 +62,10 @@ def cartoon(picture: Picture, look: Look = CARTOON) -> Picture:
         ``uint8 [height, width, 3]``, RGB.
     """
     lab = np.ascontiguousarray(np.moveaxis(color.rgb2lab(picture), 2, 0), np.float32)
-    flow = _flow(lab[0])
+    vectors = flow(lab[0])
     for _ in range(look.passes):
         lab = _bilateral(lab, look.radius, look.contrast)
-    paper = 1 - look.ink * _ink(lab[0], flow, look)
+    paper = 1 - look.ink * _ink(lab[0], vectors, look)
     lab[0] = _steps(lab[0], look.steps, look.softness) * paper
     lab[1:] *= look.saturation * paper
     return to_uint8(color.lab2rgb(np.moveaxis(lab, 0, 2)) * 255)
@@ -91,23 +89,14 @@ def _bilateral(lab: Plane, radius: int, contrast: float) -> Plane:
     return smooth
 
 
-def _flow(lightness: Plane) -> Plane:
-    """The unit vectors along the edges, ``[2, height, width]`` (dy, dx), from the smoothed structure tensor."""
-    dy, dx = np.gradient(gaussian_filter(lightness, 1.0))
-    yy, xx, xy = (gaussian_filter(product, 2.0) for product in (dy * dy, dx * dx, dx * dy))
-    # The tensor's major axis points across the edge, at this angle from the x axis; the flow is a quarter turn further.
-    across = 0.5 * np.arctan2(2 * xy, xx - yy)
-    return np.stack([np.cos(across), -np.sin(across)]).astype(np.float32)
-
-
-def _ink(lightness: Plane, flow: Plane, look: Look) -> Plane:
+def _ink(lightness: Plane, vectors: Plane, look: Look) -> Plane:
     """How much ink lies on a pixel, 0..1: on the dark side of edges, averaged along them."""
     difference = gaussian_filter(lightness, look.line) - _TAU * gaussian_filter(lightness, 1.6 * look.line)
     grid = np.indices(lightness.shape, dtype=np.float32)
     total, weights = np.zeros_like(lightness), 0.0
     for step in range(-_STROKE, _STROKE + 1):
         weight = float(np.exp(-0.5 * (2 * step / _STROKE) ** 2))
-        total += weight * map_coordinates(difference, grid + step * flow, order=1, mode="reflect")
+        total += weight * sampled(difference, grid + step * vectors)
         weights += weight
     ink: Plane = np.tanh(look.sharpness * np.maximum(-total / weights, 0)).astype(np.float32)
     return ink

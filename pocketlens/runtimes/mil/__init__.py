@@ -14,10 +14,11 @@ from pocketlens.runtimes.adapter import Options
 from pocketlens.runtimes.mil import package as packages
 from pocketlens.runtimes.mil import pictures
 from pocketlens.runtimes.mil import program as programs
+from pocketlens.runtimes.ports import Port
 
 
 class Player:
-    """A package; loading takes seconds: torch and coremltools are imported. The picture lies in an array that stays."""
+    """A package; loading takes seconds: torch and coremltools are imported. The inputs lie in arrays that stay."""
 
     def __init__(self, path: Path, options: Options) -> None:
         import torch
@@ -27,9 +28,11 @@ class Player:
 
         package = packages.read(path)
         program = programs.read(package, RULES.__contains__)
-        image, stylized = pictures.ports(path, package.spec.description, program.image.type.shape)
-        self.inputs, self.outputs = (image,), (stylized,)
-        self._feed = self._result = image.room()
+        image, stylized = pictures.ports(path, package.spec.description, program.image.type.shape, len(program.others))
+        self.inputs = (image, *(Port(one.name, "float32", one.type.shape) for one in program.others))
+        self.outputs = (stylized,)
+        self._feeds = [port.room() for port in self.inputs]
+        self._result = self._feeds[0]
         self._interpreter = Interpreter(program)
         self._threads = options.threads
         self.facts: dict[str, Any] = {
@@ -40,7 +43,7 @@ class Player:
         }
 
     def feed(self, index: int) -> NDArray[Any]:
-        return self._feed
+        return self._feeds[index]
 
     def run(self) -> None:
         import torch
@@ -49,7 +52,7 @@ class Player:
         # torch has one number of threads for the whole process: it is put back.
         torch.set_num_threads(self._threads or before)
         try:
-            self._result = self._interpreter.run(self._feed)
+            self._result = self._interpreter.run(*self._feeds)
         finally:
             torch.set_num_threads(before)
 

@@ -54,13 +54,14 @@ class Interpreter:
         self._reads = Counter(n for op in program.operations for names in op.arguments.values() for n in names)
         self._reads[program.result] += 1
 
-    def run(self, image: NDArray[np.float32]) -> NDArray[np.float32]:
-        """The output for an input, unrounded.
+    def run(self, image: NDArray[np.float32], *others: NDArray[np.float32]) -> NDArray[np.float32]:
+        """The output for an input, unrounded; ``others`` in the program's order.
 
         Raises:
             InputError: An operation cannot be computed, or gives another shape than declared; it is named.
         """
-        known: dict[str, Any] = {self._program.image.name: self._input(image)}
+        inputs = zip((self._program.image, *self._program.others), (image, *others), strict=True)
+        known: dict[str, Any] = {place.name: _fitting(place, array) for place, array in inputs}
         left = Counter(self._reads)
         with torch.no_grad():
             for op in self._program.operations:
@@ -74,12 +75,6 @@ class Interpreter:
         if self._program.result not in known:
             raise InputError(f"nothing computes the output {self._program.result!r}", do="build the package again")
         return np.asarray(known[self._program.result].numpy(), np.float32)
-
-    def _input(self, image: NDArray[np.float32]) -> torch.Tensor:
-        try:
-            return settle(torch.from_numpy(image), self._program.image.type)
-        except ValueError as error:
-            raise InputError(f"the picture does not fit: {error}", do="give it in the package's size") from error
 
     def _step(self, op: Operation, known: dict[str, Any]) -> list[torch.Tensor]:
         try:
@@ -99,3 +94,10 @@ def _pairs(values: list[torch.Tensor], outputs: tuple[Output, ...]) -> list[tupl
     if len(values) != len(outputs):
         raise ValueError(f"it gives {len(values)} values, declared are {len(outputs)}")
     return list(zip(values, outputs, strict=True))
+
+
+def _fitting(place: Output, array: NDArray[np.float32]) -> torch.Tensor:
+    try:
+        return settle(torch.from_numpy(array), place.type)
+    except ValueError as error:
+        raise InputError(f"{place.name!r} does not fit: {error}", do="give it in the package's size") from error

@@ -11,19 +11,20 @@ _RGB, _BGR = 20, 30
 """``ImageFeatureType.ColorSpace`` in the specification."""
 
 
-def ports(path: Path, description: Any, shape: tuple[int | None, ...]) -> tuple[Port, Port]:
-    """The input and the output.
+def ports(path: Path, description: Any, shape: tuple[int | None, ...], others: int = 0) -> tuple[Port, Port]:
+    """The input that is a picture, and the output.
 
     Args:
         path: The package, for messages.
         description: The model's, from the specification.
         shape: What the program itself takes; it says the size where the description does not.
+        others: How many inputs the program has besides the picture.
 
     Raises:
-        InputError: There are more or fewer than one of each, the size is open, or the colours are not RGB or BGR.
+        InputError: There are more or fewer of each, the size is open, or the colours are not RGB or BGR.
     """
-    if len(description.input) != 1 or len(description.output) != 1:
-        raise packages.damaged(path, "its description does not have one input and one output")
+    if len(description.input) != 1 + others or len(description.output) != 1:
+        raise packages.damaged(path, "its description does not have its program's inputs and one output")
     image, stylized = description.input[0], description.output[0]
     full = (1, 3, *_size(path, image, shape))
     return (

@@ -14,6 +14,8 @@ from pocketlens.runtimes.mil.package import Package, damaged
 from pocketlens.runtimes.mil.values import Constant, Type, from_bytes, immediate, type_of
 
 _FUNCTION = "main"
+_MOST = 1 << 16
+"""Elements of an input besides the picture."""
 
 
 @dataclass(frozen=True)
@@ -47,16 +49,18 @@ class Program:
     """What there is to run.
 
     Attributes:
-        image: The input.
+        image: The first input.
         operations: In order, without constants.
         constants: By name.
         result: The name of the output.
+        others: The inputs besides the picture.
     """
 
     image: Output
     operations: tuple[Operation, ...]
     constants: dict[str, Constant]
     result: str
+    others: tuple[Output, ...] = ()
 
     @property
     def precision(self) -> str:
@@ -136,9 +140,9 @@ def read(package: Package, runnable: Callable[[str], bool]) -> Program:
             f"{package.path} has operations that cannot be interpreted: {', '.join(unknown or nested)}",
             do="run it with Core ML, on macOS or on a device",
         )
-    if len(function.inputs) != 1 or len(block.outputs) != 1:
+    if len(function.inputs) not in (1, 2) or len(block.outputs) != 1:
         raise InputError(
-            f"{package.path} has {len(function.inputs)} inputs and {len(block.outputs)} outputs, expected one picture each",
+            f"{package.path} has {len(function.inputs)} inputs and {len(block.outputs)} outputs, expected one picture each, or a style with it",
             do="convert the generator alone",
         )
     reader = _Reader(package)
@@ -156,7 +160,9 @@ def read(package: Package, runnable: Callable[[str], bool]) -> Program:
             where = f"{proto.type} {proto.outputs[0].name!r}" if proto.outputs else proto.type
             raise damaged(package.path, f"{where}: {error}") from error
     try:
-        image = Output(function.inputs[0].name, type_of(function.inputs[0].type))
+        image, *others = (Output(one.name, type_of(one.type)) for one in function.inputs)
     except ValueError as error:
         raise damaged(package.path, f"its input: {error}") from error
-    return Program(image, tuple(operations), reader.constants, block.outputs[0])
+    if any(not all(n and n > 0 for n in one.type.shape) or one.type.size > _MOST for one in others):
+        raise damaged(package.path, "an input besides the picture has no fixed, small shape")
+    return Program(image, tuple(operations), reader.constants, block.outputs[0], tuple(others))

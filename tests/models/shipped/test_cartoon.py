@@ -10,8 +10,10 @@ from rich.console import Console
 
 from pocketlens import images
 from pocketlens.models import checkpoint, zoo
-from pocketlens.models.shipped import photographs, train_cartoon
-from pocketlens.models.shipped.train_cartoon import Settings
+from pocketlens.models.shipped import photographs
+from pocketlens.models.shipped import train as training
+from pocketlens.models.shipped.cartoon_effect import cartoon
+from pocketlens.models.shipped.train import Settings
 from pocketlens.models.source import resolve
 from pocketlens.recipe import Recipe
 
@@ -29,7 +31,7 @@ def _torch_as_it_was() -> Iterator[None]:
 def test_the_weights_are_small_and_give_the_golden_picture() -> None:
     assert zoo.builtin("cartoon").weights.stat().st_size < 500_000
     golden = np.load(GOLDEN)
-    drawn = train_cartoon.stylize(resolve("builtin:cartoon", base=Path()).load(), golden["picture"])
+    drawn = training.stylize(resolve("builtin:cartoon", base=Path()).load(), golden["picture"])
     assert np.abs(drawn.astype(int) - golden["stylized"]).max() <= 1
 
 
@@ -37,12 +39,12 @@ def test_spoilt_weights_do_not_give_the_golden_picture() -> None:
     golden, generator = np.load(GOLDEN), resolve("builtin:cartoon", base=Path()).load()
     with torch.no_grad():
         generator.get_parameter("stem.conv.weight")[:, [0, 2]] = generator.get_parameter("stem.conv.weight")[:, [2, 0]]
-    drawn = train_cartoon.stylize(generator, golden["picture"])
+    drawn = training.stylize(generator, golden["picture"])
     assert np.abs(drawn.astype(int) - golden["stylized"]).max() > 20
 
 
 def test_pictures_that_it_never_saw_come_close_to_the_effect() -> None:
-    found = train_cartoon.scores(resolve("builtin:cartoon", base=Path()).load())
+    found = training.scores((cartoon,), resolve("builtin:cartoon", base=Path()).load())
     assert set(found) == {"astronaut", "coffee", "rocket"}
     for name, score in found.items():  # the photographs themselves score 21 to 28 dB, and coffee an SSIM of 0.61
         assert score.psnr > 27 and score.ssim > 0.8, name
@@ -66,7 +68,7 @@ def test_the_same_seed_trains_the_same_weights() -> None:
     quiet = Console(quiet=True)
     few = Settings(steps=3, pairs=4, batch=2, threads=1)
     digests = [
-        checkpoint.digest(train_cartoon.train(settings, quiet))
+        checkpoint.digest(training.train((cartoon,), settings, quiet))
         for settings in (few, few, Settings(steps=3, pairs=4, batch=2, threads=1, seed=8))
     ]
     assert digests[0] == digests[1] != digests[2]
@@ -74,14 +76,14 @@ def test_the_same_seed_trains_the_same_weights() -> None:
 
 def test_the_command_writes_a_checkpoint_that_loads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     small = Settings(steps=2, pairs=3, batch=2, threads=1)
-    monkeypatch.setattr(train_cartoon, "Settings", lambda **given: small)
-    monkeypatch.setattr("sys.argv", ["train_cartoon", "-o", str(tmp_path / "x.safetensors"), "--steps", "2"])
-    monkeypatch.setattr(train_cartoon, "scores", lambda _: {})
-    train_cartoon.main()
+    monkeypatch.setattr(training, "Settings", lambda **given: small)
+    monkeypatch.setattr("sys.argv", ["train", "cartoon", "-o", str(tmp_path / "x.safetensors"), "--steps", "2"])
+    monkeypatch.setattr(training, "scores", lambda *_: {})
+    training.main()
     assert checkpoint.load(tmp_path / "x.safetensors", "pocket").training is False
 
 
 def test_before_the_first_step_the_picture_passes() -> None:
     picture = images.fill(photographs.load(photographs.table()[3]), 64, 64)
-    untrained = train_cartoon.train(Settings(steps=0, pairs=4, threads=1), Console(quiet=True))
-    assert np.array_equal(train_cartoon.stylize(untrained, picture), picture)
+    untrained = training.train((cartoon,), Settings(steps=0, pairs=4, threads=1), Console(quiet=True))
+    assert np.array_equal(training.stylize(untrained, picture), picture)

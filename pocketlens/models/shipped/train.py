@@ -1,10 +1,11 @@
-"""Train the shipped filter: ``python -m pocketlens.models.shipped.train_cartoon -o cartoon.safetensors``.
+"""Train a filter that ships: ``python -m pocketlens.models.shipped.train starry -o starry.safetensors``.
 
-A pocket generator learns the classical effect in ``cartoon_effect`` from pairs that are made once, at the start. The same
-seed, steps and threads give the same weights on the same machine.
+A pocket generator learns a classical effect, or a pack several at once, from pairs that are made once, at the start. The
+same seed, steps and threads give the same weights on the same machine.
 """
 
 import argparse
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,13 +14,23 @@ import torch
 from numpy.typing import NDArray
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
-from safetensors.torch import save_file
 from torch.nn import functional as F
 
-from pocketlens import files, images, quality
+from pocketlens import images, quality
+from pocketlens.models import made
 from pocketlens.models.pocket import Pocket
 from pocketlens.models.shipped import photographs, samples
+from pocketlens.models.shipped.brush_effects import ink, oil
 from pocketlens.models.shipped.cartoon_effect import cartoon
+from pocketlens.models.shipped.painting_effect import starry
+
+Effect = Callable[[images.Picture], images.Picture]
+FILTERS: dict[str, tuple[Effect, ...]] = {
+    "cartoon": (cartoon,),
+    "starry": (starry,),
+    "atelier": (cartoon, starry, ink, oil),
+}
+"""What each filter that ships reproduces; of a pack one effect a style."""
 
 _SIDE, _CROP = 192, 128
 _HEAD_FACTOR = 25.0
@@ -47,8 +58,8 @@ class Settings:
     threads: int = 2
 
 
-def train(settings: Settings, console: Console | None = None) -> Pocket:
-    """Train a generator from nothing and return it in eval mode.
+def train(effects: Sequence[Effect], settings: Settings, console: Console | None = None) -> Pocket:
+    """Train a generator of an effect, or a pack of several, from nothing and return it in eval mode.
 
     Raises:
         MissingError: A library that carries the photographs is not installed.
@@ -65,16 +76,21 @@ def train(settings: Settings, console: Console | None = None) -> Pocket:
         TimeRemainingColumn(),
     )
     with Progress(*columns, console=console or Console(stderr=True)) as progress:
-        taken, wanted = _pairs(settings, random, progress)
+        taken, wanted = _pairs(effects, settings, random, progress)
         return _fit(settings, taken, wanted, random, progress)
 
 
-def _pairs(settings: Settings, random: np.random.Generator, progress: Progress) -> tuple[torch.Tensor, torch.Tensor]:
-    """Pictures and their cartoons, both ``uint8 [pairs, 3, side, side]``; a quarter are drawn, the rest photographed."""
+def _pairs(
+    effects: Sequence[Effect], settings: Settings, random: np.random.Generator, progress: Progress
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Pictures ``uint8 [pairs, 3, side, side]`` and what each effect makes of them ``[effects, pairs, 3, side, side]``.
+
+    A quarter are drawn, the rest photographed.
+    """
     used = [p for p in photographs.table() if p.use != "judge"]
     pictures = [photographs.load(p) for p in used]
     chances = np.array([p.weight for p in used], np.float64)
-    taken, wanted = [], []
+    taken, wanted = [], [[] for _ in effects]
     task = progress.add_task("drawing", total=settings.pairs, note="pairs")
     for i in range(settings.pairs):
         if i % 4 == 0:
@@ -82,15 +98,20 @@ def _pairs(settings: Settings, random: np.random.Generator, progress: Progress) 
         else:
             picture = samples.piece(pictures[random.choice(len(used), p=chances / chances.sum())], _SIDE, random)
         taken.append(picture)
-        wanted.append(cartoon(picture))
+        for made_of, effect in zip(wanted, effects, strict=True):
+            made_of.append(effect(picture))
         progress.advance(task)
-    return _planar(np.stack(taken)), _planar(np.stack(wanted))
+    return _planar(np.stack(taken)), torch.stack([_planar(np.stack(made_of)) for made_of in wanted])
 
 
 def _fit(
     settings: Settings, taken: torch.Tensor, wanted: torch.Tensor, random: np.random.Generator, progress: Progress
 ) -> Pocket:
-    student = Pocket()
+    styles = len(wanted) if len(wanted) > 1 else 0
+    # Of each style as many crops in each update, so that the shared norms see all of them.
+    order = torch.arange(settings.batch) % len(wanted)
+    style = torch.eye(styles)[order] if styles else None
+    student = Pocket(styles=styles)
     student.train()
     torch.nn.init.zeros_(student.head.weight)
     torch.nn.init.zeros_(student.head.bias)
@@ -103,8 +124,8 @@ def _fit(
     )
     task = progress.add_task("training", total=settings.steps, note="")
     for step in range(settings.steps):
-        x, y = _batch(taken, wanted, settings.batch, random)
-        loss = _loss(student(x), y)
+        x, y = _batch(taken, wanted, order.tolist(), random)
+        loss = _loss(student(x, style), y)
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
@@ -117,15 +138,15 @@ def _fit(
 
 
 def _batch(
-    taken: torch.Tensor, wanted: torch.Tensor, count: int, random: np.random.Generator
+    taken: torch.Tensor, wanted: torch.Tensor, styles: list[int], random: np.random.Generator
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Crops with their cartoons, mirrored or turned at random, both ``float32 [count, 3, crop, crop]``, 0..255."""
+    """Crops with what they should become, mirrored or turned at random, both ``float32 [N, 3, crop, crop]``, 0..255."""
     xs: list[torch.Tensor] = []
     ys: list[torch.Tensor] = []
-    for i in random.integers(len(taken), size=count):
+    for style, i in zip(styles, random.integers(len(taken), size=len(styles)), strict=True):
         top, left = random.integers(_SIDE - _CROP + 1, size=2)
         mirrored, turns = bool(random.integers(2)), int(random.choice([0, 0, 0, 1, 2, 3]))
-        for pictures, chosen in ((taken, xs), (wanted, ys)):
+        for pictures, chosen in ((taken, xs), (wanted[style], ys)):
             crop = pictures[i, :, top : top + _CROP, left : left + _CROP]
             chosen.append(torch.rot90(crop.flip(-1) if mirrored else crop, turns, (1, 2)))
     return torch.stack(xs).float(), torch.stack(ys).float()
@@ -153,20 +174,25 @@ def _planar(pictures: NDArray[np.uint8]) -> torch.Tensor:
     return torch.from_numpy(np.ascontiguousarray(pictures.transpose(0, 3, 1, 2)))
 
 
-def stylize(generator: torch.nn.Module, picture: images.Picture) -> images.Picture:
-    """Run a generator of 0..255 on a picture whose sides are multiples of 4."""
+def stylize(generator: torch.nn.Module, picture: images.Picture, style: Sequence[float] = ()) -> images.Picture:
+    """Run a generator of 0..255 on a picture whose sides are multiples of 4; a pack with so much of each style."""
     with torch.no_grad():
-        pixels: NDArray[np.float32] = generator(_planar(picture[None]).float())[0].numpy()
+        inputs = [_planar(picture[None]).float(), *([torch.tensor([style])] if style else [])]
+        pixels: NDArray[np.float32] = generator(*inputs)[0].numpy()
     return images.to_uint8(pixels.transpose(1, 2, 0))
 
 
-def scores(generator: torch.nn.Module, side: int = 256) -> dict[str, quality.Scores]:
-    """How close the generator comes to the classical effect on the photographs that it never saw, at ``side``²."""
+def scores(effects: Sequence[Effect], generator: torch.nn.Module, side: int = 256) -> dict[str, quality.Scores]:
+    """How close the generator comes to the classical effects on the photographs that it never saw, at ``side``²."""
     found = {}
     for photograph in photographs.table():
-        if photograph.use == "judge":
-            picture = images.fill(photographs.load(photograph), side, side)
-            found[photograph.name] = quality.compare(cartoon(picture), stylize(generator, picture))
+        if photograph.use != "judge":
+            continue
+        picture = images.fill(photographs.load(photograph), side, side)
+        for i, effect in enumerate(effects):
+            style = np.eye(len(effects))[i].tolist() if len(effects) > 1 else ()
+            name = f"{photograph.name}, {effect.__name__}" if style else photograph.name
+            found[name] = quality.compare(effect(picture), stylize(generator, picture, style))
     return found
 
 
@@ -174,16 +200,20 @@ def main() -> None:
     """Parse the command line, train, save and print the scores."""
     defaults = Settings()
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("-o", "--output", type=Path, default=Path(__file__).parent / "cartoon.safetensors")
+    parser.add_argument("filter", choices=FILTERS)
+    parser.add_argument("-o", "--output", type=Path, help="beside this file if left out")
     parser.add_argument("--steps", type=int, default=defaults.steps)
+    parser.add_argument("--pairs", type=int, default=defaults.pairs)
     parser.add_argument("--threads", type=int, default=defaults.threads)
     parser.add_argument("--seed", type=int, default=defaults.seed)
     chosen = parser.parse_args()
     console = Console(stderr=True)
-    student = train(Settings(steps=chosen.steps, threads=chosen.threads, seed=chosen.seed), console)
-    with files.whole(chosen.output) as part:
-        save_file(student.state_dict(), part)
-    for name, score in scores(student).items():
+    effects, output = FILTERS[chosen.filter], chosen.output or Path(__file__).parent / f"{chosen.filter}.safetensors"
+    settings = Settings(steps=chosen.steps, pairs=chosen.pairs, threads=chosen.threads, seed=chosen.seed)
+    student = train(effects, settings, console)
+    styles = tuple(effect.__name__ for effect in effects) if len(effects) > 1 else ()
+    made.save(student, output, made.Made("pocket", {"styles": len(styles)} if styles else {}, styles=styles))
+    for name, score in scores(effects, student).items():
         console.print(f"{name}: {score.psnr:.1f} dB, SSIM {score.ssim:.3f}")
 
 

@@ -1,0 +1,85 @@
+"""How much of each style a picture gets: a name, several with weights, or one number a style."""
+
+import math
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pocketlens.errors import InputError
+
+Style = str | int | Mapping[str, float] | Sequence[float]
+"""A style's name or place; names with their weights; or a weight for each style, in order."""
+
+
+def blend(style: Style, names: Sequence[str]) -> NDArray[np.float32]:
+    """The weights of a style, ``float32 [styles]``, which sum to 1.
+
+    Args:
+        style: A name; its place, from 0; names with weights; or all weights in order. Weights are divided by their sum.
+        names: Of all styles, in the artifact's order.
+
+    Raises:
+        InputError: There is no such style, or a weight is negative or not finite, or all are 0.
+
+    Example:
+        >>> blend({"ink": 1, "oil": 1}, ["ink", "oil", "chalk"]).tolist()
+        [0.5, 0.5, 0.0]
+    """
+    found = np.zeros(len(names), np.float64)
+    if isinstance(style, str):
+        found[_place(style, names)] = 1
+    elif isinstance(style, int | np.integer):
+        if not 0 <= style < len(names):
+            raise InputError(f"there is no style {style}, there are {len(names)}", do=f"choose from {', '.join(names)}")
+        found[style] = 1
+    elif isinstance(style, Mapping):
+        for name, weight in style.items():
+            found[_place(name, names)] = _number(weight)
+    else:
+        if len(style) != len(names):
+            raise InputError(f"{len(style)} weights for {len(names)} styles", do=f"one each for {', '.join(names)}")
+        found[:] = [_number(weight) for weight in style]
+    if found.sum() <= 0:
+        raise InputError("no style has a weight over 0", do="give one of them 1")
+    return (found / found.sum()).astype(np.float32)
+
+
+def parse(texts: Sequence[str]) -> Style:
+    """A style as it is typed: ``ink``, or ``ink=0.5`` and ``oil=0.5``, apart or with commas between.
+
+    Raises:
+        InputError: A weight is no number, or a name is given twice.
+
+    Example:
+        >>> parse(["ink"]), parse(["ink=0.7,oil=0.3"])
+        ('ink', {'ink': 0.7, 'oil': 0.3})
+    """
+    parts = [part.strip() for text in texts for part in text.split(",")]
+    if len(parts) == 1 and "=" not in parts[0]:
+        return parts[0]
+    found: dict[str, float] = {}
+    for part in parts:
+        name, equals, weight = part.partition("=")
+        if name in found:
+            raise InputError(f"the style {name!r} is given twice", do="add its weights up")
+        try:
+            found[name] = float(weight) if equals else 1.0
+        except ValueError as error:
+            raise InputError(
+                f"the weight of {name!r} is {weight!r}, expected a number", do="ink=0.5,oil=0.5"
+            ) from error
+    return found
+
+
+def _place(name: str, names: Sequence[str]) -> int:
+    if name not in names:
+        raise InputError(f"there is no style {str(name)!r}", do=f"choose from {', '.join(names)}")
+    return list(names).index(name)
+
+
+def _number(weight: float) -> float:
+    value = float(weight)
+    if not math.isfinite(value) or value < 0:
+        raise InputError(f"a style's weight is {weight}, expected a number from 0", do="give how much of it is wanted")
+    return value

@@ -1,0 +1,199 @@
+"""A style pack, from checkpoint to bundle, on every target: styles are switched and blended without loading anything again."""
+
+import dataclasses
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from pocketlens import images, quality
+from pocketlens.bundle.load import load
+from pocketlens.bundle.read import open_bundle
+from pocketlens.bundle.verify import verify
+from pocketlens.cli import main
+from pocketlens.errors import InputError
+from pocketlens.models import made
+from pocketlens.models.pocket import Pocket
+from pocketlens.models.source import resolve
+from pocketlens.pipeline.build import build
+from pocketlens.pipeline.convert import convert
+from pocketlens.pipeline.pictures import SHIPPED
+from pocketlens.recipe import Recipe
+from pocketlens.runtimes.adapter import RUNTIMES
+from pocketlens.runtimes.session import open_artifact
+
+STYLES = ("ink", "oil", "chalk")
+WIDE = {"channels": 8, "blocks": 1, "fine": 1, "half": 8}
+SIZE = (32, 48)
+
+
+def tiny() -> Pocket:
+    """A pack of three styles that differ visibly."""
+    torch.manual_seed(0)
+    pack = Pocket(**WIDE, styles=len(STYLES))
+    with torch.no_grad():
+        pack.table.add_(0.4 * torch.randn(pack.table.shape))
+        pack.table[:, -12:] += 30 * torch.randn(len(STYLES), 12)
+        pack.head.weight.mul_(30)
+    return pack.eval()
+
+
+def alone(pack: Pocket, index: int) -> Pocket:
+    """One style of a pack as a generator that knows of no others: its factors and terms are its norms' own."""
+    single = Pocket(**WIDE)
+    state = {key: value for key, value in pack.state_dict().items() if key != "table"}
+    factors, terms = (part.split(pack._widths) for part in pack.table[index].split(sum(pack._widths)))
+    layers = ["stem", "down", "blocks.0", "up", "fine.0"]
+    for layer, factor, term in zip(layers, factors, terms, strict=False):
+        state[f"{layer}.norm.weight"], state[f"{layer}.norm.bias"] = factor, term
+    state["head.weight"] = factors[-1][:, None, None, None] * pack.head.weight
+    state["head.bias"] = factors[-1] * pack.head.bias + terms[-1]
+    single.load_state_dict(state)
+    return single.eval()
+
+
+@pytest.fixture(scope="module")
+def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("pack") / "tiny.safetensors"
+    made.save(tiny(), path, made.Made("pocket", {**WIDE, "styles": len(STYLES)}, styles=STYLES))
+    return path
+
+
+@pytest.fixture(scope="module")
+def bundle(checkpoint: Path) -> Path:
+    precisions = ["fp32", "fp16"]
+    recipe = Recipe.model_validate(
+        {
+            "filter": {"name": "tiny", "source": str(checkpoint), "architecture": "pocket", "sizes": [SIZE]},
+            "targets": dict.fromkeys(("onnx", "openvino", "tflite", "coreml"), precisions),
+            "gate": {"psnr": 40},
+        }
+    )
+    made_ = build(recipe, checkpoint.parent / "tiny.bundle", bench=False)
+    assert made_.verdict == "pass"
+    return made_.path
+
+
+@pytest.fixture(scope="module")
+def picture() -> images.Picture:
+    return images.fill(images.read(SHIPPED / "judge/coffee.jpg"), *SIZE)
+
+
+def drawn(generator: torch.nn.Module, picture: images.Picture, *style: torch.Tensor) -> images.Picture:
+    with torch.no_grad():
+        given = generator(torch.from_numpy(picture.transpose(2, 0, 1)[None].astype(np.float32)), *style)
+    return images.to_uint8(given[0].numpy().transpose(1, 2, 0))
+
+
+def test_the_manifest_names_styles_scores_and_gates_of_each(bundle: Path) -> None:
+    with open_bundle(bundle) as opened:
+        manifest = opened.manifest
+    assert manifest.io.styles == STYLES
+    assert [golden.style for golden in manifest.golden] == list(STYLES)
+    for artifact in manifest.artifacts:
+        assert set(artifact.styles) == {*STYLES, "blended"}
+        assert {(gate.name, gate.style) for gate in artifact.gates} == {("psnr", s) for s in (*STYLES, "blended")}
+        assert min(one.psnr for one in artifact.styles.values()) == artifact.scores.psnr
+
+
+def test_every_file_plays_each_style_as_that_style_alone_and_blends(bundle: Path, picture: images.Picture) -> None:
+    pack, even = tiny(), torch.full((1, 3), 1 / 3)
+    singles = {name: drawn(alone(pack, i), picture) for i, name in enumerate(STYLES)}
+    assert quality.psnr(singles["ink"], singles["oil"]) < 25  # they are different styles
+    between = drawn(pack, picture, torch.tensor([[0.5, 0.5, 0.0]]))
+    with open_bundle(bundle) as opened:
+        for artifact in opened.manifest.artifacts:
+            with load(bundle, artifact=artifact.id) as session:
+                players = [loaded._player for loaded in session._loaded.values()]
+                for name in (*STYLES, "ink"):
+                    assert quality.psnr(singles[name], session(picture, style=name)) > 48, (artifact.id, name)
+                mixed = session(picture, style={"ink": 0.5, "oil": 0.5})
+                assert quality.psnr(between, mixed) > 48, artifact.id
+                assert quality.psnr(drawn(pack, picture, even), session(picture, style=[1, 1, 1])) > 48
+                assert players == [loaded._player for loaded in session._loaded.values()]
+    distances = [np.abs(mixed.astype(float) - singles[name]).mean() for name in ("ink", "oil")]
+    apart = np.abs(singles["ink"].astype(float) - singles["oil"]).mean()
+    assert 0.1 * apart < min(distances) and max(distances) < 0.9 * apart
+
+
+def test_a_session_keeps_the_style_that_it_was_given(bundle: Path, picture: images.Picture) -> None:
+    with load(bundle) as session:
+        assert session.styles == STYLES and session.style == {"ink": 1.0, "oil": 0.0, "chalk": 0.0}
+        assert session.inputs == ()
+        assert np.array_equal(session(picture), session(picture, style="ink"))
+        session.style = {"oil": 1, "chalk": 3}
+        assert session.style == {"ink": 0.0, "oil": 0.25, "chalk": 0.75}
+        assert np.array_equal(session(picture), session(picture, style=[0, 1, 3]))
+        grey = session(picture[..., 0], style="chalk")  # whatever kind of picture it is
+        assert grey.shape == picture.shape[:2]
+        with pytest.raises(InputError, match="choose from ink, oil, chalk"):
+            session(picture, style="water")
+
+
+def test_one_file_alone_knows_its_styles_by_their_places(bundle: Path, picture: images.Picture) -> None:
+    with load(bundle, artifact="tflite-fp32-32x48") as named, open_artifact(named._path) as session:
+        assert session.styles == ("0", "1", "2")
+        assert np.array_equal(session(picture, style=1), named(picture, style="oil"))
+
+
+def test_the_bundle_verifies_and_a_swapped_style_does_not(bundle: Path, tmp_path: Path) -> None:
+    assert verify(bundle, ["litert", "onnxruntime"]).verdict == "pass"
+    with open_bundle(bundle) as opened:
+        manifest = opened.manifest
+    swapped = dataclasses.replace(manifest, io=dataclasses.replace(manifest.io, styles=("oil", "ink", "chalk")))
+    copy = tmp_path / "copy"
+    for name in manifest.files:
+        (copy / name).parent.mkdir(parents=True, exist_ok=True)
+        (copy / name).write_bytes((bundle / name).read_bytes())
+    (copy / "manifest.json").write_text(swapped.to_json())
+    assert verify(copy, ["litert"]).verdict == "fail"
+
+
+def test_the_command_runs_a_style(bundle: Path, picture: images.Picture, tmp_path: Path) -> None:
+    images.write(tmp_path / "in.png", picture)
+    results = {}
+    for style in ("oil", "ink=0.5,oil=0.5"):
+        out = tmp_path / style
+        argv = ["run", str(bundle), str(tmp_path / "in.png"), "-o", str(out), "--artifact", "onnx-fp32-32x48"]
+        assert main([*argv, "--style", style]) == 0
+        results[style] = images.read(out / "in.png")
+    with load(bundle, artifact="onnx-fp32-32x48") as session:
+        assert np.array_equal(results["oil"], session(picture, style="oil"))
+        assert np.array_equal(results["ink=0.5,oil=0.5"], session(picture, style={"ink": 1, "oil": 1}))
+    assert main([*argv, "--style", "water"]) == 2
+
+
+def test_a_pack_is_refused_where_it_cannot_go(checkpoint: Path, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="style pack, which has no int8"):
+        convert(str(checkpoint), ["onnx"], ["fp32", "int8"], tmp_path, architecture="pocket", size=SIZE)
+
+
+def test_a_filter_of_one_style_takes_none(tmp_path: Path, picture: images.Picture) -> None:
+    (artifact,) = convert("builtin:cartoon", ["onnx"], ["fp32"], tmp_path, size=SIZE)
+    with open_artifact(artifact.path) as session:
+        assert session.styles == () and session.style == {}
+        with pytest.raises(InputError, match="one style alone"):
+            session(picture, style="ink")
+
+
+def test_names_in_a_checkpoint_must_fit_its_styles(checkpoint: Path, tmp_path: Path) -> None:
+    assert resolve(str(checkpoint), base=Path(), architecture="pocket").styles == STYLES
+    wrong = tmp_path / "wrong.safetensors"
+    made.save(tiny(), wrong, made.Made("pocket", {**WIDE, "styles": 3}, styles=("ink", "oil")))
+    with pytest.raises(InputError, match="asks for what cannot be"):
+        resolve(str(wrong), base=Path(), architecture="pocket").load()
+
+
+def test_the_snippet_without_pocketlens_takes_the_first_style(bundle: Path, tmp_path: Path) -> None:
+    import subprocess
+    import sys
+
+    script = bundle / "snippets/python/with_onnxruntime.py"
+    golden = json.loads((bundle / "manifest.json").read_text())["golden"][0]
+    subprocess.run([sys.executable, script, bundle / golden["picture"], tmp_path / "out.png"], check=True)
+    assert quality.psnr(images.read(bundle / golden["expected"]), images.read(tmp_path / "out.png")) > 45
+    assert "val STYLES = listOf(" in next((bundle / "snippets/android").glob("*.kt")).read_text()
+    assert 'static let styles = ["ink", "oil", "chalk"]' in next((bundle / "snippets/ios").glob("*.swift")).read_text()
+    assert RUNTIMES
