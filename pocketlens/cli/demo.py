@@ -11,7 +11,9 @@ from pocketlens.cli import app, output
 @app.command(epilog="Example: pocketlens demo -o demo; or: pocketlens demo --filter starry -o demo")
 def demo(
     out: Annotated[Path, typer.Option("-o", "--out", help="Folder for the bundle and the pictures.")] = Path("demo"),
-    name: Annotated[str, typer.Option("--filter", help="One of those that ship; pocketlens zoo lists them.")] = "cartoon",
+    name: Annotated[
+        str, typer.Option("--filter", help="One of those that ship; pocketlens zoo lists them.")
+    ] = "cartoon",
     json: output.Json = False,
 ) -> None:
     """The main job on a filter that ships: build every target, verify, measure, report, stylize a portrait."""

@@ -12,7 +12,7 @@ from pocketlens.pipeline import stages
 from pocketlens.pipeline.choosing import Candidates, Timing, choose
 from pocketlens.pipeline.convert import copied
 from pocketlens.pipeline.pictures import judges
-from pocketlens.pipeline.produce import Notify, check_targets
+from pocketlens.pipeline.produce import Notify, check_pack, check_targets
 from pocketlens.pipeline.stages import Emitted
 from pocketlens.pipeline.trials import Chosen
 
@@ -64,6 +64,9 @@ def optimize(
     check_targets(wanted)
     source = resolve(model, base=Path.cwd(), architecture=architecture)
     judged = judges(None, *size)
+    if source.styles:
+        check_pack(source, wanted)
+        judged = judged.styled(source.styles)
     notify(f"graph {size[0]}x{size[1]}", 0, 1)
     teachers = stages.references(source, judged)
     graph = stages.graph_of(source, *size, judged, teachers)

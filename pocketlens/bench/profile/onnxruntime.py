@@ -24,9 +24,10 @@ def profile(
         options.enable_profiling = True
         options.profile_file_prefix = str(Path(folder) / "profile")
         session = ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-        name = session.get_inputs()[0].name
+        image, *styles = session.get_inputs()
+        feed = {image.name: pixels, **{one.name: np.eye(*one.shape, dtype=np.float32) for one in styles}}
         for _ in range(warm + frames):
-            session.run(None, {name: pixels})
+            session.run(None, feed)
         events = json.loads(Path(session.end_profiling()).read_text())
     found: dict[str, tuple[str, list[float]]] = {}
     for event in events:

@@ -79,6 +79,10 @@ def compress(
         InputError: The source cannot be pruned or played, or the folder cannot be written to.
         MissingError: torch-pruning is not installed.
     """
+    if source.styles:
+        raise InputError(
+            f"{source.name} is a style pack, which is neither pruned nor distilled", do="leave [compress] out"
+        )
     schedule = Schedule(
         steps=settings.steps, seed=settings.seed, threads=threads, judge_every=max(1, min(100, settings.steps // 4)),
         save_every=max(1, min(100, settings.steps // 4)),
