@@ -16,9 +16,10 @@ from numpy.typing import NDArray
 from pocketlens.errors import InputError
 from pocketlens.files import whole
 from pocketlens.images import Picture
-from pocketlens.runtimes.ports import STYLE
+from pocketlens.runtimes import ports
 
 INPUT = "image"
+STYLE = ports.STYLE
 OUTPUT = "stylized"
 OPSET = 20
 """The ONNX operator set of every graph: the newest that onnxruntime, OpenVINO and onnxscript's converter share."""

@@ -100,7 +100,7 @@ def verify_artifact(
         MissingError: No runtime that plays it is installed.
     """
     with open_artifact(path) as session:
-        blends = styles or [None] * len(pictures)
+        blends: Sequence[Sequence[float] | None] = styles or [None] * len(pictures)
         outputs = [session.floats(p, style=style) for p, style in zip(pictures, blends, strict=True)]
         frames = [images.to_uint8(session.floats(frame)) for frame in clip.frames] if clip else []
         facts = session.facts

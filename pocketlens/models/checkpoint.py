@@ -62,7 +62,7 @@ def _own(path: Path, found: weights.Weights, wanted: zoo.Architecture, own: made
         raise InputError(f"{path} does not hold what it says: {names}", do="get the checkpoint again")
     module = module.to_empty(device="cpu")
     if own.styles:
-        module.styles = own.styles  # type: ignore[assignment]
+        module.styles = own.styles
     held = module.state_dict()
     module.load_state_dict({name: checked(path, name, found[name], held[name]) for name in held})
     return module.eval()

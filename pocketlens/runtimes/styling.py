@@ -42,7 +42,8 @@ def blend(style: Style, names: Sequence[str]) -> NDArray[np.float32]:
         found[:] = [_number(weight) for weight in style]
     if found.sum() <= 0:
         raise InputError("no style has a weight over 0", do="give one of them 1")
-    return (found / found.sum()).astype(np.float32)
+    weights: NDArray[np.float32] = (found / found.sum()).astype(np.float32)
+    return weights
 
 
 def parse(texts: Sequence[str]) -> Style:

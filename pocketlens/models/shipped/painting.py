@@ -76,8 +76,9 @@ def measure(painting: images.Picture) -> PaintingLook:
 def read(path: Path) -> PaintingLook:
     """A look that :func:`main` wrote."""
     found = json.loads(path.read_text("utf-8"))
-    lists = {key: tuple(tuple(one) for one in found.pop(key)) for key in ("colours", "tones")}
-    return PaintingLook(**lists, shares=tuple(found.pop("shares")), slants=tuple(found.pop("slants")), **found)
+    for key in ("colours", "tones"):
+        found[key] = tuple(tuple(one) for one in found[key])
+    return PaintingLook(**{**found, "shares": tuple(found["shares"]), "slants": tuple(found["slants"])})
 
 
 def _tones(points: NDArray[np.float32]) -> tuple[tuple[float, float], ...]:

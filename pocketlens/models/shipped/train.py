@@ -90,7 +90,8 @@ def _pairs(
     used = [p for p in photographs.table() if p.use != "judge"]
     pictures = [photographs.load(p) for p in used]
     chances = np.array([p.weight for p in used], np.float64)
-    taken, wanted = [], [[] for _ in effects]
+    taken: list[images.Picture] = []
+    wanted: list[list[images.Picture]] = [[] for _ in effects]
     task = progress.add_task("drawing", total=settings.pairs, note="pairs")
     for i in range(settings.pairs):
         if i % 4 == 0:
