@@ -75,7 +75,7 @@ ARCHITECTURES ?= ../shared/data/fast_style/wave.npz animegan2 pix2pix-unet trans
 bench-rewrites: install .peers/.installed  ## each target with and without its rewrites, beside the peers; of ARCHITECTURES
 	$(BIN)/python -m benchmarks.rewrites $(ARCHITECTURES)
 
-FILTERS ?= cartoon starry
+FILTERS ?= cartoon starry atelier
 
 train: install  ## train the FILTERS that ship again (a quarter of an hour each on 2 cores)
 	for filter in $(FILTERS); do $(BIN)/python -m pocketlens.models.shipped.train $$filter || exit 1; done

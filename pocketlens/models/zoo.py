@@ -192,6 +192,12 @@ BUILTINS = {
             description="flat colours, soft tone steps and ink lines",
             license="Apache-2.0",
         ),
+        Builtin(
+            name="atelier",
+            architecture="pocket",
+            description="a pack of four styles: cartoon, starry, ink and oil, switched and blended while it plays",
+            license="Apache-2.0",
+        ),
     )
 }
 
