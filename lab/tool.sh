@@ -31,33 +31,36 @@ fi
 if [ ! -e root/.made ]; then
     rm -rf root
     mmdebstrap --quiet --variant=extract --aptopt='Acquire::Check-Valid-Until "false"' \
-        --include=g++,libc6-dev,libtensorflow-lite-dev,libabsl-dev,libflatbuffers-dev,libruy-dev,dash,coreutils \
+        --include=g++,libc6-dev,libtensorflow-lite-dev,libabsl-dev,libflatbuffers-dev,libruy-dev,libgemmlowp-dev,libcpuinfo-dev,libpthreadpool-dev,libeigen3-dev,dash,coreutils \
         --dpkgopt='path-exclude=/usr/share/man/*' --dpkgopt='path-exclude=/usr/share/doc/*' \
         --dpkgopt='path-exclude=/usr/share/locale/*' "$SUITE" root "$MIRROR"
-    mkdir -p root/tmp root/work && touch root/.made
+    mkdir -p root/tmp root/work
+    for name in bin lib lib64 sbin; do [ -e root/$name ] || ln -s usr/$name root/$name; done  # base-files would
+    touch root/.made
 fi
 tar xJf tensorflow_*.orig.tar.xz -C root/work --strip-components=1 --wildcards '*/tensorflow/lite/*.h' '*/tensorflow/lite/*.cc' \
     '*/tensorflow/tsl/util/*' '*/tensorflow/core/util/stat*'
 
-cat > root/work/build.sh <<'BUILD'
-set -eu
-cd /work
+# What the tool's own CMakeLists.txt lists, without the delegates that Debian's library lacks.
 lite=tensorflow/lite
-sources="$(ls $lite/tools/benchmark/*.cc | grep -vE '_test|plus_flex|performance_options_main|performance_options\.cc')"
+sources=($(cd root/work && ls $lite/tools/benchmark/*.cc | grep -vE '_test|plus_flex|performance_options'))
 for one in kernels/internal/utils/sparsity_format_converter profiling/memory_info profiling/memory_usage_monitor \
     profiling/profile_buffer profiling/profile_summarizer profiling/profile_summary_formatter profiling/root_profiler \
     profiling/telemetry/profiler profiling/telemetry/telemetry profiling/time tools/command_line_flags \
     tools/delegates/default_execution_provider tools/delegates/delegate_provider tools/evaluation/utils tools/model_loader \
     tools/tool_params tools/utils; do
-    sources="$sources $lite/$one.cc"
+    sources+=("$lite/$one.cc")
 done
-objects=
-for one in $sources tensorflow/tsl/util/stats_calculator.cc; do
-    object=$(echo "$one" | tr / _).o
-    g++ -std=c++17 -O1 -w -DTFLITE_WITHOUT_XNNPACK -DNDEBUG -I. -c "$one" -o "$object"
-    objects="$objects $object"
+sources+=(tensorflow/tsl/util/stats_calculator.cc)
+absl=($(cd root/usr/lib/x86_64-linux-gnu && ls libabsl_*.so | sed 's/^lib\(.*\)\.so$/-l\1/'))
+cat > root/work/build.sh <<BUILD
+set -eu
+cd /work
+mkdir -p third_party && ln -sfn /usr/include/eigen3 third_party/eigen3
+for one in ${sources[*]}; do
+    g++ -std=c++17 -O1 -w -DTFLITE_WITHOUT_XNNPACK -DNDEBUG -I. -I/usr/include/gemmlowp -c "\$one" -o "\$(echo "\$one" | tr / _).o"
 done
-g++ $objects -o benchmark_model.part -ltensorflow-lite $(ls /usr/lib/*/libabsl_*.so | sed 's/.*lib\(absl_[^/]*\)\.so/-l\1/') -lpthread -ldl
+g++ *.o -o benchmark_model.part -ltensorflow-lite ${absl[*]} -lpthread -ldl
 mv benchmark_model.part benchmark_model
 BUILD
 chroot root /bin/sh /work/build.sh

@@ -91,7 +91,11 @@ def _shared(base: Document, other: Document) -> list[tuple[Result, Result]]:
 def _pairs(base: Document, other: Document) -> list[tuple[Result, Result]]:
     found = _shared(base, other)
     if not found:
-        raise InputError("the documents share no timed subject", do="measure the same artifacts with the same threads")
+        one, two = ("; ".join(r.label for r in doc.subjects if r.rounds) or "nothing" for doc in (base, other))
+        raise InputError(
+            f"the documents share no timed subject: one has {one}, the other {two}",
+            do="measure the same artifacts with the same settings",
+        )
     return found
 
 

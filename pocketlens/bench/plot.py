@@ -68,7 +68,7 @@ def latency(strips: Sequence[Strip], limit_ms: float | None, width: int, descrip
         axes.set_xlim(low, high)
         axes.set_ylim(len(strips), 0)
         for row, strip in enumerate(strips):
-            _draw(axes, row, strip, low)
+            _draw(axes, row, strip, low, most=44 if width < 600 else 120)
         if limit_ms is not None:
             axes.axvline(limit_ms, color=LIMIT, linewidth=1.5, linestyle=(0, (4, 3)))
             left = limit_ms > (low * high) ** 0.5 if high / low > _LOG_ABOVE else limit_ms > (low + high) / 2
@@ -96,7 +96,7 @@ def _range(strips: Sequence[Strip], limit_ms: float | None) -> tuple[float, floa
     return max(low - margin, low / 2), high + margin
 
 
-def _draw(axes: Any, row: int, strip: Strip, low: float) -> None:
+def _draw(axes: Any, row: int, strip: Strip, low: float, most: int) -> None:
     count = len(strip.samples)
     shown = np.unique(np.linspace(0, count - 1, min(count, _MOST_MARKS)).astype(int))
     top = row + 0.46 + 0.40 * shown / max(1, count - 1)
@@ -109,7 +109,8 @@ def _draw(axes: Any, row: int, strip: Strip, low: float) -> None:
     axes.plot([p50, p95], [row + 0.7, row + 0.7], color=INK, linewidth=1.2)
     axes.plot([p50, p50], [row + 0.46, row + 0.94], color=INK, linewidth=2.5, solid_capstyle="butt")
     axes.plot([p95, p95], [row + 0.56, row + 0.84], color=INK, linewidth=2, solid_capstyle="butt")
-    axes.text(low, row + 0.33, strip.label, color=INK)
+    label = strip.label if len(strip.label) <= most else f"{strip.label[: most - 1]}…"  # the table has all of it
+    axes.text(low, row + 0.33, label, color=INK)
 
 
 def inline(text: str, width: int, height: int, description: str) -> str:

@@ -106,7 +106,7 @@ def _where(part: Part, parts: Sequence[Part]) -> str:
 
 def _failed(parts: Sequence[Part]) -> list[str]:
     """What could not be measured through its own fault: one sentence each."""
-    away = [f"{part.device}: {part.error}" for part in parts if part.error]
+    away = [f"{part.device}: {part.error.removeprefix(part.device).strip()}" for part in parts if part.error]
     return away + [
         f"{one.label}{_where(part, parts)}: {one.failure}"
         for part in parts

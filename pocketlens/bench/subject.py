@@ -141,8 +141,9 @@ class Run:
         if self.worker is None:
             return 1.0
         spent = sum(sum(one.frame_ms) for one in self.rounds) / 1000
-        if self.load is not None and self.load.restarts:
-            spent = self._wall  # a tool that is started for a few frames spends most of its time on starting
+        if self.settings.sustained or (self.load is not None and self.load.restarts):
+            # Minutes are minutes; and a tool that is started for a few frames spends most of its time on starting.
+            spent = self._wall
         count = sum(len(one.frame_ms) for one in self.rounds)
         if spent >= self.settings.most_seconds:
             return 1.0

@@ -187,7 +187,9 @@ def _show_device(outcome: "Outcome", budget: "Budget", titled: bool) -> None:
 
     document = outcome.document
     if titled:
-        output.say(f"{outcome.device}: {document.environment.host.cpu if document else 'nothing was measured'}")
+        output.say(
+            f"{outcome.device.removesuffix(':')}: {document.environment.host.cpu if document else 'nothing was measured'}"
+        )
     if document is None:
         output.say(f"error: {outcome.error}")
         return

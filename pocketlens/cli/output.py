@@ -32,6 +32,8 @@ Rewrites = Annotated[
 _COLOURS = {"pass": "green", "yes": "green", "ok": "green", "fail": "red", "no": "red", "unstable": "yellow"}
 
 
+_SHORT = 12
+"""Characters that a column may have, and never be broken into lines."""
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 
@@ -56,15 +58,21 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[str]], title: str = ""
     from rich.markup import escape
     from rich.table import Table
 
+    console = Console()
     drawn = Table(title=title or None, title_justify="left", header_style="bold", box=None, padding=(0, 1, 0, 0))
+    widths = [max(len(cell) for cell in cells) + 1 for cells in zip(columns, *rows, strict=True)]
     for index, column in enumerate(columns):
         numeric = bool(rows) and all(row[index][:1].isdigit() or row[index] in ("", "-") for row in rows)
+        short = widths[index] <= _SHORT  # numbers and verdicts stay whole; a long name gives way to them
+        first = (
+            index == 0 and len(columns) > 4 and widths[0] + sum(w for w in widths[1:] if w <= _SHORT) <= console.width
+        )
         drawn.add_column(
-            column, justify="right" if numeric else "left", overflow="fold", no_wrap=index == 0 and len(columns) > 4
+            column, justify="right" if numeric else "left", overflow="fold", no_wrap=first or (short and index > 0)
         )
     for row in rows:
         drawn.add_row(*(_coloured(escape(harmless(cell)), cell) for cell in row))
-    Console().print(drawn)
+    console.print(drawn)
 
 
 def _coloured(text: str, cell: str) -> str:
