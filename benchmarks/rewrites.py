@@ -1,163 +1,161 @@
 """What the rewrites gain: each target's file with and without its default rewrites, beside what other tools make of the same generator.
 
-    make bench-rewrites ARCHITECTURES="../shared/data/fast_style/wave.npz animegan2"
+    make bench-rewrites                                             # everything: convert, time, print
+    make bench-rewrites ARCHITECTURES=animegan2                     # of one architecture
+    python -m benchmarks.rewrites animegan2 --only convert          # nothing is timed
+    python -m benchmarks.rewrites animegan2 --only time             # time what is not timed yet
+    python -m benchmarks.rewrites --only table                      # print what there is
 
-All files of a generator take turns in one run, two threads each, each in a process of its own. Ratios are medians over rounds of
-neighbouring blocks, with their 10th and 90th percentile.
+All files of a generator take turns in one run, two threads each, each loaded in two processes of its own. A ratio is the median over
+pairs of neighbouring rounds and of processes, with the 95 % interval (docs/decisions/0007). What is done is kept in ``--folder``:
+a file is made again when what it is made from changes, and a generator is timed again when one of its files is another.
 """
 
 import argparse
-import os
-import subprocess
-import sys
-import tempfile
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-import numpy as np
-
-from benchmarks.generators import generator
-from benchmarks.peers import PEER_OF, PEERS, ROOT, ratio
-from pocketlens.bench import statistics
-from pocketlens.bench.document import Document, Settings
+from benchmarks.files import PEERS_OF, Generator, Made, convert
+from pocketlens.bench.document import Document, Result, Settings
 from pocketlens.bench.measure import measure
 from pocketlens.bench.subject import Subject
 from pocketlens.cli import output
-from pocketlens.converters import graph as hub
-from pocketlens.converters.emitter import SUFFIXES, Labels, emitter
-from pocketlens.converters.rewrites import registry
-from pocketlens.files import remove
-from pocketlens.images import Picture
-from pocketlens.models.export import export
-from pocketlens.pipeline.pictures import judges
-from pocketlens.quality import psnr
+from pocketlens.errors import PocketlensError
+from pocketlens.files import key_of, write
+from pocketlens.pipeline.trials import Trial, judge
 from pocketlens.runtimes.adapter import runtime_for
-from pocketlens.runtimes.session import open_artifact
 
 TARGETS = ("onnx", "openvino", "tflite")
+GENERATORS = (
+    "../shared/data/fast_style/wave.npz", "animegan2", "pix2pix-unet", "transformer-net", "cyclegan-resnet", "pocket",
+)  # fmt: skip
+_AGAIN = "'"
 
 
-def ours(
-    name: str, size: int, targets: list[str], sets: list[str], folder: Path
-) -> tuple[dict[str, Path], dict[str, str]]:
-    """Emit each target from the plain graph and from the rewritten one; what changed it, by file."""
-    if not (folder / "graph.onnx").exists():
-        module, ranges = generator(name)
-        hub.save(export(module, size, size, ranges), folder / "graph.onnx")
-    files, changed = {}, {}
-    for target in targets:
-        for chosen in sets:
-            model = hub.load(folder / "graph.onnx")
-            names = {"none": (), "default": registry.defaults(target), "all": tuple(registry.REWRITES)}
-            found = registry.apply(model, names.get(chosen, tuple(chosen.split("+"))))
-            label = f"{target} {chosen}"
-            path = folder / f"{label.replace(' ', '-')}{SUFFIXES[target]}"
-            remove(path)
-            emitter(target).emit(model, "fp32", Labels("benchmark"), path)
-            files[label], changed[label] = path, ", ".join(found)
-    return files, changed
-
-
-def theirs(name: str, size: int, targets: list[str], folder: Path) -> dict[str, Path]:
-    """Let the peers convert the generator, in their own environment; one that cannot is left out, and said so."""
-    files = {}
-    for target in targets:
-        way = PEER_OF[target]
-        path = folder / f"{way}{PEERS[way]}"
-        command = [
-            ROOT / ".peers/bin/python",
-            "-W",
-            "ignore",
-            "-m",
-            "benchmarks.conversion",
-            way,
-            name,
-            str(size),
-            path,
-        ]
-        found = subprocess.run(
-            command, cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True, check=False
-        )
-        if found.returncode:
-            print(f"{way} failed: {found.stderr.strip().splitlines()[-1:]}", file=sys.stderr)
-        else:
-            files[way] = path
-    return files
-
-
-def played(files: dict[str, Path], picture: Picture, seconds: float) -> Document:
-    """Time all files in turn."""
-    subjects = [
-        Subject(label, path, label.split()[0], "fp32", runtime_for(path).name, picture, threads=2)
-        for label, path in files.items()
-    ]
-    return measure(subjects, Settings(seconds=seconds, count=20, most_seconds=10 * seconds))
-
-
-def compare(
-    name: str, size: int, targets: list[str], sets: list[str], seconds: float, peers: bool, folder: Path
-) -> None:
-    """Print the table of one generator; files of the peers and the graph that are in the folder are taken as they are."""
-    (judged,) = [judges(None, size, size)]
-    picture = judged.pictures[0]
-    folder.mkdir(parents=True, exist_ok=True)
-    files, changed = ours(name, size, targets, sets, folder)
-    if peers:
-        files |= theirs(name, size, targets, folder)
-    if not seconds:
+def time(of: Generator, targets: Sequence[str], wanted: Sequence[str], seconds: float, processes: int) -> None:
+    """Time all files of a generator in turn, unless these very files have been."""
+    found = [one for target in targets for one in of.known(target) if not one.failure and _asked(one, wanted)]
+    files = list({one.digest: one for one in reversed(found)}.values())[::-1]  # one file may be that of several sets
+    key, stamp = _key(files), of.folder / "measured.key"
+    if not files or (stamp.exists() and stamp.read_text() == key):
         return
-    document = played(files, picture, seconds)
-    pictures = {}
-    for label, path in files.items():
-        with open_artifact(path) as session:
-            pictures[label] = np.clip(session.floats(picture), 0, 255)
-    timed = {result.artifact: result for result in document.subjects}
-    rows = []
-    for label in files:
-        if timed[label].failure or not timed[label].rounds:
-            rows.append([label, timed[label].failure or "-", "", "", "", "", ""])
-            continue
-        target = label.split()[0]
-        peer = PEER_OF.get(target)
-        plain = f"{target} {sets[0]}"
-        p50 = statistics.percentile(statistics.frames(timed[label].rounds), 50)
-        rows.append(
-            [
-                label,
-                f"{p50:.1f}",
-                _ratio(document, label, plain) if plain in files and label != plain else "-",
-                _ratio(document, label, peer) if peer in files else "-",
-                _ratio(document, label, "onnx none") if target == "tflite" and "onnx none" in files else "-",
-                f"{psnr(pictures[label], pictures[next(iter(files))]):.0f}",
-                changed.get(label, ""),
-            ]
+    picture = of.picture
+    subjects = [
+        Subject(
+            f"{one.label}{_AGAIN * n}", one.path, one.target, "fp32", runtime_for(one.path).name, picture, threads=2
         )
-    columns = ["file", "p50 ms", "plain / this", "peer / this", "onnx none / this", "dB", "rewrites"]
-    before, after = document.environment.before.load, document.environment.after.load
-    output.table(columns, rows, f"{Path(name).stem} at {size}x{size}, 2 threads, load {before} before, {after} after")
+        for n in range(processes)
+        for one in files
+    ]
+    settings = Settings(seconds=seconds, count=9, most_seconds=10 * seconds, block_seconds=0.2, block_count=2)
+    document = measure(subjects, settings)
+    document.write(of.folder / "measured.json")
+    write(stamp, key)
 
 
-def _ratio(document: Document, label: str, other: str) -> str:
-    return "{:.2f} {:.2f}-{:.2f}".format(*ratio(document, label, other))
+def _asked(one: Made, wanted: Sequence[str]) -> bool:
+    """Whether it is a peer's file or that of a set that was asked for."""
+    return one.label in {peer for peers in PEERS_OF.values() for peer in peers} or one.label.split()[1] in wanted
+
+
+def _key(files: Sequence[Made]) -> str:
+    return key_of(files={one.label: one.digest for one in files})
+
+
+def rows(of: Generator, targets: Sequence[str], sets: Sequence[str]) -> Iterator[list[str]]:
+    """A row for each set of a target, against the plain file and against every peer."""
+    results = _results(of)
+    for target in targets:
+        known = {one.label: one for one in of.known(target)}
+        plain = f"{target} {sets[0]}"
+        for chosen in sets[1:] or sets:
+            label = f"{target} {chosen}"
+            if label not in known or plain not in known:
+                continue
+            made = known[label]
+            against = _against(results, known[plain].digest, made.digest)
+            changed = ", ".join(made.rewrites) or "none changes it"
+            head = [of.stem, label, *_times(against), f"{made.dB:.0f}", changed]
+            for peer in _beside(of, target, known):
+                found = [peer.label, *_times(_against(results, peer.digest, made.digest))[::2]]
+                yield [*head, *([peer.label, "-", peer.failure] if peer.failure else found)]
+                head = [""] * len(head)
+
+
+def _beside(of: Generator, target: str, known: dict[str, Made]) -> Iterator[Made]:
+    """The peers' files; and onnxruntime's beside LiteRT's, which was once far behind it."""
+    yield from (known[peer] for peer in PEERS_OF[target] if peer in known)
+    if target == "tflite":
+        yield from (one for one in of.known("onnx") if one.label == "onnx default")
+
+
+def _results(of: Generator) -> dict[str, list[Result]]:
+    """What was measured of each file, by its digest."""
+    path, found = of.folder / "measured.json", dict[str, list[Result]]()
+    digests = {one.label: one.digest for target in TARGETS for one in of.known(target)}
+    for result in Document.read(path).subjects if path.exists() else ():
+        found.setdefault(digests.get(result.artifact.rstrip(_AGAIN), ""), []).append(result)
+    return found
+
+
+def _against(results: dict[str, list[Result]], before: str, after: str) -> Trial | None:
+    if before not in results or after not in results:
+        return None
+    if before == after:
+        return Trial("", "", (), note="the same file")
+    return judge("", "", (), results[before], results[after])
+
+
+def _times(trial: Trial | None) -> list[str]:
+    """Before and after in ms, and how many times faster."""
+    if trial is None or trial.ratio is None:
+        return ["-", "-", trial.note if trial is not None else "not timed"]
+    times = [f"{ms:.1f}" for ms in (trial.before_ms, trial.after_ms)]
+    return [*times, f"{trial.ratio:.2f} ({trial.low:.2f}-{trial.high:.2f})"]
+
+
+COLUMNS = (
+    "generator", "file", "without, ms", "with", "times faster (95 %)", "dB", "rewrites", "beside", "its ms",
+    "times faster than it",
+)  # fmt: skip
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("generators", nargs="+", help="a fast-style .npz, or the name of an architecture")
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("generators", nargs="*", default=list(GENERATORS), help="a fast-style .npz, or an architecture")
+    parser.add_argument("--only", choices=("convert", "time", "table"))
     parser.add_argument("--size", type=int, default=256)
-    parser.add_argument("--seconds", type=float, default=8, help="timed for each file; 0 only converts")
+    parser.add_argument("--seconds", type=float, default=3, help="timed for each file in each process")
+    parser.add_argument("--processes", type=int, default=2, help="how often each file is loaded")
     parser.add_argument("--targets", default=",".join(TARGETS))
     parser.add_argument(
         "--sets", default="none,default", help="none, default, all, or NAME+NAME; the first is the base"
     )
     parser.add_argument("--no-peers", action="store_true", help="only our own files")
-    parser.add_argument("--folder", type=Path, help="where files are kept, and the peers' are found again")
+    parser.add_argument("--limit", type=float, default=600, help="seconds that a peer is given for a file")
+    parser.add_argument("--folder", type=Path, default=Path("build/rewrites"))
+    parser.add_argument("--markdown", action="store_true", help="print the table as docs/figures.md has it")
     asked = parser.parse_args()
-    with tempfile.TemporaryDirectory() as scratch:
-        for name in asked.generators:
-            found = str(Path(name).resolve()) if Path(name).exists() else name
-            targets, sets = asked.targets.split(","), asked.sets.split(",")
-            folder = (asked.folder or Path(scratch)) / f"{Path(name).stem}-{asked.size}"
-            compare(found, asked.size, targets, sets, asked.seconds, not asked.no_peers, folder)
+    targets, sets = asked.targets.split(","), asked.sets.split(",")
+    found: list[list[str]] = []
+    for given in asked.generators:
+        name = str(Path(given).resolve()) if Path(given).exists() else given
+        if Path(name).suffix and not Path(name).exists():
+            print(f"{name} is not here, left out")
+            continue
+        of = Generator(name, asked.size, asked.folder / f"{Path(name).stem}-{asked.size}")
+        try:
+            if asked.only in (None, "convert"):
+                convert(of, targets, sets, not asked.no_peers, asked.limit)
+            if asked.only in (None, "time"):
+                time(of, targets, sets, asked.seconds, asked.processes)
+        except PocketlensError as error:
+            raise SystemExit(str(error)) from error
+        found += rows(of, targets, sets)
+    if asked.markdown:
+        print("\n".join("| " + " | ".join(line) + " |" for line in (COLUMNS, ["---"] * len(COLUMNS), *found)))
+    else:
+        output.table(COLUMNS, found, f"{asked.size}x{asked.size}, 2 threads")
 
 
 if __name__ == "__main__":

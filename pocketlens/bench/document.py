@@ -133,6 +133,7 @@ class Settings:
     marked as not warm.
 
     Attributes:
+        least_rounds: How many blocks of a subject there must be; what plays outside Python may give all frames in one.
         sustained: Whether subjects are played one after the other, each alone and to its end, instead of in turns; the
             verdict is then on the last minute.
         cooldown_seconds: How long to wait between two subjects of a sustained measurement, at most; it goes on earlier
@@ -152,11 +153,12 @@ class Settings:
     sustained: bool = False
     cooldown_seconds: float = 0.0
     resumes: int = 3
+    least_rounds: int = 1
 
     def __post_init__(self) -> None:
         for name in ("seconds", "most_seconds", "block_seconds", "warm_change", "warm_seconds", "answer_seconds"):
             _expect(getattr(self, name) > 0, f"settings.{name}", f"is {getattr(self, name)}, expected more than 0")
-        for name in ("count", "block_count"):
+        for name in ("count", "block_count", "least_rounds"):
             _expect(getattr(self, name) >= 1, f"settings.{name}", f"is {getattr(self, name)}, expected at least 1")
 
 

@@ -147,7 +147,8 @@ class Run:
         count = sum(len(one.frame_ms) for one in self.rounds)
         if spent >= self.settings.most_seconds:
             return 1.0
-        return min(1.0, spent / self.settings.seconds, count / self.settings.count)
+        rounds = len(self.rounds) / self.settings.least_rounds
+        return min(1.0, spent / self.settings.seconds, count / self.settings.count, rounds)
 
     def start(self, device: Device) -> None:
         """Start the worker, load the artifact, play the first frame and check it."""

@@ -5,24 +5,27 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from pocketlens.bench.devices.device import Device
 from pocketlens.bench.devices.local import Local
 from pocketlens.bench.document import Document, Result, Settings
 from pocketlens.bench.measure import measure
 from pocketlens.bench.subject import INTERPRETED, Subject
-from pocketlens.converters.emitter import Labels
+from pocketlens.converters.emitter import SUFFIXES, Labels
 from pocketlens.converters.rewrites import registry
-from pocketlens.errors import MissingError, PocketlensError
+from pocketlens.errors import PocketlensError
 from pocketlens.files import cached, is_cached, key_of, sha256
 from pocketlens.images import Floats, to_uint8
 from pocketlens.models.source import Source
 from pocketlens.pipeline import stages
 from pocketlens.pipeline.pictures import Judges
 from pocketlens.pipeline.trials import Chosen, Trial, judge, parse
-from pocketlens.runtimes.adapter import runtime_for
+from pocketlens.runtimes.adapter import RUNTIMES
 
-SETTINGS = Settings(seconds=0.6, count=12, most_seconds=30.0, block_seconds=0.1, block_count=2, warm_seconds=1.5)
+SETTINGS = Settings(
+    seconds=0.6, count=12, most_seconds=30.0, block_seconds=0.1, block_count=2, warm_seconds=1.5, least_rounds=6
+)
 """Many short turns: it is the pairs of neighbouring rounds that are compared."""
 _AGAIN = "'"
 PROCESSES = 2
@@ -66,12 +69,14 @@ class _Search:
     """A target while rewrites are tried on it, greedily and in order.
 
     Attributes:
+        runtime: That plays it there.
         kept: The best set so far.
         waiting: Rewrites that changed the graph but were not faster by themselves: a later one may need them.
     """
 
     target: str
     precision: str
+    runtime: str
     kept: tuple[str, ...] = ()
     waiting: tuple[str, ...] = ()
     trials: list[Trial] = field(default_factory=list)
@@ -101,7 +106,10 @@ def choose(
         Target → what was chosen. A target that cannot be timed there takes its defaults.
     """
     device = timing.device or Local()
-    host = stages.machine() if timing.device is None else asdict(device.host())
+    played = {target: _runtime_on(device, target) for target in targets}
+    host = (
+        stages.machine() if timing.device is None else _host(device, [name for name, why in played.values() if not why])
+    )
     keys = {
         target: key_of(
             graph=sha256(of.graph), target=target, precision=_precision(asked), rewrites=list(registry.REWRITES),
@@ -112,11 +120,31 @@ def choose(
     }  # fmt: skip
     found = {t: parse(_stored(key).read_text()) for t, key in keys.items() if is_cached("choice", key)}
     missing = {t: _precision(asked) for t, asked in targets.items() if t not in found}
-    for chosen in _search(of, missing, timing, device, notify) if missing else ():
+    for chosen in _search(of, missing, played, timing, device, notify) if missing else ():
         found[chosen.target] = chosen
         if not chosen.disturbed and chosen.device:
             cached("choice", keys[chosen.target], partial(_write, chosen))
     return {target: found[target] for target in targets}
+
+
+def _runtime_on(device: Device, target: str) -> tuple[str, str]:
+    """The runtime that plays a target there, and why it cannot be timed, or an empty string."""
+    able = [one.name for one in RUNTIMES.values() if SUFFIXES[target] in one.suffixes]
+    reasons = {name: device.missing(name) for name in able}
+    usable = [name for name, reason in reasons.items() if not reason]
+    if not usable:
+        return "", "; ".join(dict.fromkeys(reasons.values()))
+    interpreted = usable[0] in INTERPRETED
+    return usable[0], f"{usable[0]} shows what an artifact computes, not how fast" if interpreted else ""
+
+
+def _host(device: Device, runtimes: Sequence[str]) -> dict[str, Any]:
+    """What another device is; asked once it has what it takes to answer."""
+    try:
+        device.prepare(sorted(set(runtimes)))
+        return asdict(device.host())
+    finally:
+        device.close()
 
 
 def _stored(key: str) -> Path:
@@ -134,6 +162,7 @@ def _precision(asked: Sequence[str]) -> str:
 def _search(
     of: Candidates,
     targets: Mapping[str, str],
+    played: Mapping[str, tuple[str, str]],
     timing: Timing,
     device: Device,
     notify: Callable[[str, int, int], None],
@@ -141,18 +170,12 @@ def _search(
     done: dict[str, Chosen] = {}
     searches = []
     for target, precision in targets.items():
-        search = _Search(target, precision)
-        try:
-            runtime = runtime_for(_emitted(of, search, ()).path).name
-        except MissingError as error:
-            runtime, why = "", error.what
-        else:
-            why = f"{runtime} shows what an artifact computes, not how fast" if runtime in INTERPRETED else ""
+        runtime, why = played[target]
         if why:
             names = registry.defaults(target)
             done[target] = Chosen(target, names, trials=(Trial(target, "+".join(names), names, note=why),))
         else:
-            searches.append(search)
+            searches.append(_Search(target, precision, runtime))
     runs = len(registry.REWRITES) + 1
     documents: list[Document] = []
     for step, rewrite in enumerate(registry.REWRITES):
@@ -274,7 +297,7 @@ def _subject(of: Candidates, search: _Search, names: tuple[str, ...], threads: i
         path=emitted.path,
         target=search.target,
         precision=search.precision,
-        runtime=runtime_for(emitted.path).name,
+        runtime=search.runtime,
         picture=of.judges.pictures[0],
         expected=to_uint8(of.teachers[0]),
         min_psnr=emitted.verified.golden_psnr,
