@@ -72,7 +72,12 @@ bench-peers: install .peers/.installed  ## our files beside litert-torch's, Open
 
 ARCHITECTURES ?= ../shared/data/fast_style/wave.npz animegan2 pix2pix-unet transformer-net cyclegan-resnet pocket
 
-bench-rewrites: install .peers/.installed  ## each target with and without its rewrites, beside the peers; of ARCHITECTURES
+.peers-onnx2tf/.installed: benchmarks/peers-onnx2tf.txt
+	$(PYTHON) -m venv .peers-onnx2tf
+	.peers-onnx2tf/bin/pip install --quiet --disable-pip-version-check --ignore-requires-python -r benchmarks/peers-onnx2tf.txt
+	touch $@
+
+bench-rewrites: install .peers/.installed .peers-onnx2tf/.installed  ## each target with and without its rewrites, beside the peers; of ARCHITECTURES; keeps what it has in build/rewrites
 	$(BIN)/python -m benchmarks.rewrites $(ARCHITECTURES)
 
 FILTERS ?= cartoon starry atelier

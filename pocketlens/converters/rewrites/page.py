@@ -57,6 +57,25 @@ take their set.
 they take here.
 """
 
+_ELSEWHERE = """
+Constants are folded, and what is the same, does nothing or is read by nobody is dropped, before, between and after these passes
+(`FoldConstants`, `tidy`). Batch norms go into the convolution on either side; a padding with zeros goes into the convolution behind
+it; the range that a generator was trained on is a scale and shift at either end, which the same passes take into the first and
+last convolution where nothing stands between.
+
+## Where a target has its own form
+
+Not everything exact is a pass on the graph. What only one target needs is written by its emitter, from what the graph means:
+
+| what | onnx, openvino | tflite | coreml |
+|---|---|---|---|
+| bilinear with `align_corners` | their own operator | RESIZE_BILINEAR with `alignCorners` | `STRICT_ALIGN_CORNERS` |
+| padding by reflection | their own operator | slices and concatenations, which stay in XNNPACK | `pad`, mode `reflect` |
+| padding with zeros that no convolution took | their own operator | SAME where that is the same, else PAD | `pad` |
+| pixel shuffle in torch's order of channels | DepthToSpace, `CRD` | the convolution's channels in TFLite's order, DEPTH_TO_SPACE | `pixel_shuffle` |
+| norms over groups of more than 65,536 values | means of means (decision 5) | means of rows first, then of channels | its own norms |
+"""
+
 
 def page() -> str:
     """The text of the page."""
@@ -72,6 +91,7 @@ def page() -> str:
     )
     for kind in PASSES:
         lines.append(f"| {kind.__name__} | {_sentence(kind)} |\n")
+    lines.append(_ELSEWHERE)
     return "".join(lines)
 
 
