@@ -96,6 +96,12 @@ def test_benchmark_model() -> None:
     assert told.samples == (21.32, 22.3999, 21.105)  # the middle one was 22.4; the mean has six digits
 
 
+def test_benchmark_model_as_it_was_recorded() -> None:
+    told = parse(sample("benchmark_model-2.14"))
+    assert (told.count, told.init_ms, told.first_ms, told.memory_mb, told.applied) == (3, 0.963, 61.753, 49.3906, None)
+    assert told.samples == (40.721, 39.42, 34.669) and told.unknown == ("--use_xnnpack=true",)
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [

@@ -30,6 +30,14 @@ def test_the_tool_there(phone: Adbd, lite: Subject, tool: Path, tmp_path: Path) 
     assert not list((tmp_path / "there").glob("run-*"))
 
 
+def test_a_tool_without_the_delegate(phone: Adbd, lite: Subject, tool: Path, tmp_path: Path) -> None:
+    plain = tmp_path / "benchmark_model"
+    plain.write_text(tool.read_text().replace("INFO: STARTING!", "WARN: Unconsumed cmdline flags: --use_xnnpack=true"))
+    usual, asked = measure([lite, replace(lite, delegate="xnnpack")], SETTINGS, device=device_of(phone, plain)).subjects
+    assert usual.failure is None and usual.rounds and usual.delegate == "none, benchmark_model"
+    assert asked.skipped is not None and "has no xnnpack" in asked.skipped and not asked.rounds
+
+
 def test_python_there(phone: Adbd, lite: Subject) -> None:
     (result,) = measure([lite], SETTINGS, device=device_of(phone)).subjects
     assert result.failure is None and result.check is not None and result.rounds
