@@ -193,6 +193,12 @@ BUILTINS = {
             license="Apache-2.0",
         ),
         Builtin(
+            name="starry",
+            architecture="pocket",
+            description="thick strokes along the edges, in a painting's blue, ochre and pale yellow",
+            license="Apache-2.0",
+        ),
+        Builtin(
             name="atelier",
             architecture="pocket",
             description="a pack of four styles: cartoon, starry, ink and oil, switched and blended while it plays",

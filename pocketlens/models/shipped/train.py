@@ -17,7 +17,8 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, Ti
 from torch.nn import functional as F
 
 from pocketlens import images, quality
-from pocketlens.models import made
+from pocketlens.models import checkpoint, made
+from pocketlens.models.named import styles_in
 from pocketlens.models.pocket import Pocket
 from pocketlens.models.shipped import photographs, samples
 from pocketlens.models.shipped.brush_effects import ink, oil
@@ -58,8 +59,10 @@ class Settings:
     threads: int = 2
 
 
-def train(effects: Sequence[Effect], settings: Settings, console: Console | None = None) -> Pocket:
-    """Train a generator of an effect, or a pack of several, from nothing and return it in eval mode.
+def train(
+    effects: Sequence[Effect], settings: Settings, console: Console | None = None, start: Pocket | None = None
+) -> Pocket:
+    """Train a generator of an effect, or a pack of several, from nothing or from ``start``, and return it in eval mode.
 
     Raises:
         MissingError: A library that carries the photographs is not installed.
@@ -77,7 +80,7 @@ def train(effects: Sequence[Effect], settings: Settings, console: Console | None
     )
     with Progress(*columns, console=console or Console(stderr=True)) as progress:
         taken, wanted = _pairs(effects, settings, random, progress)
-        return _fit(settings, taken, wanted, random, progress)
+        return _fit(settings, taken, wanted, random, progress, start)
 
 
 def _pairs(
@@ -106,16 +109,18 @@ def _pairs(
 
 
 def _fit(
-    settings: Settings, taken: torch.Tensor, wanted: torch.Tensor, random: np.random.Generator, progress: Progress
-) -> Pocket:
+    settings: Settings, taken: torch.Tensor, wanted: torch.Tensor, random: np.random.Generator, progress: Progress,
+    start: Pocket | None,
+) -> Pocket:  # fmt: skip
     styles = len(wanted) if len(wanted) > 1 else 0
     # Of each style as many crops in each update, so that the shared norms see all of them.
     order = torch.arange(settings.batch) % len(wanted)
     style = torch.eye(styles)[order] if styles else None
-    student = Pocket(styles=styles)
+    student = start or Pocket(styles=styles)
     student.train()
-    torch.nn.init.zeros_(student.head.weight)
-    torch.nn.init.zeros_(student.head.bias)
+    if start is None:
+        torch.nn.init.zeros_(student.head.weight)
+        torch.nn.init.zeros_(student.head.bias)
     head = list(student.head.parameters())
     body = [p for name, p in student.named_parameters() if not name.startswith("head")]
     groups = [{"params": body, "lr": settings.rate}, {"params": head, "lr": settings.rate * _HEAD_FACTOR}]
@@ -207,11 +212,20 @@ def main() -> None:
     parser.add_argument("--pairs", type=int, default=defaults.pairs)
     parser.add_argument("--threads", type=int, default=defaults.threads)
     parser.add_argument("--seed", type=int, default=defaults.seed)
+    parser.add_argument("--rate", type=float, default=defaults.rate)
+    parser.add_argument("--start", type=Path, help="a pack that has this filter's style, to go on from")
     chosen = parser.parse_args()
     console = Console(stderr=True)
     effects, output = FILTERS[chosen.filter], chosen.output or Path(__file__).parent / f"{chosen.filter}.safetensors"
-    settings = Settings(steps=chosen.steps, pairs=chosen.pairs, threads=chosen.threads, seed=chosen.seed)
-    student = train(effects, settings, console)
+    settings = Settings(
+        steps=chosen.steps, pairs=chosen.pairs, threads=chosen.threads, seed=chosen.seed, rate=chosen.rate
+    )
+    start = None
+    if chosen.start:
+        pack = checkpoint.load(chosen.start, "pocket")
+        assert isinstance(pack, Pocket)
+        start = pack.alone(styles_in(chosen.start).index(chosen.filter))
+    student = train(effects, settings, console, start)
     styles = tuple(effect.__name__ for effect in effects) if len(effects) > 1 else ()
     made.save(student, output, made.Made("pocket", {"styles": len(styles)} if styles else {}, styles=styles))
     for name, score in scores(effects, student).items():

@@ -13,7 +13,7 @@ from pocketlens.models.shipped import train as training
 from pocketlens.models.source import resolve
 from pocketlens.recipe import Recipe
 
-NAMES = ("atelier",)
+NAMES = ("starry", "atelier")
 LEAST = {"cartoon": 24.0, "starry": 18.0, "ink": 16.0, "oil": 22.0}
 """dB to the effect on an unseen portrait; the portrait itself stands 2 dB and more below."""
 
