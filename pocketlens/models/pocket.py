@@ -124,7 +124,8 @@ class Pocket(nn.Module):
         state["head.weight"] = factors[-1][:, None, None, None] * state["head.weight"]
         state["head.bias"] = factors[-1] * state["head.bias"] + terms[-1]
         single.load_state_dict(state)
-        return single.eval()
+        single.eval()
+        return single
 
     def _tunes(self, style: torch.Tensor | None) -> Iterator[Tune]:
         """For each layer in order; of the first style where none is given."""
