@@ -206,7 +206,7 @@ def run(command: list[str], limit: float) -> tuple[str, bool]:
 
 def _line(text: str) -> str:
     """The last line that says something, cut short."""
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    lines = [line.strip() for line in text.splitlines() if line.strip() and not line.strip().startswith("do: ")]
     said = [line for line in lines if re.match(r"[\w.]*(Error|Exception)\b", line)] or lines
     return re.sub(r"/\S*/", "", said[-1]).replace("|", "/")[:90] if said else ""
 
