@@ -3,7 +3,7 @@
 #
 #   lab/tool.sh build   fetch the source (56 MB) and a root with its library (some 500 MB), build $LAB/tool/benchmark_model
 #
-# Needs root, and: apt-get install --no-install-recommends mmdebstrap dpkg-dev xz-utils
+# Needs root, and: apt-get install --no-install-recommends mmdebstrap xz-utils
 # It is of 2.14 (2023), without XNNPACK, which Debian leaves out. What it says and how it is told is the same on a phone.
 set -euo pipefail
 
@@ -15,7 +15,7 @@ LENIENT=(-o 'Acquire::Check-Valid-Until=false')  # a mirror of a moving suite ma
 
 [ -x "$WORK/benchmark_model" ] && exit 0
 [ "$(id -u)" = 0 ] || { echo "lab/tool.sh changes roots: run it as root" >&2; exit 3; }
-for tool in mmdebstrap dpkg-source xz; do
+for tool in mmdebstrap xz; do
     command -v $tool >/dev/null || { sed -n '6s/^# Needs root, and: //p' "$0" >&2; exit 3; }
 done
 mkdir -p "$WORK/conf/lists/partial" "$WORK/conf/cache/archives/partial"
@@ -26,7 +26,8 @@ if ! ls tensorflow_*.orig.tar.xz >/dev/null 2>&1; then
     apt=(apt-get "${LENIENT[@]}" -o "Dir::Etc::sourcelist=$WORK/conf/sources.list" -o Dir::Etc::sourceparts=-
         -o "Dir::State::lists=$WORK/conf/lists" -o "Dir::Cache=$WORK/conf/cache")
     "${apt[@]}" -qq update
-    "${apt[@]}" -qq source --download-only tensorflow
+    # Only this file is needed of the three; apt puts it here once its hash is right. Mirrors may lack the .dsc.
+    "${apt[@]}" -qq source --download-only tensorflow || ls tensorflow_*.orig.tar.xz
 fi
 if [ ! -e root/.made ]; then
     rm -rf root
