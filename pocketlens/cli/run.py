@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 def run(
     bundle: Annotated[Path, typer.Argument(help="A bundle (folder or .zip) or one artifact.")],
     picture: Annotated[list[Path] | None, typer.Argument(help="Pictures, or folders of them.")] = None,
-    video: Annotated[Path | None, typer.Option(help="A clip; its sound is kept.")] = None,
+    video: Annotated[Path | None, typer.Option(help="A clip; its sound is kept. - reads the standard input.")] = None,
     camera: Annotated[str, typer.Option(help="A camera's number, or KIND:NAME in FFmpeg's words.")] = "",
     screen: Annotated[bool, typer.Option("--screen", help="Show the video in a window.")] = False,
     smooth: Annotated[float, typer.Option(min=0, max=0.99, help="Against flicker in video; 0.7 is strong.")] = 0.0,

@@ -101,6 +101,7 @@ class PixelsOut:
             self._table = _rounded(self._real(stored))
             self._copies = self._plain and dtype == np.uint8
         self._room = np.empty(place.port.shape if dtype.itemsize > 1 else 0, np.float32)
+        self._bytes = np.empty(self._room.shape, np.uint8)
         self._grey = place.channels == 1
 
     def picture(self, result: NDArray[Any]) -> Picture:
@@ -118,7 +119,8 @@ class PixelsOut:
                 np.clip(room, 0.0, 255.0, out=room)
             np.rint(room, out=room)
             with np.errstate(invalid="ignore"):  # not a number
-                found = self._woven(room.astype(np.uint8))
+                np.copyto(self._bytes, room, casting="unsafe")
+            found = self._woven(self._bytes)
         return np.repeat(found, 3, axis=2) if self._grey else found
 
     def floats(self, result: NDArray[Any]) -> Floats:

@@ -135,7 +135,9 @@ class Source:
 
 
 def open_file(path: Path) -> Source:
-    """A video file. See :class:`Source`."""
+    """A video file, or ``-`` for what comes in on the standard input, every frame of it. See :class:`Source`."""
+    if str(path) == "-":
+        return Source("pipe:0")
     if not path.is_file():
         raise InputError(f"{path} does not exist", do="check the path")
     return Source(str(path))
@@ -160,6 +162,7 @@ def open_camera(name: str) -> Source:
     if kind not in av.formats_available:
         raise MissingError(
             f"the installed PyAV {av.__version__} cannot open {kind} devices",
-            do="build it against the system's FFmpeg: pip install --no-binary av av (needs libavdevice-dev)",
+            do=f"pipe it in: ffmpeg -f {kind} -i {rest or 'DEVICE'} -f matroska -c:v rawvideo - | pocketlens run BUNDLE --video - …; "
+            "or build PyAV against the system's FFmpeg: pip install --no-binary av av (needs libavdevice-dev)",
         )
     return Source(rest, kind, live=True, options=options)

@@ -2,6 +2,8 @@
 
 import _thread
 import itertools
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -208,6 +210,30 @@ def test_as_many_frames_as_asked_for(clip: Callable[..., Path], tmp_path: Path) 
 
     assert stylize(same, open_file(clip()), screen=Screen(), most_frames=5).frames == 5
     assert shown[-1].shape == (96, 128, 3)
+
+
+def test_a_pipe(clip: Callable[..., Path], tmp_path: Path) -> None:
+    stylize(same, open_file(clip()), tmp_path / "in.mkv")
+    code = (
+        "import sys\nfrom pathlib import Path\nfrom pocketlens.runtimes.video import stylize\n"
+        "from pocketlens.runtimes.video.source import open_file\n"
+        "print(stylize(lambda image: image, open_file(Path('-')), Path(sys.argv[1])).frames)"
+    )
+    command = [sys.executable, "-c", code, str(tmp_path / "out.mp4")]
+    with (tmp_path / "in.mkv").open("rb") as piped:
+        cat = subprocess.Popen(["cat"], stdin=piped, stdout=subprocess.PIPE)
+        done = subprocess.run(command, stdin=cat.stdout, capture_output=True, text=True, check=False)
+        cat.wait()
+    assert done.stdout.strip() == "12", done.stderr[-500:]
+    assert len(_frames(tmp_path / "out.mp4")) == 12
+
+
+def test_a_camera_that_cannot_be_opened_here() -> None:
+    if "v4l2" in av.formats_available or sys.platform != "linux":
+        pytest.skip("this PyAV opens cameras itself")
+    with pytest.raises(MissingError, match="v4l2") as raised:
+        open_camera("0")
+    assert "ffmpeg -f v4l2 -i /dev/video0" in raised.value.do
 
 
 def test_wrong_sources_and_targets(clip: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
