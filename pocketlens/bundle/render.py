@@ -75,10 +75,11 @@ def _snippets(manifest: Manifest) -> list[tuple[str, str, str]]:
 
 def _artifact(manifest: Manifest, target: str) -> Artifact | None:
     """The artifact that a snippet is about: the best of its target that has the axes and numbers the code writes."""
-    written = {"tflite": ("NHWC", "float32"), "onnx": ("NCHW", "float32")}
+    layouts = {"tflite": "NHWC", "onnx": "NCHW"}
     for artifact in by_preference(manifest, manifest.artifacts):
-        found = (artifact.layout, artifact.dtype)
-        if not target or (artifact.target == target and found == written.get(target, found)):
+        layout = layouts.get(target)
+        known = layout is None or (artifact.layout == layout and artifact.dtype in ("float32", "uint8"))
+        if not target or (artifact.target == target and known):
             return artifact
     return None
 

@@ -5,8 +5,10 @@ from pathlib import Path
 import numpy as np
 import onnx_ir as ir
 
+from pocketlens import precisions
 from pocketlens.converters import graph as hub
 from pocketlens.converters.emitter import Labels, Refusal
+from pocketlens.converters.quantization.pixels import take_bytes
 from pocketlens.converters.rewrites.merge_reshapes import MergeReshapes
 from pocketlens.converters.rewrites.spell_out_group_norm import SpellOutGroupNorm
 
@@ -32,7 +34,7 @@ def refusals(model: ir.Model) -> list[Refusal]:
 
 
 def emit(model: ir.Model, precision: str, labels: Labels, path: Path) -> None:
-    """Write an ``.onnx`` file: input and output ``float32 [1, 3, H, W]``, RGB 0..255.
+    """Write an ``.onnx`` file: input and output ``[1, 3, H, W]``, RGB 0..255, ``uint8`` where activations are coded, else ``float32``.
 
     ``fp16`` halves the file: large weights are stored as float16 behind a Cast, which runtimes fold when they load, so
     that arithmetic and speed stay those of float32 (see docs/decisions/0002).
@@ -40,6 +42,8 @@ def emit(model: ir.Model, precision: str, labels: Labels, path: Path) -> None:
     model = precise(model)
     if precision == "fp16":
         _halve_weights(model)
+    elif precisions.NAMES[precision].coding == "activations":
+        model = take_bytes(model)
     model.producer_name, model.producer_version = "pocketlens", labels.version
     model.doc_string = labels.description
     model.metadata_props.update(

@@ -10,6 +10,7 @@ from pocketlens.converters import graph as hub
 from pocketlens.converters.emitter import Labels, Refusal
 from pocketlens.converters.openvino_forms import say_otherwise
 from pocketlens.converters.openvino_weights import compress
+from pocketlens.converters.quantization.pixels import take_bytes
 
 
 def refusals(model: ir.Model) -> list[Refusal]:
@@ -67,13 +68,16 @@ def converted(operators: list[str]) -> set[str]:
 
 
 def emit(model: ir.Model, precision: str, labels: Labels, path: Path) -> None:
-    """Write ``path`` (``.xml``) and the ``.bin`` beside it: ``float32 [1, 3, H, W]`` in and out, RGB 0..255.
+    """Write ``path`` (``.xml``) and the ``.bin`` beside it: ``[1, 3, H, W]`` in and out, RGB 0..255, ``uint8`` for ``int8``, else
+    ``float32``.
 
     ``fp16`` stores the weights as float16, ``w8`` those that the graph codes as int8 with their scales; the device's plugin
     chooses the arithmetic.
     """
     import openvino as ov
 
+    if precision == "int8":
+        model = take_bytes(model)
     network = ov.Core().read_model(_stream(model).getvalue())
     for key, text in (
         ("name", labels.name),

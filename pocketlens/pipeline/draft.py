@@ -14,7 +14,7 @@ from pocketlens.models.source import Source as Generator
 from pocketlens.pipeline.pictures import BLENDED, SHIPPED, pure
 from pocketlens.pipeline.produce import Produced
 from pocketlens.pipeline.stages import Emitted, toolchain
-from pocketlens.precisions import min_os
+from pocketlens.precisions import NAMES, min_os
 from pocketlens.quality import Scores, worst
 from pocketlens.recipe import Recipe
 from pocketlens.runtimes.adapter import RUNTIMES
@@ -83,6 +83,13 @@ def _risk(risk: Extent, height: int, width: int) -> Risk:
     return Risk(height, width, risk.node, risk.operator, risk.kind, float(f"{risk.largest:.4g}"))
 
 
+def _dtype(target: str, precision: str) -> str:
+    """The number type of an artifact's input and output."""
+    if target == "coreml":
+        return "image"
+    return "uint8" if NAMES[precision].coding == "activations" else "float32"
+
+
 def runtimes_of(path: Path) -> tuple[str, ...]:
     """Every runtime that plays an artifact, in order of preference."""
     return tuple(runtime.name for runtime in RUNTIMES.values() if path.suffix in runtime.suffixes)
@@ -110,7 +117,7 @@ def _artifact(emitted: Emitted, recipe: Recipe, styles: dict[str, Scores]) -> Ar
         height=emitted.height,
         width=emitted.width,
         layout="NHWC" if emitted.target == "tflite" else "NCHW",
-        dtype="image" if emitted.target == "coreml" else "float32",
+        dtype=_dtype(emitted.target, emitted.precision),
         runtimes=runtimes_of(emitted.path),
         scores=verified.worst,
         flicker=verified.flicker,

@@ -43,7 +43,7 @@ def quantized(
         made = quantize(
             model, chosen, calibrate.pictures, target, lambda changed: registry.apply(changed, rewritten.rewrites)
         )
-        if not any(node.op_type == "QuantizeLinear" for node in made.graph):
+        if not any(node.op_type in ("QuantizeLinear", "DynamicQuantizeLinear") for node in made.graph):
             raise InputError(
                 f"the plan keeps every convolution of {target}-{precision} in float", do="ask for fp32 or fp16"
             )

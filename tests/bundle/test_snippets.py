@@ -91,6 +91,14 @@ def test_every_kotlin_and_swift_class_is_imported(full: Path) -> None:
     assert imported - used - {"roundToInt"} == set()
 
 
+def test_kotlin_hands_over_bytes_where_the_artifact_takes_them(full_draft: Draft, tmp_path: Path) -> None:
+    artifacts = tuple(replace(a, dtype="uint8") if a.target == "tflite" else a for a in full_draft.artifacts)
+    write(replace(full_draft, artifacts=artifacts), tmp_path / "b")
+    text = (tmp_path / "b/snippets/android/TintFilter.kt").read_text()
+    assert text.startswith("// ") and "ByteArray" in text and ".toByte()" in text
+    assert not re.search(r"float|ByteOrder|roundToInt|\{%|\* 4", text, re.IGNORECASE)
+
+
 @pytest.mark.parametrize("name", ["wave", "la_muse", "8-bit look", "a.b-c_d"])
 def test_class_names_are_identifiers(name: str) -> None:
     assert re.fullmatch(r"[A-Z][A-Za-z0-9]*Filter", class_name(name))

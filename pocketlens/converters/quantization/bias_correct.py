@@ -12,6 +12,7 @@ from pocketlens.converters import graph as hub
 from pocketlens.converters.coding import output_axis
 from pocketlens.converters.quantization import plan as plans
 from pocketlens.converters.quantization.calibrate import Statistics
+from pocketlens.converters.quantization.equalize import shift_bias
 from pocketlens.converters.quantization.insert import Form, round_weight, weight_scales
 from pocketlens.converters.quantization.plan import Plan
 from pocketlens.converters.rewrites.edit import only_reader
@@ -36,11 +37,6 @@ def correct(model: ir.Model, plan: Plan, statistics: Mapping[str, Statistics], f
         scale = weight_scales(weight, axis, form.pairs and setting == "int8")
         error = round_weight(weight, scale, axis) * scale.reshape(-1, 1, 1, 1) - weight
         shift = error.astype(np.float64).sum((2, 3)) @ statistics[str(source.name)].mean
-        given = hub.constant(node.inputs[2]) if len(node.inputs) > 2 else None
-        bias = (0 if given is None else given.astype(np.float64)) - shift
-        value = hub.add_constant(model, f"{node.outputs[0].name}_bias", bias.astype(np.float32))
-        if len(node.inputs) < 3:
-            node.resize_inputs(3)
-        node.replace_input_with(2, value)
+        shift_bias(model, node, -shift)
         corrected += 1
     return corrected

@@ -4,7 +4,7 @@ Weights are int8, symmetric, a scale for each output channel; activations have o
 output goes to a norm or any other float operator it stays float, unless the runtime's kernel must round it (``outputs``).
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,6 +21,8 @@ from pocketlens.errors import InputError
 
 SIXTEEN_OPSET = 21
 MOST_LEVELS = {8: 255, 16: 65535}
+WORTH_CUTTING = 0.9
+"""Share of the whole range under which cutting values off is worth an operator."""
 
 
 @dataclass(frozen=True)
@@ -32,17 +34,20 @@ class Form:
         biases: Biases as int32 with the scale of the sums.
         pairs: Keep the sums of two neighbouring products within 16 bits, where processors without dot products of bytes
             clip them (see :func:`weight_scales`).
+        anew: The runtime finds ranges itself, picture by picture. What lies outside of the calibrated range is cut off before,
+            so that a single bright spot does not cost all other values their levels.
     """
 
     outputs: bool = False
     biases: bool = False
     pairs: bool = False
+    anew: bool = False
 
 
 FORMS: dict[str, Form] = {
     "onnx": Form(outputs=True, biases=True, pairs=True),
     "openvino": Form(pairs=True),
-    "tflite": Form(),
+    "tflite": Form(anew=True),
     "coreml": Form(),
 }
 """The form of each target."""
@@ -113,7 +118,11 @@ def insert(model: ir.Model, plan: Plan, statistics: Mapping[str, Statistics], fo
         key = (str(source.name), bits)
         quantizers[node] = _quantizer(source, statistics, plan, bits)
         if key not in coded:
-            coded[key] = writer.round(source, quantizers[node], node)
+            coded[key] = (
+                writer.round_anew(source, _limits(source, statistics, plan))
+                if form.anew
+                else writer.round(source, quantizers[node], node)
+            )
         weight_scale = _write_weight(writer, node, form.pairs and bits == 8)
         if form.biases and len(node.inputs) > 2 and node.inputs[2] is not None:
             _write_bias(writer, node, quantizers[node].scale * weight_scale)
@@ -155,6 +164,17 @@ def _quantizer(value: ir.Value, statistics: Mapping[str, Statistics], plan: Plan
             0.0, 255.0 if bits == 8 else 255.99609375, bits
         )  # pixels are whole numbers: nothing is lost
     return Quantizer.of(*statistics[str(value.name)].range(plan.ranges, 1 << bits), bits)
+
+
+def _limits(value: ir.Value, statistics: Mapping[str, Statistics], plan: Plan) -> list[float | None]:
+    """What a value is cut off to, below and above, before its range is found anew; nothing where next to nothing is cut."""
+    if value.name == hub.INPUT:
+        return []
+    found = statistics[str(value.name)]
+    (low, high), (least, most) = found.range(plan.ranges), found.range("minmax")
+    if high - low > WORTH_CUTTING * (most - least):
+        return []
+    return [low if low > least else None, high if high < most else None]
 
 
 def weight_scales(weight: NDArray[np.float32], axis: int, pairs: bool) -> NDArray[np.float32]:
@@ -220,6 +240,24 @@ class _Writer:
         )
         return self._add("DequantizeLinear", [coded, scale, zero], f"{value.name}_dq", ir.DataType.FLOAT, value.shape)
 
+    def round_anew(self, value: ir.Value, limits: Sequence[float | None]) -> ir.Value:
+        """DynamicQuantizeLinear and DequantizeLinear of a value, cut off before where there are limits."""
+        if limits:
+            ends = [
+                None
+                if limit is None
+                else hub.add_constant(self._model, f"{value.name}_limit", np.array(limit, np.float32))
+                for limit in limits
+            ]
+            value = self._add("Clip", [value, *ends], f"{value.name}_cut", ir.DataType.FLOAT, value.shape)
+        kinds = (("q", ir.DataType.UINT8, value.shape), ("scale", ir.DataType.FLOAT, ir.Shape(())))
+        outputs = [
+            ir.Value(name=f"{value.name}_{end}", shape=shape, type=ir.TensorType(kind))
+            for end, kind, shape in (*kinds, ("zero", ir.DataType.UINT8, ir.Shape(())))
+        ]
+        self._model.graph.append(ir.node("DynamicQuantizeLinear", [value], outputs=outputs, name=f"{value.name}_q"))
+        return self._add("DequantizeLinear", outputs, f"{value.name}_dq", ir.DataType.FLOAT, value.shape)
+
     def widen(
         self, name: str, integers: NDArray[np.generic], scale: NDArray[np.float32], axis: int, before: ir.Node
     ) -> ir.Value:
@@ -233,7 +271,7 @@ class _Writer:
     def _add(
         self,
         operator: str,
-        inputs: list[ir.Value],
+        inputs: Sequence[ir.Value | None],
         name: str,
         dtype: ir.DataType,
         shape: ir.Shape | None,

@@ -25,7 +25,9 @@ def refusals(model: ir.Model) -> list[Refusal]:
 
 
 def emit(model: ir.Model, precision: str, labels: Labels, path: Path) -> None:
-    """Write the graph as a ``.tflite`` file: ``float32 [1, height, width, 3]`` in and out, 0..255; of a pack ``style`` too.
+    """Write the graph as a ``.tflite`` file: ``[1, height, width, 3]`` in and out, 0..255; of a pack ``style`` too.
+
+    Pixels are ``uint8`` for ``int8``, else ``float32``.
 
     Args:
         model: The graph; it is not changed.
@@ -41,6 +43,7 @@ def emit(model: ir.Model, precision: str, labels: Labels, path: Path) -> None:
     """
     require("ai_edge_litert", "build")
     require("flatbuffers", "build")
+    from pocketlens.converters.quantization.pixels import take_bytes
     from pocketlens.converters.tflite import hybrid, registry
     from pocketlens.converters.tflite.eight import code
     from pocketlens.converters.tflite.fuse import fuse
@@ -49,7 +52,8 @@ def emit(model: ir.Model, precision: str, labels: Labels, path: Path) -> None:
 
     precisions.check("tflite", precision)
     if precision == "int8":
-        model = hybrid.float_activations(model)
+        model = take_bytes(model)
+        hybrid.float_activations(model)
     draft, refused = registry.draft(model)
     if refused:
         raise UnsupportedError(

@@ -30,10 +30,12 @@ class Tensor:
     Attributes:
         name: Unique in the end; a value keeps the graph's name.
         shape: As stored, see :mod:`pocketlens.converters.tflite.layout`.
-        dtype: float32, float16, int32, int8 or bool.
+        dtype: float32, float16, int64, int32, int16, int8, uint8 or bool.
         data: The values of a constant, else None. May be a view; it is made contiguous when it is written.
-        scales: Of a constant that the graph codes in 8 bits: what one step is worth, ``float32``, for each entry of ``axis``.
+        scales: Of integers, and of a constant that the graph codes in 8 bits: what one step is worth, ``float32``, for each
+            entry of ``axis`` or one for all.
         axis: The stored axis of output channels.
+        zero: The integer that means 0.
     """
 
     name: str
@@ -42,6 +44,7 @@ class Tensor:
     data: NDArray[Any] | None = None
     scales: NDArray[np.float32] | None = None
     axis: int = 0
+    zero: int = 0
 
 
 @dataclass(eq=False)
@@ -198,4 +201,5 @@ class Draft:
 
 
 def _dtype(value: ir.Value) -> np.dtype[Any]:
-    return np.dtype(bool if value.dtype == ir.DataType.BOOL else np.float32)
+    kinds = (ir.DataType.BOOL, ir.DataType.UINT8, ir.DataType.INT8, ir.DataType.INT16)
+    return value.dtype.numpy() if value.dtype in kinds else np.dtype(np.float32)

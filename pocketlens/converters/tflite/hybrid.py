@@ -13,16 +13,15 @@ from pocketlens.converters.tflite.draft import Operator
 from pocketlens.converters.tflite.eight import code as code_weights
 
 
-def float_activations(model: ir.Model) -> ir.Model:
-    """A copy of the graph without quantizers of activations; weights stay as they are coded."""
-    model = model.clone()
+def float_activations(model: ir.Model) -> None:
+    """Take out the quantizers of activations, in place; weights stay as they are coded."""
     for node in tuple(model.graph):
         if node.graph is None or node.op_type != "DequantizeLinear" or hub.constant(node.inputs[0]) is not None:
             continue
-        rounder = edit.maker(node.inputs[0], "QuantizeLinear")
+        kinds = ("QuantizeLinear", "DynamicQuantizeLinear")
+        rounder = next((made for kind in kinds if (made := edit.maker(node.inputs[0], kind))), None)
         if rounder is not None and rounder.inputs[0] is not None:
             edit.replace(node.outputs[0], rounder.inputs[0])
-    return model
 
 
 def code(operators: list[Operator]) -> list[Operator]:

@@ -27,6 +27,7 @@ _FAMILIES = (
     "pool",
     "reduce",
     "resize",
+    "rounding",
     "shape",
     "shuffle",
     "transposed_conv",
@@ -34,6 +35,8 @@ _FAMILIES = (
 _TABLE: dict[str, Lowering] = {}
 _NEEDS: dict[str, str] = {}
 _NUMBERS = (ir.DataType.FLOAT, ir.DataType.BOOL, None)
+_ROUNDING = ("QuantizeLinear", "DequantizeLinear")
+"""What makes and reads integers."""
 
 
 def lowers(*operators: str, needs: str = "") -> Callable[[Lowering], Lowering]:
@@ -98,7 +101,7 @@ def _lower(result: Draft, node: ir.Node, lowerings: dict[str, Lowering]) -> list
     if any(v.uses() for v in node.outputs[1:]) and node.op_type != "Split":
         raise Refused("only its first output is known")
     for value in (*(v for v in node.inputs if v is not None and hub.constant(v) is None), *node.outputs):
-        if value.dtype not in _NUMBERS:
+        if value.dtype not in _NUMBERS and node.op_type not in _ROUNDING:
             raise Refused(f"{value.name!r} is {value.dtype}, only float32 and bool are known")
     lowered = lowerings[node.op_type](result, node)
     return lowered if isinstance(lowered, list) else [lowered]

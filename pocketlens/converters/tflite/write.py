@@ -6,7 +6,6 @@ from typing import Any
 import flatbuffers
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
-from numpy.typing import NDArray
 
 from pocketlens.converters import graph as hub
 from pocketlens.converters.emitter import Labels
@@ -17,7 +16,7 @@ _IDENTIFIER = b"TFL3"
 _SCHEMA_VERSION = 3
 _ALIGNMENT = 16
 _SIGNATURE = "serving_default"
-_TYPES = {"float32": 0, "float16": 1, "int32": 2, "bool": 6, "int8": 9}
+_TYPES = {"float32": 0, "float16": 1, "int32": 2, "uint8": 3, "int64": 4, "bool": 6, "int16": 7, "int8": 9}
 """numpy's types as the schema numbers them."""
 
 _LAST_OLD_CODE = 127
@@ -96,8 +95,8 @@ class _Numbering:
             entry.shape = np.array(tensor.shape, np.int32)
             entry.buffer = 0 if data is None else self.buffer(data)
             entry.hasRank = True
-            if tensor.scales is not None and tensor.dtype == np.int8:
-                entry.quantization = _quantization(tensor.scales, tensor.axis)
+            if tensor.scales is not None and tensor.dtype.kind in "iu":
+                entry.quantization = _quantization(tensor)
             self._known[key] = len(self.tensors)
             self.tensors.append(entry)
         return self._known[key]
@@ -123,10 +122,11 @@ class _Numbering:
         return self._known[key]
 
 
-def _quantization(scales: NDArray[np.float32], axis: int) -> Any:
+def _quantization(tensor: Tensor) -> Any:
     entry = schema.QuantizationParametersT()
-    entry.scale, entry.zeroPoint = scales, np.zeros(len(scales), np.int64)
-    entry.quantizedDimension = axis
+    assert tensor.scales is not None
+    entry.scale, entry.zeroPoint = tensor.scales, np.full(len(tensor.scales), tensor.zero, np.int64)
+    entry.quantizedDimension = tensor.axis
     return entry
 
 

@@ -12,6 +12,7 @@ from tests.conformance.operators import (  # noqa: F401 - each registers its str
     pools,
     reductions,
     resizes,
+    rounding,
     shuffles,
 )
 

@@ -1,17 +1,26 @@
 """The same plan in each target's file: small, close to the graph it was made from, in integers."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import onnx_ir as ir
 import pytest
 
+from pocketlens.converters import graph as hub
 from pocketlens.converters.emitter import Labels, emitter
+from pocketlens.converters.quantization import insert
+from pocketlens.converters.quantization.calibrate import BINS, calibrate
+from pocketlens.converters.quantization.pixels import take_bytes
 from pocketlens.converters.quantization.plan import default
 from pocketlens.converters.quantization.quantize import quantize
-from pocketlens.converters.quantization.simulate import simulate
+from pocketlens.converters.quantization.simulate import player, simulate
+from pocketlens.converters.ranges import Ranges
+from pocketlens.images import to_uint8
+from pocketlens.models.export import export
 from pocketlens.quality import psnr
 from pocketlens.runtimes.session import open_artifact
-from tests.generators import picture, small_graph
+from tests.generators import picture, seeded, small_graph
 
 
 @pytest.mark.parametrize(("target", "name"), [("onnx", "a.onnx"), ("openvino", "a.xml"), ("tflite", "a.tflite")])
@@ -21,9 +30,49 @@ def test_file_gives_what_its_graph_gives(tmp_path: Path, target: str, name: str)
     emitter(target).emit(made, "int8", Labels("small"), tmp_path / f"again-{name}")
     judged = picture(32, 48, 7)
     with open_artifact(tmp_path / name) as session:
-        played = session.floats(judged)
-    assert psnr(simulate(made, [judged])[0], np.clip(played, 0, 255)) > 35
+        played, pixels = session.floats(judged), session(judged)
+        if target == "tflite":
+            assert session.facts["partitions"] == 1
+    assert np.array_equal(played, pixels), "bytes come out"
+    assert psnr(simulate(made, [judged])[0], played) > 45
     assert (tmp_path / name).read_bytes() == (tmp_path / f"again-{name}").read_bytes()
     data = tmp_path / name if target != "openvino" else tmp_path / "a.bin"
     if target != "tflite":  # whose kernels of two thousand weights are lost in what else the file holds
         assert data.stat().st_size < 40_000
+
+
+def test_bytes_go_in_and_out_and_give_the_same_pixels() -> None:
+    graph = small_graph()
+    made = take_bytes(graph)
+    assert graph.graph.inputs[0].dtype == ir.DataType.FLOAT
+    (image,), (stylized,) = made.graph.inputs, made.graph.outputs
+    assert image.dtype == stylized.dtype == ir.DataType.UINT8
+    judged = picture(32, 48, 7)
+    (played,) = player(made)(judged.transpose(2, 0, 1)[None])
+    assert np.array_equal(played[0].transpose(1, 2, 0), to_uint8(simulate(graph, [judged])[0]))
+
+
+def test_a_quantizer_of_pixels_falls_away() -> None:
+    graph = export(seeded(), 32, 48, Ranges((0.0, 255.0), (-1.0, 1.0)))
+    made = take_bytes(quantize(graph, default("int8"), [picture(32, 48, seed) for seed in (1, 2, 3)], "openvino"))
+    readers = [node.op_type for node, _ in made.graph.inputs[0].uses()]
+    assert readers == ["DequantizeLinear"]
+
+
+def test_litert_finds_ranges_of_what_was_cut_off() -> None:
+    """One bright spot would cost all other values their levels."""
+    graph, form = small_graph(), insert.FORMS["tflite"]
+    found = calibrate(graph, insert.taps(graph, default("int8"), form), [picture(32, 48, 1)])
+    for name, stats in found.items():
+        counts = np.zeros(BINS)
+        counts[: BINS // 2], counts[-1] = 1e4, 1  # nearly all in the lower half
+        found[name] = replace(stats, low=stats.low.clip(0), counts=counts)
+    insert.insert(graph, default("int8"), found, form)
+    hub.check(graph)
+    rounded = [node.inputs[0].producer() for node in graph.graph if node.op_type == "DynamicQuantizeLinear"]
+    cut = [node for node in rounded if node is not None and node.op_type == "Clip"]
+    assert len(rounded) >= 4 and len(cut) == len(rounded)  # pixels pass the folded range first
+    for node in cut[1:]:
+        assert node.inputs[1] is None, "nothing lies below"
+        name = str(node.inputs[0].name)
+        assert float(hub.constant(node.inputs[2])) < 0.8 * found[name].high.max()

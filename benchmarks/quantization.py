@@ -1,0 +1,210 @@
+"""Our int8 beside other tools' quantizers with their defaults: picture, size, and how long a frame takes.
+
+    make bench-quantization                                     # everything
+    python -m benchmarks.quantization --only build              # quantize and compare; nothing is timed
+    python -m benchmarks.quantization --only time --most 300    # time what is not timed yet, for five minutes
+    python -m benchmarks.quantization --only table              # print what there is
+
+All start from the same float files and calibrate on the pictures that ship for it; the worst of the three that judge counts.
+What is done is kept in ``--folder`` and not done again; a tool that fails is written down with its reason.
+"""
+
+import argparse
+import json
+import os
+import subprocess
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks.generators import generator
+from benchmarks.peers import ROOT
+from pocketlens import quality
+from pocketlens.bench import statistics
+from pocketlens.bench.document import Settings
+from pocketlens.bench.measure import measure
+from pocketlens.bench.subject import Subject
+from pocketlens.cli import output
+from pocketlens.converters import graph as hub
+from pocketlens.converters.emitter import SUFFIXES, Labels, emitter
+from pocketlens.converters.quantization.plan import default
+from pocketlens.converters.quantization.quantize import quantize
+from pocketlens.converters.rewrites import registry
+from pocketlens.errors import PocketlensError
+from pocketlens.files import artifact_bytes, artifact_files, sha256
+from pocketlens.images import Picture
+from pocketlens.models.export import export
+from pocketlens.pipeline.pictures import judges
+from pocketlens.runtimes.adapter import runtime_for
+from pocketlens.runtimes.session import open_artifact
+
+OURS = ("fp32", "int8")
+PEERS = {
+    "openvino": ("nncf", "OVQuantizer"),
+    "onnx": ("ort-static", "ORTQuantizer"),
+    "tflite": ("ai-edge-dynamic", "ai-edge-static"),
+}
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One file of the table."""
+
+    generator: str
+    target: str
+    way: str
+    folder: Path
+
+    @property
+    def path(self) -> Path:
+        """Where the file is."""
+        return self.folder / f"{self.target}-{self.way}{SUFFIXES[self.target]}"
+
+    @property
+    def label(self) -> str:
+        """What it is called in the table."""
+        return f"{self.target} {self.way}"
+
+    def read(self) -> dict[str, Any]:
+        """What is known of it; empty if nothing is."""
+        note = self.path.with_suffix(".json")
+        found: dict[str, Any] = json.loads(note.read_text()) if note.exists() else {}
+        return found
+
+    def keep(self, **facts: object) -> None:
+        """Write down more of it."""
+        self.path.with_suffix(".json").write_text(json.dumps({**self.read(), **facts}))
+
+    def digest(self) -> str:
+        """What its times belong to."""
+        return " ".join(sha256(file) for file in artifact_files(self.path))
+
+
+def cells(folder: Path, name: str) -> list[Cell]:
+    """A generator's rows, in order."""
+    return [
+        Cell(name, target, way, folder / Path(name).stem)
+        for target, peers in PEERS.items()
+        for way in (*OURS, *peers)
+    ]  # fmt: skip
+
+
+def build(folder: Path, name: str, size: int, again: bool) -> None:
+    """Make what is not there yet, and compare it with the float graph; ours is made again where ``again`` says so."""
+    pictures = judges(None, size, size)
+    wanted = [c for c in cells(folder, name) if not c.read() or (again and c.way == "int8")]
+    if not wanted:
+        return
+    home = wanted[0].folder
+    home.mkdir(parents=True, exist_ok=True)
+    np.save(home / "calibrate.npy", np.stack(pictures.calibrates))
+    if not (home / "graph.onnx").exists():
+        hub.save(export(*_loaded(name, size)), home / "graph.onnx")
+    with open_artifact(home / "graph.onnx") as session:
+        teachers = [np.clip(session.floats(picture), 0, 255) for picture in pictures.pictures]
+    for cell in wanted:
+        for stale in artifact_files(cell.path) if cell.path.exists() else ():
+            stale.unlink()
+        reason = _make(cell, pictures.calibrates)
+        if reason:
+            cell.keep(reason=reason)
+            print(cell.label, "no file:", reason, flush=True)
+            continue
+        try:
+            with open_artifact(cell.path, threads=2, size=(size, size)) as session:
+                played = [np.clip(session.floats(picture), 0, 255) for picture in pictures.pictures]
+        except PocketlensError as error:
+            cell.keep(reason=f"it does not run: {str(error).splitlines()[0].split('.tflite: ')[-1]}")
+            continue
+        worst = quality.worst([quality.compare(t, p) for t, p in zip(teachers, played, strict=True)])
+        cell.keep(psnr=worst.psnr, ssim=worst.ssim, bytes=artifact_bytes(cell.path))
+        print(cell.label, f"{worst.psnr:.1f} dB, SSIM {worst.ssim:.3f}", flush=True)
+
+
+def _loaded(name: str, size: int) -> tuple[Any, int, int, Any]:
+    module, ranges = generator(name)
+    return module, size, size, ranges
+
+
+def _make(cell: Cell, calibrate: tuple[Picture, ...]) -> str:
+    """Write a cell's file; the reason why not, or nothing."""
+    if cell.way in OURS:
+        model = hub.load(cell.folder / "graph.onnx")
+        names = registry.defaults(cell.target)
+        if cell.way == "int8":
+            model = quantize(
+                model, default("int8"), calibrate, cell.target, lambda changed: registry.apply(changed, names)
+            )
+        else:
+            registry.apply(model, names)
+        emitter(cell.target).emit(model, cell.way, Labels("benchmark"), cell.path)
+        return ""
+    source = (cell.folder / f"{cell.target}-fp32{SUFFIXES[cell.target]}").resolve()
+    command = [ROOT / ".quantizers/bin/python", "-W", "ignore", "-m", "benchmarks.quantizers"]
+    found = subprocess.run(
+        [*command, cell.way, source, source.with_name("calibrate.npy"), source.with_name(cell.path.name)],
+        cwd=cell.folder, env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    return "" if found.returncode == 0 else (found.stderr.strip().splitlines() or ["it crashed"])[-1]
+
+
+def times(folder: Path, name: str, size: int, seconds: float) -> None:
+    """Time a generator's files, all in turn in one run, unless none has changed since."""
+    known = [cell for cell in cells(folder, name) if "psnr" in cell.read()]
+    if all(cell.read().get("timed") == cell.digest() for cell in known):
+        return
+    picture = judges(None, size, size).pictures[0]
+    subjects = [
+        Subject(cell.label, cell.path, cell.target, cell.way, runtime_for(cell.path).name, picture, threads=2)
+        for cell in known
+    ]
+    document = measure(subjects, Settings(seconds=seconds, count=20, most_seconds=6 * seconds))
+    for cell, result in zip(known, document.subjects, strict=True):
+        if result.rounds:
+            frames = statistics.frames(result.rounds)
+            p10, p50, p90 = (statistics.percentile(frames, q) for q in (10, 50, 90))
+            cell.keep(p10=p10, p50=p50, p90=p90, frames=len(frames), timed=cell.digest())
+
+
+def table(folder: Path, name: str, size: int) -> None:
+    """Print what there is of a generator."""
+    rows = []
+    for cell in cells(folder, name):
+        found = cell.read()
+        base = Cell(name, cell.target, "fp32", cell.folder).read().get("p50")
+        if "reason" in found:
+            rows.append([cell.label, f"no file: {found['reason']}", "", "", "", ""])
+        elif found:
+            timed = f"{found['p10']:.1f} {found['p50']:.1f} {found['p90']:.1f}" if "p50" in found else "-"
+            ratio = f"{base / found['p50']:.2f}" if base and "p50" in found else "-"
+            score = f"{found['psnr']:.1f}", f"{found['ssim']:.3f}"
+            rows.append([cell.label, *score, timed, ratio, output.megabytes(found["bytes"])])
+    columns = ["file", "PSNR dB", "SSIM", "ms p10 p50 p90", "fp32 / this", "MB"]
+    output.table(columns, rows, f"{Path(name).stem} at {size}x{size}, 2 threads")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("generators", nargs="+", help="a fast-style .npz, or the name of an architecture")
+    parser.add_argument("--only", choices=("build", "time", "table"))
+    parser.add_argument("--again", action="store_true", help="make our own int8 files again")
+    parser.add_argument("--folder", type=Path, default=Path("build/quantization"))
+    parser.add_argument("--size", type=int, default=256)
+    parser.add_argument("--seconds", type=float, default=4, help="timed for each file")
+    parser.add_argument("--most", type=float, default=3600, help="no generator is begun after so many seconds")
+    asked = parser.parse_args()
+    folder, start = asked.folder / str(asked.size), time.monotonic()
+    for name in asked.generators:
+        found = str(Path(name).resolve()) if Path(name).exists() else name
+        if asked.only in (None, "build"):
+            build(folder, found, asked.size, asked.again)
+        if asked.only in (None, "time") and time.monotonic() - start < asked.most:
+            times(folder, found, asked.size, asked.seconds)
+        table(folder, found, asked.size)
+
+
+if __name__ == "__main__":
+    main()
