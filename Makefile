@@ -82,6 +82,15 @@ bench-rewrites: install .peers/.installed .peers-onnx2tf/.installed  ## each tar
 
 FILTERS ?= cartoon starry atelier
 
+.quantizers/.installed: benchmarks/quantizers.txt
+	$(PYTHON) -m venv .quantizers
+	.quantizers/bin/pip install --quiet --disable-pip-version-check "$$(grep '^torch==' benchmarks/quantizers.txt)"
+	.quantizers/bin/pip install --quiet --disable-pip-version-check -r benchmarks/quantizers.txt
+	touch $@
+
+bench-quantization: install .quantizers/.installed  ## our int8 beside other tools' quantizers; of GENERATORS; keeps what it has
+	$(BIN)/python -m benchmarks.quantization $(GENERATORS)
+
 train: install  ## train the FILTERS that ship again (a quarter of an hour each on 2 cores)
 	for filter in $(FILTERS); do $(BIN)/python -m pocketlens.models.shipped.train $$filter || exit 1; done
 
