@@ -12,7 +12,9 @@ if TYPE_CHECKING:
     from pocketlens.pipeline.stages import Emitted
 
 
-@app.command(epilog="Example: pocketlens convert wave.npz --architecture fast-style -t tflite -p fp16 -o out")
+@app.command(
+    epilog="Example: pocketlens convert mine.onnx --size 256x256 --input-range -1 1 --output-range -1 1 -t tflite -o out"
+)
 def convert(
     model: Annotated[
         str, typer.Argument(help="A checkpoint, an .onnx file, hf:FOLDER, builtin:NAME or module:factory.")
@@ -26,6 +28,8 @@ def convert(
         str, typer.Option("-a", "--architecture", help="For checkpoints: a name that zoo lists.")
     ] = "",
     size: Annotated[str, typer.Option(help="Height x width in pixels.")] = "256x256",
+    input_range: output.InputRange = None,
+    output_range: output.OutputRange = None,
     license: Annotated[str, typer.Option(help="SPDX expression of the weights.")] = "unknown",
     rewrites: output.Rewrites = None,
     json: output.Json = False,
@@ -43,6 +47,7 @@ def convert(
             out,
             architecture=architecture,
             size=output.parse_size(size),
+            ranges=(input_range, output_range),
             license=license,
             rewrites=chosen,
             notify=notify,

@@ -18,6 +18,8 @@ def inspect(
         str, typer.Option("-a", "--architecture", help="For checkpoints: a name that zoo lists.")
     ] = "",
     size: Annotated[str, typer.Option(help="Height x width in pixels.")] = "256x256",
+    input_range: output.InputRange = None,
+    output_range: output.OutputRange = None,
     graph: Annotated[Path | None, typer.Option(help="Also write the graph to this .onnx file.")] = None,
     explain: Annotated[
         bool, typer.Option("--explain", help="The graph before and after rewrites, and its costliest layers.")
@@ -43,18 +45,20 @@ def inspect(
         return
     if graph is not None and path.exists() and graph.exists() and graph.samefile(path):
         raise InputError(f"the graph would replace the model {path}", do="choose another name")
+    from pocketlens.pipeline.rewriting import parse
+
     if explain or profile:
         if graph is not None:
             raise InputError("--graph does not go with --explain", do="run inspect twice")
         from pocketlens.cli import explain as explained
         from pocketlens.converters.roofline import Machine
         from pocketlens.pipeline.explain import explain as work
-        from pocketlens.pipeline.rewriting import parse
 
         found_costs = work(
             model,
             architecture=architecture,
             size=output.parse_size(size),
+            ranges=(input_range, output_range),
             targets=tuple(dict.fromkeys(target or ["tflite"])),
             rewrites=parse(rewrites or "safe"),
             machine=Machine(gmacs, gbytes),
@@ -65,7 +69,14 @@ def inspect(
         return
     from pocketlens.pipeline.inspect import inspect as look
 
-    found = look(model, architecture=architecture, size=output.parse_size(size), save=graph)
+    found = look(
+        model,
+        architecture=architecture,
+        size=output.parse_size(size),
+        ranges=(input_range, output_range),
+        rewrites=parse(rewrites or "safe"),
+        save=graph,
+    )
     if json:
         output.document(found)
         return

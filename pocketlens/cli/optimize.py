@@ -26,6 +26,8 @@ def optimize(
         str, typer.Option("-a", "--architecture", help="For checkpoints: a name that zoo lists.")
     ] = "",
     size: Annotated[str, typer.Option(help="Height x width in pixels.")] = "256x256",
+    input_range: output.InputRange = None,
+    output_range: output.OutputRange = None,
     device: Annotated[str, typer.Option(help="Where to measure: local, ssh://user@host or adb:SERIAL.")] = "local",
     ssh_config: Annotated[Path | None, typer.Option(help="Another file than ~/.ssh/config.")] = None,
     benchmark_model: Annotated[Path | None, typer.Option(help="LiteRT's tool for the Android device.")] = None,
@@ -48,6 +50,7 @@ def optimize(
             precision=precision,
             architecture=architecture,
             size=output.parse_size(size),
+            ranges=(input_range, output_range),
             device=where,
             threads=threads,
             notify=notify,

@@ -28,6 +28,13 @@ Rewrites = Annotated[
         help="none, safe (what needs no measuring), auto (what is faster here), or NAME,NAME: see docs/rewrites.md."
     ),
 ]
+InputRange = Annotated[
+    tuple[float, float] | None,
+    typer.Option(help="What a foreign generator takes for black and white; 0 255 if left out.", metavar="LOW HIGH"),
+]
+OutputRange = Annotated[
+    tuple[float, float] | None, typer.Option(help="What it gives for black and white.", metavar="LOW HIGH")
+]
 
 _COLOURS = {"pass": "green", "yes": "green", "ok": "green", "fail": "red", "no": "red", "unstable": "yellow"}
 

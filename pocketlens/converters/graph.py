@@ -168,12 +168,12 @@ def check(model: ir.Model) -> None:
         if len(shape) != 4 or shape[:2] != (1, 3) or values[0].dtype != ir.DataType.FLOAT:
             raise InputError(
                 f"the {kind} {name!r} is {values[0].dtype} {list(shape)}, expected float32 [1, 3, height, width]",
-                do="a generator takes one RGB picture and gives one RGB picture",
+                do="a generator takes one RGB picture and gives one RGB picture; repeat a grey one three times",
             )
     if static_shape(graph.inputs[0]) != static_shape(graph.outputs[0]):
         raise InputError(
             f"the picture goes in as {list(static_shape(graph.inputs[0]))} and leaves as {list(static_shape(graph.outputs[0]))}",
-            do="choose a size that the generator keeps, for instance a multiple of 32",
+            do=_keeping(static_shape(graph.inputs[0])[2:], static_shape(graph.outputs[0])[2:]),
         )
     if len(graph.inputs) > 1:
         given = static_shape(graph.inputs[1])
@@ -192,3 +192,10 @@ def check(model: ir.Model) -> None:
                     f"the weights {value.name!r} of {node.op_type} {node.name!r} hold NaN or infinity",
                     do="check the checkpoint",
                 )
+
+
+def _keeping(before: tuple[int, ...], after: tuple[int, ...]) -> str:
+    factor = after[0] // before[0]
+    if factor > 1 and all(a == b * factor for a, b in zip(after, before, strict=True)):
+        return f"it enlarges {factor} times, and Pocketlens takes generators that keep the size: resize its output in the model"
+    return "choose a size that the generator keeps, for instance a multiple of 32"

@@ -8,12 +8,10 @@ from pocketlens.converters import graph as hub
 
 
 def scale(node: ir.Node, axis: int, before: tuple[int, ...], after: tuple[int, ...]) -> float:
-    """The scale of a Resize along an axis of four: its own, or the ratio of the sizes."""
+    """The scale of a Resize along an axis of four: its own, or the ratio of the sizes; ``axes`` is spelled out by now."""
     scales = hub.constant(node.inputs[2]) if len(node.inputs) > 2 else None
     if scales is not None and scales.size == 4:
         return float(scales.reshape(-1)[axis])
-    if scales is not None and scales.size == 2:  # for the axes attribute, which then names height and width
-        return float(scales.reshape(-1)[axis - 2])
     return after[axis] / before[axis]
 
 

@@ -51,6 +51,16 @@ def read_onnx(path: Path) -> ir.Model:
         raise InputError(f"{path} is not a readable ONNX model: {first}", do="check that the file is whole") from error
 
 
+def data_files(path: Path) -> list[Path]:
+    """The files beside a model that hold its values, sorted; those that cannot be read are for :func:`read_onnx` to refuse."""
+    try:
+        proto = _parse(path)
+        named = {e.value for tensor in _tensors(proto) for e in tensor.external_data if e.key == "location"}
+        return sorted(_inside(path.parent, location, f"a tensor of {path}") for location in named)
+    except Exception:  # noqa: BLE001 - whatever is wrong with the file is said by the one who reads it
+        return []
+
+
 def _parse(path: Path) -> Any:
     import onnx
 

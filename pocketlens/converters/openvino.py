@@ -8,7 +8,7 @@ import onnx_ir as ir
 
 from pocketlens.converters import graph as hub
 from pocketlens.converters.emitter import Labels, Refusal
-from pocketlens.converters.openvino_forms import say_otherwise
+from pocketlens.converters.openvino_forms import computed_otherwise, say_otherwise
 from pocketlens.converters.openvino_weights import compress
 from pocketlens.converters.quantization.pixels import take_bytes
 
@@ -21,9 +21,9 @@ def refusals(model: ir.Model) -> list[Refusal]:
     partly = frontend.convert_partially(frontend.load(_stream(model)))
     makers = {str(value.name): node for node in model.graph for value in node.outputs}
     found = [
-        Refusal("openvino", node.op_type, str(node.name), "OpenVINO does not smooth where antialias asks it to")
+        Refusal("openvino", node.op_type, str(node.name), reason)
         for node in model.graph
-        if _shrinks_smoothly(node)
+        if (reason := computed_otherwise(node))
     ]
     for left in partly.get_ordered_ops():
         if left.get_type_name() in ("NotSupportedONNXNode", "ONNXFrameworkNode"):
@@ -33,14 +33,6 @@ def refusals(model: ir.Model) -> list[Refusal]:
             reason = attributes.get("ONNX_META_error_message") or "OpenVINO has no conversion for it"
             found.append(Refusal("openvino", str(attributes.get("ONNX_META_type", "operator")), name, str(reason)))
     return found
-
-
-def _shrinks_smoothly(node: ir.Node) -> bool:
-    """Whether it is a Resize with antialias that makes an axis shorter: OpenVINO 2026.4 takes the same few pixels as without."""
-    if node.op_type != "Resize" or node.domain or not hub.integer(node, "antialias", 0):
-        return False
-    before, after = hub.static_shape(node.inputs[0]) if node.inputs[0] else (), hub.static_shape(node.outputs[0])
-    return any(a < b for a, b in zip(after, before, strict=True))
 
 
 def converted(operators: list[str]) -> set[str]:

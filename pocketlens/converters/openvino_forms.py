@@ -1,4 +1,4 @@
-"""Forms of a graph that OpenVINO (2026.4) computes otherwise than ONNX means them, said in another way.
+"""Forms of a graph that OpenVINO (2026.4) computes otherwise than ONNX means them: said in another way, or refused.
 
 Each was found by ``make conformance``, and has its case in ``tests/conformance/regressions.py``.
 """
@@ -8,6 +8,7 @@ import onnx_ir as ir
 
 from pocketlens.converters import graph as hub
 from pocketlens.converters.onnx import precise
+from pocketlens.converters.rewrites import edit
 
 
 def say_otherwise(model: ir.Model) -> ir.Model:
@@ -18,7 +19,40 @@ def say_otherwise(model: ir.Model) -> ir.Model:
             _spell_out_pads(node)
         elif node.op_type == "Gather":
             _hide_order(model, node)
+        elif node.op_type == "GatherElements":
+            _count_from_the_start(model, node)
     return model
+
+
+def computed_otherwise(node: ir.Node) -> str:
+    """Why a node that OpenVINO takes without a word is refused: it would compute something else. Empty if it would not."""
+    if node.domain:
+        return ""
+    if node.op_type == "GatherElements" and edit.maker(node.inputs[0], "Slice"):
+        return "OpenVINO drops the Slice in front of it"
+    if node.op_type != "Resize":
+        return ""
+    if hub.text(node, "keep_aspect_ratio_policy", "stretch") != "stretch":
+        return "OpenVINO does not keep the aspect ratio"
+    if hub.text(node, "mode", "nearest") == "cubic" and hub.integer(node, "exclude_outside", 0):
+        return "OpenVINO does not leave out what is outside"
+    before, after = hub.static_shape(node.inputs[0]) if node.inputs[0] else (), hub.static_shape(node.outputs[0])
+    # It takes the same few pixels as without.
+    if hub.integer(node, "antialias", 0) and any(a < b for a, b in zip(after, before, strict=True)):
+        return "OpenVINO does not smooth where antialias asks it to"
+    return ""
+
+
+def _count_from_the_start(model: ir.Model, node: ir.Node) -> None:
+    """Places counted from the end are counted from the start, which is all that OpenVINO knows here."""
+    source, places = node.inputs[0], hub.constant(node.inputs[1])
+    assert source is not None
+    if places is None or (places := places.astype(np.int64)).min() >= 0:
+        return
+    shape = hub.static_shape(source)
+    length = shape[hub.integer(node, "axis", 0) % len(shape)]
+    counted = np.where(places < 0, places + length, places)
+    node.replace_input_with(1, hub.add_constant(model, f"{node.outputs[0].name}_places", counted))
 
 
 def _spell_out_pads(node: ir.Node) -> None:

@@ -13,6 +13,7 @@ from onnx_ir.passes import common
 
 from pocketlens.converters import graph as hub
 from pocketlens.converters import rewrites
+from pocketlens.converters.bounds import bounds
 from pocketlens.converters.onnx_file import read_onnx
 from pocketlens.converters.opset import to_opset
 from pocketlens.converters.ranges import Ranges
@@ -56,6 +57,7 @@ def prepare(model: ir.Model, height: int, width: int, ranges: Ranges, styles: in
     _refuse_nodes(model)
     _check_sizes(model)
     _planar_output(model, height, width)
+    _check_range(model, ranges)
     _fold_ranges(model, ranges)
     _within(height, width, lambda: rewrites.clean(model))
     hub.check(model)
@@ -78,9 +80,13 @@ def _check_ends(model: ir.Model, styles: int) -> None:
     for kind, values in (("inputs", graph.inputs), ("outputs", graph.outputs)):
         if len(values) != (2 if styles and kind == "inputs" else 1):
             names = ", ".join(f"{v.name!r}{_unused(v) if kind == 'inputs' else ''}" for v in values)
-            raise InputError(
-                f"the model has {len(values)} {kind} ({names}), expected one picture", do="export the generator alone"
-            )
+            raise InputError(f"the model has {len(values)} {kind} ({names}), expected one picture", do=_ALONE[kind])
+
+
+_ALONE = {
+    "inputs": "give the others fixed values when you export it, so that one picture goes in",
+    "outputs": "keep one: onnx.utils.extract_model(FILE, 'alone.onnx', [INPUT], [OUTPUT])",
+}
 
 
 def _unused(value: ir.Value) -> str:
@@ -109,13 +115,11 @@ def _pin(model: ir.Model, height: int, width: int, ranges: Ranges) -> None:
     last = _channels_last(image, found)
     wanted = {"batch": 1, "channels": 3, "height": height, "width": width}
     axes = ("batch", "height", "width", "channels") if last else ("batch", "channels", "height", "width")
-    for axis, size in zip(axes, found, strict=True):
+    sizes = dict(zip(axes, found, strict=True))
+    for axis, size in sizes.items():
         if size is not None and size != wanted[axis]:
             raise InputError(
-                f"the input {image.name!r} has {axis} {size}, expected {wanted[axis]}",
-                do="ask for the size that the file was exported with"
-                if axis in ("height", "width")
-                else "give an RGB generator with batch 1",
+                f"the input {image.name!r} has {axis} {size}, expected {wanted[axis]}", do=_remedy(axis, sizes)
             )
     for graph in (model.graph, *model.graph.subgraphs()):
         for node in graph:
@@ -132,10 +136,25 @@ def _pin(model: ir.Model, height: int, width: int, ranges: Ranges) -> None:
             node.replace_input_with(index, turned.outputs[0])
 
 
+def _remedy(axis: str, sizes: dict[str, int | None]) -> str:
+    """What to do about a picture of another form."""
+    if axis in ("height", "width"):
+        pinned = sizes["height"] is not None and sizes["width"] is not None
+        asked = f" with {sizes['height']}x{sizes['width']}, the size that it was exported with" if pinned else ""
+        return f"ask for it{asked}" if pinned else "ask for the size that the file was exported with"
+    if axis == "batch":
+        return "export it with a batch of 1, or with a free one"
+    if sizes["channels"] == 1:
+        return "export it behind a layer that makes RGB grey, and repeat its output three times: RGB goes in and out"
+    if sizes["channels"] == 4:
+        return "export it behind a layer that adds the fourth channel to RGB, and drop it behind: RGB goes in and out"
+    return "give a generator of RGB pictures"
+
+
 def _channels_last(image: ir.Value, found: list[int | None]) -> bool:
     """Whether the channels are the last axis: three there and not in second place; or all is free and it is turned at once."""
     if found[1] is not None or found[3] is not None:
-        return found[3] == 3 and found[1] != 3
+        return (found[3] == 3 and found[1] != 3) or (found[3] in (1, 4) and found[1] not in (1, 3, 4))
     readers = [node for node, _ in image.uses()]
     turned = [r.op_type == "Transpose" and hub.ints(r, "perm", ()) == _TO_FIRST for r in readers]
     return bool(turned) and all(turned)
@@ -189,6 +208,14 @@ def _refuse_nodes(model: ir.Model) -> None:
                 f"{node.op_type} {node.name!r} decides while the model runs",
                 do="export the generator without control flow",
             )
+        if node.op_type in _RANDOM:
+            raise InputError(
+                f"{node.op_type} {node.name!r} gives other values each time",
+                do="export the generator with its noise fixed or switched off",
+            )
+
+
+_RANDOM = ("Bernoulli", "Multinomial", "RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike")
 
 
 def _check_sizes(model: ir.Model) -> None:
@@ -200,6 +227,21 @@ def _check_sizes(model: ir.Model) -> None:
                     f"{node.op_type} {node.name!r} gives {value.name!r} of shape {list(shape)}",
                     do="choose another size, or export the generator alone",
                 )
+
+
+_FEWEST = 8
+"""Steps of 0..255 that a picture needs to have at least, for its range to be believed."""
+
+
+def _check_range(model: ir.Model, ranges: Ranges) -> None:
+    """Refuse a range whose black and white the last operators can never give: Tanh said to give 0..255 is a black picture."""
+    found, (low, high) = bounds(model.graph.outputs[0]), ranges.given
+    if found is None or (found[1] - found[0]) / (high - low) * 255 >= _FEWEST:
+        return
+    raise InputError(
+        f"the generator gives values from {found[0]:g} to {found[1]:g}, but {low:g} is said to be black and {high:g} white",
+        do="say its ranges: input_range and output_range in the recipe, --input-range LOW HIGH and --output-range LOW HIGH",
+    )
 
 
 def _fold_ranges(model: ir.Model, ranges: Ranges) -> None:

@@ -150,8 +150,17 @@ def _onnx(path: Path) -> Source:
     def load() -> "nn.Module":
         raise InputError(f"{path} is an ONNX model and no torch module", do="read it with converters.prepare.read_onnx")
 
-    key = files.key_of(kind="onnx", file=_hash(path))
+    key = files.key_of(kind="onnx", file=_hash(path), data=_beside(path))
     return Source(path.stem, "onnx", key, Ranges(), 1, "", path, load)
+
+
+def _beside(path: Path) -> list[str]:
+    """Hashes of the files that hold a model's values, where it has such."""
+    if b"location" not in path.read_bytes():  # the key that names such a file; so most models need no parser
+        return []
+    from pocketlens.converters.onnx_file import data_files
+
+    return [_hash(file) for file in data_files(path)]
 
 
 def _hugging_face(path: Path) -> Source:

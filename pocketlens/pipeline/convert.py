@@ -7,7 +7,7 @@ from pathlib import Path
 from pocketlens.bundle import licensing
 from pocketlens.converters.emitter import SUFFIXES, Labels
 from pocketlens.files import artifact_files, copy, whole
-from pocketlens.models.source import resolve
+from pocketlens.models.source import Overruled, resolve
 from pocketlens.pipeline.choosing import Timing
 from pocketlens.pipeline.pictures import judges
 from pocketlens.pipeline.produce import Notify, produce
@@ -23,6 +23,7 @@ def convert(
     *,
     architecture: str = "",
     size: tuple[int, int] = (256, 256),
+    ranges: Overruled = (None, None),
     license: str = "unknown",
     rewrites: Choice = "safe",
     threads: int = 2,
@@ -37,6 +38,7 @@ def convert(
         output: The folder to write the artifacts to; files of the same names are replaced.
         architecture: The generator's architecture, for checkpoints.
         size: Height and width in pixels.
+        ranges: The values that the model takes and gives for black and white, where they are not its own.
         license: SPDX expression that goes into every artifact.
         rewrites: Which rewrites each target gets; see :mod:`pocketlens.pipeline.rewriting`.
         threads: To measure with, where ``rewrites`` is ``auto``.
@@ -50,7 +52,7 @@ def convert(
         UnsupportedError: A target cannot express an operator; nothing is written.
         VerificationError: A file does not compute what the model computes; nothing is written.
     """
-    source = resolve(model, base=Path.cwd(), architecture=architecture)
+    source = resolve(model, base=Path.cwd(), architecture=architecture, ranges=ranges, size=size)
     labels = Labels(safe_name(source.name), license=licensing.check(license))
     wanted = {target: list(precisions) for target in (targets or SUFFIXES)}
     timing = Timing(threads=threads)

@@ -14,7 +14,7 @@ from pocketlens.converters.emitter import SUFFIXES, Labels, emitter, refuse
 from pocketlens.converters.openvino_forms import say_otherwise
 from pocketlens.converters.rewrites import registry
 from pocketlens.converters.roofline import Layer, Machine
-from pocketlens.models.source import Source, resolve
+from pocketlens.models.source import Overruled, Source, resolve
 from pocketlens.pipeline.pictures import judges
 from pocketlens.pipeline.rewriting import Choice, names_for
 from pocketlens.pipeline.stages import export_graphs
@@ -95,6 +95,7 @@ def explain(
     *,
     architecture: str = "",
     size: tuple[int, int] = (256, 256),
+    ranges: Overruled = (None, None),
     targets: tuple[str, ...] = ("tflite",),
     rewrites: Choice = "safe",
     machine: Machine | None = None,
@@ -108,6 +109,7 @@ def explain(
         model: A checkpoint or ``.onnx`` file, ``hf:FOLDER``, ``builtin:NAME``, or ``module:factory``.
         architecture: The generator's architecture, for checkpoints.
         size: Height and width in pixels.
+        ranges: The values that the model takes and gives for black and white, where they are not its own.
         targets: Whose rewrites to apply.
         rewrites: Which; see :func:`pocketlens.pipeline.rewriting.names_for`.
         machine: What the estimates assume; None for a phone.
@@ -120,7 +122,7 @@ def explain(
         UnsupportedError: It is to be measured in a target that cannot express it.
     """
     machine = machine or Machine()
-    source = resolve(model, base=Path.cwd(), architecture=architecture)
+    source = resolve(model, base=Path.cwd(), architecture=architecture, ranges=ranges, size=size)
     chosen = {target: names_for(rewrites, target) for target in targets}
     graph = next(export_graphs(source, *size))
     sides, costs = [*_given(source, *size), side("graph", graph, (), machine)], []

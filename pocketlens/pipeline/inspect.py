@@ -3,12 +3,18 @@
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pocketlens.converters import graph as hub
-from pocketlens.converters.emitter import EMITTERS, emitter
+from pocketlens.converters.emitter import EMITTERS, Refusal, emitter
+from pocketlens.converters.rewrites import registry
 from pocketlens.files import whole
-from pocketlens.models.source import resolve
+from pocketlens.models.source import Overruled, resolve
+from pocketlens.pipeline.rewriting import Choice, names_for
 from pocketlens.pipeline.stages import export_graphs
+
+if TYPE_CHECKING:
+    import onnx_ir as ir
 
 
 @dataclass(frozen=True)
@@ -32,7 +38,13 @@ class Inspection:
 
 
 def inspect(
-    model: str, *, architecture: str = "", size: tuple[int, int] = (256, 256), save: Path | None = None
+    model: str,
+    *,
+    architecture: str = "",
+    size: tuple[int, int] = (256, 256),
+    ranges: Overruled = (None, None),
+    rewrites: Choice = "safe",
+    save: Path | None = None,
 ) -> Inspection:
     """Look at a model.
 
@@ -40,17 +52,33 @@ def inspect(
         model: A checkpoint or ``.onnx`` file, ``hf:FOLDER``, ``builtin:NAME``, or ``module:factory``.
         architecture: The generator's architecture, for checkpoints.
         size: Height and width in pixels.
+        ranges: The values that the model takes and gives for black and white, where they are not its own.
+        rewrites: Which rewrites each target gets, as for ``convert``.
         save: Where to write the graph as ``.onnx``, if anywhere.
 
     Raises:
         InputError: The model cannot be read or exported at this size.
     """
-    source = resolve(model, base=Path.cwd(), architecture=architecture)
+    source = resolve(model, base=Path.cwd(), architecture=architecture, ranges=ranges, size=size)
     graph = next(export_graphs(source, *size))
     if save is not None:
         with whole(save) as part:
             hub.save(graph, part)
-    refusals = {t: tuple(f"{r.operator} {r.node!r}: {r.reason}" for r in emitter(t).refusals(graph)) for t in EMITTERS}
+    refusals = {
+        target: tuple(f"{r.operator} {r.node!r}: {r.reason}" for r in refused(graph, target, rewrites))
+        for target in EMITTERS
+    }
     counts = Counter(node.op_type for node in graph.graph)
     operators = dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))
     return Inspection(source.name, size, hub.macs(graph), hub.parameters(graph), operators, refusals)
+
+
+def refused(graph: "ir.Model", target: str, rewrites: Choice = "safe") -> list[Refusal]:
+    """What a target cannot express of a graph, after the rewrites that ``convert`` would give it.
+
+    Raises:
+        InputError: There is no such target or rewrite.
+    """
+    changed = graph.clone()
+    registry.apply(changed, names_for(rewrites, target))
+    return emitter(target).refusals(changed)

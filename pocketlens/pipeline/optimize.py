@@ -7,7 +7,7 @@ from pathlib import Path
 from pocketlens.bench.devices.device import Device
 from pocketlens.converters import graph as hub
 from pocketlens.converters.emitter import SUFFIXES, Labels, refuse
-from pocketlens.models.source import resolve
+from pocketlens.models.source import Overruled, resolve
 from pocketlens.pipeline import stages
 from pocketlens.pipeline.choosing import Candidates, Timing, choose
 from pocketlens.pipeline.convert import copied
@@ -38,6 +38,7 @@ def optimize(
     precision: str = "fp32",
     architecture: str = "",
     size: tuple[int, int] = (256, 256),
+    ranges: Overruled = (None, None),
     device: Device | None = None,
     threads: int = 2,
     notify: Notify = lambda what, done, total: None,
@@ -51,6 +52,7 @@ def optimize(
         precision: That is timed and written.
         architecture: The generator's architecture, for checkpoints.
         size: Height and width in pixels.
+        ranges: The values that the model takes and gives for black and white, where they are not its own.
         device: Where to measure; None for this machine.
         threads: To measure with.
         notify: Told about progress.
@@ -62,7 +64,7 @@ def optimize(
     """
     wanted = dict.fromkeys(targets or SUFFIXES, (precision,))
     check_targets(wanted)
-    source = resolve(model, base=Path.cwd(), architecture=architecture)
+    source = resolve(model, base=Path.cwd(), architecture=architecture, ranges=ranges, size=size)
     judged = judges(None, *size)
     if source.styles:
         check_pack(source, wanted)

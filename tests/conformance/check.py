@@ -13,6 +13,8 @@ from pocketlens.converters import operators
 from pocketlens.converters.emitter import SUFFIXES, Labels, Refusal, emitter
 from pocketlens.converters.prepare import prepare
 from pocketlens.converters.ranges import Ranges
+from pocketlens.converters.rewrites import registry
+from pocketlens.pipeline.inspect import refused
 from pocketlens.quality import psnr
 from pocketlens.runtimes.session import open_artifact
 from tests.conformance.case import Case, picture, run
@@ -53,6 +55,11 @@ class _Made:
     def graph(self) -> ir.Model:
         return prepare(ir.from_proto(self.proto), *self.size, Ranges())
 
+    def graphs(self, target: str) -> list[ir.Model]:
+        """The graph as it is, and where the target's rewrites change something, as they leave it."""
+        changed = self.graph.clone()
+        return [self.graph, changed] if registry.apply(changed, registry.defaults(target)) else [self.graph]
+
 
 _KEPT: dict[str, _Made] = {}
 """The cases of one operator: every target is asked for the same ones."""
@@ -74,21 +81,26 @@ def check(case: Case, target: str) -> Outcome:
     """
     made = _made(repr(case), case)
     try:
-        graph, chosen = made.graph, emitter(target)
-        if refused := chosen.refusals(graph):
-            for refusal in refused:
-                assert _is_told(refusal), f"docs/operators.md does not tell of it: {refusal}"
+        plain, changed = emitter(target).refusals(made.graph), refused(made.graph, target)
+        assert bool(plain) == bool(changed), f"rewrites decide what is refused: {plain}, {changed}"
+        for refusal in changed:
+            assert _is_told(refusal), f"docs/operators.md does not tell of it: {refusal}"
+        if changed:
             return Outcome.REFUSED
-        with tempfile.TemporaryDirectory() as folder:
-            path = Path(folder) / f"case{SUFFIXES[target]}"
-            chosen.emit(graph, "fp32", Labels("case"), path)
-            with open_artifact(path, RUNTIMES[target], threads=1) as session:
-                found = session.floats(made.image)
+        found = [_played(graph, target, made.image) for graph in made.graphs(target)]
     except Exception as error:
         raise AssertionError(f"{type(error).__name__}: {error}\n{told(case, made.proto, target)}") from error
-    score = psnr(made.expected, found)
+    score = min(psnr(made.expected, one) for one in found)
     assert score >= FLOOR, f"{score:.1f} dB, at least {FLOOR:.0f} expected\n{told(case, made.proto, target)}"
     return Outcome.RAN
+
+
+def _played(graph: ir.Model, target: str, image: np.ndarray) -> np.ndarray:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / f"case{SUFFIXES[target]}"
+        emitter(target).emit(graph, "fp32", Labels("case"), path)
+        with open_artifact(path, RUNTIMES[target], threads=1) as session:
+            return session.floats(image)
 
 
 def _is_told(refusal: Refusal) -> bool:

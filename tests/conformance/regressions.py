@@ -35,4 +35,16 @@ FOUND: dict[str, tuple[str, Case]] = {
         "coreml",
         Case("m = Mul(x, scale)\ny = ThresholdedRelu <alpha = 0.5> (m)", {"scale": 0.5}, Place(3, 1, 6)),
     ),
+    "OpenVINO does not know places of GatherElements that are counted from the end": (
+        "openvino",
+        Case(
+            "i = Expand(row, to)\ny = GatherElements <axis = 2> (x, i)",
+            {"row": (0, 0, 0, -1), "to": (1, 2, 1, 4)},
+            Place(2, 3, 4, "Conv"),
+        ),
+    ),
+    "a Resize whose axes are not in order": (
+        "tflite",
+        Case('y = Resize <mode = "nearest", axes = [3, 2]> (x, , scales)', {"scales": (2.5, 1.0)}, Place(3, 4, 5)),
+    ),
 }

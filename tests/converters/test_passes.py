@@ -11,6 +11,7 @@ from pocketlens.converters.rewrites.fold_affine_after import FoldAffineAfter
 from pocketlens.converters.rewrites.fold_affine_before import FoldAffineBefore
 from pocketlens.converters.rewrites.merge_affine import MergeAffine
 from pocketlens.converters.rewrites.merge_reshapes import MergeReshapes
+from pocketlens.converters.rewrites.spell_out_resize import SpellOutResize
 from tests.converters.drafts import Draft, affines, close, exact, quick, steps, values
 
 
@@ -184,3 +185,24 @@ def test_transposes_that_move_something_are_no_reshapes() -> None:
     draft.add("Transpose", "x", perm=[0, 2, 1, 3])
     draft.add("Reshape", draft.last, draft.ints(4, 42))
     exact(draft.model(), MergeReshapes, applies=False)
+
+
+@pytest.mark.parametrize(
+    ("how", "applies"),
+    [
+        ({"axes": [3, 2], "scales": (2.5, 0.5)}, True),
+        ({"axes": [-1], "scales": (1.5,)}, True),
+        ({"axes": [3], "sizes": (9,)}, True),
+        ({"axes": [3, 2], "sizes": (14, 9), "policy": "not_larger"}, False),  # 1.5 times 7 columns is no whole number
+        ({"axes": [2, 3], "sizes": (12, 99), "policy": "not_larger"}, True),
+        ({"axes": [2, 3], "sizes": (1, 14), "policy": "not_smaller"}, True),
+        ({"sizes": (1, 4, 6, 9)}, False),
+    ],
+)
+def test_resizes_say_the_size_of_every_axis(how: dict, applies: bool) -> None:
+    draft = Draft((1, 4, 6, 7))
+    policy = {"keep_aspect_ratio_policy": how["policy"]} if "policy" in how else {}
+    axes = {"axes": how["axes"]} if "axes" in how else {}
+    inputs = ["x", "", draft.array(how["scales"])] if "scales" in how else ["x", "", "", draft.ints(*how["sizes"])]
+    draft.add("Resize", *inputs, mode="linear", **axes, **policy)
+    exact(draft.model(), SpellOutResize, applies=applies)

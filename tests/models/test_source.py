@@ -170,3 +170,22 @@ def test_the_kinds_of_checkpoint_are_those_that_can_be_read() -> None:
     from pocketlens.models import weights
 
     assert source.CHECKPOINTS == weights.SUFFIXES
+
+
+def test_values_beside_an_onnx_file_belong_to_it(tmp_path: Path) -> None:
+    """Other weights in the data file are another generator, though the .onnx file is the same."""
+    from onnx import TensorProto, helper, save_model
+    from onnx.numpy_helper import from_array
+
+    def write(value: float) -> str:
+        ends = [helper.make_tensor_value_info(n, TensorProto.FLOAT, [1, 3, 8, 8]) for n in "xy"]
+        weight = from_array(np.full((3, 3, 1, 1), value, np.float32), "w")
+        graph = helper.make_graph([helper.make_node("Conv", ["x", "w"], ["y"])], "g", ends[:1], ends[1:], [weight])
+        model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=10)
+        (tmp_path / "x.data").unlink(missing_ok=True)
+        save_model(model, tmp_path / "x.onnx", save_as_external_data=True, location="x.data", size_threshold=0)
+        return resolve("x.onnx", base=tmp_path).key
+
+    first, text = write(0.5), (tmp_path / "x.onnx").read_bytes()
+    assert write(0.25) != first and (tmp_path / "x.onnx").read_bytes() == text
+    assert write(0.5) == first

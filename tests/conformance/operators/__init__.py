@@ -8,6 +8,7 @@ from tests.conformance.operators import (  # noqa: F401 - each registers its str
     linear,
     moves,
     norms,
+    others,
     pads,
     pools,
     reductions,

@@ -90,3 +90,31 @@ def conv_transpose(draw: Draw) -> Case:
         constants["axes"] = (2, 3)
         return Case(f"m{node[1:]}\ny = Slice(m, starts, ends, axes)", constants, where)
     return _followed("" if behind == "Slice" else behind, node, constants, where, groups * outer)
+
+
+@operator("Conv, computed weights")
+def modulated(draw: Draw) -> Case:
+    """Weights scaled by a style that is computed from the picture, and normalized again, as StyleGAN2 does."""
+    channels, out = integer(draw, 1, 4), integer(draw, 1, 4)
+    kernel = integer(draw, 1, 3)
+    constants: dict[str, Any] = {"w": Weights((out, channels, kernel, kernel)), "axes": (1, 2, 3), "eps": 1e-3}
+    nodes = "p = GlobalAveragePool(x)\ns = Sigmoid(p)\nm = Mul(w, s)\n"
+    if draw(st.booleans()):
+        nodes += "q = Mul(m, m)\nv = ReduceSum(q, axes)\ne = Add(v, eps)\nr = Sqrt(e)\nd = Div(m, r)\n"
+    else:
+        nodes += "d = Identity(m)\n"
+        constants = {"w": constants["w"]}
+    edge = kernel // 2
+    conv = line("y", "Conv", "x, d", pads=[edge, edge, edge, edge])
+    return Case(nodes + conv, constants, place(draw, channels, integer(draw, 3, 8), integer(draw, 3, 8)))
+
+
+@operator("Conv, of one axis")
+def of_one_axis(draw: Draw) -> Case:
+    """Along the pixels as a row: what efficient channel attention does with channels."""
+    where = place(draw)
+    pads = chosen(draw, [0, 0], [1, 1])
+    constants: dict[str, Any] = {"flat": (1, 1, where.channels), "w": Weights((1, 1, 1 + sum(pads)))}
+    nodes = f"p = GlobalAveragePool(x)\nf = Reshape(p, flat)\n{line('c', 'Conv', 'f, w', pads=pads)}\n"
+    constants["back"] = (1, where.channels, 1, 1)
+    return Case(nodes + "r = Reshape(c, back)\ns = Sigmoid(r)\ny = Mul(x, s)", constants, where)

@@ -20,7 +20,9 @@ SMOOTH = (
 )
 JUMPING = ("Floor", "Ceil", "Round", "Sign", "ThresholdedRelu", "Shrink")
 POSITIVE = ("Log", "Sqrt", "Reciprocal")
-TRIGONOMETRIC = ("Sin", "Cos", "Atan", "Sinh", "Asinh")
+TRIGONOMETRIC = ("Sin", "Cos", "Atan", "Sinh", "Asinh", "Cosh")
+WITHIN = ("Asin", "Acos", "Atanh", "Tan", "Acosh")
+"""Defined between -1 and 1 alone, or from 1 on; steep, or without end, beyond."""
 
 
 @operator(*SMOOTH, *TRIGONOMETRIC)
@@ -40,6 +42,15 @@ def jumping(draw: Draw, name: str) -> Case:
 def positives(draw: Draw, name: str) -> Case:
     low = chosen(draw, 0.5, 0.1, 2.0)
     return Case(f"m = Abs(x)\np = Add(m, low)\n{line('y', name, 'p')}", {"low": low}, place(draw))
+
+
+@operator(*WITHIN)
+def within(draw: Draw, name: str) -> Case:
+    nodes = "t = Tanh(x)\nm = Mul(t, share)\n"
+    constants = {"share": 0.875}
+    if name == "Acosh":
+        nodes, constants = nodes.replace("m = Mul", "u = Mul") + "m = Add(u, two)\n", {**constants, "two": 2.0}
+    return Case(nodes + line("y", name, "m"), constants, place(draw))
 
 
 @operator("LeakyRelu", "Elu", "Celu")
@@ -66,7 +77,7 @@ def gelu(draw: Draw) -> Case:
 
 @operator("Gelu, decomposed")
 def spelled_out(draw: Draw) -> Case:
-    """What older exporters make of GELU, SiLU and h-swish."""
+    """What older exporters make of GELU, SiLU, h-swish, leaky ReLU and PReLU."""
     nodes = chosen(
         draw,
         "d = Div(x, root)\ne = Erf(d)\np = Add(e, one)\nm = Mul(x, p)\ny = Mul(m, half)",
@@ -75,6 +86,9 @@ def spelled_out(draw: Draw) -> Case:
         "h = HardSigmoid <alpha = 0.16666667, beta = 0.5> (x)\ny = Mul(x, h)",
         "p = Add(x, three)\nc = Clip(p, zero, six)\nm = Mul(x, c)\ny = Div(m, six)",
         "s = Softplus(x)\nt = Tanh(s)\ny = Mul(x, t)",
+        "s = Mul(x, half)\ny = Max(x, s)",
+        "r = Relu(x)\nn = Neg(x)\nq = Relu(n)\nm = Mul(q, half)\ny = Sub(r, m)",
+        "n = Neg(x)\nw = Exp(n)\np = Add(w, one)\ny = Div(x, p)",
         "c = Mul(x, x)\nd = Mul(c, x)\nf = Mul(d, half)\ng = Add(x, f)\nt = Tanh(g)\np = Add(t, one)\ny = Mul(x, p)",
     )
     constants = {"root": 1.4142135, "one": 1.0, "half": 0.5, "three": 3.0, "zero": 0.0, "six": 6.0}
@@ -98,10 +112,13 @@ def prelu(draw: Draw) -> Case:
     return Case(line("y", "PRelu", "x, slope"), {"slope": chosen(draw, signed, positive)(of)}, where)
 
 
-@operator("Softmax", "LogSoftmax")
+@operator("Softmax", "LogSoftmax", "Hardmax")
 def softmax(draw: Draw, name: str) -> Case:
     attributes = {"axis": integer(draw, -4, 3)} if draw(st.booleans()) else {}
-    return Case(line("y", name, "x", **attributes), {}, place(draw))
+    if name != "Hardmax":
+        return Case(line("y", name, "x", **attributes), {}, place(draw))
+    where = place(draw, exact=True)  # and no two the same: which of them is the largest is nobody's promise
+    return Case(f"m = Add(x, c)\n{line('y', name, 'm', **attributes)}", {"c": signed(shape(where))}, where)
 
 
 @operator("Cast")

@@ -152,6 +152,43 @@ def adaptive(draw: Draw) -> Case:
     return Case("\n".join(nodes), constants, where)
 
 
+@operator("Adaptive instance norm, of statistics")
+def statistics(draw: Draw) -> Case:
+    """Normalized by its own mean and deviation, then given those of other features, as in arbitrary style transfer."""
+    where = place(draw, chosen(draw, 2, 3, 4), integer(draw, 2, 7), integer(draw, 2, 7))
+    constants: dict[str, Any] = {"w": Weights((where.channels, where.channels, 1, 1), 2.0), "axes": (2, 3), "eps": 1e-3}
+    nodes = ["o = Conv(x, w)", "s = Sigmoid(o)"]
+    for of in ("x", "s"):
+        nodes += [
+            f"m{of} = ReduceMean({of}, axes)",
+            f"d{of} = Sub({of}, m{of})",
+            f"q{of} = Mul(d{of}, d{of})",
+            f"v{of} = ReduceMean(q{of}, axes)",
+            f"e{of} = Add(v{of}, eps)",
+            f"r{of} = Sqrt(e{of})",
+        ]
+    if draw(st.booleans()):
+        nodes[2:8] = ["nx = InstanceNormalization(x, one, zero)"]
+        constants |= {"one": (1.0,) * where.channels, "zero": (0.0,) * where.channels}
+    else:
+        nodes.append("nx = Div(dx, rx)")
+    nodes += ["k = Mul(nx, rs)", "y = Add(k, ms)"]
+    return Case("\n".join(nodes), constants, where)
+
+
+@operator("MeanVarianceNormalization")
+def mean_variance(draw: Draw) -> Case:
+    where = place(draw, chosen(draw, 2, 3, 4), integer(draw, 2, 7), integer(draw, 2, 7))
+    axes = chosen(draw, [2, 3], [1, 2, 3], [0, 2, 3])
+    return Case(line("y", "MeanVarianceNormalization", "x", axes=axes), {}, where)
+
+
+@operator("LRN")
+def local_response(draw: Draw) -> Case:
+    attributes = {"size": chosen(draw, 1, 3, 5), "alpha": chosen(draw, 0.1, 0.5), "bias": chosen(draw, 1.0, 2.0)}
+    return Case(line("y", "LRN", "x", **attributes), {}, place(draw, chosen(draw, 2, 3, 4)))
+
+
 @operator("Pixel norm", "LpNormalization")
 def pixel(draw: Draw, name: str) -> Case:
     """Each pixel by the length of its channels."""

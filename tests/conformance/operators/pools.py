@@ -38,6 +38,26 @@ def pool(draw: Draw, name: str) -> Case:
     return Case(line("y", name, "x", **attributes), {}, place(draw, None, height, width))
 
 
+@operator("LpPool")
+def lp_pool(draw: Draw) -> Case:
+    kernel = [integer(draw, 1, 3) for _ in range(2)]
+    attributes: dict[str, Any] = {"kernel_shape": kernel, "p": chosen(draw, 1, 2)}
+    if draw(st.booleans()):
+        attributes["strides"] = [integer(draw, 1, 2) for _ in range(2)]
+    # Away from zero, where a root is steep.
+    nodes = f"a = Abs(x)\nb = Add(a, low)\n{line('y', 'LpPool', 'b', **attributes)}"
+    return Case(nodes, {"low": 0.5}, place(draw, None, *(integer(draw, n, n + 5) for n in kernel)))
+
+
+@operator("MaxUnpool")
+def unpool(draw: Draw) -> Case:
+    """Back to where the largest were: the decoder of segmenting networks."""
+    # What is equal has no one place.
+    where = place(draw, None, 2 * integer(draw, 1, 3), 2 * integer(draw, 1, 3))
+    nodes = "m, i = MaxPool <kernel_shape = [2, 2], strides = [2, 2]> (x)\nr = Tanh(m)\n"
+    return Case(nodes + "y = MaxUnpool <kernel_shape = [2, 2], strides = [2, 2]> (r, i)", {}, where)
+
+
 @operator("GlobalAveragePool", "GlobalMaxPool", "GlobalLpPool")
 def over_all(draw: Draw, name: str) -> Case:
     tail = chosen(draw, "y = Sub(x, r)", "y = Mul(x, r)", "s = Sigmoid(r)\ny = Mul(s, x)", "y = Identity(r)")

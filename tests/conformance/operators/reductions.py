@@ -32,7 +32,16 @@ def reduce(draw: Draw, name: str) -> Case:
     return Case(f"{line('r', name, 'x, axes', keepdims=0)}\n{tail}", constants, where)
 
 
-@operator("ArgMax", "CumSum")
+@operator("ReduceLogSum")
+def log_sum(draw: Draw) -> Case:
+    """Of what is above zero, so that it has a logarithm."""
+    where = place(draw)
+    gone = tuple(sorted(draw(st.sets(st.integers(1, 3), min_size=1))))
+    nodes = "h = Sigmoid(x)\nr = ReduceLogSum(h, axes)\ny = Sub(x, r)"
+    return Case(nodes, {"axes": gone}, where)
+
+
+@operator("ArgMax", "ArgMin", "CumSum")
 def along(draw: Draw, name: str) -> Case:
     """What generators seldom do, and no emitter of ours promises."""
     where = place(draw, exact=True)

@@ -1,0 +1,61 @@
+"""A Resize of some axes, or one that keeps an aspect ratio, says the size or scale of all four."""
+
+import numpy as np
+import onnx_ir as ir
+
+from pocketlens.converters import graph as hub
+from pocketlens.converters.rewrites import edit
+
+
+class SpellOutResize(ir.passes.InPlacePass):
+    """Do without the attributes ``axes`` and ``keep_aspect_ratio_policy``.
+
+    Exact: an axis that is not named keeps its length, which is a scale of 1. Under a policy ONNX takes the smallest or
+    largest ratio of the sizes as the scale of every named axis; where each axis times that ratio is a whole number, the sizes that come
+    out say the same without the policy. Elsewhere a policy stays as it is, since the scale is then no ratio of sizes.
+    """
+
+    def call(self, model: ir.Model) -> ir.passes.PassResult:
+        """Rewrite every place where it applies."""
+        modified = False
+        for node in tuple(model.graph):
+            if node.op_type == "Resize" and not node.domain:
+                modified |= _plain(model, node)
+        return ir.passes.PassResult(model, modified)
+
+
+def _plain(model: ir.Model, node: ir.Node) -> bool:
+    before, after = edit.shape_of(node.inputs[0]), edit.shape_of(node.outputs[0])
+    roi = hub.constant(node.inputs[1]) if len(node.inputs) > 1 else None
+    keeps = hub.text(node, "keep_aspect_ratio_policy", "stretch") != "stretch"
+    if not (keeps or "axes" in node.attributes) or before is None or after is None:
+        return False
+    if (roi is not None and roi.size) or hub.text(node, "coordinate_transformation_mode", "") == "tf_crop_and_resize":
+        return False
+    axes = [axis % len(before) for axis in hub.ints(node, "axes", tuple(range(len(before))))]
+    scales = hub.constant(node.inputs[2]) if len(node.inputs) > 2 else None
+    sizes = hub.constant(node.inputs[3]) if len(node.inputs) > 3 else None
+    if scales is not None and scales.size:
+        whole = np.ones(len(before), np.float32)
+        whole[axes] = scales.reshape(-1)
+        node.replace_input_with(2, hub.add_constant(model, f"{node.outputs[0].name}_scales", whole))
+    elif sizes is not None:
+        if keeps and not _says_as_much(node, before, after, axes, sizes.reshape(-1).tolist()):
+            return False
+        size = hub.add_constant(model, f"{node.outputs[0].name}_size", np.array(after, np.int64))
+        node.replace_input_with(3, size)
+    else:
+        return False
+    node.attributes.pop("axes", None)
+    node.attributes.pop("keep_aspect_ratio_policy", None)
+    return True
+
+
+def _says_as_much(
+    node: ir.Node, before: tuple[int, ...], after: tuple[int, ...], axes: list[int], sizes: list[int]
+) -> bool:
+    """Whether the sizes that come out give the very scale that the policy chose."""
+    ratios = [(size, before[axis]) for size, axis in zip(sizes, axes, strict=True)]
+    smaller = hub.text(node, "keep_aspect_ratio_policy", "") == "not_larger"
+    top, bottom = (min if smaller else max)(ratios, key=lambda ratio: ratio[0] / ratio[1])
+    return all(before[axis] * top == after[axis] * bottom for axis in axes)
