@@ -21,6 +21,8 @@ def say_otherwise(model: ir.Model) -> ir.Model:
             _hide_order(model, node)
         elif node.op_type == "GatherElements":
             _count_from_the_start(model, node)
+        elif node.op_type == "PRelu":
+            _slope_of_columns(model, node)
     return model
 
 
@@ -37,10 +39,31 @@ def computed_otherwise(node: ir.Node) -> str:
     if hub.text(node, "mode", "nearest") == "cubic" and hub.integer(node, "exclude_outside", 0):
         return "OpenVINO does not leave out what is outside"
     before, after = hub.static_shape(node.inputs[0]) if node.inputs[0] else (), hub.static_shape(node.outputs[0])
+    if hub.text(node, "mode", "nearest") == "cubic" and not _by_ratio(node, before, after):
+        return "OpenVINO samples by the ratio of the sizes, and its scale is another"
     # It takes the same few pixels as without.
     if hub.integer(node, "antialias", 0) and any(a < b for a, b in zip(after, before, strict=True)):
         return "OpenVINO does not smooth where antialias asks it to"
     return ""
+
+
+def _by_ratio(node: ir.Node, before: tuple[int, ...], after: tuple[int, ...]) -> bool:
+    """Whether the scales that a Resize names are the ratios of its sizes."""
+    scales = hub.constant(node.inputs[2]) if len(node.inputs) > 2 else None
+    if scales is None or scales.size != len(before):
+        return True
+    named = np.asarray(scales, np.float64).tolist()
+    return all(abs(b * s - a) < 1e-4 for b, s, a in zip(before, named, after, strict=True))
+
+
+def _slope_of_columns(model: ir.Model, node: ir.Node) -> None:
+    """A slope of one axis belongs to the last axis in ONNX; OpenVINO takes it for the channels where it has as many."""
+    source, slope = node.inputs[0], hub.constant(node.inputs[1])
+    assert source is not None
+    if slope is None or slope.ndim != 1 or slope.size == 1:
+        return
+    shape = (1,) * (len(hub.static_shape(source)) - 1) + slope.shape
+    node.replace_input_with(1, hub.add_constant(model, f"{node.outputs[0].name}_slope", slope.reshape(shape)))
 
 
 def _count_from_the_start(model: ir.Model, node: ir.Node) -> None:

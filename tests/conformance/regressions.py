@@ -47,4 +47,8 @@ FOUND: dict[str, tuple[str, Case]] = {
         "tflite",
         Case('y = Resize <mode = "nearest", axes = [3, 2]> (x, , scales)', {"scales": (2.5, 1.0)}, Place(3, 4, 5)),
     ),
+    "OpenVINO takes a slope of the columns for one of the channels": (
+        "openvino",
+        Case("y = PRelu (x, slope)", {"slope": Weights((3,), 0.5)}, Place(3, 2, 3)),
+    ),
 }

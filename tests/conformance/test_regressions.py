@@ -14,6 +14,9 @@ def test_it_is_right_now(name: str) -> None:
 
 
 OTHERWISE = {
+    "a cubic scale that is no ratio of sizes": Case(
+        'y = Resize <mode = "cubic"> (x, , scales)', {"scales": (1.0, 1.0, 2.0, 1.25)}, Place(3, 1, 2)
+    ),
     "which pixels of a cubic Resize count": Case(
         'y = Resize <mode = "cubic", exclude_outside = 1> (x, , , sizes)', {"sizes": (1, 3, 4, 7)}, Place(3, 4, 5)
     ),

@@ -126,12 +126,10 @@ KINDS: dict[str, tuple[Callable[[Path], None], float]] = {
     "norms by hand, dynamo": (
         lambda path: torch_file(_norms(*map(Norm, BY_HAND)), path, 18, dynamo=True), 90,
     ),
-    "norms that torch has, legacy": (lambda path: torch_file(_norms(*KNOWN), path, 17, dynamo=False), 95),
     "norms that torch has, dynamo": (lambda path: torch_file(_norms(*KNOWN), path, 20, dynamo=True), 95),
     "float16 weights behind casts": (_half_weights_behind_casts, 100),
     # The teacher computes in halves, the artifacts in floats.
     "float16 inside": (lambda path: _half(path, ends=False), 50),
-    "float16 everywhere": (lambda path: _half(path, ends=True), 50),
     "external data": (_external, 100),
 }  # fmt: skip
 """How a file of each kind is made, and the PSNR that each artifact has to reach."""

@@ -34,7 +34,7 @@ def test_what_an_emitter_refuses_is_named(operator: str, tmp_path: Path) -> None
 
     @seed(0)
     @settings(
-        max_examples=3, database=None, deadline=None, suppress_health_check=list(HealthCheck), phases=[Phase.generate]
+        max_examples=1, database=None, deadline=None, suppress_health_check=list(HealthCheck), phases=[Phase.generate]
     )
     @given(CASES[operator][0])
     def run(case: Case) -> None:

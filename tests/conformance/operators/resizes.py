@@ -78,6 +78,9 @@ def _sized(draw: Draw, attributes: dict[str, Any], where: Place) -> Case:
             wanted = tuple(integer(draw, 1, 16) for _ in axes)
             policy = chosen(draw, "stretch", "not_larger", "not_smaller")
             if policy != "stretch":
+                axes = [
+                    axis % 4 for axis in axes
+                ]  # counted from the end, onnx and onnxruntime do not agree on the shape
                 attributes["keep_aspect_ratio_policy"] = policy
             return Case(line("y", "Resize", "x, , , sizes", **attributes, axes=axes), {"sizes": wanted}, where)
         lengths = [(where.height, where.width)[axis % 4 - 2] for axis in axes]
