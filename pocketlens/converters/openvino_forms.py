@@ -70,11 +70,14 @@ def _count_from_the_start(model: ir.Model, node: ir.Node) -> None:
     """Places counted from the end are counted from the start, which is all that OpenVINO knows here."""
     source, places = node.inputs[0], hub.constant(node.inputs[1])
     assert source is not None
-    if places is None or (places := places.astype(np.int64)).min() >= 0:
+    if places is None:
+        return
+    found = np.asarray(places, np.int64)
+    if found.min() >= 0:
         return
     shape = hub.static_shape(source)
     length = shape[hub.integer(node, "axis", 0) % len(shape)]
-    counted = np.where(places < 0, places + length, places)
+    counted = np.where(found < 0, found + length, found)
     node.replace_input_with(1, hub.add_constant(model, f"{node.outputs[0].name}_places", counted))
 
 
