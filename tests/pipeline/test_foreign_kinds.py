@@ -23,8 +23,7 @@ BY_HAND = (
     "multiplied out", "groups", "whole picture", "epsilon outside", "each pixel",
 )  # fmt: skip
 KNOWN = (
-    nn.InstanceNorm2d(8), nn.InstanceNorm2d(8, affine=True), nn.BatchNorm2d(8), nn.GroupNorm(4, 8),
-    nn.LayerNorm([8, HEIGHT // 2, WIDTH // 2]), ChannelsLastBlock(),
+    nn.InstanceNorm2d(8), nn.GroupNorm(4, 8), nn.ReLU(), nn.BatchNorm2d(8), ChannelsLastBlock(), nn.InstanceNorm2d(8, affine=True),
 )  # fmt: skip
 
 
