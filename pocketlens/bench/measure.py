@@ -190,8 +190,9 @@ def bench_bundle(
 ) -> Document:
     """Measure a bundle's artifacts; each one's first picture is checked against the teacher's golden picture.
 
-    Example:
-        >>> bench_bundle("wave.bundle", Choice(threads=(1, 2, 4)))
+    ::
+
+        bench_bundle("wave.bundle", Choice(threads=(1, 2, 4)))  # three subjects an artifact, in turns
 
     Args:
         path: The bundle: its folder, a zip of it, or opened.
