@@ -113,6 +113,7 @@ class Compress(_Table):
     Attributes:
         channels: Prune a copy of the source to this share of its channels; without it the student is a ``pocket``.
         steps: Weight updates of the distillation.
+        int8_steps: Weight updates of a last phase, in which the student feels the rounding of int8 and its ranges are trained.
         width: Channels of a ``pocket`` student at a quarter of the size.
         half: Channels at half the size.
         blocks: Residual convolutions at a quarter.
@@ -125,6 +126,7 @@ class Compress(_Table):
 
     channels: Annotated[float, Field(gt=0, lt=1)] | None = None
     steps: Annotated[int, Field(ge=1, le=10_000_000)] = 2000
+    int8_steps: Annotated[int, Field(ge=0, le=10_000_000)] = 0
     width: Annotated[int, Field(ge=8, le=512)] = 48
     half: Annotated[int, Field(ge=4, le=512)] = 16
     blocks: Annotated[int, Field(ge=1, le=64)] = 4

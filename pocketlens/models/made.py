@@ -1,9 +1,11 @@
 """Checkpoints that Pocketlens writes: safetensors whose metadata says how the generator is made."""
 
 import json
+import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from torch import nn
 
@@ -24,25 +26,29 @@ class Made:
         arguments: What the architecture's class is called with.
         pruned: Whether its layers are narrower than these arguments say; the tensors' shapes tell by how much.
         styles: The names of a pack's styles, in order.
+        ranges: Convolution, by its name → the range of what it takes, where it was trained through rounding.
     """
 
     architecture: str
     arguments: Mapping[str, int]
     pruned: bool = False
     styles: tuple[str, ...] = ()
+    ranges: Mapping[str, tuple[float, float]] = field(default_factory=dict)
 
 
 def save(module: nn.Module, path: Path, how: Made) -> None:
     """Write a generator's weights, whole or not at all; the same weights give the same bytes."""
     from safetensors.torch import save_file
 
-    about: dict[str, object] = {
+    about: dict[str, Any] = {
         "architecture": how.architecture,
         "arguments": dict(how.arguments),
         "pruned": how.pruned,
     }
     if how.styles:
         about["styles"] = list(how.styles)
+    if how.ranges:
+        about["ranges"] = {name: list(span) for name, span in how.ranges.items()}
     tensors = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in module.state_dict().items()}
     with files.whole(path) as part:
         save_file(tensors, part, {KEY: json.dumps(about, sort_keys=True)})
@@ -59,11 +65,19 @@ def read(path: Path) -> Made | None:
         return None
     try:
         about = json.loads(text)
-        how = Made(about["architecture"], dict(about["arguments"]), about["pruned"], tuple(about.get("styles", ())))
-    except (ValueError, KeyError, TypeError) as error:
+        spans = {name: (low, high) for name, (low, high) in about.get("ranges", {}).items()}
+        styles = tuple(about.get("styles", ()))
+        how = Made(about["architecture"], dict(about["arguments"]), about["pruned"], styles, spans)
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise InputError(f"the metadata of {path} is no description of a generator", do="get the file again") from error
     good = all(isinstance(n, str) and type(v) is int and 0 <= v <= _MOST for n, v in how.arguments.items())
     good = good and len(how.styles) == how.arguments.get("styles", 0) and all(isinstance(n, str) for n in how.styles)
+    good = good and all(_is_range(span) for span in how.ranges.values())
     if not (good and isinstance(how.architecture, str) and isinstance(how.pruned, bool)):
         raise InputError(f"the metadata of {path} asks for what cannot be: {text[:200]}", do="get the file again")
     return how
+
+
+def _is_range(span: tuple[Any, Any]) -> bool:
+    numbers = all(type(end) in (int, float) and math.isfinite(end) for end in span)
+    return numbers and span[0] <= 0 <= span[1] and span[0] < span[1]

@@ -24,6 +24,7 @@ from pocketlens.pipeline.draft import draft_of, licenses_of
 from pocketlens.pipeline.pictures import judges
 from pocketlens.pipeline.produce import Notify, Produced, produce
 from pocketlens.pipeline.rewriting import Choice, check
+from pocketlens.pipeline.shrunk import Shrunk, facts_of, sections, timed
 from pocketlens.pipeline.trials import Chosen, table
 from pocketlens.recipe import Recipe
 from pocketlens.runtimes.adapter import runtime_for
@@ -128,16 +129,20 @@ def build(
     judged = [judges(folder, *size, calibrate=calibrate, clip=clip) for size in about.sizes]
     chosen = check(recipe.rewrites.keep if rewrites is None else rewrites)
     timing, wanted = Timing(threads=threads), recipe.targets.chosen()
+    shrunk = facts_of(source)
     made = produce(source, labels, wanted, judged, notify, rewrites=chosen, timing=timing)
     if generator is None and recipe.compress is not None:
-        made = against(source_of(about, base), made, notify)
+        teacher = source_of(about, base)
+        made = against(teacher, made, notify)
+        if shrunk and bench:
+            shrunk = timed(shrunk, teacher, source, about.sizes[0], threads, notify)
     document = _measured(made, threads, budget, notify) if bench else None
     verdicts = judge_all(document, budget) if document else []
     notify("bundle", 1, 1)
     draft = replace(
         draft_of(recipe, text, licenses, source, made),
-        measurements=_measurements(document, made),
-        report=lambda manifest: _report(manifest, document, verdicts, made, budget),
+        measurements=_measurements(document, made, shrunk),
+        report=lambda manifest: _report(manifest, document, verdicts, made, budget, shrunk),
     )
     manifest = write(draft, path)
     return Build(path, manifest, document, tuple(verdicts), made[0].choices)
@@ -180,13 +185,15 @@ def _measured(made: list[Produced], threads: int, budget: Budget, notify: Notify
     return document
 
 
-def _measurements(document: Document | None, made: list[Produced]) -> dict[str, str]:
+def _measurements(document: Document | None, made: list[Produced], shrunk: Shrunk | None) -> dict[str, str]:
     """Documents with times, which stay outside the bundle's hashes."""
     found = {"local": document.to_json()} if document else {}
     if document and (judged := judge_worth(document)):
         found["worth"] = to_json(judged)
     if made[0].choices:
         found["rewrites"] = table(made[0].choices)
+    if shrunk:
+        found["student"] = shrunk.to_json()
     return found
 
 
@@ -196,6 +203,7 @@ def _report(
     verdicts: list[BudgetVerdict],
     made: list[Produced],
     budget: Budget,
+    shrunk: Shrunk | None = None,
 ) -> str:
     from pocketlens.bench.report import ReportPicture, render
 
@@ -212,4 +220,4 @@ def _report(
                     scores=emitted.verified.scores[index],
                 )
             )
-    return render(manifest, document, verdicts, pictures, budget)
+    return render(manifest, document, verdicts, pictures, budget, sections(shrunk) if shrunk else ())

@@ -10,6 +10,7 @@ from pocketlens.models.source import Source, resolve
 from pocketlens.pipeline import stages
 from pocketlens.pipeline.pictures import judges
 from pocketlens.pipeline.produce import Notify
+from pocketlens.pipeline.shrunk import times
 from pocketlens.recipe import Compress, Filter, Recipe
 
 if TYPE_CHECKING:
@@ -68,8 +69,9 @@ def distill(
     )
     written = folder / "recipe.toml"
     files.write(written, told.model_copy(update={"filter": about, "pictures": shown, "compress": None}).text())
-    times = _times(source, done, told.filter.sizes[0], threads, notify) if bench else (None, None)
-    return Distilled(written, done, *times)
+    own = resolve(done.path.name, base=done.path.parent, architecture=done.architecture)
+    measured = times(source, own, told.filter.sizes[0], threads, notify) if bench else (None, None)
+    return Distilled(written, done, *measured)
 
 
 def student(
@@ -130,24 +132,3 @@ def source_of(about: Filter, base: Path) -> Source:
 
 def _absolute(base: Path, name: str) -> str:
     return str((base / name).resolve()) if name else ""
-
-
-def _times(
-    source: Source, done: "Compressed", size: tuple[int, int], threads: int, notify: Notify
-) -> tuple[float | None, float | None]:
-    """Median times of teacher and student as ONNX graphs in onnxruntime, in ms, played in turns."""
-    import tempfile
-
-    from pocketlens.converters import graph as hub
-    from pocketlens.pipeline.interleave import medians
-
-    notify("measuring", 0, 1)
-    made = resolve(done.path.name, base=done.path.parent, architecture=done.architecture)
-    with tempfile.TemporaryDirectory() as folder:
-        paths = []
-        for name, one in (("teacher", source), ("student", made)):
-            path = Path(folder) / f"{name}.onnx"
-            hub.save(next(stages.export_graphs(one, *size)), path)
-            paths.append(path)
-        teacher, own = medians(paths, size, threads)
-    return teacher, own

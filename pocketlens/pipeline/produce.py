@@ -16,9 +16,9 @@ from pocketlens.pipeline import stages
 from pocketlens.pipeline.choosing import Candidates, Timing, choose
 from pocketlens.pipeline.halves import halved
 from pocketlens.pipeline.pictures import Judges
-from pocketlens.pipeline.quantizing import check_plan, is_quantized, quantized
+from pocketlens.pipeline.quantizing import check_plan, is_quantized, quantized, trained
 from pocketlens.pipeline.rewriting import Choice, names_for
-from pocketlens.pipeline.stages import Emitted
+from pocketlens.pipeline.stages import Emitted, Rewritten
 from pocketlens.pipeline.trials import Chosen
 
 Notify = Callable[[str, int, int], None]
@@ -112,7 +112,9 @@ def produce(
         for target, precision in coded:
             refuse(hub.load(plain[target].path), [target])
             looked_at = judges.calibrating()
-            graphs[-1][target, precision] = quantized(graph, plain[target], target, precision, plan, looked_at)
+            ready = trained(source, graph) if precision == "int8" and plan is None else None
+            after = Rewritten(ready, ()) if ready else plain[target]
+            graphs[-1][target, precision] = quantized(ready or graph, after, target, precision, plan, looked_at)
         done += 1
     keys = [
         {(t, p): stages.artifact_key(of[t, p].path, t, p, labels, judges, source) for t, p in wanted}

@@ -6,6 +6,7 @@ from pathlib import Path
 from pocketlens.converters.quantization.plan import Plan, check_rules, default
 from pocketlens.errors import InputError
 from pocketlens.files import cached, key_of, sha256
+from pocketlens.models.source import Source
 from pocketlens.pipeline import stages
 from pocketlens.pipeline.pictures import Judges
 from pocketlens.pipeline.stages import Rewritten
@@ -55,6 +56,40 @@ def quantized(
         calibrate=calibrate.digest(), code=stages.code(), tools=stages.toolchain(),
     )  # fmt: skip
     return Rewritten(cached("quantized", key, make) / "graph.onnx", rewritten.rewrites)
+
+
+def trained(source: Source, graph: Path) -> Path | None:
+    """The graph with the quantizers of quantization-aware training, or None where the source was not trained so.
+
+    Raises:
+        InputError: The graph does not hold the layers that were trained.
+    """
+    if source.kind != "checkpoint" or source.path is None:
+        return None
+    from pocketlens.models import made
+
+    how = made.read(source.path)
+    if how is None or not how.ranges:
+        return None
+    spans = how.ranges
+
+    def make(folder: Path) -> None:
+        from torch import nn
+
+        from pocketlens.converters import graph as hub
+        from pocketlens.converters.quantization.trained import Trained, quantize_trained
+
+        module = source.load()
+        known = {name: module.get_submodule(name) for name in spans if name in dict(module.named_modules())}
+        layers = [
+            Trained(name, layer.weight.detach().numpy(), isinstance(layer, nn.ConvTranspose2d), spans[name])
+            for name, layer in known.items()
+            if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d)
+        ]
+        hub.save(quantize_trained(hub.load(graph), layers), folder / "graph.onnx")
+
+    key = key_of(graph=sha256(graph), source=source.key, code=stages.code(), tools=stages.toolchain())
+    return cached("aware", key, make) / "graph.onnx"
 
 
 def plan_for(plan: Plan | None, precision: str) -> Plan:

@@ -12,6 +12,9 @@ from pocketlens.cli import app, main  # noqa: F401
 from pocketlens.errors import InputError
 from pocketlens.models import made
 from pocketlens.models.pocket import Pocket
+from pocketlens.models.source import resolve
+from pocketlens.pipeline.distill import distill
+from pocketlens.pipeline.shrunk import Shrunk, facts_of, sections, timed
 from pocketlens.recipe import Recipe
 
 RECIPE = """
@@ -67,6 +70,25 @@ def test_build_compresses_first_and_once(recipe: Path, tmp_path: Path) -> None:
     assert built.manifest.artifacts[0].sha256 == again.manifest.artifacts[0].sha256
 
 
+def test_int8_takes_the_ranges_that_were_trained(recipe: Path, tmp_path: Path) -> None:
+    text = RECIPE.replace('onnx = ["fp32"]', 'onnx = ["fp32"]\nopenvino = ["fp16", "int8"]')
+    recipe.write_text(text + "int8_steps = 4\n")
+    distilled = distill(recipe, tmp_path / "student", threads=1, bench=False)
+    steps = [int(one["step"]) for one in distilled.compressed.history]
+    assert max(steps) == 14
+    how = made.read(distilled.compressed.path)
+    assert how is not None
+    assert how.ranges["stem.conv"] == (0.0, 255.0)
+    again = distill(recipe, tmp_path / "student", threads=1, bench=False)
+    assert again.compressed.history == distilled.compressed.history, "a finished training is not trained on"
+    built = pocketlens.build(distilled.recipe, tmp_path / "s.bundle", bench=False)
+    assert [artifact.id.split("-")[1] for artifact in built.manifest.artifacts] == ["fp32", "fp16", "int8"]
+    other = pocketlens.build(recipe, tmp_path / "t.bundle", bench=False, threads=1)
+    assert [a.sha256 for a in other.manifest.artifacts] == [a.sha256 for a in built.manifest.artifacts], (
+        "the same student, made by build"
+    )
+
+
 def test_the_gate_judges_against_the_teacher(recipe: Path, tmp_path: Path) -> None:
     recipe.write_text(RECIPE + "[gate]\npsnr = 60\n")
     built = pocketlens.build(recipe, tmp_path / "a.bundle", bench=False)
@@ -81,3 +103,28 @@ def test_unknown_keys_name_the_nearest() -> None:
         Recipe.parse(RECIPE + "chanels = 0.5\n")
     with pytest.raises(InputError, match=r"compress\.steps"):
         Recipe.parse(RECIPE.replace("steps = 10", "steps = 0"))
+
+
+def test_the_report_says_what_the_student_costs_and_what_pruning_took(recipe: Path, tmp_path: Path) -> None:
+    recipe.write_text(RECIPE.replace("steps = 10", "steps = 2\nchannels = 0.5"))
+    pocketlens.build(recipe, tmp_path / "a.bundle", bench=False)
+    report = (tmp_path / "a.bundle/report.html").read_text()
+    assert "What pruning took" in report
+    assert "<td>3 -&gt; 16 channels became 3 -&gt; 8: 50 % of its weights went</td>" in report
+    told = json.loads((tmp_path / "a.bundle/measurements/student.json").read_text())
+    assert told["macs"][0] > told["macs"][1] > 0
+    assert told["ms"] is None
+    assert "not measured here" in report
+
+
+def test_teacher_and_student_are_measured_in_one_run(recipe: Path) -> None:
+    source = resolve("t.safetensors", base=recipe.parent, architecture="pocket")
+    assert facts_of(source) is None
+    calls: list[str] = []
+    for _ in range(2):
+        found = timed(Shrunk((200, 100), (None, 7)), source, source, (64, 64), 1, lambda what, *_: calls.append(what))
+    assert len(calls) == 1, "the second time it is known"
+    (section,) = sections(found)
+    assert [row[0] for row in section.rows] == ["GMACs", "parameters", "onnxruntime, ms"]
+    assert section.rows[1][1:] == ("-", "7", "-")
+    assert found.ms is not None and min(found.ms) > 0

@@ -3,7 +3,7 @@
 import copy
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +17,14 @@ from pocketlens.errors import InputError
 from pocketlens.images import Floats, Picture
 from pocketlens.likeness import Likeness, likeness
 from pocketlens.models import made
-from pocketlens.models.distill.answers import Questions, ask
+from pocketlens.models.distill.answers import Answers, Questions, ask
+from pocketlens.models.distill.aware import aware, fix, observed, plain
+from pocketlens.models.distill.aware import ranges as ranges_of
 from pocketlens.models.distill.master import Master, fixed_size, onnx_master, torch_master
 from pocketlens.models.distill.task import Distillation, Weights, play
 from pocketlens.models.figures import Figures, count
 from pocketlens.models.pruning.prune import explanation, prune
+from pocketlens.models.pruning.reconstruct import reconstruct
 from pocketlens.models.source import Source
 from pocketlens.models.training.run import Notify, Schedule, begin, device, run
 from pocketlens.models.training.start import fresh
@@ -31,6 +34,10 @@ _SHARES = ((1.0, 0.5), (0.75, 0.3), (0.5, 0.2))
 """The sizes of training pictures, as shares of the recipe's, and how many of the pictures have them."""
 _IMPORTANT = 6
 """Pictures that pruning measures importance on."""
+_OBSERVED = 8
+"""Pictures that the ranges of int8 start from."""
+_AWARE = 0.03
+"""The highest learning rate of the last phase, as a share of the first one's."""
 _RATES = {"pocket": 3e-3, "pruned": 1e-3}
 _STATE = "training.safetensors"
 
@@ -84,8 +91,8 @@ def compress(
             f"{source.name} is a style pack, which is neither pruned nor distilled", do="leave [compress] out"
         )
     schedule = Schedule(
-        steps=settings.steps, seed=settings.seed, threads=threads, judge_every=max(1, min(100, settings.steps // 4)),
-        save_every=max(1, min(100, settings.steps // 4)),
+        steps=settings.steps, seed=settings.seed, threads=threads, judge_every=every(settings.steps),
+        save_every=every(settings.steps),
     )  # fmt: skip
     random = begin(schedule)
     questions = Questions(_sizes(source, size, settings.pictures), settings.seed)
@@ -102,6 +109,7 @@ def compress(
         ]
         scaled = [picture * ((high - low) / 255) + low for picture in shown]
         pruned = prune(module, settings.channels, scaled, size=size)
+        reconstruct(module, pruned.module, pruned.kept, scaled, settings.seed)
         student, ranges = pruned.module, source.ranges
         how, layers, rate = _how(source, module), tuple(explanation(pruned)), _RATES["pruned"]
     else:
@@ -124,14 +132,40 @@ def compress(
         torch=torch.__version__,
     )
     result = run(task, schedule, random, folder, key, notify)
+    history, seconds, finished = result.history, result.seconds, result.student
+    if settings.int8_steps:
+        rounding = _aware(finished, task, answers)
+        later = replace(schedule, steps=settings.int8_steps, judge_every=every(settings.int8_steps))
+        same = replace(task, student=rounding, peak=_AWARE * task.peak, weights=replace(task.weights, features=0.0))
+        last = run(same, later, random, folder / "int8", key, notify)
+        finished, how = plain(last.student), replace(how, ranges=ranges_of(last.student))
+        history += tuple({**one, "step": one["step"] + settings.steps, "int8": 1.0} for one in last.history)
+        seconds += last.seconds
     path = folder / "student.safetensors"
-    made.save(result.student, path, how)
+    made.save(finished, path, how)
     before = None if module is None else count(copy.deepcopy(module).to("meta"), *size)
-    after = count(copy.deepcopy(result.student).to("meta"), *size)
-    done = Compressed(path, how.architecture, before, after, layers, result.history, result.seconds)
+    after = count(copy.deepcopy(finished).to("meta"), *size)
+    done = Compressed(path, how.architecture, before, after, layers, history, seconds)
     facts = {name: value for name, value in asdict(done).items() if name != "path"}
     files.write(folder / "student.json", json.dumps(facts, indent=2))
     return done
+
+
+def every(steps: int) -> int:
+    """Steps between two scores."""
+    return max(1, min(100, steps // 4))
+
+
+def _aware(student: nn.Module, task: Distillation, answers: Sequence[Answers]) -> nn.Module:
+    """A copy of a student that rounds as int8 does, in the ranges of training pictures; that of the picture itself stays."""
+    (low, high), where = task.ranges.taken, device()
+    shown = [torch.from_numpy(one).float()[None].to(where) for one in answers[0].taken[:_OBSERVED]]
+    spans = observed(student.to(where).eval(), [picture * ((high - low) / 255) + low for picture in shown])
+    first = next(iter(spans))
+    spans[first] = (min(low, 0.0), max(high, 0.0))
+    rounding = aware(student, spans).requires_grad_(True)
+    fix(rounding, first)
+    return rounding
 
 
 def _sizes(source: Source, size: tuple[int, int], pictures: int) -> tuple[tuple[int, int], ...]:

@@ -2,9 +2,9 @@
 
 import copy
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import redirect_stdout
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -44,12 +44,14 @@ class Pruned:
         layers: Every convolution, in the module's order.
         before: Costs of the generator.
         after: Costs of the copy, at the same size.
+        kept: Convolution, by its name → which of the generator's output channels its own are.
     """
 
     module: nn.Module
     layers: tuple[Layer, ...]
     before: Figures
     after: Figures
+    kept: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
 
 
 def prune(
@@ -94,8 +96,10 @@ def prune(
                 round_to=multiple, ignored_layers=_last(copied, pictures[0]), global_pruning=everywhere,
                 max_pruning_ratio=min(0.95, 1.5 * (1 - channels)) if everywhere else 1.0,
             )  # fmt: skip
+            gone: dict[nn.Module, set[int]] = {}
             for group in pruner.step(interactive=True):
                 shuffles.note(replaced, group)
+                _note(gone, group)
                 group.prune()
         shuffles.restore(copied, replaced)
         copied.zero_grad()
@@ -110,7 +114,12 @@ def prune(
         raise InputError(f"the pruned generator gives {list(shape)}", do="leave channels out of [compress]")
     after = {name: layer for name, layer in copied.named_modules() if isinstance(layer, _CONVOLUTIONS)}
     layers = tuple(_compared(name, old, after[name]) for name, old in before.items())
-    return Pruned(copied, layers, _costs(module, size), _costs(copied, size))
+    gone.update({shuffle.layer.conv: shuffle.lost() for shuffle in replaced})
+    kept = {
+        name: tuple(i for i in range(old.out_channels) if i not in gone.get(after[name], ()))
+        for name, old in before.items()
+    }
+    return Pruned(copied, layers, _costs(module, size), _costs(copied, size), kept)
 
 
 def explanation(pruned: Pruned) -> list[str]:
@@ -138,6 +147,13 @@ def explanation(pruned: Pruned) -> list[str]:
         f"{after.macs / 1e9:.3f} ({100 * after.macs / max(1, before.macs):.0f} %)"
     )
     return lines
+
+
+def _note(gone: dict[nn.Module, set[int]], group: Any) -> None:
+    """Remember which output channels a dependency group of torch-pruning takes from each layer."""
+    for dependency, channels in group:
+        if "out_channels" in dependency.handler.__name__:
+            gone.setdefault(dependency.target.module, set()).update(channels)
 
 
 def _carry_gradient(shuffle: shuffles.Shuffle, grads: dict[str, Any]) -> None:

@@ -34,6 +34,10 @@ class Shuffle:
     gone_in: set[int] = field(default_factory=set)
     gone_out: set[int] = field(default_factory=set)
 
+    def lost(self) -> set[int]:
+        """Output channels of the layer's convolution, before the shuffle, that are pruned."""
+        return {_FACTOR**2 * channel + phase for channel in self.gone_out for phase in range(_FACTOR**2)}
+
 
 def replace(module: nn.Module) -> list[Shuffle]:
     """Put stand-ins into a module, which then computes nearly the same: norms are left out."""
@@ -64,7 +68,7 @@ def restore(module: nn.Module, shuffles: Sequence[Shuffle]) -> None:
     for shuffle in shuffles:
         layer = shuffle.layer
         taken = [i for i in range(layer.conv.in_channels) if i not in shuffle.gone_in]
-        given = [i for i in range(layer.conv.out_channels) if i // _FACTOR**2 not in shuffle.gone_out]
+        given = [i for i in range(layer.conv.out_channels) if i not in shuffle.lost()]
         layer.conv.weight = nn.Parameter(layer.conv.weight.detach()[given][:, taken].clone())
         layer.conv.in_channels, layer.conv.out_channels = len(taken), len(given)
         norm: Any = layer.norm

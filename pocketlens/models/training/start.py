@@ -8,6 +8,8 @@ from pocketlens.models.pocket import Pocket
 
 _HEAD = 25.0
 """Factor on the learning rate of a head that turns values around 1 into 0..255."""
+_RANGES = 10.0
+"""The same of the ranges of quantization-aware training: a weight is one of thousands, a range is alone."""
 
 
 def fresh(**arguments: int) -> Pocket:
@@ -27,10 +29,13 @@ def fresh(**arguments: int) -> Pocket:
 
 
 def groups(module: nn.Module, peak: float) -> list[dict[str, Any]]:
-    """Parameter groups with their highest learning rate; the head of a generator that adds to the picture learns faster."""
+    """Parameter groups with their highest learning rate.
+
+    The head of a generator that adds to the picture learns faster, and so do ranges that are trained.
+    """
     found = []
     for name, weight in module.named_parameters():
         hurried = isinstance(module, Pocket) and not module.repaint and name.startswith("head.")
-        own = peak * (_HEAD if hurried else 1.0)
+        own = peak * (_HEAD if hurried else _RANGES if name.endswith("rounded.stretch") else 1.0)
         found.append({"params": [weight], "lr": own, "peak": own})
     return found

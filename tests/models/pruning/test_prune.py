@@ -1,3 +1,4 @@
+import copy
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ from pocketlens.models import checkpoint, made, zoo
 from pocketlens.models.pocket import Pocket
 from pocketlens.models.pruning.importance import sensitivities
 from pocketlens.models.pruning.prune import explanation, prune
+from pocketlens.models.pruning.reconstruct import reconstruct
 
 CASES = [(a.name, a.variants[-1]) for a in zoo.ARCHITECTURES.values()]
 
@@ -28,6 +30,8 @@ def test_every_architecture_becomes_smaller_and_loads_again(name: str, variant: 
     assert all(layer.given[1] % 8 == 0 or layer.given[0] == layer.given[1] for layer in pruned.layers)
     assert "became" in explanation(pruned)[-1]
     path = tmp_path / "pruned.safetensors"
+    explained = reconstruct(module, pruned.module, pruned.kept, [x])
+    assert explained and min(explained.values()) > 0
     made.save(pruned.module, path, made.Made(name, variant.arguments, pruned=True))
     loaded = checkpoint.load(path, name)
     with torch.no_grad():
@@ -81,3 +85,37 @@ def test_hostile_metadata_is_refused(tmp_path: Path) -> None:
     made.save(Pocket(), path, made.Made("pocket", {}))
     with pytest.raises(InputError, match="set architecture = 'pocket'"):
         checkpoint.load(path, "fast-style")
+
+
+@pytest.mark.parametrize("norm", ["instance", "batch", "none"])
+@pytest.mark.parametrize("transposed", [False, True])
+def test_a_layer_takes_over_from_channels_that_went(norm: str, transposed: bool) -> None:
+    """Half of the channels repeat the others: after pruning, least squares finds weights that lose nothing."""
+    torch.manual_seed(0)
+    following = {
+        "instance": lambda: nn.InstanceNorm2d(5, affine=True),
+        "batch": lambda: nn.BatchNorm2d(5),
+        "none": nn.Identity,
+    }[norm]()
+    second = nn.ConvTranspose2d(16, 5, 3, 2, 1, 1) if transposed else nn.Conv2d(16, 5, 3, 2, 1)
+    if norm != "none":
+        second.bias = None
+    module = nn.Sequential(nn.Conv2d(3, 16, 3, padding=1), nn.ReLU(), second, following)
+    with torch.no_grad():
+        module[0].weight[8:] = module[0].weight[:8] * 2
+        module[0].bias[8:] = module[0].bias[:8] * 2
+        if norm == "batch":
+            following.running_mean += torch.randn(5)
+    smaller = copy.deepcopy(module)
+    smaller[0].weight, smaller[0].bias = nn.Parameter(module[0].weight[:8]), nn.Parameter(module[0].bias[:8])
+    axis = 0 if transposed else 1
+    smaller[2].weight = nn.Parameter(module[2].weight.narrow(axis, 0, 8).clone())
+    smaller[0].out_channels = smaller[2].in_channels = 8
+    pictures = [torch.rand(1, 3, 24, 24) for _ in range(8)]
+    unseen = torch.rand(1, 3, 24, 24)
+    with torch.no_grad():
+        wanted, before = module.eval()(unseen), smaller.eval()(unseen)
+        explained = reconstruct(module, smaller, {"0": range(8), "2": range(5)}, pictures)
+        after = smaller(unseen)
+    assert explained["2"] > 0.999
+    assert (after - wanted).abs().mean() < 0.05 * (before - wanted).abs().mean()

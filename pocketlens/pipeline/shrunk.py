@@ -1,0 +1,116 @@
+"""What a student costs beside its teacher, for the bundle's report: multiply-adds, parameters and measured time."""
+
+import json
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pocketlens.files import cached, key_of
+from pocketlens.models.source import Source
+from pocketlens.pipeline import stages
+from pocketlens.pipeline.produce import Notify
+
+if TYPE_CHECKING:
+    from pocketlens.bench.report import Section
+
+
+@dataclass(frozen=True)
+class Shrunk:
+    """A student beside its teacher.
+
+    Attributes:
+        macs: Multiply-adds of one picture, teacher and student; the teacher's is None where it is an ONNX file.
+        parameters: Trained weights, likewise.
+        layers: What pruning took from each layer, in words; empty for a student that is no pruned copy.
+        ms: Median time of one picture in onnxruntime, both graphs played in turns; None where it was not measured.
+        threads: That they were measured with.
+    """
+
+    macs: tuple[int | None, int]
+    parameters: tuple[int | None, int]
+    layers: tuple[str, ...] = ()
+    ms: tuple[float, float] | None = None
+    threads: int = 0
+
+    def to_json(self) -> str:
+        """As the bundle keeps it under ``measurements/``."""
+        return json.dumps(asdict(self), indent=2) + "\n"
+
+
+def facts_of(source: Source) -> Shrunk | None:
+    """What the distillation that made a source wrote beside its checkpoint; None where there is nothing of the kind."""
+    if source.kind != "checkpoint" or source.path is None:
+        return None
+    try:
+        told: dict[str, Any] = json.loads(source.path.with_suffix(".json").read_text("utf-8"))
+        before, after = told["before"] or {}, told["after"]
+        return Shrunk(
+            macs=(before.get("macs"), int(after["macs"])),
+            parameters=(before.get("parameters"), int(after["parameters"])),
+            layers=tuple(str(line) for line in told["layers"]),
+        )
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return None  # it is for people to read, and may have stayed behind
+
+
+def timed(
+    found: Shrunk, teacher: Source, student: Source, size: tuple[int, int], threads: int, notify: Notify
+) -> Shrunk:
+    """The same with measured times; measured once for the same generators on the same machine."""
+
+    def make(folder: Path) -> None:
+        (folder / "times.json").write_text(json.dumps(times(teacher, student, size, threads, notify)))
+
+    key = key_of(
+        teacher=teacher.key, student=student.key, size=size, threads=threads, host=stages.machine(),
+        code=stages.code(), tools=stages.toolchain(),
+    )  # fmt: skip
+    first, second = json.loads((cached("measurement", key, make) / "times.json").read_text())
+    return replace(found, ms=(first, second), threads=threads)
+
+
+def times(
+    teacher: Source, student: Source, size: tuple[int, int], threads: int, notify: Notify
+) -> tuple[float, float]:  # fmt: skip
+    """Median times of two generators as ONNX graphs in onnxruntime, in ms, played in turns."""
+    import tempfile
+
+    from pocketlens.converters import graph as hub
+    from pocketlens.pipeline.interleave import medians
+
+    notify("measuring teacher and student", 0, 1)
+    with tempfile.TemporaryDirectory() as folder:
+        paths = []
+        for name, one in (("teacher", teacher), ("student", student)):
+            path = Path(folder) / f"{name}.onnx"
+            hub.save(next(stages.export_graphs(one, *size)), path)
+            paths.append(path)
+        first, second = medians(paths, size, threads)
+    return first, second
+
+
+def sections(found: Shrunk) -> "list[Section]":
+    """The parts of the report that show it."""
+    from pocketlens.bench.report import Section
+
+    rows = [
+        ("GMACs", *(f"{macs / 1e9:.3f}" if macs else "-" for macs in found.macs), _times_less(*found.macs)),
+        ("parameters", *(f"{n:,}" if n else "-" for n in found.parameters), _times_less(*found.parameters)),
+    ]
+    text = "The artifacts are of a student that was trained to give its teacher's pictures. Measured time decides, not GMACs"
+    if found.ms:
+        rows.append(("onnxruntime, ms", *(f"{ms:.1f}" for ms in found.ms), _times_less(*found.ms)))
+        text += f": both graphs, without rewrites, were played in turns with {found.threads} threads on this machine."
+    else:
+        text += "; it was not measured here."
+    made = [Section("Teacher and student", text, ("", "teacher", "student", "teacher / student"), tuple(rows))]
+    if found.layers:
+        lines = [line.partition(": ") for line in found.layers]
+        told = tuple((name, what) for name, _, what in lines)
+        how = "Channels that are added, joined or shuffled together went together."
+        made.append(Section("What pruning took", how, ("layer", "channels in -> out"), told))
+    return made
+
+
+def _times_less(teacher: float | None, student: float) -> str:
+    return f"{teacher / student:.1f}" if teacher else "-"

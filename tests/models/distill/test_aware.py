@@ -1,0 +1,175 @@
+"""Quantization-aware training: the grid of the graph, what it gains on real files, and that checkpoints keep it."""
+
+import copy
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+import pocketlens
+from pocketlens import images, quality
+from pocketlens.converters import graph as hub
+from pocketlens.converters.quantization.insert import Quantizer
+from pocketlens.converters.quantization.simulate import simulate
+from pocketlens.converters.quantization.trained import Trained, quantize_trained
+from pocketlens.converters.ranges import Ranges
+from pocketlens.errors import InputError
+from pocketlens.models import made
+from pocketlens.models.distill.answers import Answers
+from pocketlens.models.distill.aware import Rounded, aware, observed, plain, ranges
+from pocketlens.models.distill.task import Distillation, Weights
+from pocketlens.models.export import export
+from pocketlens.models.pocket import Pocket
+from pocketlens.models.source import resolve
+from pocketlens.models.training.run import Schedule, begin, run
+from pocketlens.pipeline.quantizing import trained
+from pocketlens.runtimes.session import open_artifact
+
+SIDE = 48
+ARGUMENTS = {"channels": 16, "blocks": 3}
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("POCKETLENS_CACHE", str(tmp_path / "cache"))
+
+
+def generator() -> Pocket:
+    """Weights with heavy tails and statistics of real pictures: what is hard for eight bits."""
+    torch.manual_seed(3)
+    module = Pocket(**ARGUMENTS)
+    for name, weight in module.named_parameters():
+        if name.endswith("conv.weight"):
+            tails = torch.distributions.StudentT(2.0).sample(weight.shape)
+            weight.data = tails / tails.flatten(1).norm(dim=1).reshape(-1, 1, 1, 1) * 1.4
+    module.head.weight.data *= 60
+    module.train()
+    with torch.no_grad():
+        for seed in range(40):
+            module(pixels(seed))
+    return module.eval()
+
+
+def pixels(seed: int) -> torch.Tensor:
+    random = np.random.default_rng(seed)
+    coarse = random.integers(0, 256, (SIDE // 8, SIDE // 8, 3), dtype=np.uint8)
+    picture = images.resize(coarse, SIDE, SIDE).astype(np.float32) + random.normal(0, 6, (SIDE, SIDE, 3))
+    return torch.from_numpy(images.to_uint8(picture).transpose(2, 0, 1)[None].astype(np.float32))
+
+
+def layers(module: nn.Module) -> list[Trained]:
+    return [
+        Trained(name, module.get_submodule(name).weight.detach().numpy(), False, span)  # type: ignore[union-attr]
+        for name, span in ranges(module).items()
+    ]
+
+
+def as_picture(x: torch.Tensor) -> images.Picture:
+    return x[0].numpy().transpose(1, 2, 0).astype(np.uint8)
+
+
+def test_rounding_is_that_of_the_graph() -> None:
+    x = torch.linspace(-3, 5, 997)
+    quantizer = Quantizer.of(-1.3, 4.1, 8)
+    wanted = (np.clip(np.rint(x.numpy() / quantizer.scale) + quantizer.zero, 0, 255) - quantizer.zero) * quantizer.scale
+    assert np.abs(Rounded((-1.3, 4.1))(x).detach().numpy() - wanted).max() < 1e-6
+
+
+def test_the_range_learns_and_zero_stays_inside() -> None:
+    rounded = Rounded((0.0, 8.0))
+    adam = torch.optim.Adam(rounded.parameters(), 0.05)
+    x = torch.rand(4096)
+    for _ in range(120):
+        adam.zero_grad()
+        (rounded(x) - x).square().mean().backward()
+        adam.step()
+    low, high = rounded.ends().tolist()
+    assert low == 0
+    assert 0.9 < high < 1.5
+
+
+def test_the_graph_gives_what_the_rounding_module_gives() -> None:
+    module = generator()
+    rounding = aware(module, observed(module, [pixels(seed) for seed in range(4)])).eval()
+    graph = quantize_trained(export(plain(rounding), SIDE, SIDE, Ranges()), layers(rounding))
+    found = simulate(graph, [as_picture(pixels(90))])[0]
+    with torch.no_grad():
+        wanted = rounding(pixels(90))[0].numpy().transpose(1, 2, 0)
+        exact = module(pixels(90))[0].numpy().transpose(1, 2, 0)
+    assert sum(node.op_type == "QuantizeLinear" for node in graph.graph) == len(layers(rounding))
+    assert quality.psnr(np.clip(wanted, 0, 255), found) > 45
+    assert quality.psnr(np.clip(wanted, 0, 255), found) > quality.psnr(np.clip(exact, 0, 255), found) + 10
+
+
+def test_plain_gives_the_weights_back() -> None:
+    module = generator()
+    rounding = aware(module, {"stem.conv": (0.0, 255.0)})
+    back = plain(rounding)
+    assert type(back.get_submodule("stem.conv")) is nn.Conv2d
+    with torch.no_grad():
+        assert torch.equal(back(pixels(1)), module(pixels(1)))
+        assert not torch.equal(rounding(pixels(1)), module(pixels(1)))
+    assert copy.deepcopy(rounding).state_dict().keys() == rounding.state_dict().keys()
+
+
+def test_training_through_rounding_beats_rounding_afterwards_in_the_file(tmp_path: Path) -> None:
+    """The same student, built into OpenVINO's int8 file twice: calibrated, and with ranges and weights that were trained."""
+    module = generator()
+    with torch.no_grad():
+        taken = torch.cat([pixels(seed) for seed in range(48)])
+        given = torch.cat([module(one[None]) for one in taken]).clamp(0, 255)
+    answers = Answers(taken.numpy().astype(np.uint8), given.round().numpy().astype(np.uint8), None)
+    schedule = Schedule(steps=150, judge_every=1000, save_every=1000, threads=1, decay=0.98)
+    random = begin(schedule)
+    rounding = aware(module, observed(module, [one[None] for one in taken[:8]])).requires_grad_(True)
+    only = Weights(ssim=0, gradient=0, frequency=0)  # what it should give is what it gave: there is no style to learn
+    task = Distillation(rounding, [answers], lambda student, step: {}, only, pixels=4 * SIDE * SIDE, peak=1e-4)
+    result = run(task, schedule, random, None, "key")
+    made.save(module, tmp_path / "before.safetensors", made.Made("pocket", ARGUMENTS))
+    how = made.Made("pocket", ARGUMENTS, ranges=ranges(result.student))
+    made.save(plain(result.student), tmp_path / "after.safetensors", how)
+    shown = tmp_path / "pictures"
+    for seed in range(6):
+        images.write(shown / f"{seed}.png", as_picture(pixels(seed)))
+    scores = {}
+    for name in ("before", "after"):
+        (tmp_path / f"{name}.toml").write_text(
+            f'[filter]\nname = "{name}"\nsource = "{name}.safetensors"\narchitecture = "pocket"\nsizes = [[{SIDE}, {SIDE}]]\n'
+            '[pictures]\ncalibrate = "pictures"\n[targets]\nopenvino = ["int8"]\n'
+        )
+        built = pocketlens.build(tmp_path / f"{name}.toml", tmp_path / f"{name}.bundle", bench=False)
+        (artifact,) = built.manifest.artifacts
+        with open_artifact(tmp_path / f"{name}.bundle" / artifact.path) as session, torch.no_grad():
+            scores[name] = [
+                quality.psnr(
+                    np.clip(module(pixels(seed))[0].numpy().transpose(1, 2, 0), 0, 255),
+                    np.clip(session.floats(as_picture(pixels(seed))), 0, 255),
+                )
+                for seed in range(90, 98)
+            ]
+    assert np.mean(scores["after"]) > np.mean(scores["before"]) + 0.5
+
+
+def test_layers_that_the_graph_does_not_hold_are_named() -> None:
+    graph = export(generator(), SIDE, SIDE, Ranges())
+    with pytest.raises(InputError, match="'other'"):
+        quantize_trained(graph, [Trained("other", np.ones((16, 3, 4, 4), np.float32), False, (0.0, 1.0))])
+
+
+def test_ranges_live_in_the_checkpoint_and_nonsense_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "s.safetensors"
+    made.save(Pocket(), path, made.Made("pocket", {}, ranges={"stem.conv": (0.0, 255.0)}))
+    how = made.read(path)
+    assert how is not None
+    assert how.ranges == {"stem.conv": (0.0, 255.0)}
+    source = resolve(path.name, base=tmp_path, architecture="pocket")
+    hub.save(export(source.load(), 32, 32, source.ranges), tmp_path / "g.onnx")
+    ready = trained(source, tmp_path / "g.onnx")
+    assert ready is not None
+    assert sum(node.op_type == "QuantizeLinear" for node in hub.load(ready).graph) == 1
+    for wrong in ((1.0, 2.0), (0.0, 0.0), (float("nan"), 1.0), (0.0, float("inf"))):
+        made.save(Pocket(), path, made.Made("pocket", {}, ranges={"stem.conv": wrong}))
+        with pytest.raises(InputError):
+            made.read(path)
