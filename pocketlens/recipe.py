@@ -156,6 +156,55 @@ class Targets(_Table):
         return {name: tuple(dict.fromkeys(value)) for name, value in self if value}
 
 
+def _setting(name: str) -> str:
+    known = ["float", *(one.name for one in precisions.NAMES.values() if one.coding != "float")]
+    if name not in known:
+        raise ValueError(f"there is no setting {name!r}; choose from {', '.join(known)}")
+    return name
+
+
+def _expression(text: str) -> str:
+    try:
+        re.compile(text)
+    except re.error as error:
+        raise ValueError(f"{text!r} is no regular expression: {error}") from error
+    return text
+
+
+class Rule(_Table):
+    """How some layers compute. The last rule that fits a layer wins; none fits: as the precision says.
+
+    Attributes:
+        match: A regular expression, searched in the names of a layer, of its weights and of its output; empty for all.
+        operator: Only layers of this ONNX operator.
+        setting: ``float``, or a precision that codes something, for instance ``int8-a16``.
+        targets: Only on these; empty for all.
+    """
+
+    setting: Annotated[str, AfterValidator(_setting)]
+    match: Annotated[Text, AfterValidator(_expression)] = ""
+    operator: Literal["", "Conv", "ConvTranspose", "MatMul", "Gemm"] = ""
+    targets: tuple[Literal["onnx", "openvino", "tflite", "coreml"], ...] = ()
+
+
+class Quantize(_Table):
+    """How precisions with fewer bits are made.
+
+    Attributes:
+        rules: The plan by hand, in order, on top of what the precision says.
+        search: Look for layers to keep in float, or in 16 bits, where an artifact misses the gate.
+        ranges: How the ranges of activations are found; None leaves it to the default.
+        equalize: How far channels are evened out, 0 to 1; None leaves it to the default.
+        correct_bias: Shift biases by what rounded weights change on average; None leaves it to the default.
+    """
+
+    rules: Annotated[tuple[Rule, ...], Field(max_length=1000)] = ()
+    search: bool = True
+    ranges: Literal["minmax", "percentile", "mse"] | None = None
+    equalize: Annotated[float, Field(ge=0, le=1)] | None = None
+    correct_bias: bool | None = None
+
+
 def _kept(value: Any) -> str | tuple[str, ...]:
     if isinstance(value, str) and value in ("none", "safe", "auto"):
         return value
@@ -227,6 +276,7 @@ class Recipe(_Table):
     targets: Targets
     pictures: Pictures = Pictures()
     rewrites: Annotated[Rewrites, BeforeValidator(_short)] = Rewrites()
+    quantize: Quantize = Quantize()
     gate: Gate = Gate()
     budget: Budget = Budget()
     compress: Compress | None = None
@@ -288,6 +338,8 @@ def _line(root: type[BaseModel], detail: Any) -> str:
 def _keys_beside(root: type[BaseModel], spot: list[str]) -> list[str]:
     table: Any = root
     for part in spot[:-1]:
+        if part.isdigit():  # a place in a list of tables
+            continue
         field = table.model_fields.get(part)
         if field is None:
             return []

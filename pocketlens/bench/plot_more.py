@@ -56,7 +56,7 @@ def tradeoff(candidates: Sequence[Candidate], limit_ms: float | None, width: int
     Returns:
         An ``<svg>`` element in the page's colours.
     """
-    figure, axes = _figure(width, 320)
+    figure, axes = figure_of(width, 320)
     best = front(candidates)
     axes.plot([c.frame_ms for c in best], [c.psnr for c in best], color=ACCENT, linewidth=1.5, drawstyle="steps-post")
     span = max(c.frame_ms for c in candidates) / min(c.frame_ms for c in candidates)
@@ -69,8 +69,8 @@ def tradeoff(candidates: Sequence[Candidate], limit_ms: float | None, width: int
         )
     if limit_ms is not None:
         axes.axvline(limit_ms, color=LIMIT, linewidth=1.5, linestyle=(0, (4, 3)))
-    _axes(axes, "frame time at p95 in ms; further left is faster", "PSNR against the teacher in dB")
-    return _svg(figure, width, 320, description)
+    axes_of(axes, "frame time at p95 in ms; further left is faster", "PSNR against the teacher in dB")
+    return svg(figure, width, 320, description)
 
 
 def over_time(document: Document, limit_ms: float | None, width: int, description: str) -> str:
@@ -82,7 +82,7 @@ def over_time(document: Document, limit_ms: float | None, width: int, descriptio
         width: In CSS pixels.
         description: For those who cannot see it.
     """
-    figure, axes = _figure(width, 300)
+    figure, axes = figure_of(width, 300)
     for index, one in enumerate(result for result in document.subjects if result.rounds):
         times = [block.at_s for block in one.rounds]
         medians = [float(np.median(block.frame_ms)) for block in one.rounds]
@@ -93,7 +93,7 @@ def over_time(document: Document, limit_ms: float | None, width: int, descriptio
     if limit_ms is not None:
         axes.axhline(limit_ms, color=LIMIT, linewidth=1.5, linestyle=(0, (4, 3)))
     axes.set_ylim(bottom=0)
-    _axes(axes, "seconds since the first frame", "frame time in ms")
+    axes_of(axes, "seconds since the first frame", "frame time in ms")
     heat = [(m.at_s, m.snapshot.temperature_c) for m in document.environment.during if m.snapshot.temperature_c]
     if heat:
         beside = axes.twinx()
@@ -104,10 +104,11 @@ def over_time(document: Document, limit_ms: float | None, width: int, descriptio
         beside.tick_params(colors=MUTED, labelsize=12)
         for side in ("top", "left", "right", "bottom"):
             beside.spines[side].set_visible(False)
-    return _svg(figure, width, 300, description)
+    return svg(figure, width, 300, description)
 
 
-def _figure(width: int, height: int) -> tuple[Any, Any]:
+def figure_of(width: int, height: int) -> tuple[Any, Any]:
+    """A figure of so many CSS pixels, and its axes."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(width / DPI, height / DPI), dpi=DPI)
@@ -117,24 +118,26 @@ def _figure(width: int, height: int) -> tuple[Any, Any]:
     return figure, axes
 
 
-def _axes(axes: Any, below: str, beside: str) -> None:
+def axes_of(axes: Any, below: str, beside: str, colour: str = MUTED) -> None:
+    """Label the axes of a plot, and leave out what no reader needs."""
     from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
-    axes.set_xlabel(below, color=MUTED, fontsize=12)
-    axes.set_ylabel(beside, color=MUTED, fontsize=12)
+    axes.set_xlabel(below, color=colour, fontsize=12)
+    axes.set_ylabel(beside, color=colour, fontsize=12)
     if axes.get_xscale() == "log":
         axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
         axes.xaxis.set_minor_formatter(NullFormatter())
     else:
         axes.xaxis.set_major_locator(MaxNLocator(6))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-    axes.tick_params(which="both", colors=MUTED, labelsize=12)
+    axes.tick_params(which="both", colors=colour, labelsize=12)
     for side, spine in axes.spines.items():
         spine.set_visible(side in ("bottom", "left"))
-        spine.set_color(MUTED)
+        spine.set_color(colour)
 
 
-def _svg(figure: Any, width: int, height: int, description: str) -> str:
+def svg(figure: Any, width: int, height: int, description: str) -> str:
+    """A figure as an ``<svg>`` element in the page's colours."""
     from matplotlib import rc_context
 
     buffer = io.StringIO()

@@ -26,12 +26,14 @@ class Section:
         text: One or two sentences.
         columns: The table's, or none.
         rows: As many cells each as there are columns; the first one names the row.
+        plot: An ``<svg>`` of :mod:`pocketlens.bench.plot_more` in two widths, :data:`NARROW` and :data:`WIDE`; or empty.
     """
 
     title: str
     text: str
     columns: tuple[str, ...] = ()
     rows: tuple[tuple[str, ...], ...] = ()
+    plot: tuple[str, str] | tuple[()] = ()
 
 
 @dataclass(frozen=True)

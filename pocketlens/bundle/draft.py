@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from pocketlens.bundle.manifest import Filter, Gate, Manifest, Proof, Risk, Source
+from pocketlens.bundle.manifest import Filter, Gate, Manifest, Plan, Proof, Risk, Source
 from pocketlens.images import Picture
 from pocketlens.quality import Scores
 
@@ -35,6 +35,7 @@ class ArtifactDraft:
     rewrites: tuple[str, ...] = ()
     flicker: float | None = None
     styles: Mapping[str, Scores] = field(default_factory=dict)
+    plan: Plan | None = None
 
     @property
     def id(self) -> str:

@@ -13,7 +13,7 @@ from pocketlens.errors import InputError
 from pocketlens.quality import Scores
 
 NAME = "manifest.json"
-SCHEMA = "1.2"
+SCHEMA = "1.3"
 """Version of the manifest. The minor part grows when fields are added, the major part when old readers must stop."""
 MAX_BYTES = 4_000_000
 MEASUREMENTS = "measurements/"
@@ -120,6 +120,38 @@ class Gate:
 
 
 @dataclass(frozen=True)
+class PlanRule:
+    """How some layers compute.
+
+    Attributes:
+        setting: float, or the precision that codes them.
+        match: A regular expression, searched in the names of a layer, its weights and its output; empty for all.
+        operator: Only layers of this ONNX operator; empty for all.
+    """
+
+    setting: str
+    match: str
+    operator: str
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How an artifact in fewer bits was made. A recipe's [quantize] takes the same keys.
+
+    Attributes:
+        rules: In order; the last that fits a layer wins.
+        ranges: How the ranges of activations were found; null where those are not coded.
+        equalize: How far channels were evened out, 0 to 1; null where activations are not coded.
+        correct_bias: Whether biases were shifted by what rounded weights change; null where activations are not coded.
+    """
+
+    rules: tuple[PlanRule, ...]
+    ranges: str | None = None
+    equalize: float | None = None
+    correct_bias: bool | None = None
+
+
+@dataclass(frozen=True)
 class Artifact:
     """One file or folder that a runtime plays.
 
@@ -145,6 +177,7 @@ class Artifact:
         flicker: Change between the worst two frames of a clip beyond the teacher's own, in values of 0..255; null where
             nothing is coded in fewer bits, or no clip was played.
         styles: Of a pack, the scores of each style, and of an even blend of all as "blended".
+        plan: How its layers compute; null where nothing is coded in fewer bits, or training decided.
     """
 
     id: str
@@ -167,6 +200,7 @@ class Artifact:
     rewrites: tuple[str, ...] = ()
     flicker: float | None = None
     styles: dict[str, Scores] = field(default_factory=dict)
+    plan: Plan | None = None
 
     @property
     def verdict(self) -> Verdict:

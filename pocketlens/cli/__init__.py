@@ -114,6 +114,7 @@ def main() -> None:
         doctor,
         inspect,
         optimize,
+        quantize,
         run,
         train,
         verify,

@@ -50,6 +50,7 @@ def report(made: "Build", json: bool) -> None:
                 "worth": judge_worth(made.document) if made.document else [],
                 "verdict": made.verdict,
                 "rewrites": made.choices,
+                "plans": made.fronts,
             }
         )
     else:
@@ -58,6 +59,8 @@ def report(made: "Build", json: bool) -> None:
             from pocketlens.cli.optimize import choices
 
             choices(made.choices)
+        for front in made.fronts:
+            output.say(f"{front.text}")
         where = made.path if made.path.suffix == ".zip" else made.path / "report.html"
         output.say(f"{made.manifest.filter.name}: {made.verdict}; report: {where.resolve()}")
     if made.verdict != "pass":

@@ -3,14 +3,10 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
-from pocketlens import images
-from pocketlens.converters.verify import score
-from pocketlens.images import Floats
 from pocketlens.models.source import Source
 from pocketlens.pipeline import stages
 from pocketlens.pipeline.produce import Notify, Produced
-from pocketlens.pipeline.stages import Emitted
-from pocketlens.runtimes.session import open_artifact
+from pocketlens.pipeline.searching import judged
 
 
 def against(teacher: Source, made: Sequence[Produced], notify: Notify) -> list[Produced]:
@@ -24,22 +20,12 @@ def against(teacher: Source, made: Sequence[Produced], notify: Notify) -> list[P
         made: Artifacts of the student.
         notify: Told about progress.
     """
-    judged = []
+    scored = []
     for one in made:
         references = tuple(stages.references(teacher, one.judges))
         artifacts = []
         for done, emitted in enumerate(one.artifacts):
             notify(f"{emitted.id} against the teacher", done, len(one.artifacts))
-            artifacts.append(_scored(emitted, one, references))
-        judged.append(replace(one, originals=references, artifacts=tuple(artifacts)))
-    return judged
-
-
-def _scored(emitted: Emitted, one: Produced, references: Sequence[Floats]) -> Emitted:
-    with open_artifact(emitted.path) as session:
-        outputs = [session.floats(picture) for picture in one.judges.pictures]
-    scores, worst, index = score(outputs, references)
-    verified = replace(
-        emitted.verified, scores=scores, worst=worst, worst_index=index, worst_picture=images.to_uint8(outputs[index])
-    )
-    return replace(emitted, verified=verified)
+            artifacts.append(judged(emitted, one.judges, references))
+        scored.append(replace(one, originals=references, artifacts=tuple(artifacts)))
+    return scored

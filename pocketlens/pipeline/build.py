@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 from pocketlens.bench.budget import Budget, BudgetVerdict, judge_all, overall
 from pocketlens.bench.document import Document, Settings
 from pocketlens.bench.measure import measure
-from pocketlens.bench.subject import Subject
 from pocketlens.bench.worth import judge_worth, to_json
 from pocketlens.bundle.manifest import Manifest
 from pocketlens.bundle.write import check_place, write
@@ -21,13 +20,17 @@ from pocketlens.pipeline.budgets import budget_from
 from pocketlens.pipeline.choosing import Timing
 from pocketlens.pipeline.distill import compressed_source, source_of
 from pocketlens.pipeline.draft import draft_of, licenses_of
+from pocketlens.pipeline.front import Front
+from pocketlens.pipeline.front import table as plans
+from pocketlens.pipeline.front_page import section
 from pocketlens.pipeline.pictures import judges
 from pocketlens.pipeline.produce import Notify, Produced, produce
 from pocketlens.pipeline.rewriting import Choice, check
+from pocketlens.pipeline.searching import Search
 from pocketlens.pipeline.shrunk import Shrunk, facts_of, sections, timed
+from pocketlens.pipeline.subjects import subject_of
 from pocketlens.pipeline.trials import Chosen, table
 from pocketlens.recipe import Recipe
-from pocketlens.runtimes.adapter import runtime_for
 
 if TYPE_CHECKING:
     from torch import nn
@@ -46,6 +49,7 @@ class Build:
         document: The measurement on this machine; None if it was not asked for.
         verdicts: Of each budget on each artifact.
         choices: How the rewrites of each target were chosen, where they were measured.
+        fronts: What was found where an artifact in fewer bits missed the gate.
     """
 
     path: Path
@@ -53,6 +57,7 @@ class Build:
     document: Document | None
     verdicts: tuple[BudgetVerdict, ...]
     choices: tuple[Chosen, ...] = ()
+    fronts: tuple[Front, ...] = ()
 
     @property
     def verdict(self) -> str:
@@ -130,9 +135,12 @@ def build(
     chosen = check(recipe.rewrites.keep if rewrites is None else rewrites)
     timing, wanted = Timing(threads=threads), recipe.targets.chosen()
     shrunk = facts_of(source)
-    made = produce(source, labels, wanted, judged, notify, rewrites=chosen, timing=timing)
-    if generator is None and recipe.compress is not None:
-        teacher = source_of(about, base)
+    teacher = source_of(about, base) if generator is None and recipe.compress is not None else None
+    made = produce(
+        source, labels, wanted, judged, notify, rewrites=chosen, timing=timing, quantize=recipe.quantize,
+        search=Search(recipe.gate, timing if bench else None, teacher=teacher) if recipe.quantize.search else None,
+    )  # fmt: skip
+    if teacher is not None:
         made = against(teacher, made, notify)
         if shrunk and bench:
             shrunk = timed(shrunk, teacher, source, about.sizes[0], threads, notify)
@@ -145,7 +153,7 @@ def build(
         report=lambda manifest: _report(manifest, document, verdicts, made, budget, shrunk),
     )
     manifest = write(draft, path)
-    return Build(path, manifest, document, tuple(verdicts), made[0].choices)
+    return Build(path, manifest, document, tuple(verdicts), made[0].choices, made[0].fronts)
 
 
 def _measured(made: list[Produced], threads: int, budget: Budget, notify: Notify) -> Document:
@@ -154,21 +162,7 @@ def _measured(made: list[Produced], threads: int, budget: Budget, notify: Notify
     The same artifacts on the same machine are measured once; a run in which one failed, or that could not tell whether the
     budget holds, is not kept, so that building again measures again.
     """
-    subjects = [
-        Subject(
-            artifact=emitted.id,
-            path=emitted.path,
-            target=emitted.target,
-            precision=emitted.precision,
-            runtime=runtime_for(emitted.path).name,
-            picture=one.judges.pictures[0],
-            expected=to_uint8(one.teachers[0]),
-            min_psnr=emitted.verified.golden_psnr,
-            threads=threads,
-        )
-        for one in made
-        for emitted in one.artifacts
-    ]
+    subjects = [subject_of(emitted, one.judges, one.teachers, threads) for one in made for emitted in one.artifacts]
     settings = Settings()
     key = key_of(
         artifacts=[[s.artifact, s.runtime, *(sha256(f) for f in artifact_files(s.path))] for s in subjects],
@@ -194,6 +188,8 @@ def _measurements(document: Document | None, made: list[Produced], shrunk: Shrun
         found["rewrites"] = table(made[0].choices)
     if shrunk:
         found["student"] = shrunk.to_json()
+    if made[0].fronts:
+        found["plans"] = plans(made[0].fronts)
     return found
 
 
@@ -220,4 +216,5 @@ def _report(
                     scores=emitted.verified.scores[index],
                 )
             )
-    return render(manifest, document, verdicts, pictures, budget, sections(shrunk) if shrunk else ())
+    more = [*(sections(shrunk) if shrunk else ()), *(section(front) for front in made[0].fronts)]
+    return render(manifest, document, verdicts, pictures, budget, more)

@@ -1,16 +1,16 @@
 """From a recipe and its artifacts to what a bundle is written from."""
 
 from collections.abc import Sequence
-from operator import ge, le
 from pathlib import Path
 
 from pocketlens.bundle import licensing
 from pocketlens.bundle.draft import ArtifactDraft, Draft, GoldenDraft
-from pocketlens.bundle.manifest import Filter, Gate, Proof, Risk, Source
+from pocketlens.bundle.manifest import Filter, Plan, PlanRule, Proof, Risk, Source
 from pocketlens.converters.fp16_audit import Extent
 from pocketlens.errors import InputError
 from pocketlens.images import to_uint8
 from pocketlens.models.source import Source as Generator
+from pocketlens.pipeline.gates import gates_of
 from pocketlens.pipeline.pictures import BLENDED, SHIPPED, pure
 from pocketlens.pipeline.produce import Produced
 from pocketlens.pipeline.stages import Emitted, toolchain
@@ -95,21 +95,9 @@ def runtimes_of(path: Path) -> tuple[str, ...]:
     return tuple(runtime.name for runtime in RUNTIMES.values() if path.suffix in runtime.suffixes)
 
 
-def _gates(recipe: Recipe, scores: Scores, flicker: float | None, style: str = "") -> tuple[Gate, ...]:
-    gate = recipe.gate
-    least = (("psnr", gate.psnr, scores.psnr), ("ssim", gate.ssim, scores.ssim))
-    most = (("flip", gate.flip, scores.flip), ("flicker", gate.flicker, flicker))
-    return tuple(
-        Gate(name, limit, actual, "pass" if holds(actual, limit) else "fail", style)
-        for asked, holds in ((least, ge), (most, le))
-        for name, limit, actual in asked
-        if limit is not None and actual is not None
-    )
-
-
 def _artifact(emitted: Emitted, recipe: Recipe, styles: dict[str, Scores]) -> ArtifactDraft:
     verified = emitted.verified
-    each = [_gates(recipe, scores, verified.flicker, name) for name, scores in styles.items()]
+    each = [gates_of(scores, verified.flicker, recipe.gate, name) for name, scores in styles.items()]
     return ArtifactDraft(
         file=emitted.path,
         target=emitted.target,
@@ -123,11 +111,22 @@ def _artifact(emitted: Emitted, recipe: Recipe, styles: dict[str, Scores]) -> Ar
         flicker=verified.flicker,
         verified_with=Proof(verified.facts["runtime"], verified.facts["version"], verified.facts["precision"]),
         golden_psnr=verified.golden_psnr,
-        gates=sum(each, ()) if styles else _gates(recipe, verified.worst, verified.flicker),
+        gates=sum(each, ()) if styles else gates_of(verified.worst, verified.flicker, recipe.gate),
         styles=styles,
         min_os=min_os(emitted.target, emitted.precision),
         rewrites=emitted.rewrites,
+        plan=_plan(emitted),
     )
+
+
+def _plan(emitted: Emitted) -> Plan | None:
+    plan = emitted.plan
+    if plan is None:
+        return None
+    rules = tuple(PlanRule(rule.setting, rule.match, rule.operator) for rule in plan.rules)
+    if NAMES[emitted.precision].coding == "weights":
+        return Plan(rules)
+    return Plan(rules, plan.ranges, plan.equalize, plan.correct_bias)
 
 
 def licenses_of(recipe: Recipe, base: Path) -> dict[str, str]:

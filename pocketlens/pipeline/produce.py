@@ -1,25 +1,29 @@
 """From a source to all its verified artifacts: what ``build`` and ``convert`` share."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 from pocketlens import precisions
 from pocketlens.converters import graph as hub
 from pocketlens.converters.emitter import Labels, refuse
 from pocketlens.converters.fp16_audit import Extent
-from pocketlens.converters.quantization.plan import Plan
 from pocketlens.errors import InputError
 from pocketlens.files import is_cached
 from pocketlens.images import Floats
 from pocketlens.models.source import Source
 from pocketlens.pipeline import stages
 from pocketlens.pipeline.choosing import Candidates, Timing, choose
+from pocketlens.pipeline.fallback import Fallback
+from pocketlens.pipeline.front import Front
 from pocketlens.pipeline.halves import halved
 from pocketlens.pipeline.pictures import Judges
-from pocketlens.pipeline.quantizing import check_plan, is_quantized, quantized, trained
+from pocketlens.pipeline.quantizing import Workshop, check_rules, is_coded, plan_for, trained
 from pocketlens.pipeline.rewriting import Choice, names_for
+from pocketlens.pipeline.searching import Search
 from pocketlens.pipeline.stages import Emitted, Rewritten
 from pocketlens.pipeline.trials import Chosen
+from pocketlens.recipe import Quantize
 
 Notify = Callable[[str, int, int], None]
 """Told what is being done now, how many steps are done, and how many there are."""
@@ -35,6 +39,7 @@ class Produced:
         artifacts: In the order of the targets asked for.
         choices: How the rewrites of each target were chosen, where they were measured.
         risks: What half precision may not hold, after exact means; empty where only ``fp32`` was asked for.
+        fronts: What searches for plans found; they are made at the first size.
         originals: Where the source is a student, its own teacher's pictures, which the scores are against; else empty.
     """
 
@@ -44,6 +49,7 @@ class Produced:
     choices: tuple[Chosen, ...] = ()
     risks: tuple[Extent, ...] = ()
     originals: tuple[Floats, ...] = ()
+    fronts: tuple[Front, ...] = ()
 
     @property
     def references(self) -> tuple[Floats, ...]:
@@ -60,7 +66,8 @@ def produce(
     *,
     rewrites: Choice = "safe",
     timing: Timing | None = None,
-    plan: Plan | None = None,
+    quantize: Quantize | None = None,
+    search: Search | None = None,
 ) -> list[Produced]:
     """Export, emit and verify. Every size's operators are checked before any file is written.
 
@@ -73,9 +80,11 @@ def produce(
         rewrites: Which rewrites each target gets; see :mod:`pocketlens.pipeline.rewriting`. ``auto`` is measured at the
             first size, and kept at all of them.
         timing: How ``auto`` measures.
-        plan: What ``int8`` quantizes and how; None for every convolution.
+        quantize: How precisions with fewer bits are made; None for every layer as the precision says.
+        search: How a plan is looked for, at the first size, where an artifact misses the gate; None not to.
 
     Raises:
+        InputError: A rule of ``quantize`` fits nothing, or a value cannot be calibrated.
         UnsupportedError: A target cannot express an operator.
         VerificationError: A file does not compute what the teacher computes.
     """
@@ -85,10 +94,11 @@ def produce(
         judged = [judges.styled(source.styles) for judges in judged]
     names = {target: names_for(rewrites, target) for target in targets}
     for judges in judged:
-        _check_size(source, *judges.pictures[0].shape[:2])
+        check_size(source, *judges.pictures[0].shape[:2])
     wanted = [(target, precision) for target, precisions in targets.items() for precision in precisions]
     steps, done = len(judged) * (1 + len(wanted)), 0
     graphs, teachers = [], []
+    shops: list[dict[tuple[str, str], Workshop]] = []
     choices: dict[str, Chosen] = {}
     risks: list[tuple[Extent, ...]] = []
     for judges in judged:
@@ -107,14 +117,8 @@ def produce(
             names = {target: chosen.names for target, chosen in choices.items()}
         plain = {t: stages.rewritten(graph, names[t], judges, teachers[-1]) for t in targets}
         graphs.append({(t, p): plain[t] for t, p in wanted})
-        coded = [(t, p) for t, p in wanted if is_quantized(p)]
-        check_plan(plan, [graph] if coded else [])
-        for target, precision in coded:
-            refuse(hub.load(plain[target].path), [target])
-            looked_at = judges.calibrating()
-            ready = trained(source, graph) if precision == "int8" and plan is None else None
-            after = Rewritten(ready, ()) if ready else plain[target]
-            graphs[-1][target, precision] = quantized(ready or graph, after, target, precision, plan, looked_at)
+        shops.append(_workshops(source, graph, plain, wanted, quantize or Quantize(), judges))
+        graphs[-1].update({spot: shop.made(shop.start) for spot, shop in shops[-1].items()})
         done += 1
     keys = [
         {(t, p): stages.artifact_key(of[t, p].path, t, p, labels, judges, source) for t, p in wanted}
@@ -122,9 +126,10 @@ def produce(
     ]
     for of, by_artifact in zip(graphs, keys, strict=True):
         for target, precision in sorted(k for k, key in by_artifact.items() if not is_cached("artifact", key)):
-            if not is_quantized(precision):
+            if not is_coded(precision):
                 refuse(hub.load(of[target, precision].path), [target])
-    produced = []
+    produced: list[Produced] = []
+    fallback = Fallback(source, labels, search, notify)
     for judges, references, of, by_artifact, over in zip(judged, teachers, graphs, keys, risks, strict=True):
         emitted = []
         moving = any(stages.sees_flicker(precision) for _, precision in wanted)
@@ -133,11 +138,38 @@ def produce(
             height, width = judges.pictures[0].shape[:2]
             notify(f"{target}-{precision}-{height}x{width}", done, steps)
             clip = frames if stages.sees_flicker(precision) else ()
-            emitted.append(stages.emit(of[target, precision], target, precision, labels, judges, references, key, clip))
+            one = stages.emit(of[target, precision], target, precision, labels, judges, references, key, clip)
+            mine = shops[len(produced)].get((target, precision))
+            emitted.append(one if mine is None else fallback.best(one, mine, judges, references, clip))
             done += 1
         produced.append(Produced(judges, tuple(references), tuple(emitted), tuple(choices.values()), over))
+    produced = [replace(one, fronts=fallback.fronts) for one in produced]
     notify("verified", steps, steps)
     return produced
+
+
+def _workshops(
+    source: Source,
+    graph: Path,
+    rewritten: Mapping[str, stages.Rewritten],
+    wanted: Sequence[tuple[str, str]],
+    quantize: Quantize,
+    judges: Judges,
+) -> dict[tuple[str, str], Workshop]:
+    """What makes the graphs of each artifact in fewer bits, its operators and rules checked.
+
+    A generator that was trained through the rounding of ``int8`` keeps the ranges that it learnt, unless rules are written.
+    """
+    found = {}
+    for target, precision in wanted:
+        if is_coded(precision):
+            refuse(hub.load(rewritten[target].path), [target])
+            plan = plan_for(quantize, target, precision)
+            ready = trained(source, graph) if precision == "int8" and not quantize.rules else None
+            before, after = (ready, Rewritten(ready, ())) if ready else (graph, rewritten[target])
+            found[target, precision] = Workshop(before, after, target, precision, plan, judges.calibrating())
+            check_rules(found[target, precision])
+    return found
 
 
 def check_targets(targets: Mapping[str, Sequence[str]]) -> None:
@@ -164,7 +196,12 @@ def check_pack(source: Source, targets: Mapping[str, Sequence[str]]) -> None:
         raise InputError(f"two styles of {source.name} have one name: {', '.join(source.styles)}", do="rename one")
 
 
-def _check_size(source: Source, height: int, width: int) -> None:
+def check_size(source: Source, height: int, width: int) -> None:
+    """Check that a generator computes at a size.
+
+    Raises:
+        InputError: It needs multiples of something else; the message gives the nearest size.
+    """
     if height % source.multiple or width % source.multiple:
         # A variant may need more than its architecture; only the loaded one knows.
         multiple = getattr(source.load(), "multiple", 1) if source.kind == "checkpoint" else source.multiple

@@ -1,61 +1,129 @@
-"""The stage between the rewritten graph and emitters of ``int8``: the graph with its plan written into it."""
+"""The stage between the rewritten graph and emitters of precisions in fewer bits: the graph with a plan written into it."""
 
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from pocketlens.converters.quantization.plan import Plan, check_rules, default
+from pocketlens.converters.quantization.plan import Plan, Rule, default
 from pocketlens.errors import InputError
 from pocketlens.files import cached, key_of, sha256
 from pocketlens.models.source import Source
 from pocketlens.pipeline import stages
 from pocketlens.pipeline.pictures import Judges
 from pocketlens.pipeline.stages import Rewritten
-from pocketlens.precisions import NAMES
+from pocketlens.precisions import NAMES, PRECISIONS
+from pocketlens.recipe import Quantize
+
+if TYPE_CHECKING:
+    import onnx_ir as ir
+
+    from pocketlens.converters.coding import Coding
+    from pocketlens.converters.quantization.quantize import Calibrated
 
 
-def is_quantized(precision: str) -> bool:
-    """Whether a precision computes in integers, so that its graph differs from that of the others."""
-    return NAMES[precision].coding == "activations"
+def is_coded(precision: str) -> bool:
+    """Whether a precision has fewer bits, so that its graph differs from that of the others."""
+    return NAMES[precision].coding != "float"
 
 
-def quantized(
-    graph: Path, rewritten: Rewritten, target: str, precision: str, plan: Plan | None, calibrate: Judges
-) -> Rewritten:
-    """The graph of a target with quantizers.
+@dataclass(frozen=True, eq=False)
+class Workshop:
+    """Makes the graphs of one target in one precision, plan after plan; what they share is worked out once.
 
-    Args:
+    Attributes:
         graph: Before rewrites.
-        rewritten: After them; what they are called is taken from it.
-        target: Whose form the graph gets.
-        precision: ``int8`` or ``int8-a16``.
-        plan: The recipe's; None for the default of the precision.
+        rewritten: After them.
+        target: Whose form the graphs get.
+        precision: One in fewer bits.
+        start: The plan to begin with: every other one keeps more.
         calibrate: Pictures, none of which judges.
-
-    Raises:
-        InputError: A rule matches nothing, or a value cannot be calibrated.
     """
 
-    def make(folder: Path) -> None:
+    graph: Path
+    rewritten: Rewritten
+    target: str
+    precision: str
+    start: Plan
+    calibrate: Judges
+
+    @cached_property
+    def is_trained(self) -> bool:
+        """Whether the graph came with quantizers of its own, which leave nothing to plan."""
         from pocketlens.converters import graph as hub
-        from pocketlens.converters.quantization.quantize import quantize
+        from pocketlens.converters.quantization.plan import has_quantizers
+
+        return self._activations and has_quantizers(hub.load(self.graph))
+
+    @cached_property
+    def calibrated(self) -> "Calibrated":
+        """The graph with the ranges of its values, for precisions that code activations."""
+        from pocketlens.converters import graph as hub
+        from pocketlens.converters.quantization.quantize import calibrated
         from pocketlens.converters.rewrites import registry
 
-        model = hub.load(graph)
-        made = quantize(
-            model, chosen, calibrate.pictures, target, lambda changed: registry.apply(changed, rewritten.rewrites)
-        )
-        if not any(node.op_type in ("QuantizeLinear", "DynamicQuantizeLinear") for node in made.graph):
-            raise InputError(
-                f"the plan keeps every convolution of {target}-{precision} in float", do="ask for fp32 or fp16"
-            )
-        hub.save(made, folder / "graph.onnx")
+        return calibrated(
+            hub.load(self.graph), self.start, self.calibrate.pictures, self.target,
+            lambda changed: registry.apply(changed, self.rewritten.rewrites),
+        )  # fmt: skip
 
-    chosen = plan_for(plan, precision)
-    key = key_of(
-        graph=sha256(graph), rewrites=list(rewritten.rewrites), target=target, plan=chosen.to_json(),
-        calibrate=calibrate.digest(), code=stages.code(), tools=stages.toolchain(),
-    )  # fmt: skip
-    return Rewritten(cached("quantized", key, make) / "graph.onnx", rewritten.rewrites)
+    @cached_property
+    def codings(self) -> "Mapping[str, Coding]":
+        """The coded weights, for precisions that code those alone."""
+        from pocketlens.converters import graph as hub
+        from pocketlens.converters.coding import codings
+
+        return codings(hub.load(self.rewritten.path), self.start, self.calibrate.pictures)
+
+    @cached_property
+    def floats(self) -> "ir.Model":
+        """The graph that plans are written into."""
+        from pocketlens.converters import graph as hub
+
+        return self.calibrated.model if self._activations else hub.load(self.rewritten.path)
+
+    def model(self, plan: Plan) -> "ir.Model":
+        """The graph with a plan in it."""
+        from pocketlens.converters.coding import written
+
+        return self.calibrated.quantized(plan) if self._activations else written(self.floats, self.codings, plan)
+
+    def made(self, plan: Plan) -> Rewritten:
+        """The graph with a plan in it as a file, in the cache.
+
+        Raises:
+            InputError: The plan keeps everything in float, or a value cannot be calibrated.
+        """
+
+        def make(folder: Path) -> None:
+            from pocketlens.converters import graph as hub
+            from pocketlens.converters.coding import coding_of
+
+            model = hub.load(self.graph) if self.is_trained else self.model(plan)
+            if not any(
+                n.op_type in ("QuantizeLinear", "DynamicQuantizeLinear") or coding_of(n.outputs[0]) for n in model.graph
+            ):
+                raise InputError(
+                    f"the plan keeps every convolution of {self.target}-{self.precision} in float",
+                    do="ask for fp32 or fp16",
+                )
+            hub.save(model, folder / "graph.onnx")
+            (folder / "plan.json").write_text(json.dumps(plan.to_json()))
+
+        key = key_of(
+            graph=sha256(self.graph), rewritten=sha256(self.rewritten.path), rewrites=list(self.rewritten.rewrites),
+            target=self.target, start=self.start.to_json(), plan=plan.to_json(), calibrate=self.calibrate.digest(),
+            code=stages.code(), tools=stages.toolchain(),
+        )  # fmt: skip
+        entry = cached("quantized", key, make)
+        used = Plan.from_json(json.loads((entry / "plan.json").read_text()))
+        return Rewritten(entry / "graph.onnx", self.rewritten.rewrites, None if self.is_trained else used)
+
+    @property
+    def _activations(self) -> bool:
+        return NAMES[self.precision].coding == "activations"
 
 
 def trained(source: Source, graph: Path) -> Path | None:
@@ -92,22 +160,50 @@ def trained(source: Source, graph: Path) -> Path | None:
     return cached("aware", key, make) / "graph.onnx"
 
 
-def plan_for(plan: Plan | None, precision: str) -> Plan:
-    """The plan of a precision: the recipe's rules come behind the rule that the precision stands for."""
-    start = default(precision)
-    if plan is None:
-        return start
-    return Plan((*start.rules, *plan.rules), plan.ranges, plan.equalize, plan.correct_bias)
+def plan_for(wanted: Quantize, target: str, precision: str) -> Plan:
+    """The plan of an artifact: the recipe's rules come behind the rule that the precision stands for.
 
-
-def check_plan(plan: Plan | None, graphs: Sequence[Path]) -> None:
-    """Check a recipe's rules against the graphs.
+    Rules of other targets are left out, and so are settings of another kind: ``int8-a16`` says nothing of ``w8``.
 
     Raises:
-        InputError: A rule matches no convolution.
+        InputError: A rule asks for a setting that the target does not have.
+
+    Example:
+        >>> from pocketlens.recipe import Rule as Written
+        >>> plan_for(Quantize(rules=(Written(match="^last", setting="float"),)), "onnx", "int8").rules[-1]
+        Rule(match='^last', setting='float', operator='')
+    """
+    rules = []
+    for rule in wanted.rules:
+        if rule.targets and target not in rule.targets:
+            continue
+        if rule.setting != "float":
+            if NAMES[rule.setting].coding != NAMES[precision].coding:
+                continue
+            if rule.setting not in PRECISIONS[target]:
+                raise InputError(
+                    f"quantize.rules: {target} has no {rule.setting}, which the rule {rule.match!r} asks for",
+                    do=f"choose from float, {', '.join(PRECISIONS[target])}, or name the rule's targets",
+                )
+        rules.append(Rule(rule.match, rule.setting, rule.operator))
+    start = default(precision)
+    given = {name: getattr(wanted, name) for name in ("ranges", "equalize", "correct_bias")}
+    changed = {name: value for name, value in given.items() if value is not None}
+    return replace(start, rules=(*start.rules, *rules), **changed)
+
+
+def check_rules(workshop: Workshop) -> None:
+    """Check that every rule of a workshop's plan fits something in its target's graph.
+
+    Raises:
+        InputError: One does not; names the target and the names that there are.
     """
     from pocketlens.converters import graph as hub
+    from pocketlens.converters.quantization import plan as plans
 
-    for path in graphs if plan is not None else ():
-        assert plan is not None
-        check_rules(hub.load(path), plan.rules)
+    if len(workshop.start.rules) == 1:
+        return
+    try:
+        plans.check_rules(hub.load(workshop.rewritten.path), workshop.start.rules)
+    except InputError as error:
+        raise InputError(f"{workshop.target}: {error.what}", do=error.do) from error

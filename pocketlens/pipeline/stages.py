@@ -27,6 +27,7 @@ from pocketlens.quality import Scores
 if TYPE_CHECKING:
     import onnx_ir as ir
 
+    from pocketlens.converters.quantization.plan import Plan
     from pocketlens.models.teacher import Teacher
 
 LIBRARIES = (
@@ -57,6 +58,7 @@ class Emitted:
         id: ``<target>-<precision>-<height>x<width>``.
         path: The file (for OpenVINO the ``.xml``, its ``.bin`` beside it) or ``.mlpackage`` folder, in the cache.
         rewrites: Those that changed its graph, in order.
+        plan: How its layers compute; None where nothing is coded in fewer bits.
     """
 
     id: str
@@ -67,6 +69,7 @@ class Emitted:
     path: Path
     verified: Verified
     rewrites: tuple[str, ...] = ()
+    plan: "Plan | None" = None
 
 
 @dataclass(frozen=True)
@@ -76,10 +79,12 @@ class Rewritten:
     Attributes:
         path: Its ``.onnx`` file, in the cache.
         rewrites: Those that changed something, in order.
+        plan: What is written into it; None where it is all floats.
     """
 
     path: Path
     rewrites: tuple[str, ...]
+    plan: "Plan | None" = None
 
 
 @cache
@@ -269,7 +274,7 @@ def sees_flicker(precision: str) -> bool:
     return NAMES[precision].coding != "float"
 
 
-def coded(graph: Path, precision: str, judges: Judges) -> tuple[Path, list[Floats] | None]:
+def coded(given: Rewritten, precision: str, judges: Judges) -> tuple[Path, list[Floats] | None]:
     """The graph with weights in fewer bits where a precision says so, and what it makes of the judge pictures.
 
     Returns:
@@ -292,7 +297,8 @@ def coded(graph: Path, precision: str, judges: Judges) -> tuple[Path, list[Float
 
         np.save(folder / "meant.npy", np.stack(simulate(hub.load(graph), judges.pictures)))
 
-    if NAMES[precision].coding == "activations":  # the graph holds its quantizers already
+    graph = given.path
+    if given.plan is not None or NAMES[precision].coding == "activations":  # the graph is coded already
         entry = cached(
             "meant", key_of(graph=sha256(graph), judges=judges.digest(), code=code(), tools=toolchain()), play
         )
@@ -345,7 +351,7 @@ def emit(
         from pocketlens.converters.verify import Clip, verify_artifact
 
         path = folder / (name + SUFFIXES[target])
-        source_graph, meant = coded(graph.path, precision, judges)
+        source_graph, meant = coded(graph, precision, judges)
         emitter(target).emit(hub.load(source_graph), precision, labels, path)
         verified = verify_artifact(
             path, FLOORS[precision], judges.pictures, teachers, meant=meant, least=LEAST.get(precision, 0.0),
@@ -360,4 +366,5 @@ def emit(
     scores = tuple(Scores(**one) for one in found.pop("scores"))
     worst, picture = Scores(**found.pop("worst")), images.read(entry / "worst.png")
     verified = Verified(scores=scores, worst=worst, worst_picture=picture, **found)
-    return Emitted(name, target, precision, height, width, entry / (name + SUFFIXES[target]), verified, graph.rewrites)
+    path = entry / (name + SUFFIXES[target])
+    return Emitted(name, target, precision, height, width, path, verified, graph.rewrites, graph.plan)

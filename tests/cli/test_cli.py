@@ -45,7 +45,7 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.parametrize(
-    "command", ["build", "convert", "run", "bench", "verify", "inspect", "optimize", "doctor", "demo"]
+    "command", ["build", "convert", "run", "bench", "verify", "inspect", "optimize", "quantize", "doctor", "demo"]
 )
 def test_every_help_shows_an_example(command: str) -> None:
     assert f"Example: pocketlens {command}" in call(command, "--help").stdout
@@ -55,7 +55,7 @@ def test_help_names_every_command() -> None:
     shown = call("--help").stdout
     assert all(
         word in shown
-        for word in ("build", "convert", "run", "bench", "verify", "inspect", "optimize", "doctor", "demo")
+        for word in ("build", "convert", "run", "bench", "verify", "inspect", "optimize", "quantize", "doctor", "demo")
     )
 
 
@@ -158,6 +158,18 @@ def test_inspect_explains_in_80_columns(tmp_path: Path) -> None:
 def test_optimize_refuses_in_words(tmp_path: Path) -> None:
     assert "is no device" in call("optimize", "builtin:cartoon", "--device", "gpu", code=2).stderr
     assert "no target" in call("optimize", "builtin:cartoon", "-t", "tensorrt", code=2).stderr
+
+
+def test_quantize_shows_the_front_and_refuses(tmp_path: Path) -> None:
+    hub.save(small_graph(), tmp_path / "small.onnx")
+    common = ("quantize", tmp_path / "small.onnx", "-t", "openvino", "--size", "32x48", "--no-bench", "--points", "2")
+    shown = call(*common, "-o", tmp_path / "out").stdout
+    assert "openvino-int8-32x48 as asked passes" in shown and "front.png" in shown
+    assert (tmp_path / "out/openvino-int8-32x48.xml").is_file()
+    found = json.loads(call(*common, "--psnr", "300", "--json", code=1).stdout)
+    assert found["fronts"][0]["chosen"] is None and "is refused" in found["fronts"][0]["text"]
+    assert len(found["fronts"][0]["points"]) == 2
+    assert "codes nothing" in call("quantize", "builtin:cartoon", "-p", "fp16", code=2).stderr
 
 
 def test_inspect_shows_a_bundle(bundle: Path) -> None:

@@ -6,7 +6,7 @@ each layer reads, and :mod:`rounding <pocketlens.converters.coding.rounding>` ro
 least.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import onnx_ir as ir
@@ -25,10 +25,11 @@ from pocketlens.converters.coding.forms import (
 )
 from pocketlens.converters.coding.moments import READERS, Evidence, evidence
 from pocketlens.converters.coding.rounding import round_weights
+from pocketlens.converters.quantization.plan import Plan, default
 from pocketlens.images import Picture
 from pocketlens.precisions import NAMES
 
-__all__ = ["Affine", "Coding", "Palette", "code", "coding_of", "output_axis", "put"]
+__all__ = ["Affine", "Coding", "Palette", "code", "coding_of", "codings", "output_axis", "put", "written"]
 
 SMALLEST = 256
 """Weights of fewer values stay float: they cost more accuracy than they save bytes."""
@@ -52,24 +53,35 @@ def code(model: ir.Model, precision: str, pictures: Sequence[Picture] = ()) -> i
         >>> [type(coding_of(node.inputs[1])).__name__ for node in coded.graph if node.op_type == "ConvTranspose"]
         ['Affine']
     """
-    about = NAMES[precision]
-    if about.coding != "weights":
+    if NAMES[precision].coding != "weights":
         return model
+    return written(model, codings(model, default(precision), pictures))
+
+
+def codings(model: ir.Model, plan: Plan, pictures: Sequence[Picture] = ()) -> dict[str, Coding]:
+    """How the weights of a graph are coded where a plan says so: name of the weights → coding; see :func:`code`."""
     seen = evidence(model, pictures) if pictures else {}
-    model = model.clone()
-    done: set[ir.Value] = set()
-    for node in tuple(model.graph):
-        value = _weight(node)
-        if value is None or value in done:
+    made: dict[str, Coding] = {}
+    for node in model.graph:
+        value, setting = _weight(node), plan.setting(node)
+        if value is None or value.name in made or setting == "float":
             continue
-        done.add(value)
         array = np.asarray(hub.constant(value), np.float32)
         found = seen.get(value.name or "")
-        if precision.startswith("palette"):
-            made: Coding = _palette(array, about.bits, found)
+        if setting.startswith("palette"):
+            made[str(value.name)] = _palette(array, NAMES[setting].bits, found)
         else:
-            made = _affine(array, output_axis(node), found)
-        put(model, value, made)
+            made[str(value.name)] = _affine(array, output_axis(node), found)
+    return made
+
+
+def written(model: ir.Model, made: Mapping[str, Coding], plan: Plan | None = None) -> ir.Model:
+    """A copy of a graph whose weights are coded as :func:`codings` found, but for those that a plan keeps in float."""
+    model = model.clone()
+    for node in tuple(model.graph):
+        value = _weight(node)
+        if value is not None and value.name in made and (plan is None or plan.setting(node) != "float"):
+            put(model, value, made[str(value.name)])
     return model
 
 

@@ -2,19 +2,22 @@
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from dataclasses import asdict, dataclass, replace
+from typing import Any
 
 import onnx_ir as ir
 
 from pocketlens.converters import graph as hub
 from pocketlens.errors import InputError
+from pocketlens.precisions import NAMES
 
-Setting = Literal["float", "int8", "int8-a16"]
-SETTINGS: tuple[str, ...] = ("float", "int8", "int8-a16")
+SETTINGS: tuple[str, ...] = ("float", *(one.name for one in NAMES.values() if one.coding != "float"))
+"""How a node computes: in floats, or with its weights or activations in fewer bits, as the precision of that name."""
 RANGES: tuple[str, ...] = ("minmax", "percentile", "mse")
 OPERATORS = ("Conv", "ConvTranspose", "MatMul", "Gemm")
 """What is quantized, where its weights are constant. Norms never are: it cost 8 dB and gained nothing."""
+_NUMBERED = re.compile(r"node_\w*_\d+")
+"""Names that a graph gives to nodes without any; they change with everything before them."""
 
 
 @dataclass(frozen=True)
@@ -23,19 +26,29 @@ class Rule:
 
     Attributes:
         match: A regular expression, searched in a node's name and in the names of its weights and output.
-        setting: ``float``, ``int8``, or ``int8-a16`` (8-bit weights, 16-bit activations).
+        setting: One of :data:`SETTINGS`, for instance ``float``, or ``int8-a16`` (8-bit weights, 16-bit activations).
+        operator: Only nodes of this ONNX operator, for instance ``ConvTranspose``; empty for all.
     """
 
     match: str
     setting: str
+    operator: str = ""
 
     def __post_init__(self) -> None:
+        if self.operator not in ("", *OPERATORS):
+            raise InputError(f"no plan can choose {self.operator!r}", do=f"choose from {', '.join(OPERATORS)}")
         if self.setting not in SETTINGS:
             raise InputError(f"there is no setting {self.setting!r}", do=f"choose from {', '.join(SETTINGS)}")
         try:
             re.compile(self.match)
         except re.error as error:
             raise InputError(f"{self.match!r} is no regular expression: {error}", do="mend the rule") from error
+
+    def fits(self, node: ir.Node) -> bool:
+        """Whether the rule speaks of a node."""
+        if self.operator not in ("", node.op_type):
+            return False
+        return any(re.search(self.match, name) for name in names_of(node))
 
 
 @dataclass(frozen=True)
@@ -68,30 +81,26 @@ class Plan:
             >>> Plan((Rule("", "int8"), Rule("^last", "float"))).setting(node)
             'float'
         """
-        names = names_of(node)
-        found = [rule.setting for rule in self.rules if any(re.search(rule.match, name) for name in names)]
+        found = [rule.setting for rule in self.rules if rule.fits(node)]
         return found[-1] if found else "float"
 
     def keeping(self, matches: Iterable[str], setting: str = "float") -> "Plan":
         """The same plan with more rules behind the others."""
-        return Plan((*self.rules, *(Rule(m, setting) for m in matches)), self.ranges, self.equalize, self.correct_bias)
+        return replace(self, rules=(*self.rules, *(Rule(match, setting) for match in matches)))
 
     def to_json(self) -> dict[str, Any]:
-        """As the manifest stores it; :meth:`from_json` reads it back."""
-        return asdict(self) | {"rules": [[rule.match, rule.setting] for rule in self.rules]}
+        """As documents hold it; :meth:`from_json` reads it back."""
+        return asdict(self) | {"rules": [asdict(rule) for rule in self.rules]}
 
     @classmethod
     def from_json(cls, document: dict[str, Any]) -> "Plan":
-        """Read what :meth:`to_json` wrote, or a recipe's ``[quantize]``.
+        """Read what :meth:`to_json` wrote.
 
         Example:
-            >>> Plan.from_json({"rules": [["", "int8"]]}) == Plan()
+            >>> Plan.from_json({"rules": [{"match": "", "setting": "int8"}]}) == Plan()
             True
         """
-        rest = {key: value for key, value in document.items() if key != "rules"}
-        if "rules" in document:
-            rest["rules"] = tuple(Rule(match, setting) for match, setting in document["rules"])
-        return cls(**rest)
+        return cls(**document | {"rules": tuple(Rule(**rule) for rule in document["rules"])})
 
 
 def default(precision: str) -> Plan:
@@ -116,14 +125,27 @@ def chosen(model: ir.Model, plan: Plan) -> list[tuple[ir.Node, str]]:
     return [(node, setting) for node, setting in settings if setting != "float"]
 
 
-def sentence(kept: int, of: int, gained_db: float, cost_ms: float) -> str:
-    """What a fallback costs, in words.
+def sentence(kept: int, of: int, gained_db: float, cost_ms: float | None, setting: str = "float") -> str:
+    """What a fallback costs, in words; without times where nothing was timed.
 
     Example:
         >>> sentence(3, 16, 11.2, 4.1)
         '3 of 16 convs in float: +11.2 dB, +4.1 ms'
+        >>> sentence(3, 16, 9.8, None, "int8-a16")
+        '3 of 16 convs in int8-a16: +9.8 dB'
     """
-    return f"{kept} of {of} convs in float: {gained_db:+.1f} dB, {cost_ms:+.1f} ms"
+    cost = "" if cost_ms is None else f", {cost_ms:+.1f} ms"
+    return f"{kept} of {of} convs in {setting}: {gained_db:+.1f} dB{cost}"
+
+
+def literal(name: str) -> str:
+    """A regular expression for a name, with as few backslashes as it can have.
+
+    Example:
+        >>> literal("/up.0/conv-1/Conv_output_0")
+        '/up\\.0/conv-1/Conv_output_0'
+    """
+    return re.sub(r"[.^$*+?{}\[\]\\|()]", r"\\\g<0>", name)
 
 
 def _constant_weight(node: ir.Node) -> bool:
@@ -149,6 +171,12 @@ def check_rules(model: ir.Model, rules: Sequence[Rule]) -> None:
     """
     nodes = candidates(model)
     for rule in rules:
-        if not any(re.search(rule.match, name) for node in nodes for name in names_of(node)):
-            known = ", ".join(names_of(node)[0] for node in nodes[:8])
-            raise InputError(f"the rule {rule.match!r} matches no convolution", do=f"names are for instance {known}")
+        if not any(rule.fits(node) for node in nodes):
+            which = " ".join(filter(None, (repr(rule.match), rule.operator)))
+            known = ", ".join(dict.fromkeys(name_of(node) for node in nodes))
+            raise InputError(f"the rule {which} matches no convolution", do=f"names are {known}")
+
+
+def name_of(node: ir.Node) -> str:
+    """What people call a node: its own name, or its output's where its own is only a number."""
+    return next((name for name in names_of(node) if name and not _NUMBERED.fullmatch(name)), str(node.name))

@@ -1,12 +1,12 @@
 """From a float graph to a quantized one: equalize, rewrite, calibrate, correct, insert."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import onnx_ir as ir
 
 from pocketlens.converters.quantization import bias_correct, equalize, insert, plan
-from pocketlens.converters.quantization.calibrate import calibrate
+from pocketlens.converters.quantization.calibrate import Statistics, calibrate
 from pocketlens.converters.quantization.insert import FORMS, Form
 from pocketlens.converters.quantization.plan import Plan
 from pocketlens.images import Picture
@@ -32,14 +32,49 @@ def quantize(
     Raises:
         InputError: A value is not finite or constant on all pictures; the message names the node.
     """
-    model = model.clone()
     if plan.has_quantizers(model):
+        return model.clone()
+    return calibrated(model, wanted, pictures, target, rewrite).quantized(wanted)
+
+
+@dataclass(frozen=True, eq=False)
+class Calibrated:
+    """A graph that is ready for quantizers: evened out, rewritten, and with the ranges of its values.
+
+    Attributes:
+        model: The graph, still of floats.
+        statistics: Of every value that the plan may round.
+        form: What the target's kernels want.
+    """
+
+    model: ir.Model
+    statistics: Mapping[str, Statistics]
+    form: Form
+
+    def quantized(self, wanted: Plan) -> ir.Model:
+        """A copy with a plan written into it, which quantizes no node that the plan of the calibration left out."""
+        model = self.model.clone()
+        if wanted.correct_bias:
+            bias_correct.correct(model, wanted, self.statistics, self.form)
+        insert.insert(model, wanted, self.statistics, self.form)
         return model
+
+
+def calibrated(
+    model: ir.Model,
+    wanted: Plan,
+    pictures: Sequence[Picture],
+    target: str,
+    rewrite: Callable[[ir.Model], object] = lambda model: None,
+) -> Calibrated:
+    """The work that plans share which differ only in the nodes that they keep; for the arguments see :func:`quantize`."""
+    model = model.clone()
     form = FORMS.get(target, Form())
     prepare(model, wanted, pictures, form)
     rewrite(model)
-    place(model, wanted, pictures, form)
-    return model
+    names = insert.taps(model, wanted, form)
+    found = calibrate(model, names, pictures, histograms=wanted.ranges != "minmax") if names else {}
+    return Calibrated(model, found, form)
 
 
 def prepare(model: ir.Model, wanted: Plan, pictures: Sequence[Picture], form: Form) -> None:
@@ -51,17 +86,6 @@ def prepare(model: ir.Model, wanted: Plan, pictures: Sequence[Picture], form: Fo
     found = calibrate(model, names, pictures, histograms=False) if names else {}
     equalize.even_outputs(model, found, outputs)
     equalize.equalize(model, found, wanted.equalize)
-
-
-def place(model: ir.Model, wanted: Plan, pictures: Sequence[Picture], form: Form) -> int:
-    """Calibrate and set the quantizers, in place; returns how many nodes compute in integers."""
-    names = insert.taps(model, wanted, form)
-    if not names:
-        return 0
-    found = calibrate(model, names, pictures, histograms=wanted.ranges != "minmax")
-    if wanted.correct_bias:
-        bias_correct.correct(model, wanted, found, form)
-    return insert.insert(model, wanted, found, form)
 
 
 def with_ranges(wanted: Plan, ranges: str) -> Plan:

@@ -1,0 +1,122 @@
+"""What each layer's fewer bits cost the picture: played on the graph, one layer coded at a time and all others in float."""
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import onnx_ir as ir
+
+from pocketlens.converters import graph as hub
+from pocketlens.converters.quantization import plan as plans
+from pocketlens.converters.quantization.plan import Plan, Rule
+from pocketlens.converters.quantization.simulate import simulate
+from pocketlens.images import Floats, Picture
+
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class Layer:
+    """A convolution or product, or several that read one value: whether that is rounded is decided for all of them.
+
+    Attributes:
+        names: The nodes'.
+        rules: What keeps them, each with the setting ``float``.
+        macs: Multiply-adds of one picture.
+        error: Mean squared error of the pixels where this layer alone is coded; 0..65025.
+    """
+
+    names: tuple[str, ...]
+    rules: tuple[Rule, ...]
+    macs: int
+    error: float = 0.0
+
+    @property
+    def urgency(self) -> float:
+        """The error that goes away for each multiply-add that goes back to float."""
+        return self.error / max(self.macs, 1)
+
+
+def layers(model: ir.Model, plan: Plan) -> list[Layer]:
+    """The layers that a plan codes, in the order of the graph.
+
+    Example:
+        >>> from tests.generators import small_graph
+        >>> [layer.names for layer in layers(small_graph(), Plan())][-1]
+        ('/last/Conv',)
+    """
+    nodes = plans.candidates(model)
+    together: dict[ir.Value | None, list[ir.Node]] = {}
+    for node, _ in plans.chosen(model, plan):
+        together.setdefault(node.inputs[0], []).append(node)
+    return [
+        Layer(
+            tuple(plans.name_of(node) for node in group),
+            tuple(_rule(node, nodes) for node in group),
+            sum(hub.node_macs(node) for node in group),
+        )
+        for group in together.values()
+    ]
+
+
+def _rule(node: ir.Node, others: Sequence[ir.Node]) -> Rule:
+    """The rule that keeps one node and no other."""
+    everyone = Counter(name for other in others for name in plans.names_of(other))
+    name = next((name for name in (plans.name_of(node), *plans.names_of(node)) if everyone[name] == 1), "")
+    assert name, f"{node.name} shares every name with another"
+    return Rule(f"^{plans.literal(name)}$", "float")
+
+
+def ranked(
+    floats: ir.Model,
+    coded: Callable[[Plan], ir.Model],
+    plan: Plan,
+    pictures: Sequence[Picture],
+    notify: Progress = lambda done, total: None,
+) -> list[Layer]:
+    """The layers of a plan with their errors, in the order in which it pays to keep them.
+
+    Errors of different layers hardly depend on each other, so that they add up (:func:`expected`); keeping those first that
+    take the most error away for each multiply-add is the greedy answer to what is a knapsack.
+
+    Args:
+        floats: The graph in float.
+        coded: Writes a plan into it.
+        plan: That is asked about.
+        pictures: ``uint8 [height, width, 3]`` of the graph's size, none of which judges.
+        notify: Told how many layers are done, of how many.
+    """
+    found, references = layers(floats, plan), simulate(floats, pictures)
+    if len(found) < 2:
+        return found
+    errors = []
+    for done, layer in enumerate(found):
+        notify(done, len(found))
+        alone = keeping(plan, [other for other in found if other is not layer])
+        errors.append(error(simulate(coded(alone), pictures), references))
+    rated = [replace(layer, error=cost) for layer, cost in zip(found, errors, strict=True)]
+    return sorted(rated, key=lambda layer: -layer.urgency)
+
+
+def keeping(plan: Plan, kept: Sequence[Layer], setting: str = "float") -> Plan:
+    """A plan with rules behind the others that keep some layers."""
+    rules = tuple(replace(rule, setting=setting) for layer in kept for rule in layer.rules)
+    return replace(plan, rules=(*plan.rules, *rules))
+
+
+def error(pictures: Sequence[Floats], references: Sequence[Floats]) -> float:
+    """Mean squared error over all pictures, of values clipped to 0..255."""
+    pairs = zip(pictures, references, strict=True)
+    return float(np.mean([np.mean((np.clip(a, 0, 255) - np.clip(b, 0, 255)) ** 2) for a, b in pairs]))
+
+
+def expected(order: Sequence[Layer], kept: int) -> float:
+    """PSNR in dB if the first ``kept`` layers are kept and the errors of the others add up.
+
+    Example:
+        >>> round(expected([Layer(("a",), (), 1, 9.0), Layer(("b",), (), 1, 1.0)], 1), 2)
+        48.13
+    """
+    rest = sum(layer.error for layer in order[kept:])
+    return float(10 * np.log10(255.0**2 / max(rest, 1e-9)))
