@@ -94,7 +94,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> str:
 def test_real_artifacts_are_built_judged_and_timed(target: str, model: str, tmp_path: Path) -> None:
     told: list[str] = []
     (asked,) = quantize(model, [target], gate=Gate(psnr=20), size=(32, 48), points=1).fronts
-    limit = asked.points[0].scores.psnr + 1.5
+    limit = asked.points[0].scores.psnr + 0.5  # pixels are whole numbers: nothing exceeds 59 dB
     found = quantize(
         model, [target], tmp_path, gate=Gate(psnr=limit), size=(32, 48), points=4, timing=QUICK,
         notify=lambda what, done, total: told.append(what),
