@@ -33,7 +33,7 @@ def test_an_effect_is_learned_and_its_recipe_builds(tmp_path: Path, monkeypatch:
     (tmp_path / "effects.py").write_text("def darker(picture):\n    return picture * 0.5\n")
     monkeypatch.chdir(tmp_path)
     shown = pictures(tmp_path / "p", 3)
-    made = train(Wish(effect="effects.py:darker", pictures=shown), tmp_path / "f", size=64, steps=32, threads=1)
+    made = train(Wish(effect="effects.py:darker", pictures=shown), tmp_path / "f", size=64, steps=64, threads=1)
     assert made.history[-1]["psnr"] > made.history[0]["psnr"] + 1
     assert len(list((tmp_path / "f/previews").iterdir())) == 4
     built = pocketlens.build(made.recipe, tmp_path / "f.bundle", bench=False)

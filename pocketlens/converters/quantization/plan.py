@@ -139,7 +139,7 @@ def sentence(kept: int, of: int, gained_db: float, cost_ms: float | None, settin
 
 
 def literal(name: str) -> str:
-    """A regular expression for a name, with as few backslashes as it can have.
+    r"""A regular expression for a name, with as few backslashes as it can have.
 
     Example:
         >>> literal("/up.0/conv-1/Conv_output_0")
