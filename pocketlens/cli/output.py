@@ -41,6 +41,8 @@ _COLOURS = {"pass": "green", "yes": "green", "ok": "green", "fail": "red", "no":
 
 _SHORT = 12
 """Characters that a column may have, and never be broken into lines."""
+_WORD = 16
+"""Characters of a word that is never broken, but in the first column."""
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 
@@ -68,15 +70,19 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[str]], title: str = ""
     console = Console()
     drawn = Table(title=title or None, title_justify="left", header_style="bold", box=None, padding=(0, 1, 0, 0))
     widths = [max(len(cell) for cell in cells) + 1 for cells in zip(columns, *rows, strict=True)]
+    words = [
+        max(len(word) for cell in cells for word in cell.split() or [""]) + 1
+        for cells in zip(columns, *rows, strict=True)
+    ]
     for index, column in enumerate(columns):
         numeric = bool(rows) and all(row[index][:1].isdigit() or row[index] in ("", "-") for row in rows)
         short = widths[index] <= _SHORT  # numbers and verdicts stay whole; a long name gives way to them
-        first = (
-            index == 0 and len(columns) > 4 and widths[0] + sum(w for w in widths[1:] if w <= _SHORT) <= console.width
-        )
+        others = sum(w if w <= _SHORT else word for w, word in zip(widths[1:], words[1:], strict=True))
+        first = index == 0 and len(columns) > 4 and widths[0] + others <= console.width
         drawn.add_column(
-            column, justify="right" if numeric else "left", overflow="fold", no_wrap=first or (short and index > 0)
-        )
+            column, justify="right" if numeric else "left", overflow="fold", no_wrap=first or (short and index > 0),
+            min_width=words[index] - 1 if index > 0 and words[index] <= _WORD else None,
+        )  # fmt: skip
     for row in rows:
         drawn.add_row(*(_coloured(escape(harmless(cell)), cell) for cell in row))
     console.print(drawn)
