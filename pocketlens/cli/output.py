@@ -69,15 +69,13 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[str]], title: str = ""
 
     console = Console()
     drawn = Table(title=title or None, title_justify="left", header_style="bold", box=None, padding=(0, 1, 0, 0))
-    widths = [max(len(cell) for cell in cells) + 1 for cells in zip(columns, *rows, strict=True)]
-    words = [
-        max(len(word) for cell in cells for word in cell.split() or [""]) + 1
-        for cells in zip(columns, *rows, strict=True)
-    ]
+    by_column = list(zip(columns, *rows, strict=True))
+    widths = [max(len(cell) for cell in cells) + 1 for cells in by_column]
+    words = [max(len(word) for cell in cells for word in cell.split() or [""]) + 1 for cells in by_column]
+    others = sum(w if w <= _SHORT else word for w, word in zip(widths[1:], words[1:], strict=True))
     for index, column in enumerate(columns):
         numeric = bool(rows) and all(row[index][:1].isdigit() or row[index] in ("", "-") for row in rows)
         short = widths[index] <= _SHORT  # numbers and verdicts stay whole; a long name gives way to them
-        others = sum(w if w <= _SHORT else word for w, word in zip(widths[1:], words[1:], strict=True))
         first = index == 0 and len(columns) > 4 and widths[0] + others <= console.width
         drawn.add_column(
             column, justify="right" if numeric else "left", overflow="fold", no_wrap=first or (short and index > 0),

@@ -189,7 +189,7 @@ def check_pack(source: Source, targets: Mapping[str, Sequence[str]]) -> None:
     Raises:
         InputError: Another precision is asked for, or two styles have one name.
     """
-    coded = sorted({p for of in targets.values() for p in of if precisions.NAMES[p].coding != "float"})
+    coded = sorted({p for of in targets.values() for p in of if is_coded(p)})
     if coded:
         raise InputError(f"{source.name} is a style pack, which has no {', '.join(coded)}", do="ask for fp32 or fp16")
     if len(set(source.styles)) < len(source.styles):

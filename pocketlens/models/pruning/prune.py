@@ -14,6 +14,7 @@ from pocketlens.errors import InputError, require
 from pocketlens.models.figures import Figures, count
 from pocketlens.models.pruning import shuffles
 from pocketlens.models.pruning.importance import sensitivities
+from pocketlens.models.pruning.watch import play
 
 _CONVOLUTIONS = (nn.Conv2d, nn.ConvTranspose2d)
 
@@ -173,12 +174,7 @@ def _last(module: nn.Module, picture: torch.Tensor) -> list[nn.Module]:
         for layer in module.modules()
         if isinstance(layer, _CONVOLUTIONS)
     ]
-    try:
-        with torch.no_grad():
-            module(picture)
-    finally:
-        for hook in hooks:
-            hook.remove()
+    play(module, picture, hooks)
     return finished[-1:]
 
 

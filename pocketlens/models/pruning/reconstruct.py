@@ -11,6 +11,8 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from pocketlens.models.pruning.watch import play
+
 _RIDGE = 1e-3
 """How strongly weights are held where they were, relative to the mean square of what comes in."""
 _PLACES = 2048
@@ -72,12 +74,7 @@ def _outputs(module: nn.Module, kept: Mapping[str, Sequence[int]], picture: torc
         return look
 
     hooks = [module.get_submodule(name).register_forward_hook(keep(name, own)) for name, own in kept.items()]
-    try:
-        with torch.no_grad():
-            module(picture)
-    finally:
-        for hook in hooks:
-            hook.remove()
+    play(module, picture, hooks)
     return given
 
 
@@ -89,12 +86,7 @@ def _steps(module: nn.Module, picture: torch.Tensor) -> list[_Step]:
         for layer in module.modules()
         if not list(layer.children())
     ]
-    try:
-        with torch.no_grad():
-            module(picture)
-    finally:
-        for hook in hooks:
-            hook.remove()
+    play(module, picture, hooks)
     after: list[nn.Module | None] = [*ran[1:], None]
     norms = (nn.InstanceNorm2d, nn.BatchNorm2d)
     return [
