@@ -4,6 +4,10 @@ from pathlib import Path
 
 import pytest
 from _pytest.doctest import DoctestItem
+from hypothesis import settings
+
+settings.register_profile("pocketlens", deadline=None)  # no test is timed: a busy machine is not a fault
+settings.load_profile("pocketlens")
 
 RECIPE = """
 [filter]

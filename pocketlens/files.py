@@ -7,6 +7,7 @@ import hashlib
 import json
 import os
 import shutil
+import stat
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -120,7 +121,7 @@ def whole(
     """
     path = path.absolute()
     try:
-        if path.exists() and not path.is_file() and not path.is_dir():
+        if _special(path):
             raise InputError(f"cannot write {path}: it is a device or a pipe, not a file", do="choose another name")
         path.parent.mkdir(parents=True, exist_ok=True)
         _sweep(path)
@@ -137,6 +138,15 @@ def whole(
         raise _unwritable(path, error, do) from error
     finally:
         shutil.rmtree(home, ignore_errors=True)
+
+
+def _special(path: Path) -> bool:
+    """Whether it is a device or a pipe; asked once, since another process may replace it between two questions."""
+    try:
+        mode = path.stat().st_mode
+    except FileNotFoundError:
+        return False
+    return not stat.S_ISREG(mode) and not stat.S_ISDIR(mode)
 
 
 def _place(part: Path, path: Path, home: Path, keep: Callable[[Path], bool]) -> None:

@@ -275,7 +275,7 @@ def test_small_constants_that_compute_huge_ones(tmp_path: Path, bomb: str) -> No
     _refused(tmp_path, _model(BOMBS[bomb], tensors), "shape|fit|leaves")
 
 
-@settings(deadline=None, max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.data())
 def test_changed_bytes_crash_nothing(tmp_path: Path, data: st.DataObject) -> None:
     tensor = numpy_helper.from_array(np.ones((3, 3, 3, 3), np.float32), "w")

@@ -167,7 +167,7 @@ anything = st.recursive(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(data=st.data())
 def test_any_value_anywhere_is_read_or_refused(text: str, data: st.DataObject) -> None:
     """Never a traceback: whatever stands in whatever place."""

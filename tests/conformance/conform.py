@@ -45,7 +45,6 @@ def conform(operator: str, target: str, record: Record) -> None:
     @settings(
         max_examples=EXAMPLES or _FEW.get(target, _FEW_OTHERS),
         database=None,
-        deadline=None,  # how long a case takes says nothing about whether it is right
         suppress_health_check=list(HealthCheck),
         phases=[Phase.generate, Phase.shrink],
         print_blob=False,

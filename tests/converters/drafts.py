@@ -14,7 +14,7 @@ from onnx_ir.passes import common
 from tests.converters.foreign import run
 
 FIRST, LAST = [0, 3, 1, 2], [0, 2, 3, 1]
-quick = settings(deadline=None, max_examples=25, suppress_health_check=[HealthCheck.too_slow])
+quick = settings(max_examples=25, suppress_health_check=[HealthCheck.too_slow])
 
 
 @dataclass

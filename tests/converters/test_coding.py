@@ -144,7 +144,7 @@ def test_values_that_are_not_finite_are_named() -> None:
         code(graph, "w8", OTHERS)
 
 
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(st.integers(0, 2**16), st.sampled_from([0, 1]), st.floats(1e-6, 1e3))
 def test_scales_lose_no_more_than_plain_ones(seed: int, axis: int, size: float) -> None:
     array = np.random.default_rng(seed).standard_normal((6, 5, 3, 3)).astype(np.float32) * np.float32(size)
@@ -158,7 +158,7 @@ def test_scales_lose_no_more_than_plain_ones(seed: int, axis: int, size: float) 
     assert np.square(made.floats() - array).mean() <= np.square(spread).mean() / 9 + 1e-12
 
 
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(st.integers(0, 2**16), st.sampled_from([2, 4, 16, 64]))
 def test_a_palette_is_sorted_and_beats_even_steps(seed: int, count: int) -> None:
     values = np.random.default_rng(seed).standard_normal(5000).astype(np.float32)

@@ -143,7 +143,7 @@ def test_what_does_not_scale_stops_it(end: str) -> None:
     assert not any("loud" in name for name in scaled), "nothing behind it takes the factor back"
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=12)
 @given(st.integers(0, 10_000), st.floats(1, 1e7))
 def test_any_graph_of_such_layers_keeps_its_picture(seed: int, gain: float) -> None:
     class Random(nn.Module):

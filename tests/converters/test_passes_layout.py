@@ -170,7 +170,7 @@ blocks = st.lists(
 )
 
 
-@settings(deadline=None, max_examples=20, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=20, suppress_health_check=[HealthCheck.too_slow])
 @given(blocks, st.integers(0, 99))
 def test_cleaning_is_exact_and_finished(chosen: list[str], seed: int) -> None:
     draft = Draft((1, 4, 6, 8), seed)

@@ -45,7 +45,7 @@ def _run(model: ir.Model) -> np.ndarray:
     return result
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(st.integers(2, 5), st.integers(1, 3), st.tuples(*[st.integers(0, 2)] * 4))
 def test_crop_is_exact_and_idempotent(kernel: int, stride: int, crops: tuple[int, int, int, int]) -> None:
     model = _cropped(kernel, stride, crops)

@@ -33,9 +33,7 @@ def test_what_an_emitter_refuses_is_named(operator: str, tmp_path: Path) -> None
     """Of a case of every operator. That the rest is emitted, and right, is what ``tests/conformance`` shows."""
 
     @seed(0)
-    @settings(
-        max_examples=1, database=None, deadline=None, suppress_health_check=list(HealthCheck), phases=[Phase.generate]
-    )
+    @settings(max_examples=1, database=None, suppress_health_check=list(HealthCheck), phases=[Phase.generate])
     @given(CASES[operator][0])
     def run(case: Case) -> None:
         path = tmp_path / "case.onnx"

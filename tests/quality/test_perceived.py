@@ -20,7 +20,7 @@ def test_black_and_white_differ_wholly() -> None:
     assert flip(black, black + np.uint8(255)) == pytest.approx(1, abs=0.1)
 
 
-@settings(deadline=None, max_examples=20)
+@settings(max_examples=20)
 @given(st.integers(0, 2**16), st.floats(1, 30))
 def test_more_noise_is_seen_more_and_either_way_round(seed: int, sigma: float) -> None:
     a = picture(32, 32, seed).astype(np.float32)

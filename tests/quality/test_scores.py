@@ -16,7 +16,7 @@ def test_known_values() -> None:
     assert quality.largest_error(a, a + 7) == 7
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(st.integers(0, 2**32 - 1), st.floats(0.5, 60))
 def test_more_noise_scores_lower(seed: int, sigma: float) -> None:
     rng = np.random.default_rng(seed)

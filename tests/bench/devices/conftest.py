@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
@@ -30,6 +30,7 @@ class Sshd:
     home: Path
     port: int
     process: subprocess.Popen[bytes] | None = None
+    hung: list[int] = field(default_factory=list)
 
     @property
     def config(self) -> Path:
@@ -54,7 +55,17 @@ class Sshd:
             assert time.monotonic() < end and self.process.poll() is None, (self.home / "log").read_text()
             time.sleep(0.02)
 
+    def hang(self) -> None:
+        """Stop the worker that plays; the older one looks after the machine."""
+        assert self.process is not None
+        worker = max(workers(self.process.pid))
+        os.kill(worker, signal.SIGSTOP)
+        self.hung.append(worker)
+
     def stop(self) -> None:
+        for pid in self.hung:  # a stopped process does not notice that its connection has ended
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
         if self.process is not None:
             self.cut()
             self.process.terminate()
@@ -73,6 +84,11 @@ def children(parent: int) -> list[int]:
     """The processes that a process has started, and what those have, all the way down."""
     found = [int(pid) for pid in Path(f"/proc/{parent}/task/{parent}/children").read_text().split()]
     return found + [inner for pid in found for inner in children(pid)]
+
+
+def workers(parent: int) -> list[int]:
+    """Those of them that are our workers."""
+    return [pid for pid in children(parent) if b"bench.worker" in Path(f"/proc/{pid}/cmdline").read_bytes()]
 
 
 @pytest.fixture(scope="session")

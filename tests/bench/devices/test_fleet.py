@@ -18,16 +18,12 @@ from pocketlens.bench.measure import Progress
 from pocketlens.bundle.read import open_bundle
 from tests.bench.conftest import QUICK
 from tests.bench.devices.adbd import Adbd
-from tests.bench.devices.conftest import Sshd, children
+from tests.bench.devices.conftest import Sshd, workers
 from tests.bench.devices.phones import device_of
 
 SETTINGS = replace(QUICK, seconds=0.3, count=8, answer_seconds=15, resumes=1)
 ONE = Choice(["onnx-fp32-48x64"], threads=(1,))
 Harm = Callable[[], None]
-
-
-def workers(parent: int) -> list[int]:
-    return [pid for pid in children(parent) if b"bench.worker" in Path(f"/proc/{pid}/cmdline").read_bytes()]
 
 
 def bench(bundle: Path, devices: list[Device], victim: str, harm: Harm) -> list[Outcome]:
@@ -62,11 +58,7 @@ def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_hung_device(bundle: Path, sshd: Sshd, phone: Adbd) -> None:
-    def hang() -> None:
-        assert sshd.process is not None
-        os.kill(max(workers(sshd.process.pid)), signal.SIGSTOP)  # the other one looks after the machine
-
-    first, hung, last = bench(bundle, [Local(), sshd.device(), device_of(phone)], "ssh://loopback", hang)
+    first, hung, last = bench(bundle, [Local(), sshd.device(), device_of(phone)], "ssh://loopback", sshd.hang)
     sshd.cut()
     check_whole([first, last])
     assert hung.document is not None

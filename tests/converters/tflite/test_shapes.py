@@ -170,7 +170,7 @@ def test_a_reshape_that_does_not_is_refused() -> None:
 shapes = st.lists(st.integers(1, 4), min_size=1, max_size=4).map(tuple)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(shapes, shapes)
 def test_same_order_is_what_moving_the_values_shows(before: tuple[int, ...], after: tuple[int, ...]) -> None:
     values = np.arange(np.prod(before)).reshape(before)
