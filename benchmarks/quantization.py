@@ -133,7 +133,7 @@ def _make(cell: Cell, calibrate: tuple[Picture, ...]) -> str:
     """Write a cell's file; the reason why not, or nothing."""
     if cell.way in OURS:
         model = hub.load(cell.folder / "graph.onnx")
-        names = registry.defaults(cell.target)
+        names = registry.fitting(registry.defaults(cell.target), cell.way)
         if cell.way == "int8":
             model = quantize(
                 model, default("int8"), calibrate, cell.target, lambda changed: registry.apply(changed, names)

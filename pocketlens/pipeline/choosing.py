@@ -20,7 +20,9 @@ from pocketlens.images import Floats, to_uint8
 from pocketlens.models.source import Source
 from pocketlens.pipeline import stages
 from pocketlens.pipeline.pictures import Judges
+from pocketlens.pipeline.quantizing import is_coded, workshop
 from pocketlens.pipeline.trials import Chosen, Trial, judge, parse
+from pocketlens.recipe import Quantize
 from pocketlens.runtimes.adapter import RUNTIMES
 
 SETTINGS = Settings(
@@ -55,13 +57,30 @@ class Timing:
 
 @dataclass(frozen=True)
 class Candidates:
-    """What rewrites are tried on: the graph of a generator at one size, and what its artifacts are judged by."""
+    """What rewrites are tried on: the graph of a generator at one size, and what its artifacts are judged by.
+
+    ``quantize`` says how precisions in fewer bits are made.
+    """
 
     source: Source
     graph: Path
     labels: Labels
     judges: Judges
     teachers: Sequence[Floats]
+    quantize: Quantize = field(default_factory=Quantize)
+
+    def emitted(self, target: str, precision: str, names: Sequence[str]) -> stages.Emitted:
+        """The verified artifact with some rewrites.
+
+        Raises:
+            PocketlensError: The target cannot express it, or the file does not compute what the teacher computes.
+        """
+        graph = stages.rewritten(self.graph, registry.fitting(names, precision), self.judges, self.teachers)
+        if is_coded(precision):
+            shop = workshop(self.source, self.graph, graph, target, precision, self.quantize, self.judges)
+            graph = shop.made(shop.start)
+        key = stages.artifact_key(graph.path, target, precision, self.labels, self.judges, self.source)
+        return stages.emit(graph, target, precision, self.labels, self.judges, self.teachers, key)
 
 
 @dataclass
@@ -114,7 +133,7 @@ def choose(
         target: key_of(
             graph=sha256(of.graph), target=target, precision=_precision(asked), rewrites=list(registry.REWRITES),
             code=stages.code(), tools=stages.toolchain(), device=device.name, host=host, threads=timing.threads,
-            settings=asdict(timing.settings), judges=of.judges.digest(),
+            settings=asdict(timing.settings), judges=of.judges.digest(), quantize=of.quantize.model_dump(mode="json"),
         )
         for target, asked in targets.items()
     }  # fmt: skip
@@ -278,11 +297,7 @@ def _finish(search: _Search, document: Document | None) -> None:
 
 def _emitted(of: Candidates, search: _Search, names: tuple[str, ...]) -> stages.Emitted:
     if names not in search.emitted:
-        graph = stages.rewritten(of.graph, names, of.judges, of.teachers)
-        key = stages.artifact_key(graph.path, search.target, search.precision, of.labels, of.judges, of.source)
-        search.emitted[names] = stages.emit(
-            graph, search.target, search.precision, of.labels, of.judges, of.teachers, key
-        )
+        search.emitted[names] = of.emitted(search.target, search.precision, names)
     return search.emitted[names]
 
 

@@ -11,6 +11,7 @@ from pocketlens.models.source import Overruled, resolve
 from pocketlens.pipeline import stages
 from pocketlens.pipeline.choosing import Candidates, Timing, choose
 from pocketlens.pipeline.convert import copied
+from pocketlens.pipeline.halves import halved
 from pocketlens.pipeline.pictures import judges
 from pocketlens.pipeline.produce import Notify, check_pack, check_targets
 from pocketlens.pipeline.stages import Emitted
@@ -72,6 +73,8 @@ def optimize(
     notify(f"graph {size[0]}x{size[1]}", 0, 1)
     teachers = stages.references(source, judged)
     graph = stages.graph_of(source, *size, judged, teachers)
+    if precision != "fp32":
+        graph = halved(graph, judged.calibrating(), judged, teachers).path
     refuse(hub.load(graph), list(wanted))
     labels = Labels(stages.safe_name(source.name))
     candidates = Candidates(source, graph, labels, judged, teachers)
@@ -79,10 +82,5 @@ def optimize(
     notify("measured", 1, 1)
     if output is None:
         return Optimized(tuple(choices.values()))
-    artifacts = []
-    for target, chosen in choices.items():
-        rewritten = stages.rewritten(graph, chosen.names, judged, teachers)
-        key = stages.artifact_key(rewritten.path, target, precision, labels, judged, source)
-        emitted = stages.emit(rewritten, target, precision, labels, judged, teachers, key)
-        artifacts.append(copied(emitted, output))
-    return Optimized(tuple(choices.values()), tuple(artifacts))
+    made = [candidates.emitted(target, precision, chosen.names) for target, chosen in choices.items()]
+    return Optimized(tuple(choices.values()), tuple(copied(emitted, output) for emitted in made))

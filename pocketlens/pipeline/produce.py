@@ -8,6 +8,7 @@ from pocketlens import precisions
 from pocketlens.converters import graph as hub
 from pocketlens.converters.emitter import Labels, refuse
 from pocketlens.converters.fp16_audit import Extent
+from pocketlens.converters.rewrites import registry
 from pocketlens.errors import InputError
 from pocketlens.files import is_cached
 from pocketlens.images import Floats
@@ -18,7 +19,7 @@ from pocketlens.pipeline.fallback import Fallback
 from pocketlens.pipeline.front import Front
 from pocketlens.pipeline.halves import halved
 from pocketlens.pipeline.pictures import Judges
-from pocketlens.pipeline.quantizing import Workshop, check_rules, is_coded, plan_for, trained
+from pocketlens.pipeline.quantizing import Workshop, is_coded, workshop
 from pocketlens.pipeline.rewriting import Choice, names_for
 from pocketlens.pipeline.searching import Search
 from pocketlens.pipeline.stages import Emitted, Rewritten
@@ -111,13 +112,13 @@ def produce(
             half = halved(graph, judges.calibrating(), judges, teachers[-1])
             graph, risks[-1] = half.path, half.risks
         if rewrites == "auto" and not choices:
-            candidates = Candidates(source, graph, labels, judges, teachers[-1])
+            candidates = Candidates(source, graph, labels, judges, teachers[-1], quantize or Quantize())
             refuse(hub.load(graph), list(targets))
             choices = choose(candidates, targets, timing or Timing(), notify)
             names = {target: chosen.names for target, chosen in choices.items()}
-        plain = {t: stages.rewritten(graph, names[t], judges, teachers[-1]) for t in targets}
-        graphs.append({(t, p): plain[t] for t, p in wanted})
-        shops.append(_workshops(source, graph, plain, wanted, quantize or Quantize(), judges))
+        fitting = {(t, p): registry.fitting(names[t], p) for t, p in wanted}
+        graphs.append({spot: stages.rewritten(graph, of, judges, teachers[-1]) for spot, of in fitting.items()})
+        shops.append(_workshops(source, graph, graphs[-1], quantize or Quantize(), judges))
         graphs[-1].update({spot: shop.made(shop.start) for spot, shop in shops[-1].items()})
         done += 1
     keys = [
@@ -149,26 +150,14 @@ def produce(
 
 
 def _workshops(
-    source: Source,
-    graph: Path,
-    rewritten: Mapping[str, stages.Rewritten],
-    wanted: Sequence[tuple[str, str]],
-    quantize: Quantize,
-    judges: Judges,
+    source: Source, graph: Path, rewritten: Mapping[tuple[str, str], Rewritten], quantize: Quantize, judges: Judges
 ) -> dict[tuple[str, str], Workshop]:
-    """What makes the graphs of each artifact in fewer bits, its operators and rules checked.
-
-    A generator that was trained through the rounding of ``int8`` keeps the ranges that it learnt, unless rules are written.
-    """
+    """What makes the graphs of each artifact in fewer bits, its operators and rules checked."""
     found = {}
-    for target, precision in wanted:
+    for (target, precision), after in rewritten.items():
         if is_coded(precision):
-            refuse(hub.load(rewritten[target].path), [target])
-            plan = plan_for(quantize, target, precision)
-            ready = trained(source, graph) if precision == "int8" and not quantize.rules else None
-            before, after = (ready, Rewritten(ready, ())) if ready else (graph, rewritten[target])
-            found[target, precision] = Workshop(before, after, target, precision, plan, judges.calibrating())
-            check_rules(found[target, precision])
+            refuse(hub.load(after.path), [target])
+            found[target, precision] = workshop(source, graph, after, target, precision, quantize, judges)
     return found
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from pocketlens.converters import graph as hub
 from pocketlens.converters.emitter import SUFFIXES, Labels, refuse
+from pocketlens.converters.rewrites import registry
 from pocketlens.errors import InputError
 from pocketlens.models.source import resolve
 from pocketlens.pipeline import stages
@@ -101,7 +102,8 @@ def quantize(
     of = Candidates(source, graph, labels, judged, teachers)
     fronts, artifacts = [], []
     for target in targets:
-        rewritten = stages.rewritten(graph, names_for("safe", target), judged, teachers)
+        names = registry.fitting(names_for("safe", target), precision)
+        rewritten = stages.rewritten(graph, names, judged, teachers)
         refuse(hub.load(rewritten.path), [target])
         plan = plan_for(rules or Quantize(), target, precision)
         shop = Workshop(graph, rewritten, target, precision, plan, judged.calibrating())

@@ -126,6 +126,24 @@ class Workshop:
         return NAMES[self.precision].coding == "activations"
 
 
+def workshop(
+    source: Source, graph: Path, rewritten: Rewritten, target: str, precision: str, quantize: Quantize, judges: Judges
+) -> Workshop:
+    """What makes the graphs of one artifact in fewer bits, its rules checked.
+
+    A generator that was trained through the rounding of ``int8`` keeps the ranges that it learnt, unless rules are written.
+
+    Raises:
+        InputError: A rule fits nothing or asks for what the target does not have, or the graph is not what was trained.
+    """
+    plan = plan_for(quantize, target, precision)
+    ready = trained(source, graph) if precision == "int8" and not quantize.rules else None
+    before, after = (ready, Rewritten(ready, ())) if ready else (graph, rewritten)
+    made = Workshop(before, after, target, precision, plan, judges.calibrating())
+    check_rules(made)
+    return made
+
+
 def trained(source: Source, graph: Path) -> Path | None:
     """The graph with the quantizers of quantization-aware training, or None where the source was not trained so.
 

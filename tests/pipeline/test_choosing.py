@@ -9,6 +9,7 @@ import pytest
 import pocketlens
 from pocketlens.bench.document import Memory, Result, Round, Settings, Timing
 from pocketlens.bench.statistics import paired_ratio
+from pocketlens.bench.subject import Subject
 from pocketlens.converters import graph as hub
 from pocketlens.converters.rewrites import registry
 from pocketlens.errors import InputError
@@ -110,6 +111,22 @@ def test_what_wins_is_built(tmp_path: Path, model: str, monkeypatch: pytest.Monk
     assert made.choices[0].names == ("sub-pixel-conv",)
     table = json.loads((made.path / "measurements/rewrites.json").read_text())
     assert next(t["rewrite"] for t in table["onnx"]["trials"] if t["kept"]) == "sub-pixel-conv"
+
+
+def test_fewer_bits_are_timed_and_written_as_such(model: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    played: list[Path] = []
+    work = choosing.measure
+
+    def measured(subjects: list[Subject], *arguments: object, **options: object) -> object:
+        played.extend(subject.path for subject in subjects)
+        return work(subjects, *arguments, **options)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(choosing, "measure", measured)
+    found = optimize(model, ["onnx"], tmp_path / "out", precision="int8", size=(32, 48), threads=1)
+    (made,) = found.artifacts
+    assert made.precision == "int8" and made.plan is not None and played
+    for path in (made.path, *played):
+        assert any(node.op_type == "QuantizeLinear" for node in hub.load(path).graph), path
 
 
 def test_precisions_are_checked_first() -> None:

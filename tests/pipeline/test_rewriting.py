@@ -6,7 +6,7 @@ import pytest
 
 import pocketlens
 from pocketlens.converters import graph as hub
-from pocketlens.converters.rewrites import registry
+from pocketlens.converters.rewrites import registry, winograd_conv
 from pocketlens.errors import InputError
 from pocketlens.pipeline.convert import convert
 from pocketlens.pipeline.rewriting import names_for, parse
@@ -72,3 +72,12 @@ def test_convert_takes_rewrites(tmp_path: Path) -> None:
     assert one.rewrites == ("sub-pixel-conv",) and one.path.parent == tmp_path / "out"
     with pytest.raises(InputError, match="no rewrite 'faster'"):
         convert(str(tmp_path / "small.onnx"), ["onnx"], ["fp32"], tmp_path, size=(32, 48), rewrites=("faster",))
+
+
+def test_sums_that_fewer_bits_cannot_hold_stay_in_fp32(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(winograd_conv, "LEAST_CHANNELS", 4)
+    monkeypatch.setenv("POCKETLENS_CACHE", str(tmp_path / "cache"))
+    hub.save(small_graph(), tmp_path / "small.onnx")
+    made = convert(str(tmp_path / "small.onnx"), ["onnx"], ["fp32", "fp16", "int8"], tmp_path / "out", size=(32, 48))
+    assert ["winograd-conv" in one.rewrites for one in made] == [True, False, False]
+    assert registry.fitting(["keep-rows", "keep-packed"], "w8") == ("keep-packed",)

@@ -19,11 +19,11 @@ from pocketlens.converters.rewrites import edit, packing
 from pocketlens.converters.rewrites.sub_pixel_conv import packed_conv, phases
 from pocketlens.converters.rewrites.window import Window, window
 
-_ELEMENTWISE = (
+ELEMENTWISE = (
     "Abs", "Clip", "Elu", "Erf", "Exp", "Gelu", "HardSigmoid", "HardSwish", "LeakyRelu", "Mish", "Neg", "Relu", "Selu",
     "Sigmoid", "Softplus", "Softsign", "Sqrt", "Tanh",
 )  # fmt: skip
-_BINARY = ("Add", "Div", "Max", "Min", "Mul", "Sub")
+BINARY = ("Add", "Div", "Max", "Min", "Mul", "Sub")
 
 MOST_LIFTED = 2.0
 """Most products of the packed Conv for each of the ConvTranspose: a 3 x 3 kernel of stride 2 takes 16 products packed instead of 9."""
@@ -39,11 +39,11 @@ def has_packed_form(value: ir.Value | None, block: int) -> bool:
         return False
     if _unpacks(node, block) or _lifts(node, block) is not None:
         return True
-    if node.op_type in _ELEMENTWISE:
+    if node.op_type in ELEMENTWISE:
         return has_packed_form(node.inputs[0], block)
-    if node.op_type in _BINARY:
+    if node.op_type in BINARY:
         computed = [v for v in node.inputs if hub.constant(v) is None]
-        fit = [_constant_fits(v, value) for v in node.inputs if hub.constant(v) is not None]
+        fit = [is_by_channel(v, value) for v in node.inputs if hub.constant(v) is not None]
         same = all(edit.shape_of(v) == edit.shape_of(value) for v in computed)
         return bool(computed) and all(fit) and same and all(has_packed_form(v, block) for v in computed)
     if node.op_type == "InstanceNormalization":
@@ -83,7 +83,8 @@ def _lifts(node: ir.Node, block: int) -> tuple[Window, tuple[packing.Axis, packi
     return found, axes
 
 
-def _constant_fits(value: ir.Value | None, whole: ir.Value | None) -> bool:
+def is_by_channel(value: ir.Value | None, whole: ir.Value | None) -> bool:
+    """Whether a value is a constant of one number, or of one a channel of a picture."""
     array, shape = hub.constant(value), edit.shape_of(whole)
     if array is None or shape is None or len(shape) != 4 or array.ndim > 4:
         return False
@@ -133,7 +134,7 @@ def packed_form(editor: edit.Editor, value: ir.Value | None, block: int) -> ir.V
 
 def _is_bound(node: ir.Node, value: ir.Value) -> bool:
     """Whether an input is a parameter of the function, such as Clip's bounds."""
-    return node.op_type in _ELEMENTWISE and value is not node.inputs[0]
+    return node.op_type in ELEMENTWISE and value is not node.inputs[0]
 
 
 def _operand(editor: edit.Editor, value: ir.Value, block: int) -> ir.Value:

@@ -85,7 +85,9 @@ def page() -> str:
     for rewrite in registry.REWRITES.values():
         marks = " | ".join("yes" if target in rewrite.default_on else "" for target in targets)
         lines.append(f"| `{rewrite.name}` | {rewrite.summary} | {marks} |\n")
-    lines += ["\nThey run in this order. `yes`: in the target's `safe` set.\n", _MEASURED]
+    only = ", ".join(f"`{rewrite.name}`" for rewrite in registry.REWRITES.values() if rewrite.only_fp32)
+    lines.append("\nThey run in this order. `yes`: in the target's `safe` set. ")
+    lines += [f"Other precisions than fp32 never get {only}: their sums need the bits.\n", _MEASURED]
     lines.append(
         "\n## For every target\n\nWhat cleans the graph before anything is chosen:\n\n| pass | what it does |\n|---|---|\n"
     )

@@ -9,9 +9,11 @@ from pocketlens.converters.rewrites import tidy
 from pocketlens.converters.rewrites.activate_early import ActivateEarly
 from pocketlens.converters.rewrites.enlarge_last import EnlargeLast
 from pocketlens.converters.rewrites.keep_packed import KeepPacked
+from pocketlens.converters.rewrites.keep_rows import KeepRows
 from pocketlens.converters.rewrites.pack_thin_conv import PackThinConv
 from pocketlens.converters.rewrites.shuffle_last import ShuffleLast
 from pocketlens.converters.rewrites.sub_pixel_conv import SubPixelConv
+from pocketlens.converters.rewrites.winograd_conv import WinogradConv
 from pocketlens.errors import InputError
 
 MOST_ROUNDS = 10
@@ -27,15 +29,19 @@ class Rewrite:
         summary: What it does, in one line.
         run: Changes a graph in place, and says whether it did.
         default_on: The targets that want it where nothing was measured.
+        only_fp32: Whether it is for files of that precision alone: its sums leave the range in which fewer bits are right.
     """
 
     name: str
     summary: str
     run: Callable[[ir.Model], bool]
     default_on: frozenset[str]
+    only_fp32: bool = False
 
 
-def _rewrite(name: str, summary: str, kind: type[ir.passes.InPlacePass], default_on: Iterable[str]) -> Rewrite:
+def _rewrite(
+    name: str, summary: str, kind: type[ir.passes.InPlacePass], default_on: Iterable[str], only_fp32: bool = False
+) -> Rewrite:
     def run(model: ir.Model) -> bool:
         modified = False
         for _ in range(MOST_ROUNDS):
@@ -44,7 +50,7 @@ def _rewrite(name: str, summary: str, kind: type[ir.passes.InPlacePass], default
             modified = True
         return modified
 
-    return Rewrite(name, summary, run, frozenset(default_on))
+    return Rewrite(name, summary, run, frozenset(default_on), only_fp32)
 
 
 REWRITES: dict[str, Rewrite] = {
@@ -86,6 +92,20 @@ REWRITES: dict[str, Rewrite] = {
             ShuffleLast,
             ("openvino",),
         ),
+        _rewrite(
+            "winograd-conv",
+            "3 x 3 convolutions of many channels compute four rows at a time with half the products",
+            WinogradConv,
+            ("onnx", "openvino", "tflite"),
+            only_fp32=True,
+        ),
+        _rewrite(
+            "keep-rows",
+            "no Reshape between convolutions that compute tiles of rows",
+            KeepRows,
+            ("openvino",),
+            only_fp32=True,
+        ),
     )
 }
 """Every rewrite by its name, in the order in which they run: later ones build on what earlier ones leave."""
@@ -94,6 +114,15 @@ REWRITES: dict[str, Rewrite] = {
 def defaults(target: str) -> tuple[str, ...]:
     """The rewrites that a target wants where nothing was measured, in order."""
     return tuple(rewrite.name for rewrite in REWRITES.values() if target in rewrite.default_on)
+
+
+def fitting(names: Iterable[str], precision: str) -> tuple[str, ...]:
+    """Those of some rewrites that files of a precision may have, in the order in which they run.
+
+    Raises:
+        InputError: There is no such rewrite.
+    """
+    return tuple(name for name in ordered(names) if precision == "fp32" or not REWRITES[name].only_fp32)
 
 
 def ordered(names: Iterable[str]) -> tuple[str, ...]:
