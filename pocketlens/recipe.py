@@ -127,9 +127,9 @@ class Compress(_Table):
     channels: Annotated[float, Field(gt=0, lt=1)] | None = None
     steps: Annotated[int, Field(ge=1, le=10_000_000)] = 2000
     int8_steps: Annotated[int, Field(ge=0, le=10_000_000)] = 0
-    width: Annotated[int, Field(ge=8, le=512)] = 48
+    width: Annotated[int, Field(ge=8, le=512)] = 40
     half: Annotated[int, Field(ge=4, le=512)] = 16
-    blocks: Annotated[int, Field(ge=1, le=64)] = 4
+    blocks: Annotated[int, Field(ge=1, le=64)] = 6
     whole: bool | None = None
     pictures: Annotated[int, Field(ge=8, le=100_000)] = 320
     rate: Annotated[float, Field(gt=0, le=1)] | None = None

@@ -20,6 +20,7 @@ from pocketlens.models import made
 from pocketlens.models.distill.answers import Answers, Questions, ask
 from pocketlens.models.distill.aware import aware, fix, observed, plain
 from pocketlens.models.distill.aware import ranges as ranges_of
+from pocketlens.models.distill.hints import at_a_quarter, of_own_layers
 from pocketlens.models.distill.master import Master, fixed_size, onnx_master, torch_master
 from pocketlens.models.distill.task import Distillation, Weights, play
 from pocketlens.models.figures import Figures, count
@@ -112,6 +113,7 @@ def compress(
         reconstruct(module, pruned.module, pruned.kept, scaled, settings.seed)
         student, ranges = pruned.module, source.ranges
         how, layers, rate = _how(source, module), tuple(explanation(pruned)), _RATES["pruned"]
+        hints = of_own_layers(module, pruned.kept, answers, source.ranges, _key(source), notify)
     else:
         whole = sees_whole(module) if settings.whole is None else settings.whole
         arguments = {
@@ -120,9 +122,10 @@ def compress(
         }  # fmt: skip
         student, ranges = fresh(**arguments), Ranges()
         how, layers, rate = made.Made("pocket", arguments), (), _RATES["pocket"]
+        hints = at_a_quarter(student, answers)
     task = Distillation(
         student, answers, judge_of(judges, references, ranges, folder), Weights(adversarial=settings.adversarial),
-        peak=settings.rate or rate, ranges=ranges, pixels=max(1, 9 * size[0] * size[1] // 4),
+        peak=settings.rate or rate, ranges=ranges, pixels=size[0] * size[1], hints=hints,
     )  # fmt: skip
     key = files.key_of(
         source=_key(source),
@@ -136,7 +139,7 @@ def compress(
     if settings.int8_steps:
         rounding = _aware(finished, task, answers)
         later = replace(schedule, steps=settings.int8_steps, judge_every=every(settings.int8_steps))
-        same = replace(task, student=rounding, peak=_AWARE * task.peak, weights=replace(task.weights, features=0.0))
+        same = replace(task, student=rounding, peak=_AWARE * task.peak, hints=())
         last = run(same, later, random, folder / "int8", key, notify)
         finished, how = plain(last.student), replace(how, ranges=ranges_of(last.student))
         history += tuple({**one, "step": one["step"] + settings.steps, "int8": 1.0} for one in last.history)
@@ -152,8 +155,8 @@ def compress(
 
 
 def every(steps: int) -> int:
-    """Steps between two scores."""
-    return max(1, min(100, steps // 4))
+    """Steps between two scores: four at least, and about a hundred of a long training."""
+    return max(1, min(100, steps // 4), steps // 100)
 
 
 def _aware(student: nn.Module, task: Distillation, answers: Sequence[Answers]) -> nn.Module:

@@ -1,6 +1,6 @@
 """Where a generator thinks: the last layer whose output is at a quarter of the picture's size."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import torch
@@ -44,18 +44,19 @@ def quarter_layer(module: nn.Module, side: int = 64) -> str:
 
 
 @contextmanager
-def listening(module: nn.Module, name: str) -> Iterator[list[torch.Tensor]]:
-    """While the block runs, the list holds what the named layer gave last; empty for the name ``""``."""
-    heard: list[torch.Tensor] = []
-    if not name:
-        yield heard
-        return
+def listening(module: nn.Module, *names: str) -> Iterator[dict[str, torch.Tensor]]:
+    """While the block runs, the dictionary holds what the named layers gave last, by name."""
+    heard: dict[str, torch.Tensor] = {}
 
-    def keep(_: nn.Module, __: object, given: torch.Tensor) -> None:
-        heard[:] = [given]
+    def keep(name: str) -> Callable[[nn.Module, object, torch.Tensor], None]:
+        def look(_: nn.Module, __: object, given: torch.Tensor) -> None:
+            heard[name] = given
 
-    hook = module.get_submodule(name).register_forward_hook(keep)
+        return look
+
+    hooks = [module.get_submodule(name).register_forward_hook(keep(name)) for name in names if name]
     try:
         yield heard
     finally:
-        hook.remove()
+        for hook in hooks:
+            hook.remove()

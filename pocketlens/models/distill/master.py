@@ -27,7 +27,7 @@ def torch_master(module: torch.nn.Module, ranges: Ranges) -> Master:
     def answer(picture: Picture) -> tuple[Floats, Features | None]:
         with listening(module, layer) as heard:
             pixels = play(picture)
-        return pixels, heard[0][0].float().cpu().numpy() if heard else None
+        return pixels, heard[layer][0].float().cpu().numpy() if heard else None
 
     return answer
 

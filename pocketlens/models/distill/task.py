@@ -11,7 +11,8 @@ from torch.nn import functional as F
 
 from pocketlens.converters.ranges import Ranges
 from pocketlens.models.distill.answers import Answers
-from pocketlens.models.distill.features import listening, quarter_layer
+from pocketlens.models.distill.features import listening
+from pocketlens.models.distill.hints import Hint, sampled
 from pocketlens.models.training import losses
 from pocketlens.models.training.discriminator import PatchDiscriminator
 from pocketlens.models.training.run import device
@@ -30,12 +31,12 @@ class Weights:
         ssim: Multi-scale structural similarity.
         gradient: Mean difference of neighbours' differences.
         frequency: Mean difference of Fourier coefficients.
-        features: The teacher's features, which a 1 x 1 convolution must find in the student's.
+        features: The teacher's features, the mean over the hints.
         adversarial: A discriminator that tells the teacher's pictures from the student's.
     """
 
     pixel: float = 1.0
-    ssim: float = 0.5
+    ssim: float = 1.0
     gradient: float = 0.5
     frequency: float = 0.1
     features: float = 0.05
@@ -54,6 +55,7 @@ class Distillation:
         pixels: Pixels in a batch: as many pictures of a side are taken as come nearest.
         peak: The highest learning rate.
         ranges: What the student takes and gives, where that is not 0..255.
+        hints: What the student's layers should give.
     """
 
     student: nn.Module
@@ -63,21 +65,22 @@ class Distillation:
     pixels: int = 4 * 192 * 192
     peak: float = 2e-3
     ranges: Ranges = field(default_factory=Ranges)
+    hints: Sequence[Hint] = ()
 
     def __post_init__(self) -> None:
         self._device = device()
         self.student.to(self._device)
         self.modules: dict[str, nn.Module] = {"student": self.student}
         learning = groups(self.student, self.peak)
-        self._layer = ""
-        known = self.answers[0].features
-        if self.weights.features and known is not None:
-            self._layer = quarter_layer(self.student)
-        if self._layer:
-            adapter = self._adapter(0 if known is None else known.shape[1]).to(self._device)
-            self.modules["adapter"] = adapter
-            learning.append({"params": list(adapter.parameters()), "lr": self.peak, "peak": self.peak})
-        self.optimizers: dict[str, torch.optim.Optimizer] = {"student": torch.optim.Adam(learning)}
+        self._adapters: dict[str, nn.Module] = {}
+        for hint in self.hints:
+            if hint.scale is None:
+                adapter = self._adapter(hint).to(self._device)
+                self._adapters[hint.layer] = self.modules["adapter"] = adapter
+                learning.append({"params": list(adapter.parameters()), "lr": self.peak, "peak": self.peak})
+            else:
+                self._adapters[hint.layer] = _Scaled(hint.scale).to(self._device)
+        self.optimizers: dict[str, torch.optim.Optimizer] = {"student": torch.optim.Adam(learning, fused=True)}
         if self.weights.adversarial:
             critic = PatchDiscriminator().to(self._device)
             self.modules["critic"] = critic
@@ -86,22 +89,25 @@ class Distillation:
         counts = np.array([len(one.taken) for one in self.answers], np.float64)
         self._chances = counts / counts.sum()
 
-    def _adapter(self, components: int) -> nn.Module:
-        with listening(self.student, self._layer) as heard, torch.no_grad():
+    def _adapter(self, hint: Hint) -> nn.Module:
+        with listening(self.student, hint.layer) as heard, torch.no_grad():
             self.student.eval()(torch.zeros(1, 3, 64, 64, device=self._device))
-        return nn.Conv2d(heard[0].shape[1], components, 1)
+        return nn.Conv2d(heard[hint.layer].shape[1], hint.wanted[0].shape[1], 1)
 
     def update(self, step: int, random: np.random.Generator) -> float:
         """Draw a batch of one size, and improve the student (and its critic)."""
-        answers = self.answers[int(random.choice(len(self.answers), p=self._chances))]
+        which = int(random.choice(len(self.answers), p=self._chances))
+        answers = self.answers[which]
         count = max(1, round(self.pixels / answers.taken.shape[-1] ** 2))
         chosen = random.integers(len(answers.taken), size=count)
-        x, wanted, thought = self._batch(answers, chosen)
-        with listening(self.student, self._layer) as heard:
+        x, wanted = (self._tensor(of[chosen]) for of in (answers.taken, answers.given))
+        with listening(self.student, *self._adapters) as heard:
             found = play(self.student, x, self.ranges)
         loss = self.loss(found, wanted / 255)
-        if thought is not None and heard:
-            loss = loss + self.weights.features * F.l1_loss(self.modules["adapter"](heard[0]), thought)
+        for hint in self.hints:
+            thought = self._tensor(hint.wanted[which][chosen])
+            given = self._adapters[hint.layer](sampled(heard[hint.layer], *thought.shape[-2:]))
+            loss = loss + self.weights.features / len(self.hints) * F.l1_loss(given, thought)
         if self.weights.adversarial:
             loss = loss + self.weights.adversarial * losses.hinge_generator(self._criticize(found))
         self.optimizers["student"].zero_grad()
@@ -131,13 +137,19 @@ class Distillation:
         judged: torch.Tensor = self.modules["critic"](2 * pixels - 1)
         return judged
 
-    def _batch(
-        self, answers: Answers, chosen: NDArray[np.int64]
-    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor | None]:
-        x, y = (torch.from_numpy(a[chosen]).to(self._device).float() for a in (answers.taken, answers.given))
-        if answers.features is None or not self._layer:
-            return x, y, None
-        return x, y, torch.from_numpy(answers.features[chosen]).to(self._device).float()
+    def _tensor(self, values: NDArray[np.uint8] | NDArray[np.float16]) -> torch.Tensor:
+        return torch.from_numpy(values).to(self._device).float()
+
+
+class _Scaled(nn.Module):
+    """Multiplies each channel with a constant."""
+
+    def __init__(self, scale: NDArray[np.float32]) -> None:
+        super().__init__()
+        self.register_buffer("scale", torch.from_numpy(scale)[:, None, None])
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x * self.get_buffer("scale")
 
 
 def play(student: nn.Module, pixels: torch.Tensor, ranges: Ranges) -> torch.Tensor:
