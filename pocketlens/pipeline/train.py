@@ -25,7 +25,10 @@ _STYLE = (
     "a style needs features that were learned from photographs. Random filters at four scales were tried in their place: they "
     "move colours and grain, and the picture does not look like the style"
 )
-_VGG = "give --vgg vgg16-397923af.pth, torchvision's weights (528 MB); or draw an effect of your own and give --effect"
+_VGG = (
+    "give --vgg vgg16-397923af.pth, torchvision's weights (528 MB), or an effect of your own with --effect;"
+    " docs/training.md shows what a style without such features looks like"
+)
 
 
 @dataclass(frozen=True)
