@@ -68,9 +68,11 @@ def emit(model: ir.Model, precision: str, labels: Labels, path: Path) -> None:
     """
     import openvino as ov
 
+    from pocketlens.runtimes.openvino import core
+
     if precision == "int8":
         model = take_bytes(model)
-    network = ov.Core().read_model(_stream(model).getvalue())
+    network = core().read_model(_stream(model).getvalue())
     for key, text in (
         ("name", labels.name),
         ("version", labels.version),

@@ -19,7 +19,7 @@ _DO = "check the file, and the .bin beside an .xml"
 
 
 @functools.cache
-def _core() -> Any:
+def core() -> Any:
     """One that stays: with the last one go its threads, which crashes where a thread that has played is just ending."""
     return ov.Core()  # docs/decisions/0012 tells more
 
@@ -28,9 +28,9 @@ class Player:
     """An IR or ``.onnx`` file. The inputs and outputs lie in OpenVINO's own tensors, which numpy looks into."""
 
     def __init__(self, path: Path, options: Options) -> None:
-        core, device = _core(), (options.device or "cpu").upper()
-        if device != "AUTO" and not any(one.split(".")[0] == device for one in core.available_devices):
-            here = ", ".join(core.available_devices).lower()
+        opened, device = core(), (options.device or "cpu").upper()
+        if device != "AUTO" and not any(one.split(".")[0] == device for one in opened.available_devices):
+            here = ", ".join(opened.available_devices).lower()
             raise MissingError(f"OpenVINO finds no {device.lower()} here, it finds {here}", do="choose another device")
         # OpenVINO computes in bf16 by itself on CPUs that have it, which loses 40 dB: fp32 is asked for, and what it
         # really took is read back into the facts.
@@ -41,12 +41,12 @@ class Player:
             settings["INFERENCE_NUM_THREADS"] = options.threads
         self._path = path
         with playing("openvino", path, RuntimeError, _DO, last=True):
-            model = core.read_model(path)
+            model = opened.read_model(path)
             if model.is_dynamic():
                 wanted = [_port(one, options.size).shape for one in model.inputs]
                 model.reshape({i: [n if isinstance(n, int) else -1 for n in one] for i, one in enumerate(wanted)})
             self.inputs, self.outputs = tuple(map(_port, model.inputs)), tuple(map(_port, model.outputs))
-            self._model = core.compile_model(model, device, settings)
+            self._model = opened.compile_model(model, device, settings)
             self._request = self._model.create_infer_request()
         effective = self._model.get_property("INFERENCE_PRECISION_HINT").to_string() if device == "CPU" else ""
         self.facts: dict[str, Any] = {

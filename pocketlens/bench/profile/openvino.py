@@ -6,6 +6,8 @@ import numpy as np
 import openvino as ov
 from numpy.typing import NDArray
 
+from pocketlens.runtimes.openvino import core
+
 
 def profile(
     path: Path, pixels: NDArray[np.float32], threads: int | None, warm: int, frames: int
@@ -14,7 +16,7 @@ def profile(
     settings = {"PERF_COUNT": "YES", "INFERENCE_PRECISION_HINT": "f32", "PERFORMANCE_HINT": "LATENCY"}
     if threads:
         settings["INFERENCE_NUM_THREADS"] = str(threads)
-    request = ov.Core().compile_model(path, "CPU", settings).create_infer_request()
+    request = core().compile_model(path, "CPU", settings).create_infer_request()
     found: dict[str, tuple[str, list[float]]] = {}
     for turn in range(warm + frames):
         request.infer([pixels], share_inputs=True)

@@ -18,8 +18,10 @@ _HD = 720
 """From this height on, a clip that does not say its colour matrix is taken for BT.709, below for BT.601."""
 _BT709, _BT601, _UNSPECIFIED = 1, 5, 2
 _FULL = 2
-SCALING = "BICUBIC"
-"""How FFmpeg scales frames to the artifact's size, and back."""
+SCALING = 4
+"""How FFmpeg scales frames to the artifact's size, and back: bicubic."""
+_WHOLE_COLOURS = 0x2000
+"""SWS_FULL_CHR_H_INT: without it a scaled picture has colours of half its width, 41 dB from Pillow's instead of 51."""
 
 
 @dataclass(frozen=True)
@@ -121,7 +123,7 @@ class Source:
             width,
             height,
             format="rgb24",
-            interpolation=SCALING,
+            interpolation=SCALING | _WHOLE_COLOURS,
             src_colorspace=self.colour.matrix,
             src_color_range=2 if self.colour.full else 1,
             dst_color_range=2,

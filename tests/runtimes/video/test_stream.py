@@ -194,7 +194,8 @@ def test_frames_are_scaled_on_their_way(clip: Callable[..., Path], tmp_path: Pat
         stylize(session, open_file(clip(turn=turn)), tmp_path / "out.mp4")
     upright = np.rot90(_scene(0), -turn // 90)
     assert {one.shape for one in seen} == {(32, 48, 3)}
-    assert psnr(seen[0], resize(np.ascontiguousarray(upright), 32, 48)) > 27
+    # Found: 41 and 42. With colours of half the width, as FFmpeg scales by itself, it would be 33 and 29.
+    assert psnr(seen[0], resize(np.ascontiguousarray(upright), 32, 48)) > 38
     made = _frames(tmp_path / "out.mp4")
     assert {(one.size, one.picture.shape[:2]) for one in made} == {(upright.shape[:2], upright.shape[:2])}
     assert psnr(made[0].picture, resize(seen[0], *upright.shape[:2])) > 28
