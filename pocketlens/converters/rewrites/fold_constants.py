@@ -24,10 +24,10 @@ class FoldConstants(ir.passes.InPlacePass):
     """
 
     def call(self, model: ir.Model) -> ir.passes.PassResult:
-        """Fold until there is nothing more to compute; whether other than constants changed is not said."""
+        """Fold until there is nothing more to compute."""
         from onnxscript import optimizer, rewriter
 
-        unknown, before = 0, None
+        nodes, unknown, before = _nodes(model), 0, None
         while before is None or unknown < before:
             before = _unknown_shapes(model) if before is None else unknown
             optimizer.optimize_ir(
@@ -38,7 +38,12 @@ class FoldConstants(ir.passes.InPlacePass):
             _forget_names(model)
             common.ShapeInferencePass()(model)
             unknown = _unknown_shapes(model)
-        return ir.passes.PassResult(model, False)
+        return ir.passes.PassResult(model, _nodes(model) != nodes)
+
+
+def _nodes(model: ir.Model) -> list[tuple[str, list[str | None], list[str | None]]]:
+    """Every node with what it reads and gives, by name."""
+    return [(node.op_type, [v and v.name for v in node.inputs], [v.name for v in node.outputs]) for node in model.graph]
 
 
 def _unknown_shapes(model: ir.Model) -> int:
