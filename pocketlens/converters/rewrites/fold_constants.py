@@ -41,9 +41,9 @@ class FoldConstants(ir.passes.InPlacePass):
         return ir.passes.PassResult(model, _nodes(model) != nodes)
 
 
-def _nodes(model: ir.Model) -> list[tuple[str, list[str | None], list[str | None]]]:
+def _nodes(model: ir.Model) -> list[tuple[str, ...]]:
     """Every node with what it reads and gives, by name."""
-    return [(node.op_type, [v and v.name for v in node.inputs], [v.name for v in node.outputs]) for node in model.graph]
+    return [(node.op_type, *(str(v and v.name) for v in (*node.inputs, *node.outputs))) for node in model.graph]
 
 
 def _unknown_shapes(model: ir.Model) -> int:
