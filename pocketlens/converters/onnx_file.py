@@ -51,6 +51,17 @@ def read_onnx(path: Path) -> ir.Model:
         raise InputError(f"{path} is not a readable ONNX model: {first}", do="check that the file is whole") from error
 
 
+def has_half_ends(path: Path) -> bool:
+    """Whether a model that :func:`read_onnx` has read takes or gives pictures in half precision, of either kind."""
+    from onnx import TensorProto
+
+    graph = _parse(path).graph
+    return any(
+        v.type.tensor_type.elem_type in (TensorProto.FLOAT16, TensorProto.BFLOAT16)
+        for v in (*graph.input, *graph.output)
+    )
+
+
 def data_files(path: Path) -> list[Path]:
     """The files beside a model that hold its values, sorted; those that cannot be read are for :func:`read_onnx` to refuse."""
     try:

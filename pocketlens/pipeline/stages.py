@@ -132,13 +132,15 @@ def references(source: Source, judges: Judges) -> list[Floats]:
     """The teacher's pictures: ``float32 [height, width, 3]``, 0..255, one for each judge picture."""
 
     def make(folder: Path) -> None:
+        # A foreign file first becomes a graph: that says what is wrong with it in words, where a runtime does not.
+        graph = next(export_graphs(source, *judges.pictures[0].shape[:2])) if source.kind == "onnx" else None
         teacher = teacher_of(source)
         played = [
             teacher(p, style)
             for p, style in zip(judges.pictures, judges.styles or [()] * len(judges.pictures), strict=True)
         ]
-        if source.kind == "onnx":
-            played = _as_meant(source, judges, played, folder / "graph.onnx")
+        if graph is not None:
+            played = _as_meant(source, graph, judges, played, folder / "graph.onnx")
         np.save(folder / "pictures.npy", np.stack(played))
 
     key = key_of(
@@ -147,23 +149,26 @@ def references(source: Source, judges: Judges) -> list[Floats]:
     return list(np.load(cached("teacher", key, make) / "pictures.npy", allow_pickle=False))
 
 
-def _as_meant(source: Source, judges: Judges, played: list[Floats], path: Path) -> list[Floats]:
-    """What a foreign file means, where onnxruntime loses too much in its long norms to be the judge.
+def _as_meant(source: Source, graph: "ir.Model", judges: Judges, played: list[Floats], path: Path) -> list[Floats]:
+    """What a foreign file means, where its own pictures are too coarse to be the judge.
 
-    Its graph as it is must give what the file gave; then the same graph with means of means is the teacher
-    (docs/decisions/0005). If it does not, :func:`graph_of` says what is wrong.
+    That is where onnxruntime loses too much in long norms (docs/decisions/0005), and where pictures go in or out in half
+    precision, which rounds them. The graph as it is must give what the file gave, to half precision in the second case; then the
+    same graph with means of means is the teacher. If it does not, :func:`graph_of` says what is wrong.
     """
     from pocketlens.converters import graph as hub
     from pocketlens.converters.onnx import is_precise, precise
+    from pocketlens.converters.onnx_file import has_half_ends
     from pocketlens.converters.verify import verify_artifact
     from pocketlens.runtimes.session import open_artifact
 
-    graph = next(export_graphs(source, *judges.pictures[0].shape[:2]))
-    if is_precise(graph):
+    assert source.path is not None
+    coarse = has_half_ends(source.path)
+    if is_precise(graph) and not coarse:
         return played
     hub.save(graph, path)
     try:
-        verify_artifact(path, GRAPH_FLOOR, judges.pictures, played)
+        verify_artifact(path, FLOORS["fp16"] if coarse else GRAPH_FLOOR, judges.pictures, played)
     except VerificationError:
         return played
     finally:

@@ -129,6 +129,8 @@ KINDS: dict[str, tuple[Callable[[Path], None], float]] = {
     "float16 weights behind casts": (_half_weights_behind_casts, 100),
     # The teacher computes in halves, the artifacts in floats.
     "float16 inside": (lambda path: _half(path, ends=False), 50),
+    # Compared with the file's graph in floats, since the file's own pictures are rounded to halves.
+    "float16, pictures too": (lambda path: _half(path, ends=True), 100),
     "external data": (_external, 100),
 }  # fmt: skip
 """How a file of each kind is made, and the PSNR that each artifact has to reach."""

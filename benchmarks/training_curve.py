@@ -1,0 +1,67 @@
+"""Scores by training time, of one or more distillations: ``python -m benchmarks.training_curve wave-student wave-pruned``.
+
+Reads ``student.json`` of each folder that ``pocketlens distill`` wrote, prints a Markdown table and draws
+``docs/training-curve.svg``.
+"""
+
+import argparse
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import numpy as np
+
+MINUTES = (0.5, 1, 2, 4, 8, 15, 30, 60, 120)
+"""Rows of the table: the last score up to each of them, and the very last."""
+Score = dict[str, float]
+
+
+def history(folder: Path) -> list[Score]:
+    """The scores on the way; minutes are processor minutes, halved."""
+    scores: list[Score] = json.loads((folder / "student.json").read_text())["history"]
+    return scores
+
+
+def rows(found: Sequence[Sequence[Score]]) -> list[str]:
+    """One line for each of :data:`MINUTES` that was reached, and one for the end."""
+    ends = [one[-1]["minutes"] for one in found]
+    lines = []
+    for limit in (*(m for m in MINUTES if m < max(ends)), max(ends)):
+        cells = []
+        for one, end in zip(found, ends, strict=True):
+            until = [score for score in one if score["minutes"] <= limit]
+            # A training that has ended stands in the row in which it did, and in none after it.
+            over = limit > end and any(end <= m < limit for m in MINUTES)
+            cells.append(f"{until[-1]['ssim']:.3f}, {until[-1]['psnr']:.1f}" if until and not over else "")
+        lines.append(f"| {limit:g} | {' | '.join(cells)} |")
+    return lines
+
+
+def draw(found: Sequence[Sequence[Score]], names: Sequence[str], path: Path) -> None:
+    """SSIM over minutes, which are spread by their logarithm."""
+    figure, axes = plt.subplots(figsize=(6.4, 3.6), layout="constrained")
+    for one, name in zip(found, names, strict=True):
+        axes.plot([s["minutes"] for s in one], [s["ssim"] for s in one], label=name)
+    axes.set(xscale="log", xlabel="minutes on two cores", ylabel="SSIM against the teacher")
+    axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
+    axes.set_yticks(np.arange(0.55, 0.96, 0.05))
+    axes.grid(alpha=0.3)
+    axes.legend()
+    figure.savefig(path)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Print the table and write the picture."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("folders", type=Path, nargs="+")
+    parser.add_argument("--names", nargs="+", help="what each is called in the picture; its folder's name if left out")
+    parser.add_argument("-o", "--output", type=Path, default=Path("docs/training-curve.svg"))
+    chosen = parser.parse_args(arguments)
+    found = [history(folder) for folder in chosen.folders]
+    print("\n".join(rows(found)))
+    draw(found, chosen.names or [folder.name for folder in chosen.folders], chosen.output)
+
+
+if __name__ == "__main__":
+    main()
