@@ -6,6 +6,8 @@
     python -m benchmarks.rewrites animegan2 --only time             # time what is not timed yet
     python -m benchmarks.rewrites --only table                      # print what there is
 
+The table is printed as docs/figures.md has it: ten columns are too many for a terminal's.
+
 All files of a generator take turns in one run, two threads each, each loaded in two processes of its own. A ratio is the median over
 pairs of neighbouring rounds and of processes, with the 95 % interval (docs/decisions/0007). What is done is kept in ``--folder``:
 a file is made again when what it is made from changes, and a generator is timed again when one of its files is another.
@@ -19,7 +21,6 @@ from benchmarks.files import PEERS_OF, Generator, Made, convert
 from pocketlens.bench.document import Document, Result, Settings
 from pocketlens.bench.measure import measure
 from pocketlens.bench.subject import Subject
-from pocketlens.cli import output
 from pocketlens.errors import PocketlensError
 from pocketlens.files import key_of, write
 from pocketlens.pipeline.trials import Trial, judge
@@ -134,7 +135,6 @@ def main() -> None:
     parser.add_argument("--no-peers", action="store_true", help="only our own files")
     parser.add_argument("--limit", type=float, default=600, help="seconds that a peer is given for a file")
     parser.add_argument("--folder", type=Path, default=Path("build/rewrites"))
-    parser.add_argument("--markdown", action="store_true", help="print the table as docs/figures.md has it")
     asked = parser.parse_args()
     targets, sets = asked.targets.split(","), asked.sets.split(",")
     found: list[list[str]] = []
@@ -152,10 +152,7 @@ def main() -> None:
         except PocketlensError as error:
             raise SystemExit(str(error)) from error
         found += rows(of, targets, sets)
-    if asked.markdown:
-        print("\n".join("| " + " | ".join(line) + " |" for line in (COLUMNS, ["---"] * len(COLUMNS), *found)))
-    else:
-        output.table(COLUMNS, found, f"{asked.size}x{asked.size}, 2 threads")
+    print("\n".join("| " + " | ".join(line) + " |" for line in (COLUMNS, ["---"] * len(COLUMNS), *found)))
 
 
 if __name__ == "__main__":
