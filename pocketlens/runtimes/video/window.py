@@ -11,7 +11,7 @@ from pocketlens.images import Picture
 
 
 class Window:
-    """Shows frames as they come, until it is closed.
+    """Shows frames as they come, until it is closed, or q or Escape is pressed in it.
 
     Args:
         title: In its frame.
@@ -35,6 +35,8 @@ class Window:
             raise MissingError(f"the display cannot be used: {error}", do="write a file instead: -o out.mp4") from error
         self._root.title(title)
         self._root.protocol("WM_DELETE_WINDOW", self.close)
+        for key in ("q", "<Escape>"):
+            self._root.bind(key, lambda _: self.close())
         self._label = tkinter.Label(self._root)
         self._label.pack()
         self._photo = ImageTk.PhotoImage

@@ -2,6 +2,7 @@
 
 import _thread
 import itertools
+import os
 import subprocess
 import sys
 import threading
@@ -17,6 +18,7 @@ from pocketlens.converters import graph as hub
 from pocketlens.errors import InputError, MissingError
 from pocketlens.images import Picture, resize
 from pocketlens.quality import psnr
+from pocketlens.quality.flicker import flicker
 from pocketlens.runtimes.adapter import RUNTIMES
 from pocketlens.runtimes.session import Session
 from pocketlens.runtimes.video import Progress, stylize
@@ -271,3 +273,57 @@ def test_smoothing_calms_what_stands_still_and_leaves_what_moves() -> None:
         for i, (c, r) in enumerate(zip(calm, raw, strict=True))
     ]
     assert max(edge) < 4  # what has just come into view is not mixed with what was there before
+
+
+def test_smoothing_halves_flicker_and_keeps_moving_edges() -> None:
+    """A filter with hard steps turns a camera's noise into flicker; the teacher's clip is the same without noise."""
+    rng, smooth = np.random.default_rng(0), Smooth(0.7)
+    teachers, raw, calm, mixed, moving = [], [], [], [], []
+    for i in range(16):
+        scene = _scene(i)
+        noisy = np.clip(scene + rng.normal(0, 2, scene.shape), 0, 255).astype(np.uint8)
+        teachers.append(scene // 32 * 32)
+        raw.append(noisy // 32 * 32)
+        calm.append(smooth(noisy, raw[-1]))
+        mixed.append((0.3 * raw[-1] + 0.7 * (mixed[-1] if mixed else raw[-1])).astype(np.float32))
+        moving.append(np.s_[18:42, max(0, 4 * i - 4) : 4 * i + 24])
+    assert flicker(teachers, calm).mean < 0.5 * flicker(teachers, raw).mean
+
+    def edges(frames: list[Picture]) -> float:
+        pairs = list(zip(teachers, frames, moving, strict=True))[1:]
+        return float(np.mean([psnr(teacher[part], frame[part]) for teacher, frame, part in pairs]))
+
+    assert edges(calm) > edges(raw) - 2
+    assert edges(mixed) < edges(raw) - 6  # what smears is seen: the same strength everywhere
+
+
+def test_a_live_pipe_is_kept_up_with(clip: Callable[..., Path], tmp_path: Path) -> None:
+    """A pipe that another process fills in real time, 50 frames in 2 seconds, through a filter that manages 10 a second."""
+    pipe = tmp_path / "camera"
+    os.mkfifo(pipe)
+    code = (
+        "import sys, time\nimport av\nimport numpy as np\n"
+        "with av.open(sys.argv[1], 'w', format='mpegts') as out:\n"
+        "    video = out.add_stream('mpeg2video', rate=25)\n"
+        "    video.height, video.width, video.pix_fmt = 96, 128, 'yuv420p'\n"
+        "    began = time.monotonic()\n"
+        "    for i in range(50):\n"
+        "        frame = av.VideoFrame.from_ndarray(np.full((96, 128, 3), 4 * i + 20, np.uint8), format='rgb24')\n"
+        "        time.sleep(max(0, began + i / 25 - time.monotonic()))\n"
+        "        out.mux(video.encode(frame))\n"
+        "    out.mux(video.encode())\n"
+    )
+    filming = subprocess.Popen([sys.executable, "-c", code, str(pipe)])
+    seen: list[int] = []
+
+    def slow(image: Picture) -> Picture:
+        time.sleep(0.1)
+        seen.append(round((float(image.mean()) - 20) / 4))
+        return image
+
+    done = stylize(slow, open_camera(f"mpegts:{pipe}"), tmp_path / "out.mp4")
+    assert filming.wait() == 0
+    assert done.frames + done.dropped == 50
+    assert done.dropped >= 10
+    assert seen == sorted(seen)
+    assert seen[-1] >= 48  # the newest is shown, not what has waited longest
