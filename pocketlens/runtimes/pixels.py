@@ -101,7 +101,7 @@ class PixelsOut:
             self._table = _rounded(self._real(stored))
             self._copies = self._plain and dtype == np.uint8
         self._room = np.empty(place.port.shape if dtype.itemsize > 1 else 0, np.float32)
-        self._bytes = np.empty(self._room.shape, np.uint8)
+        self._bytes = np.empty(self._room.shape if self._planar else 0, np.uint8)
         self._grey = place.channels == 1
 
     def picture(self, result: NDArray[Any]) -> Picture:
@@ -119,8 +119,11 @@ class PixelsOut:
                 np.clip(room, 0.0, 255.0, out=room)
             np.rint(room, out=room)
             with np.errstate(invalid="ignore"):  # not a number
-                np.copyto(self._bytes, room, casting="unsafe")
-            found = self._woven(self._bytes)
+                if self._planar:
+                    np.copyto(self._bytes, room, casting="unsafe")
+                    found = self._woven(self._bytes)
+                else:
+                    found = self._upright(room).astype(np.uint8, order="C")
         return np.repeat(found, 3, axis=2) if self._grey else found
 
     def floats(self, result: NDArray[Any]) -> Floats:
