@@ -129,7 +129,7 @@ REFUSED = {
     "enlarging": (enlarging, "goes in as [1, 3, 32, 48] and leaves as [1, 3, 64, 96]", "enlarges 2 times"),
     "grey out": (
         channels(3, 1),
-        "goes in as [1, 3, 32, 48] and leaves as [1, 1, 32, 48]",
+        "is FLOAT [1, 1, 32, 48], expected float32 [1, 3, height, width]",
         "repeat a grey one three times",
     ),
     "a classifier": (classifier, "is FLOAT [1, 3], expected float32 [1, 3, height, width]", "gives one RGB picture"),
