@@ -1,6 +1,7 @@
 """The loop that every training runs in: schedule, average, judging, previews, saving, resuming."""
 
 import math
+import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -95,7 +96,9 @@ def rate(step: int, schedule: Schedule) -> float:
 def begin(schedule: Schedule) -> np.random.Generator:
     """Seed torch and give the source of everything else that is drawn. To be called before modules are made."""
     torch.set_num_threads(schedule.threads)
-    torch.use_deterministic_algorithms(True)
+    # On a GPU some gradients, that of reflected borders among them, have no repeatable form: there torch warns and goes on.
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    torch.use_deterministic_algorithms(True, warn_only=torch.cuda.is_available())
     torch.manual_seed(schedule.seed)
     return np.random.default_rng(schedule.seed)
 
