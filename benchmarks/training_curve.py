@@ -13,7 +13,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 MINUTES = (0.5, 1, 2, 4, 8, 15, 30, 60, 120)
-"""Rows of the table: the last score up to each of them, and the very last."""
+"""Rows of the table: the last score up to each of them; the ends of the trainings beside them."""
 Score = dict[str, float]
 
 
@@ -24,17 +24,15 @@ def history(folder: Path) -> list[Score]:
 
 
 def rows(found: Sequence[Sequence[Score]]) -> list[str]:
-    """One line for each of :data:`MINUTES` that was reached, and one for the end."""
+    """One line for each of :data:`MINUTES` that was reached, and one for the end of each training, which is in none after it."""
     ends = [one[-1]["minutes"] for one in found]
     lines = []
-    for limit in (*(m for m in MINUTES if m < max(ends)), max(ends)):
+    for limit in sorted({*(m for m in MINUTES if m < max(ends)), *ends}):
         cells = []
         for one, end in zip(found, ends, strict=True):
-            until = [score for score in one if score["minutes"] <= limit]
-            # A training that has ended stands in the row in which it did, and in none after it.
-            over = limit > end and any(end <= m < limit for m in MINUTES)
-            cells.append(f"{until[-1]['ssim']:.3f}, {until[-1]['psnr']:.1f}" if until and not over else "")
-        lines.append(f"| {limit:g} | {' | '.join(cells)} |")
+            until = [score for score in one if score["minutes"] <= limit <= end]
+            cells.append(f"{until[-1]['ssim']:.3f}, {until[-1]['psnr']:.1f}" if until else "")
+        lines.append(f"| {round(limit, 1):g} | {' | '.join(cells)} |")
     return lines
 
 

@@ -70,9 +70,7 @@ def _pictures(node: ir.Node) -> list[ir.Value]:
     first = node.inputs[0] if node.inputs else None
     if first is None:
         return []
-    if node.op_type in ELEMENTWISE:
-        return [first]
-    if node.op_type == "InstanceNormalization":
+    if node.op_type in ELEMENTWISE or node.op_type == "InstanceNormalization":
         return [first]
     if node.op_type not in BINARY:
         return []
