@@ -10,6 +10,7 @@ from pocketlens.bundle import typed
 from pocketlens.bundle.manifest import Gate, verdict
 from pocketlens.converters.quantization.plan import Plan, sentence
 from pocketlens.converters.quantization.sensitivity import Layer
+from pocketlens.converters.quantization.settings import Trial
 from pocketlens.quality import Scores
 
 ALIKE = 1.01
@@ -76,6 +77,7 @@ class Front:
         points: What was built, the plan that was asked for first.
         chosen: The place of the point that ships; None where none passes.
         seconds: That the search took.
+        settings: What equalization, ranges and bias correction gained on the calibration pictures.
     """
 
     target: str
@@ -92,6 +94,7 @@ class Front:
     twin_bytes: int | None = None
     chosen: int | None = None
     seconds: float = 0.0
+    settings: tuple[Trial, ...] = ()
 
     @property
     def id(self) -> str:

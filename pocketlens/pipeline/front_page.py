@@ -8,6 +8,7 @@ from pocketlens.bench.plot_front import Field
 from pocketlens.bench.plot_more import Candidate
 from pocketlens.bench.report import Section
 from pocketlens.bench.report_part import NARROW, WIDE
+from pocketlens.converters.quantization.settings import sentence
 from pocketlens.errors import require
 from pocketlens.files import whole
 from pocketlens.pipeline.front import Front, Point
@@ -51,6 +52,8 @@ def section(front: Front) -> Section:
     text = f"{front.text}. The gate: {front.limits}."
     if where := costliest(front):
         text += f" Most of the error comes from {where}."
+    if tried := sentence(front.settings):
+        text += f" On the calibration pictures: {tried}."
     numbered = tuple((f"{i + 1}", *row) for i, row in enumerate(rows(front)))
     drawn = field(front)
     plots = tuple(plot_front.page(drawn, width) for width in (NARROW, WIDE)) if drawn.candidates else ()

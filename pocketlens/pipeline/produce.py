@@ -8,6 +8,7 @@ from pocketlens import precisions
 from pocketlens.converters import graph as hub
 from pocketlens.converters.emitter import Labels, refuse
 from pocketlens.converters.fp16_audit import Extent
+from pocketlens.converters.quantization.plan import Plan
 from pocketlens.converters.rewrites import registry
 from pocketlens.errors import InputError
 from pocketlens.files import is_cached
@@ -118,7 +119,8 @@ def produce(
             names = {target: chosen.names for target, chosen in choices.items()}
         fitting = {(t, p): registry.fitting(names[t], p) for t, p in wanted}
         graphs.append({spot: stages.rewritten(graph, of, judges, teachers[-1]) for spot, of in fitting.items()})
-        shops.append(_workshops(source, graph, graphs[-1], quantize or Quantize(), judges))
+        first = {spot: shop.start for spot, shop in shops[0].items()} if shops else {}
+        shops.append(_workshops(source, graph, graphs[-1], quantize or Quantize(), judges, first))
         graphs[-1].update({spot: shop.made(shop.start) for spot, shop in shops[-1].items()})
         done += 1
     keys = [
@@ -150,14 +152,21 @@ def produce(
 
 
 def _workshops(
-    source: Source, graph: Path, rewritten: Mapping[tuple[str, str], Rewritten], quantize: Quantize, judges: Judges
+    source: Source,
+    graph: Path,
+    rewritten: Mapping[tuple[str, str], Rewritten],
+    quantize: Quantize,
+    judges: Judges,
+    first: Mapping[tuple[str, str], Plan],
 ) -> dict[tuple[str, str], Workshop]:
-    """What makes the graphs of each artifact in fewer bits, its operators and rules checked."""
+    """What makes the graphs of each artifact in fewer bits, its operators and rules checked; plans of the first size stay."""
     found = {}
     for (target, precision), after in rewritten.items():
         if is_coded(precision):
             refuse(hub.load(after.path), [target])
-            found[target, precision] = workshop(source, graph, after, target, precision, quantize, judges)
+            found[target, precision] = workshop(
+                source, graph, after, target, precision, quantize, judges, first.get((target, precision))
+            )
     return found
 
 

@@ -16,7 +16,7 @@ from pocketlens.pipeline.front import Front
 from pocketlens.pipeline.front_page import draw
 from pocketlens.pipeline.pictures import judges
 from pocketlens.pipeline.produce import Notify, check_size, check_targets
-from pocketlens.pipeline.quantizing import Workshop, check_rules, is_coded, plan_for
+from pocketlens.pipeline.quantizing import Workshop, check_rules, is_coded, plan_for, with_settings
 from pocketlens.pipeline.rewriting import names_for
 from pocketlens.pipeline.searching import POINTS, Missed, Search, search
 from pocketlens.pipeline.stages import Emitted
@@ -110,6 +110,8 @@ def quantize(
         if shop.is_trained:
             raise InputError(f"{model} has quantizers of its own", do="convert it: they are taken as they are")
         check_rules(shop)
+        notify(f"{target}-{precision}: which settings help", 0, 1)
+        shop = with_settings(shop, rules or Quantize())
         front = search(Missed(shop, of, clip), Search(gate, timing, points), notify)
         fronts.append(front)
         if output is not None and front.ships is not None:

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,6 +22,10 @@ if TYPE_CHECKING:
 
     from pocketlens.converters.coding import Coding
     from pocketlens.converters.quantization.quantize import Calibrated
+    from pocketlens.converters.quantization.settings import Trial
+
+
+_SETTINGS = ("ranges", "equalize", "correct_bias")
 
 
 def is_coded(precision: str) -> bool:
@@ -40,6 +44,7 @@ class Workshop:
         precision: One in fewer bits.
         start: The plan to begin with: every other one keeps more.
         calibrate: Pictures, none of which judges.
+        trials: What the plan's settings gained, where they were measured.
     """
 
     graph: Path
@@ -48,6 +53,7 @@ class Workshop:
     precision: str
     start: Plan
     calibrate: Judges
+    trials: tuple["Trial", ...] = ()
 
     @cached_property
     def is_trained(self) -> bool:
@@ -127,21 +133,61 @@ class Workshop:
 
 
 def workshop(
-    source: Source, graph: Path, rewritten: Rewritten, target: str, precision: str, quantize: Quantize, judges: Judges
+    source: Source,
+    graph: Path,
+    rewritten: Rewritten,
+    target: str,
+    precision: str,
+    quantize: Quantize,
+    judges: Judges,
+    start: Plan | None = None,
 ) -> Workshop:
-    """What makes the graphs of one artifact in fewer bits, its rules checked.
+    """What makes the graphs of one artifact in fewer bits, its rules checked and its settings measured.
 
     A generator that was trained through the rounding of ``int8`` keeps the ranges that it learnt, unless rules are written.
+    ``start`` is the plan of another size, which is taken as it is.
 
     Raises:
         InputError: A rule fits nothing or asks for what the target does not have, or the graph is not what was trained.
     """
-    plan = plan_for(quantize, target, precision)
+    plan = start or plan_for(quantize, target, precision)
     ready = trained(source, graph) if precision == "int8" and not quantize.rules else None
     before, after = (ready, Rewritten(ready, ())) if ready else (graph, rewritten)
     made = Workshop(before, after, target, precision, plan, judges.calibrating())
     check_rules(made)
-    return made
+    return made if start or ready else with_settings(made, quantize)
+
+
+def with_settings(shop: Workshop, quantize: Quantize) -> Workshop:
+    """The same workshop with the settings that measure best, where the recipe leaves them open; kept in the cache.
+
+    Raises:
+        InputError: A value cannot be calibrated.
+    """
+    asked = [name for name in _SETTINGS if getattr(quantize, name) is not None]
+    if NAMES[shop.precision].coding != "activations" or len(asked) == len(_SETTINGS) or shop.is_trained:
+        return shop
+
+    def make(folder: Path) -> None:
+        from pocketlens.converters import graph as hub
+        from pocketlens.converters.quantization.settings import measured
+        from pocketlens.converters.rewrites import registry
+
+        plan, trials = measured(
+            hub.load(shop.graph), shop.start, shop.calibrate.pictures, shop.target,
+            lambda changed: registry.apply(changed, shop.rewritten.rewrites), asked,
+        )  # fmt: skip
+        document = {"plan": plan.to_json(), "trials": [asdict(trial) for trial in trials]}
+        (folder / "settings.json").write_text(json.dumps(document))
+
+    key = key_of(
+        graph=sha256(shop.graph), rewrites=list(shop.rewritten.rewrites), target=shop.target, start=shop.start.to_json(),
+        asked=asked, calibrate=shop.calibrate.digest(), code=stages.code(), tools=stages.toolchain(),
+    )  # fmt: skip
+    from pocketlens.converters.quantization.settings import Trial
+
+    found = json.loads((cached("settings", key, make) / "settings.json").read_text())
+    return replace(shop, start=Plan.from_json(found["plan"]), trials=tuple(Trial(**trial) for trial in found["trials"]))
 
 
 def trained(source: Source, graph: Path) -> Path | None:
@@ -205,7 +251,7 @@ def plan_for(wanted: Quantize, target: str, precision: str) -> Plan:
                 )
         rules.append(Rule(rule.match, rule.setting, rule.operator))
     start = default(precision)
-    given = {name: getattr(wanted, name) for name in ("ranges", "equalize", "correct_bias")}
+    given = {name: getattr(wanted, name) for name in _SETTINGS}
     changed = {name: value for name, value in given.items() if value is not None}
     return replace(start, rules=(*start.rules, *rules), **changed)
 

@@ -177,6 +177,7 @@ class _Hunt:
             points=tuple(point for _, point in sorted(self.points.items())),
             layers=tuple(self.order),
             runtime=self.emitted[0, "float"].verified.facts["runtime"],
+            settings=shop.trials,
         )
         front = self._timed(front) if self.how.timing else front
         self.notify(f"{label}: searched", total, total)

@@ -1,7 +1,7 @@
 """From a float graph to a quantized one: equalize, rewrite, calibrate, correct, insert."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import onnx_ir as ir
 
@@ -86,8 +86,3 @@ def prepare(model: ir.Model, wanted: Plan, pictures: Sequence[Picture], form: Fo
     found = calibrate(model, names, pictures, histograms=False) if names else {}
     equalize.even_outputs(model, found, outputs)
     equalize.equalize(model, found, wanted.equalize)
-
-
-def with_ranges(wanted: Plan, ranges: str) -> Plan:
-    """The same plan with ranges found another way."""
-    return replace(wanted, ranges=ranges)

@@ -1,0 +1,58 @@
+"""Equalization, ranges and bias correction stay only where they measure better."""
+
+from dataclasses import replace
+
+from pocketlens.converters import graph as hub
+from pocketlens.converters.quantization import sensitivity
+from pocketlens.converters.quantization.plan import Plan, candidates
+from pocketlens.converters.quantization.quantize import quantize
+from pocketlens.converters.quantization.settings import CHOICES, MOST_PICTURES, _some, measured, sentence
+from pocketlens.converters.quantization.simulate import simulate
+from tests.generators import picture, small_graph
+
+PICTURES = [picture(32, 48, seed) for seed in (1, 2, 3)]
+
+
+def lost(plan: Plan) -> float:
+    model = small_graph()
+    made = quantize(model, plan, PICTURES, "openvino")
+    return sensitivity.error(simulate(made, PICTURES), simulate(model, PICTURES))
+
+
+def test_what_is_kept_gains_and_what_is_not_kept_does_not() -> None:
+    plan, trials = measured(small_graph(), Plan(), PICTURES, "openvino")
+    assert [trial.setting for trial in trials] == [name for name, (_, *more) in CHOICES.items() for _ in more]
+    for name, (nothing, *_) in CHOICES.items():
+        kept = [trial for trial in trials if trial.setting == name and trial.kept]
+        assert len(kept) == (getattr(plan, name) != nothing)
+        without = lost(replace(plan, **{name: nothing}))
+        assert not kept or without > lost(plan), f"{name} is kept and gains nothing"
+    assert plan.rules == Plan().rules and "kept" in sentence(trials)
+
+
+def test_what_somebody_decided_is_left_alone() -> None:
+    wanted = Plan(equalize=0.25, correct_bias=True)
+    plan, trials = measured(small_graph(), wanted, PICTURES, "openvino", asked=["equalize", "correct_bias"])
+    assert plan.equalize == 0.25 and plan.correct_bias
+    assert {trial.setting for trial in trials} == {"ranges"}
+
+
+def test_a_quiet_channel_beside_a_loud_one_is_evened_out() -> None:
+    """That is what equalization is for: here it must gain, and where channels are alike already it must not be kept for nothing."""
+    graph = small_graph()
+    node = candidates(graph)[1]
+    weight = hub.constant(node.inputs[1]).copy()
+    norm = next(n for n in graph.graph if n.op_type == "InstanceNormalization")
+    scale = hub.constant(norm.inputs[1]).copy()
+    scale[0] *= 60
+    norm.replace_input_with(1, hub.add_constant(graph, "loud", scale))
+    weight[:, 0] /= 60
+    node.replace_input_with(1, hub.add_constant(graph, "quiet", weight))
+    plan, trials = measured(graph, Plan(), PICTURES, "openvino")
+    assert plan.equalize > 0, sentence(trials)
+    assert next(t.gained for t in trials if t.kept) > 1
+
+
+def test_pictures_are_taken_evenly() -> None:
+    assert len(_some(PICTURES)) == 3
+    assert len(_some(PICTURES * 100)) <= MOST_PICTURES
