@@ -30,7 +30,7 @@ from pocketlens.bench.subject import Subject
 from pocketlens.cli import output
 from pocketlens.converters import graph as hub
 from pocketlens.converters.emitter import SUFFIXES, Labels, emitter
-from pocketlens.converters.quantization.plan import default
+from pocketlens.converters.quantization.plan import Plan, default, slower
 from pocketlens.converters.quantization.quantize import quantize
 from pocketlens.converters.rewrites import registry
 from pocketlens.errors import PocketlensError
@@ -45,7 +45,7 @@ OURS = ("fp32", "int8")
 PEERS = {
     "openvino": ("nncf", "OVQuantizer"),
     "onnx": ("ort-static", "ORTQuantizer"),
-    "tflite": ("ai-edge-dynamic", "ai-edge-static"),
+    "tflite": ("ai-edge-dynamic", "ai-edge-static", "ai-edge-a16"),
 }
 
 
@@ -135,9 +135,8 @@ def _make(cell: Cell, calibrate: tuple[Picture, ...]) -> str:
         model = hub.load(cell.folder / "graph.onnx")
         names = registry.fitting(registry.defaults(cell.target), cell.way)
         if cell.way == "int8":
-            model = quantize(
-                model, default("int8"), calibrate, cell.target, lambda changed: registry.apply(changed, names)
-            )
+            plan = Plan((*default("int8").rules, *slower(model, cell.target, "int8")))
+            model = quantize(model, plan, calibrate, cell.target, lambda changed: registry.apply(changed, names))
         else:
             registry.apply(model, names)
         emitter(cell.target).emit(model, cell.way, Labels("benchmark"), cell.path)

@@ -101,12 +101,25 @@ def ai_edge_dynamic(source: Path, pictures: Pictures, path: Path) -> None:
 
 def ai_edge_static(source: Path, pictures: Pictures, path: Path) -> None:
     """ai-edge-quantizer, ranges found beforehand."""
+    from ai_edge_quantizer import recipe
+
+    _ai_edge(recipe.static_wi8_ai8(), source, pictures, path)
+
+
+def ai_edge_sixteen(source: Path, pictures: Pictures, path: Path) -> None:
+    """ai-edge-quantizer, 8-bit weights and 16-bit activations."""
+    from ai_edge_quantizer import recipe
+
+    _ai_edge(recipe.static_wi8_ai16(), source, pictures, path)
+
+
+def _ai_edge(wanted: Any, source: Path, pictures: Pictures, path: Path) -> None:
     from ai_edge_litert.interpreter import Interpreter
-    from ai_edge_quantizer import quantizer, recipe
+    from ai_edge_quantizer import quantizer
 
     name, signature = next(iter(Interpreter(str(source)).get_signature_list().items()))
     tool = quantizer.Quantizer(str(source))
-    tool.load_quantization_recipe(recipe.static_wi8_ai8())
+    tool.load_quantization_recipe(wanted)
     ranges = tool.calibrate({name: [{signature["inputs"][0]: one[None]} for one in pictures]})
     tool.quantize(ranges).export_model(str(path), overwrite=True)
 
@@ -118,6 +131,7 @@ WAYS: dict[str, Quantize] = {
     "ORTQuantizer": ort_quantizer,
     "ai-edge-dynamic": ai_edge_dynamic,
     "ai-edge-static": ai_edge_static,
+    "ai-edge-a16": ai_edge_sixteen,
 }
 
 

@@ -20,7 +20,7 @@ from pocketlens.images import Floats, to_uint8
 from pocketlens.models.source import Source
 from pocketlens.pipeline import stages
 from pocketlens.pipeline.pictures import Judges
-from pocketlens.pipeline.quantizing import is_coded, plan_for, workshop
+from pocketlens.pipeline.quantizing import is_coded, start_for, workshop
 from pocketlens.pipeline.trials import Chosen, Trial, judge, parse
 from pocketlens.recipe import Quantize
 from pocketlens.runtimes.adapter import RUNTIMES
@@ -77,9 +77,8 @@ class Candidates:
         """
         graph = stages.rewritten(self.graph, registry.fitting(names, precision), self.judges, self.teachers)
         if is_coded(precision):
-            plan = plan_for(
-                self.quantize, target, precision
-            )  # rewrites are timed: which settings help is another matter
+            # Rewrites are timed here; which settings help the picture is another matter.
+            plan = start_for(self.quantize, target, precision, graph)
             shop = workshop(self.source, self.graph, graph, target, precision, self.quantize, self.judges, plan)
             graph = shop.made(shop.start)
         key = stages.artifact_key(graph.path, target, precision, self.labels, self.judges, self.source)

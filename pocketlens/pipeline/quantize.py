@@ -16,7 +16,7 @@ from pocketlens.pipeline.front import Front
 from pocketlens.pipeline.front_page import draw
 from pocketlens.pipeline.pictures import judges
 from pocketlens.pipeline.produce import Notify, check_size, check_targets
-from pocketlens.pipeline.quantizing import Workshop, check_rules, is_coded, plan_for, with_settings
+from pocketlens.pipeline.quantizing import Workshop, check_rules, is_coded, start_for, with_settings
 from pocketlens.pipeline.rewriting import names_for
 from pocketlens.pipeline.searching import POINTS, Missed, Search, search
 from pocketlens.pipeline.stages import Emitted
@@ -105,7 +105,7 @@ def quantize(
         names = registry.fitting(names_for("safe", target), precision)
         rewritten = stages.rewritten(graph, names, judged, teachers)
         refuse(hub.load(rewritten.path), [target])
-        plan = plan_for(rules or Quantize(), target, precision)
+        plan = start_for(rules or Quantize(), target, precision, rewritten)
         shop = Workshop(graph, rewritten, target, precision, plan, judged.calibrating())
         if shop.is_trained:
             raise InputError(f"{model} has quantizers of its own", do="convert it: they are taken as they are")

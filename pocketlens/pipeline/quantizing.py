@@ -150,7 +150,7 @@ def workshop(
     Raises:
         InputError: A rule fits nothing or asks for what the target does not have, or the graph is not what was trained.
     """
-    plan = start or plan_for(quantize, target, precision)
+    plan = start or start_for(quantize, target, precision, rewritten)
     ready = trained(source, graph) if precision == "int8" and not quantize.rules else None
     before, after = (ready, Rewritten(ready, ())) if ready else (graph, rewritten)
     made = Workshop(before, after, target, precision, plan, judges.calibrating())
@@ -254,6 +254,20 @@ def plan_for(wanted: Quantize, target: str, precision: str) -> Plan:
     given = {name: getattr(wanted, name) for name in _SETTINGS}
     changed = {name: value for name, value in given.items() if value is not None}
     return replace(start, rules=(*start.rules, *rules), **changed)
+
+
+def start_for(wanted: Quantize, target: str, precision: str, rewritten: Rewritten) -> Plan:
+    """The plan to begin with: what the target computes slower in integers stays float, unless the recipe's rules say otherwise.
+
+    Raises:
+        InputError: A rule asks for a setting that the target does not have.
+    """
+    from pocketlens.converters import graph as hub
+    from pocketlens.converters.quantization.plan import slower
+
+    plan = plan_for(wanted, target, precision)
+    first, *rules = plan.rules
+    return replace(plan, rules=(first, *slower(hub.load(rewritten.path), target, precision), *rules))
 
 
 def check_rules(workshop: Workshop) -> None:

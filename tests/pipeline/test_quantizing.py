@@ -39,7 +39,8 @@ def test_rules_of_the_recipe_are_used_and_told(tmp_path: Path) -> None:
         ("int8", "", ""), ("float", "last", ""), ("int8-a16", "", "ConvTranspose"),
     ]  # fmt: skip
     assert [r.setting for r in coded.rules] == ["w8", "float"] and coded.ranges is None
-    assert [r.setting for r in lite.rules] == ["int8", "float"] and lite.ranges == "minmax"
+    assert [r.setting for r in lite.rules] == ["int8", "float", "float"] and lite.ranges == "minmax"
+    assert "down" in lite.rules[1].match, "LiteRT's float kernel is the faster one for three channels"
     assert manifest.parse(made.manifest.to_json()) == made.manifest
     from pocketlens.converters import graph as hub
 

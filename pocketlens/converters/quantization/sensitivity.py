@@ -1,6 +1,5 @@
 """What each layer's fewer bits cost the picture: played on the graph, one layer coded at a time and all others in float."""
 
-from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
@@ -53,19 +52,11 @@ def layers(model: ir.Model, plan: Plan) -> list[Layer]:
     return [
         Layer(
             tuple(plans.name_of(node) for node in group),
-            tuple(_rule(node, nodes) for node in group),
+            tuple(plans.only(node, nodes) for node in group),
             sum(hub.node_macs(node) for node in group),
         )
         for group in together.values()
     ]
-
-
-def _rule(node: ir.Node, others: Sequence[ir.Node]) -> Rule:
-    """The rule that keeps one node and no other."""
-    everyone = Counter(name for other in others for name in plans.names_of(other))
-    name = next((name for name in (plans.name_of(node), *plans.names_of(node)) if everyone[name] == 1), "")
-    assert name, f"{node.name} shares every name with another"
-    return Rule(f"^{plans.literal(name)}$", "float")
 
 
 def ranked(

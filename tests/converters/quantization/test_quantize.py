@@ -11,7 +11,7 @@ from pocketlens.converters.quantization import equalize as evening
 from pocketlens.converters.quantization import insert
 from pocketlens.converters.quantization.calibrate import calibrate
 from pocketlens.converters.quantization.insert import Quantizer, weight_scales
-from pocketlens.converters.quantization.plan import Plan, Rule, candidates, check_rules, default
+from pocketlens.converters.quantization.plan import Plan, Rule, candidates, check_rules, default, slower
 from pocketlens.converters.quantization.quantize import quantize
 from pocketlens.converters.quantization.simulate import simulate
 from pocketlens.converters.ranges import Ranges
@@ -61,6 +61,14 @@ def test_the_last_rule_that_matches_wins() -> None:
     assert Plan.from_json(plan.to_json()) == plan
     none = quantize(graph, plan.keeping([""]), CALIBRATE, "openvino")
     assert "QuantizeLinear" not in operators(none)
+
+
+def test_litert_keeps_convolutions_of_few_channels_in_float() -> None:
+    graph = small_graph()
+    (rule,) = slower(graph, "tflite", "int8")
+    (first,) = [node for node in candidates(graph) if rule.fits(node)]
+    assert hub.static_shape(first.inputs[1])[1] == 3
+    assert not slower(graph, "openvino", "int8") and not slower(graph, "tflite", "w8")
 
 
 def test_rules_are_checked() -> None:
