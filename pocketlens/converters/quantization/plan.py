@@ -6,7 +6,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
+import numpy as np
 import onnx_ir as ir
+from numpy.typing import NDArray
 
 from pocketlens.converters import graph as hub
 from pocketlens.errors import InputError
@@ -118,7 +120,7 @@ def slower(model: ir.Model, target: str, precision: str) -> tuple[Rule, ...]:
         return ()
     least = FEWEST_INPUTS.get(target, 0)
     nodes = candidates(model)
-    few = [node for node in nodes if node.op_type == "Conv" and hub.static_shape(node.inputs[1])[1] < least]
+    few = [node for node in nodes if node.op_type == "Conv" and _weight(node).shape[1] < least]
     return tuple(only(node, nodes) for node in few) if len(few) < len(nodes) else ()
 
 
@@ -168,6 +170,12 @@ def literal(name: str) -> str:
         '/up\\.0/conv-1/Conv_output_0'
     """
     return re.sub(r"[.^$*+?{}\[\]\\|()]", r"\\\g<0>", name)
+
+
+def _weight(node: ir.Node) -> NDArray[np.generic]:
+    array = hub.constant(node.inputs[1])
+    assert array is not None
+    return array
 
 
 def _constant_weight(node: ir.Node) -> bool:

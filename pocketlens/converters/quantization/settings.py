@@ -1,7 +1,8 @@
 """Which of a plan's helps are worth having: equalization, ranges and bias correction stay only where they measure better.
 
 None of them helps every generator: ranges of least squared error cut off the bright spots that one style lives on, and evening out
-channels costs where a norm does it anyway. So each is tried on the graph, one after the other, on calibration pictures.
+channels costs where a norm does it anyway. So each is tried on the graph, one after the other: calibrated with half of the calibration
+pictures and judged by the other half, and the other way round.
 """
 
 from collections.abc import Callable, Collection, Sequence
@@ -67,16 +68,20 @@ def measured(
     Raises:
         InputError: A value is not finite or constant on all pictures; the message names the node.
     """
-    pictures = _some(pictures)
+    halves = _halves(_some(pictures))
     best = replace(plan, **{name: values[1] for name, values in CHOICES.items() if name not in asked})
-    references = simulate(model, pictures)
-    ready: dict[float, Calibrated] = {}
+    references = [simulate(model, judges) for _, judges in halves]
+    ready: dict[float, list[Calibrated]] = {}
 
     def psnr(candidate: Plan) -> float:
         if candidate.equalize not in ready:  # "mse" keeps the histograms, so that every kind of range can be asked for
-            ready[candidate.equalize] = calibrated(model, replace(candidate, ranges="mse"), pictures, target, rewrite)
-        error = sensitivity.error(simulate(ready[candidate.equalize].quantized(candidate), pictures), references)
-        return float(10 * np.log10(255.0**2 / max(error, 1e-9)))
+            every = replace(candidate, ranges="mse")
+            ready[candidate.equalize] = [calibrated(model, every, seen, target, rewrite) for seen, _ in halves]
+        played, meant = [], []
+        for fold, (_, judges), wanted in zip(ready[candidate.equalize], halves, references, strict=True):
+            played += simulate(fold.quantized(candidate), judges)
+            meant += wanted
+        return float(10 * np.log10(255.0**2 / max(sensitivity.error(played, meant), 1e-9)))
 
     trials = []
     for name, values in CHOICES.items():
@@ -91,6 +96,13 @@ def measured(
         best = replace(best, **{name: value})
         trials += [Trial(name, str(v), round(found[v] - found[nothing], 2), v == value) for v in (usual, *others)]
     return best, tuple(trials)
+
+
+def _halves(pictures: Sequence[Picture]) -> list[tuple[Sequence[Picture], Sequence[Picture]]]:
+    """Pictures to calibrate with and to judge by, and the other way round: ranges must not be judged by what they were made from."""
+    if len(pictures) < 2:
+        return [(pictures, pictures)]
+    return [(pictures[1::2], pictures[::2]), (pictures[::2], pictures[1::2])]
 
 
 def _some(pictures: Sequence[Picture]) -> Sequence[Picture]:
