@@ -1,8 +1,7 @@
-"""Which of a plan's helps are worth having: equalization, ranges and bias correction stay only where they measure better.
+"""Which of a plan's helps are worth having: equalization, kinds of range and bias correction are measured, not believed.
 
 None of them helps every generator: ranges of least squared error cut off the bright spots that one style lives on, and evening out
-channels costs where a norm does it anyway. So each is tried on the graph, one after the other: calibrated with half of the calibration
-pictures and judged by the other half, and the other way round.
+channels costs where a norm does it anyway. So each is tried on the graph, one after the other, on the calibration pictures.
 """
 
 from collections.abc import Callable, Collection, Sequence
@@ -24,8 +23,9 @@ CHOICES: dict[str, tuple[Any, ...]] = {
     "correct_bias": (False, True),
 }
 """The values of each setting, in the order in which they are tried: doing nothing, what usually helps, and what else there is."""
-BETTER, MUCH_BETTER = 0.1, 0.5
-"""dB that the usual value must gain over nothing, and another one over both: on a few pictures small gains are chance."""
+BETTER = 0.5
+"""dB by which another value, doing nothing among them, must beat the usual one: on a few pictures less is chance
+(docs/decisions/0013)."""
 MOST_PICTURES = 8
 """That are looked at: the order of the settings shows on few."""
 
@@ -68,20 +68,16 @@ def measured(
     Raises:
         InputError: A value is not finite or constant on all pictures; the message names the node.
     """
-    halves = _halves(_some(pictures))
+    pictures = _some(pictures)
     best = replace(plan, **{name: values[1] for name, values in CHOICES.items() if name not in asked})
-    references = [simulate(model, judges) for _, judges in halves]
-    ready: dict[float, list[Calibrated]] = {}
+    references = simulate(model, pictures)
+    ready: dict[float, Calibrated] = {}
 
     def psnr(candidate: Plan) -> float:
         if candidate.equalize not in ready:  # "mse" keeps the histograms, so that every kind of range can be asked for
-            every = replace(candidate, ranges="mse")
-            ready[candidate.equalize] = [calibrated(model, every, seen, target, rewrite) for seen, _ in halves]
-        played, meant = [], []
-        for fold, (_, judges), wanted in zip(ready[candidate.equalize], halves, references, strict=True):
-            played += simulate(fold.quantized(candidate), judges)
-            meant += wanted
-        return float(10 * np.log10(255.0**2 / max(sensitivity.error(played, meant), 1e-9)))
+            ready[candidate.equalize] = calibrated(model, replace(candidate, ranges="mse"), pictures, target, rewrite)
+        error = sensitivity.error(simulate(ready[candidate.equalize].quantized(candidate), pictures), references)
+        return float(10 * np.log10(255.0**2 / max(error, 1e-9)))
 
     trials = []
     for name, values in CHOICES.items():
@@ -89,20 +85,11 @@ def measured(
             continue
         found = {value: psnr(replace(best, **{name: value})) for value in values}
         nothing, usual, *others = values
-        value = usual if found[usual] > found[nothing] + BETTER else nothing
-        other = max(others, key=found.__getitem__, default=value)
-        if found[other] > found[value] + MUCH_BETTER:
-            value = other
+        most = max(values, key=found.__getitem__)
+        value = most if found[most] > found[usual] + BETTER else usual
         best = replace(best, **{name: value})
         trials += [Trial(name, str(v), round(found[v] - found[nothing], 2), v == value) for v in (usual, *others)]
     return best, tuple(trials)
-
-
-def _halves(pictures: Sequence[Picture]) -> list[tuple[Sequence[Picture], Sequence[Picture]]]:
-    """Pictures to calibrate with and to judge by, and the other way round: ranges must not be judged by what they were made from."""
-    if len(pictures) < 2:
-        return [(pictures, pictures)]
-    return [(pictures[1::2], pictures[::2]), (pictures[::2], pictures[1::2])]
 
 
 def _some(pictures: Sequence[Picture]) -> Sequence[Picture]:
