@@ -71,7 +71,7 @@ class Front:
         device: Where it was timed; empty if it was not.
         time: When, UTC, ISO 8601.
         disturbed: What else the device was doing, if it was doing too much.
-        twin_ms: Median frame time of the same graph in ``fp32``, played in the same turns.
+        twin_ms: Median frame time of the file that ``fp32`` would ship, played in the same turns.
         twin_bytes: Its size.
         layers: What the fast pass found of each layer, in the order in which they are kept.
         points: What was built, the plan that was asked for first.

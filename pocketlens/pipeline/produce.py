@@ -120,7 +120,7 @@ def produce(
         fitting = {(t, p): registry.fitting(names[t], p) for t, p in wanted}
         graphs.append({spot: stages.rewritten(graph, of, judges, teachers[-1]) for spot, of in fitting.items()})
         first = {spot: shop.start for spot, shop in shops[0].items()} if shops else {}
-        shops.append(_workshops(source, graph, graphs[-1], quantize or Quantize(), judges, first))
+        shops.append(_workshops(source, graph, graphs[-1], quantize or Quantize(), judges, first, names))
         graphs[-1].update({spot: shop.made(shop.start) for spot, shop in shops[-1].items()})
         done += 1
     keys = [
@@ -158,6 +158,7 @@ def _workshops(
     quantize: Quantize,
     judges: Judges,
     first: Mapping[tuple[str, str], Plan],
+    names: Mapping[str, Sequence[str]],
 ) -> dict[tuple[str, str], Workshop]:
     """What makes the graphs of each artifact in fewer bits, its operators and rules checked; plans of the first size stay."""
     found = {}
@@ -165,7 +166,7 @@ def _workshops(
         if is_coded(precision):
             refuse(hub.load(after.path), [target])
             found[target, precision] = workshop(
-                source, graph, after, target, precision, quantize, judges, first.get((target, precision))
+                source, graph, after, target, precision, quantize, judges, first.get((target, precision)), names[target]
             )
     return found
 

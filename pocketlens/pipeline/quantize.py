@@ -102,11 +102,11 @@ def quantize(
     of = Candidates(source, graph, labels, judged, teachers)
     fronts, artifacts = [], []
     for target in targets:
-        names = registry.fitting(names_for("safe", target), precision)
-        rewritten = stages.rewritten(graph, names, judged, teachers)
+        names = names_for("safe", target)
+        rewritten = stages.rewritten(graph, registry.fitting(names, precision), judged, teachers)
         refuse(hub.load(rewritten.path), [target])
         plan = start_for(rules or Quantize(), target, precision, rewritten)
-        shop = Workshop(graph, rewritten, target, precision, plan, judged.calibrating())
+        shop = Workshop(graph, rewritten, target, precision, plan, judged.calibrating(), names=tuple(names))
         if shop.is_trained:
             raise InputError(f"{model} has quantizers of its own", do="convert it: they are taken as they are")
         check_rules(shop)

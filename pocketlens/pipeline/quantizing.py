@@ -1,7 +1,7 @@
 """The stage between the rewritten graph and emitters of precisions in fewer bits: the graph with a plan written into it."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -45,6 +45,7 @@ class Workshop:
         start: The plan to begin with: every other one keeps more.
         calibrate: Pictures, none of which judges.
         trials: What the plan's settings gained, where they were measured.
+        names: The target's rewrites, those that only ``fp32`` may have among them; its float twin gets them.
     """
 
     graph: Path
@@ -54,6 +55,7 @@ class Workshop:
     start: Plan
     calibrate: Judges
     trials: tuple["Trial", ...] = ()
+    names: tuple[str, ...] = ()
 
     @cached_property
     def is_trained(self) -> bool:
@@ -141,11 +143,12 @@ def workshop(
     quantize: Quantize,
     judges: Judges,
     start: Plan | None = None,
+    names: Sequence[str] = (),
 ) -> Workshop:
     """What makes the graphs of one artifact in fewer bits, its rules checked and its settings measured.
 
     A generator that was trained through the rounding of ``int8`` keeps the ranges that it learnt, unless rules are written.
-    ``start`` is the plan of another size, which is taken as it is.
+    ``start`` is the plan of another size, which is taken as it is; ``names`` are the target's rewrites.
 
     Raises:
         InputError: A rule fits nothing or asks for what the target does not have, or the graph is not what was trained.
@@ -153,7 +156,7 @@ def workshop(
     plan = start or start_for(quantize, target, precision, rewritten)
     ready = trained(source, graph) if precision == "int8" and not quantize.rules else None
     before, after = (ready, Rewritten(ready, ())) if ready else (graph, rewritten)
-    made = Workshop(before, after, target, precision, plan, judges.calibrating())
+    made = Workshop(before, after, target, precision, plan, judges.calibrating(), names=tuple(names))
     check_rules(made)
     return made if start or ready else with_settings(made, quantize)
 

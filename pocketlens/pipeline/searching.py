@@ -19,6 +19,7 @@ from pocketlens.bench.subject import INTERPRETED
 from pocketlens.converters.quantization import sensitivity
 from pocketlens.converters.quantization.sensitivity import Layer
 from pocketlens.converters.quantization.simulate import simulate
+from pocketlens.converters.rewrites import registry
 from pocketlens.converters.verify import score
 from pocketlens.errors import MissingError, PocketlensError
 from pocketlens.files import artifact_bytes, cached, is_cached, key_of, sha256
@@ -117,7 +118,7 @@ def search(missed: Missed, how: Search, notify: Notify = lambda what, done, tota
     shop, of = missed.shop, missed.of
     key = key_of(
         graph=sha256(shop.graph), rewritten=sha256(shop.rewritten.path), target=shop.target, precision=shop.precision,
-        start=shop.start.to_json(), judges=of.judges.digest(), gate=how.gate.model_dump(), points=how.points,
+        start=shop.start.to_json(), names=list(shop.names), judges=of.judges.digest(), gate=how.gate.model_dump(), points=how.points,
         references=_digest(missed.references), code=stages.code(), tools=stages.toolchain(), source=of.source.key,
         host=stages.machine() if how.timing else None, labels=asdict(of.labels),
         timing=[how.timing.threads, asdict(how.timing.settings)] if how.timing else None,
@@ -259,7 +260,7 @@ class _Hunt:
         )
 
     def _timed(self, front: Front) -> Front:
-        """Time every artifact, and the same graph in ``fp32``, in turns."""
+        """Time every artifact, and what ``fp32`` would ship, in turns."""
         shop, of, timing = self.missed.shop, self.missed.of, self.how.timing
         assert timing is not None
         try:
@@ -268,18 +269,20 @@ class _Hunt:
             return replace(front, points=tuple(replace(p, note=p.note or error.what) for p in front.points))
         if runtime in INTERPRETED:
             return front
-        names = {f"{kept} in {setting}": (kept, setting) for kept, setting in sorted(self.emitted)}
+        points = {f"{kept} in {setting}": (kept, setting) for kept, setting in sorted(self.emitted)}
         subjects = [
-            subject_of(self.emitted[at], of.judges, of.teachers, timing.threads, name) for name, at in names.items()
+            subject_of(self.emitted[at], of.judges, of.teachers, timing.threads, name) for name, at in points.items()
         ]
         twin = None
         with suppress(PocketlensError):
-            key = stages.artifact_key(shop.rewritten.path, shop.target, "fp32", of.labels, of.judges, of.source)
-            twin = stages.emit(shop.rewritten, shop.target, "fp32", of.labels, of.judges, of.teachers, key)
+            names = registry.fitting(shop.names or shop.rewritten.rewrites, "fp32")
+            floats = stages.rewritten(shop.graph, names, of.judges, of.teachers)
+            key = stages.artifact_key(floats.path, shop.target, "fp32", of.labels, of.judges, of.source)
+            twin = stages.emit(floats, shop.target, "fp32", of.labels, of.judges, of.teachers, key)
             subjects.append(subject_of(twin, of.judges, of.teachers, timing.threads, "fp32"))
         document = measure(subjects, timing.settings, device=timing.device)
         results = {result.artifact: result for result in document.subjects}
-        timed = {names[name]: result for name, result in results.items() if name in names}
+        timed = {points[name]: result for name, result in results.items() if name in points}
         environment = document.environment
         return replace(
             front,

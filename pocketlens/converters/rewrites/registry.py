@@ -90,7 +90,7 @@ REWRITES: dict[str, Rewrite] = {
             "shuffle-last",
             "the last norm before the last pixel shuffle, on four times the channels",
             ShuffleLast,
-            ("openvino",),
+            ("openvino", "tflite"),
         ),
         _rewrite(
             "winograd-conv",
