@@ -119,6 +119,7 @@ class Compress(_Table):
         blocks: Residual convolutions at a quarter.
         whole: Whether the student sees the statistics of the whole picture; by itself where the teacher does.
         pictures: How many pictures the teacher is asked about.
+        batch: Pictures of the recipe's size in a step; more of smaller ones. A GPU is idle with one.
         rate: The highest learning rate.
         adversarial: Weight of a discriminator that tells the teacher's pictures from the student's.
         seed: Of everything random.
@@ -132,6 +133,7 @@ class Compress(_Table):
     blocks: Annotated[int, Field(ge=1, le=64)] = 6
     whole: bool | None = None
     pictures: Annotated[int, Field(ge=8, le=100_000)] = 320
+    batch: Annotated[int, Field(ge=1, le=1024)] = 1
     rate: Annotated[float, Field(gt=0, le=1)] | None = None
     adversarial: Annotated[float, Field(ge=0, le=10)] = 0.0
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 7

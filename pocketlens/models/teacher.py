@@ -28,17 +28,18 @@ _DTYPES = {"tensor(float16)": np.float16, "tensor(double)": np.float64, "tensor(
 
 
 def torch_teacher(module: "nn.Module", ranges: Ranges) -> Teacher:
-    """A torch generator, run in eval mode, as it is: nothing of the graph takes part."""
+    """A torch generator, run in eval mode where its weights are, as it is: nothing of the graph takes part."""
     import torch
 
     module.eval()
+    where = next(module.parameters(), torch.zeros(())).device
 
     def play(picture: Picture, style: Sequence[float] = ()) -> Floats:
         height, width = picture.shape[:2]
-        blend = [torch.tensor([list(style)], dtype=torch.float32)] if style else []
+        blend = [torch.tensor([list(style)], dtype=torch.float32, device=where)] if style else []
         try:
             with torch.no_grad():
-                stylized = module(torch.from_numpy(_scaled(picture, ranges)), *blend)
+                stylized = module(torch.from_numpy(_scaled(picture, ranges)).to(where), *blend)
         except InputError:
             raise
         # It is the user's own code, which may raise anything.

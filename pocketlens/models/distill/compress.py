@@ -125,7 +125,7 @@ def compress(
         hints = at_a_quarter(student, answers)
     task = Distillation(
         student, answers, judge_of(judges, references, ranges, folder), Weights(adversarial=settings.adversarial),
-        peak=settings.rate or rate, ranges=ranges, pixels=size[0] * size[1], hints=hints,
+        peak=settings.rate or rate, ranges=ranges, pixels=settings.batch * size[0] * size[1], hints=hints,
     )  # fmt: skip
     key = files.key_of(
         source=_key(source),

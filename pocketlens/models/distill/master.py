@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from pocketlens.converters.ranges import Ranges
 from pocketlens.images import Floats, Picture
 from pocketlens.models.distill.features import QUARTER, listening, quarter_layer
+from pocketlens.models.training.run import device
 
 Features = NDArray[np.float32]
 Master = Callable[[Picture], tuple[Floats, Features | None]]
@@ -19,9 +20,10 @@ Master = Callable[[Picture], tuple[Floats, Features | None]]
 
 
 def torch_master(module: torch.nn.Module, ranges: Ranges) -> Master:
-    """A torch generator; see :func:`pocketlens.models.teacher.torch_teacher`."""
+    """A torch generator, on a GPU where there is one; see :func:`pocketlens.models.teacher.torch_teacher`."""
     from pocketlens.models.teacher import torch_teacher
 
+    module = module.to(device())
     play, layer = torch_teacher(module, ranges), quarter_layer(module)
 
     def answer(picture: Picture) -> tuple[Floats, Features | None]:

@@ -71,8 +71,8 @@ class Trained:
     Attributes:
         student: The average of the student's weights, in eval mode.
         history: The scores on the way; each with ``step`` and ``minutes`` (processor time over all cores, halved: the
-            minutes that two cores would take).
-        seconds: Processor time in all.
+            minutes that two cores would take; on a GPU by the clock).
+        seconds: Processor time in all; on a GPU by the clock.
     """
 
     student: nn.Module
@@ -99,6 +99,8 @@ def begin(schedule: Schedule) -> np.random.Generator:
     # On a GPU some gradients, that of reflected borders among them, have no repeatable form: there torch warns and goes on.
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     torch.use_deterministic_algorithms(True, warn_only=torch.cuda.is_available())
+    # It would also fill all memory before its first use, which finds bugs in torch and takes time.
+    torch.utils.deterministic.fill_uninitialized_memory = False
     torch.manual_seed(schedule.seed)
     return np.random.default_rng(schedule.seed)
 
@@ -127,7 +129,8 @@ def run(
     place = folder / "training.safetensors" if folder else None
     if place is not None and state.load(place):
         notify(f"resumed at step {state.step}", state.step, schedule.steps)
-    spent, note = time.process_time(), _note(state.history)
+    clock, cores = (time.perf_counter, 1) if device().type == "cuda" else (time.process_time, 2)
+    spent, note = clock(), _note(state.history)
     while state.step < schedule.steps:
         for optimizer in task.optimizers.values():
             for group in optimizer.param_groups:
@@ -138,14 +141,14 @@ def run(
         state.step += 1
         last = state.step == schedule.steps
         if state.step % schedule.judge_every == 0 or last:
-            now = time.process_time()
+            now = clock()
             state.seconds, spent = state.seconds + now - spent, now
             scores = task.judge(average.module, state.step)
-            spent = time.process_time()  # judging is no training
-            state.history.append({"step": state.step, "minutes": round(state.seconds / 120, 2), **scores})
+            spent = clock()  # judging is no training
+            state.history.append({"step": state.step, "minutes": round(state.seconds / 60 / cores, 2), **scores})
             note = _note(state.history)
         if place is not None and (state.step % schedule.save_every == 0 or last):
-            now = time.process_time()
+            now = clock()
             state.seconds, spent = state.seconds + now - spent, now
             state.save(place)
         notify(f"training: loss {loss:.4f}{note}", state.step, schedule.steps)
