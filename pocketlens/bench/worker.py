@@ -88,7 +88,7 @@ class _Worker:
             raise MissingError(f"{chosen.name}: {reason}", do=chosen.install)
         chosen.version()  # imports the library, which is no part of loading an artifact
         start = perf_counter_ns()
-        self._player = _Timed(chosen.open(Path(path), Options(threads, delegate, precision)))
+        self._player = _Timed(chosen.open(Path(path), Options(threads, delegate, precision, pixels=True)))
         load_ms = (perf_counter_ns() - start) / _NS
         self._session = Session(self._player, chosen.name)
         self._player.facts.setdefault("delegate", delegate)

@@ -53,7 +53,7 @@ def load(
         InputError: Nothing is there, it is damaged or altered, or it holds no such artifact.
         MissingError: Nothing in it can be played here; the message says why for each.
     """
-    options = Options(threads, delegate, precision, device)
+    options = Options(threads, delegate, precision, device, pixels=True)
     if isinstance(source, Bundle):
         return _from_bundle(source, runtime, options, artifact, resize, measure)
     path = Path(source)

@@ -99,7 +99,7 @@ def verify_artifact(
         VerificationError: The file computes something else.
         MissingError: No runtime that plays it is installed.
     """
-    with open_artifact(path) as session:
+    with open_artifact(path, exact=True) as session:
         blends: Sequence[Sequence[float] | None] = styles or [None] * len(pictures)
         outputs = [session.floats(p, style=style) for p, style in zip(pictures, blends, strict=True)]
         frames = [images.to_uint8(session.floats(frame)) for frame in clip.frames] if clip else []

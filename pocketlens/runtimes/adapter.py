@@ -31,6 +31,8 @@ class Options:
         precision: What to compute in, where the runtime can choose: ``fp32``, ``bf16``, ``fp16`` or ``auto``.
         device: ``cpu``, ``gpu``, ``npu`` or ``auto``.
         size: Height and width to compute at, for an artifact that leaves them open.
+        pixels: Whether pictures may go in and out as ``uint8 [1, H, W, 3]``, 0..255, where the runtime is quicker at turning
+            them into floats and back than numpy.
     """
 
     threads: int | None = None
@@ -38,10 +40,14 @@ class Options:
     precision: str | None = None
     device: str | None = None
     size: tuple[int, int] | None = None
+    pixels: bool = False
 
 
 class Player(Protocol):
     """An artifact loaded in a runtime. Not for two threads at a time.
+
+    One that gives pixels because of :attr:`Options.pixels` also has ``exact``, which loads the same artifact once more, to give
+    the numbers that it computes.
 
     Attributes:
         inputs: What goes in, in the runtime's order.

@@ -50,6 +50,9 @@ class Loaded:
         self._indexes = {port.name: i for i, port in others.items() if i != self._style}
         self.extra: tuple[Port, ...] = tuple(player.inputs[i] for i in self._indexes.values())
         self._player = player
+        self._exact: Loaded | None = None
+        exact = getattr(player, "exact", None)
+        self._load_exact = (lambda: Loaded(path, exact(), usual, values)) if exact else None
         self._image, self._stylized = image.index, stylized.index
         self._write = PixelsIn(image, values or values_of(image.port)).write
         self._out = PixelsOut(stylized, values or values_of(stylized.port))
@@ -60,13 +63,18 @@ class Loaded:
         return self._out.picture(self._player.result(self._stylized))
 
     def floats(self, image: Picture, extra: Extra | None = None, style: Weights | None = None) -> Floats:
-        """The same, ``float32`` and not rounded."""
+        """The same, ``float32`` and not rounded. The first time may load the artifact once more."""
+        if self._load_exact is not None:
+            self._exact = self._exact or self._load_exact()
+            return self._exact.floats(image, extra, style)
         self._run(image, extra, style)
         return self._out.floats(self._player.result(self._stylized))
 
     def close(self) -> None:
         """Free the runtime."""
         self._player.close()
+        if self._exact is not None:
+            self._exact.close()
 
     def _run(self, image: Picture, extra: Extra | None, style: Weights | None) -> None:
         self._write(image, self._player.feed(self._image))

@@ -1,6 +1,7 @@
 """Plays OpenVINO IR (``.xml`` with its ``.bin``) and ``.onnx`` files with OpenVINO."""
 
 import functools
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +11,8 @@ from numpy.typing import NDArray
 
 from pocketlens.errors import MissingError
 from pocketlens.runtimes.adapter import Options, playing
-from pocketlens.runtimes.ports import Port, settle
+from pocketlens.runtimes.openvino_ports import ports, with_pixels
 
-_DTYPES = {"f32": "float32", "f16": "float16", "u8": "uint8", "i8": "int8"}
 _HINTS = {"fp32": "f32", "fp16": "f16", "bf16": "bf16", "auto": "dynamic"}
 _NAMES = {"f32": "fp32", "f16": "fp16"}
 _DO = "check the file, and the .bin beside an .xml"
@@ -43,9 +43,12 @@ class Player:
         with playing("openvino", path, RuntimeError, _DO, last=True):
             model = opened.read_model(path)
             if model.is_dynamic():
-                wanted = [_port(one, options.size).shape for one in model.inputs]
+                wanted = [one.shape for one in ports(model.inputs, options.size)]
                 model.reshape({i: [n if isinstance(n, int) else -1 for n in one] for i, one in enumerate(wanted)})
-            self.inputs, self.outputs = tuple(map(_port, model.inputs)), tuple(map(_port, model.outputs))
+            exact = settings.get("INFERENCE_PRECISION_HINT") == "f32"
+            if options.pixels and exact and (drawn := with_pixels(model)):
+                model, self.exact = drawn, lambda: Player(path, replace(options, pixels=False))
+            self.inputs, self.outputs = ports(model.inputs), ports(model.outputs)
             self._model = opened.compile_model(model, device, settings)
             self._request = self._model.create_infer_request()
         effective = self._model.get_property("INFERENCE_PRECISION_HINT").to_string() if device == "CPU" else ""
@@ -67,12 +70,6 @@ class Player:
 
     def close(self) -> None:
         del self._request, self._model
-
-
-def _port(port: Any, size: tuple[int, int] | None = None) -> Port:
-    kind = port.get_element_type().get_type_name()
-    shape = settle([axis.get_length() if axis.is_static else "?" for axis in port.get_partial_shape()], size)
-    return Port(port.get_any_name() if port.get_names() else "", _DTYPES.get(kind, kind), shape)
 
 
 def version() -> str:

@@ -1,7 +1,7 @@
 """Pixels into an artifact's numbers and back: layout, number type, value range, scale and zero point.
 
 What goes in is at most 256 different values, so everything but a plain copy is one table look-up. What comes out of an
-8-bit port is looked up too; floats are clamped, rounded and narrowed in arrays that stay.
+8-bit port is looked up too; floats are clamped and rounded in an array that stays.
 """
 
 from typing import Any
@@ -13,6 +13,9 @@ from pocketlens.images import LUMA, Floats, Picture
 from pocketlens.runtimes.ports import PicturePort, Port
 
 PIXELS = (0.0, 255.0)
+_TO_BYTES = np.float32(1.5 * 2**23)
+"""Added to a float32 of 0..255, it leaves the value, rounded half to even, in the lowest byte, and 0 for not a number: quicker
+than to round and to narrow."""
 Range = tuple[float, float]
 
 
@@ -101,7 +104,7 @@ class PixelsOut:
             self._table = _rounded(self._real(stored))
             self._copies = self._plain and dtype == np.uint8
         self._room = np.empty(place.port.shape if dtype.itemsize > 1 else 0, np.float32)
-        self._bytes = np.empty(self._room.shape if self._planar else 0, np.uint8)
+        self._bits = self._room.view(np.int32)
         self._grey = place.channels == 1
 
     def picture(self, result: NDArray[Any]) -> Picture:
@@ -117,13 +120,8 @@ class PixelsOut:
                 np.subtract(result, self._offset, out=room, dtype=np.float32, casting="unsafe")
                 np.multiply(room, self._factor, out=room)
                 np.clip(room, 0.0, 255.0, out=room)
-            np.rint(room, out=room)
-            with np.errstate(invalid="ignore"):  # not a number
-                if self._planar:
-                    np.copyto(self._bytes, room, casting="unsafe")
-                    found = self._woven(self._bytes)
-                else:
-                    found = self._upright(room).astype(np.uint8, order="C")
+            np.add(room, _TO_BYTES, out=room)
+            found = self._woven(self._bits)
         return np.repeat(found, 3, axis=2) if self._grey else found
 
     def floats(self, result: NDArray[Any]) -> Floats:
@@ -137,14 +135,14 @@ class PixelsOut:
         real = (stored.astype(np.float64) - self._offset) * self._factor
         return np.ascontiguousarray(real, np.float32)
 
-    def _woven(self, stored: Picture) -> Picture:
-        """A new picture of stored bytes; plane by plane, which takes a third of the time of turning all axes at once."""
-        if not self._planar:
-            return np.array(self._upright(stored), order="C")
+    def _woven(self, stored: NDArray[Any]) -> Picture:
+        """A new picture of the lowest bytes; plane by plane, which takes a third of the time of turning all axes at once."""
         upright = self._upright(stored)
+        if not self._planar:
+            return upright.astype(np.uint8, order="C")
         woven: Picture = np.empty(upright.shape, np.uint8)
         for channel in range(upright.shape[2]):
-            woven[..., channel] = upright[..., channel]
+            np.copyto(woven[..., channel], upright[..., channel], casting="unsafe")
         return woven
 
     def _upright(self, array: NDArray[Any]) -> NDArray[Any]:

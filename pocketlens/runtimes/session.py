@@ -14,7 +14,7 @@ from pocketlens.images import Floats, Picture, coloured, recolour
 from pocketlens.runtimes.adapter import RUNTIMES, Options, Player, runtime_for
 from pocketlens.runtimes.fitting import RESIZES, Resize, through
 from pocketlens.runtimes.loaded import Extra, Loaded
-from pocketlens.runtimes.pixels import Range
+from pocketlens.runtimes.pixels import PIXELS, Range
 from pocketlens.runtimes.ports import Port
 from pocketlens.runtimes.styling import Style, blend
 
@@ -238,6 +238,7 @@ def open_artifact(
     size: Size | None = None,
     values: Range | None = None,
     resize: Resize = "stretch",
+    exact: bool = False,
 ) -> Session:
     """Load one artifact file or folder, whoever made it.
 
@@ -252,6 +253,7 @@ def open_artifact(
         values: What black and white are to the artifact, for instance ``(-1, 1)``; None for what its scale says, or
             0..255 where it says nothing. Artifacts of Pocketlens need none.
         resize: How a picture of another size is made to fit: ``stretch``, ``fit``, ``crop`` or ``tile``.
+        exact: For :meth:`Session.floats` above all: loaded for it at once, and not a second time when it is first called.
 
     Raises:
         InputError: The file is absent or damaged, or the runtime does not play it, or has no such option.
@@ -259,5 +261,5 @@ def open_artifact(
     """
     path = Path(path)
     chosen = runtime_for(path, runtime)
-    options = Options(threads, delegate, precision, device, size)
+    options = Options(threads, delegate, precision, device, size, not exact and values in (None, PIXELS))
     return Session(chosen.open(path, options), chosen.name, path, values=values, resize=resize)
