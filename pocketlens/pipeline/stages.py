@@ -15,7 +15,7 @@ import numpy as np
 import pocketlens
 from pocketlens import images
 from pocketlens.converters.emitter import SUFFIXES, Labels
-from pocketlens.converters.verify import FLOORS, GRAPH_FLOOR, LEAST, Verified
+from pocketlens.converters.verify import FLOORS, GRAPH_FLOOR, LEAST, MEANS, Verified
 from pocketlens.errors import InputError, VerificationError
 from pocketlens.files import cached, files_under, key_of, sha256
 from pocketlens.images import Floats
@@ -359,7 +359,8 @@ def emit(
         source_graph, meant = coded(graph, precision, judges)
         emitter(target).emit(hub.load(source_graph), precision, labels, path)
         verified = verify_artifact(
-            path, FLOORS[precision], judges.pictures, teachers, meant=meant, least=LEAST.get(precision, 0.0),
+            path, FLOORS[precision], judges.pictures, teachers, meant=meant, means=MEANS.get(precision, 0.0),
+            least=LEAST.get(precision, 0.0),
             clip=Clip(judges.clip, clip) if clip else None, styles=judges.styles,
         )  # fmt: skip
         data = {f.name: getattr(verified, f.name) for f in fields(verified) if f.name != "worst_picture"}

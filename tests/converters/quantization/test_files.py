@@ -8,7 +8,7 @@ import onnx_ir as ir
 import pytest
 
 from pocketlens.converters import graph as hub
-from pocketlens.converters.emitter import Labels, emitter
+from pocketlens.converters.emitter import SUFFIXES, Labels, emitter
 from pocketlens.converters.quantization import insert
 from pocketlens.converters.quantization.calibrate import BINS, calibrate
 from pocketlens.converters.quantization.pixels import take_bytes
@@ -16,11 +16,13 @@ from pocketlens.converters.quantization.plan import default
 from pocketlens.converters.quantization.quantize import quantize
 from pocketlens.converters.quantization.simulate import player, simulate
 from pocketlens.converters.ranges import Ranges
+from pocketlens.converters.verify import FLOORS, MEANS, verify_artifact
+from pocketlens.errors import VerificationError
 from pocketlens.images import to_uint8
 from pocketlens.models.export import export
 from pocketlens.quality import psnr
 from pocketlens.runtimes.session import open_artifact
-from tests.generators import picture, seeded, small_graph
+from tests.generators import fast_style, picture, seeded, small_graph
 
 
 @pytest.mark.parametrize(("target", "name"), [("onnx", "a.onnx"), ("openvino", "a.xml"), ("tflite", "a.tflite")])
@@ -39,6 +41,30 @@ def test_file_gives_what_its_graph_gives(tmp_path: Path, target: str, name: str)
     data = tmp_path / name if target != "openvino" else tmp_path / "a.bin"
     if target != "tflite":  # whose kernels of two thousand weights are lost in what else the file holds
         assert data.stat().st_size < 40_000
+
+
+@pytest.mark.parametrize("target", ["onnx", "openvino", "tflite", "coreml"])
+def test_a_wrong_file_does_not_pass_for_a_rounded_one(tmp_path: Path, shared: Path, target: str) -> None:
+    side, shown = 64, [picture(64, 64, seed) for seed in (4, 5)]
+    module = fast_style(shared / "data/fast_style/wave.npz")
+    made = quantize(
+        export(module, side, side, Ranges()), default("int8"), [picture(64, 64, seed) for seed in (1, 2, 3)], target
+    )
+    meant = simulate(made, shown)
+    name = next(n for n in made.graph.initializers if n.startswith("blocks.1.second") and n.endswith("_int"))
+    weights = np.array(hub.plain(made.graph.initializers[name]))
+
+    def verified(changed: np.ndarray, kind: str) -> float | None:
+        made.graph.initializers[name].const_value = ir.tensor(changed, name=name)
+        path = tmp_path / f"{kind}{SUFFIXES[target]}"
+        emitter(target).emit(made, "int8", Labels(kind), path)
+        return verify_artifact(path, FLOORS["int8"], shown, meant, meant=meant, means=MEANS["int8"]).agreement
+
+    assert (verified(weights, "right") or 0) > FLOORS["int8"]
+    wrong = weights.copy()
+    wrong[:4] = -np.maximum(wrong[:4], -127)
+    with pytest.raises(VerificationError, match="against the graph that it was made from"):
+        verified(wrong, "wrong")
 
 
 def test_bytes_go_in_and_out_and_give_the_same_pixels() -> None:
