@@ -7,7 +7,7 @@ from collections.abc import Callable
 from hypothesis import HealthCheck, Phase, given, seed, settings
 
 from pocketlens.converters.emitter import EMITTERS
-from tests.conformance.check import Outcome, check
+from tests.conformance.check import Outcome, check, check_integers
 from tests.conformance.operators import CASES
 
 PROPERTY = "conformance"
@@ -36,13 +36,14 @@ def parameters(*modules: str) -> list[tuple[str, str]]:
     ]
 
 
-def conform(operator: str, target: str, record: Record) -> None:
-    """Generate cases, check each, and shrink what fails to the smallest case."""
+def conform(operator: str, target: str, record: Record, *, integers: bool = False) -> None:
+    """Generate cases, check each, and shrink what fails to the smallest case; of floats, or of the same in int8."""
     counts: Counter[Outcome] = Counter()
 
     # The same seed for every target, so that a case is prepared once.
     @seed(SEED)
     @settings(
+        deadline=None,
         max_examples=EXAMPLES or _FEW.get(target, _FEW_OTHERS),
         database=None,
         suppress_health_check=list(HealthCheck),
@@ -51,9 +52,10 @@ def conform(operator: str, target: str, record: Record) -> None:
     )
     @given(CASES[operator][0])
     def run(case: object) -> None:
-        counts[check(case, target)] += 1  # type: ignore[arg-type]
+        counts[(check_integers if integers else check)(case, target)] += 1  # type: ignore[arg-type]
 
     try:
         run()
     finally:
-        record(PROPERTY, (operator, target, counts[Outcome.RAN], counts[Outcome.REFUSED]))
+        name = f"{operator}, int8" if integers else operator
+        record(PROPERTY, (name, target, counts[Outcome.RAN], counts[Outcome.REFUSED]))

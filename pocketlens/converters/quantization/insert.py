@@ -217,6 +217,7 @@ def _write_bias(writer: "_Writer", node: ir.Node, scale: NDArray[np.float32]) ->
     array = hub.constant(node.inputs[2])
     if array is None:
         return
+    scale = np.tile(scale, array.size // scale.size)  # the groups of a ConvTranspose share their scales
     most = float(np.iinfo(np.int32).max)
     integers = np.clip(np.rint(array / scale.astype(np.float64)), -most, most).astype(np.int32)
     node.replace_input_with(2, writer.widen(str(node.inputs[2].name), integers, scale, 0, node))  # type: ignore[union-attr]
