@@ -45,7 +45,7 @@ class Player:
             if model.is_dynamic():
                 wanted = [one.shape for one in ports(model.inputs, options.size)]
                 model.reshape({i: [n if isinstance(n, int) else -1 for n in one] for i, one in enumerate(wanted)})
-            exact = settings.get("INFERENCE_PRECISION_HINT") == "f32"
+            exact = device == "CPU" and settings.get("INFERENCE_PRECISION_HINT") == "f32"  # others were not tried
             if options.pixels and exact and (drawn := with_pixels(model)):
                 model, self.exact = drawn, lambda: Player(path, replace(options, pixels=False))
             self.inputs, self.outputs = ports(model.inputs), ports(model.outputs)
