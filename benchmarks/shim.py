@@ -208,7 +208,7 @@ def paced(clip: Path, size: tuple[int, int], fps: float) -> None:
     def wait(image: np.ndarray) -> np.ndarray:
         nonlocal due
         due = max(due + 1 / fps, time.perf_counter())
-        time.sleep(due - time.perf_counter() if due > time.perf_counter() else 0)
+        time.sleep(max(0.0, due - time.perf_counter()))
         return image
 
     while True:

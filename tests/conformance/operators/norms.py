@@ -180,10 +180,11 @@ def statistics(draw: Draw) -> Case:
 def mean_variance(draw: Draw) -> Case:
     where = place(draw, chosen(draw, 2, 3, 4), integer(draw, 2, 7), integer(draw, 2, 7))
     axes = chosen(draw, [2, 3], [1, 2, 3], [0, 2, 3])
-    nodes = (
-        f"m = Add(x, noise)\n{line('y', 'MeanVarianceNormalization', 'm', axes=axes)}"  # no number where all are alike
+    norm = line("y", "MeanVarianceNormalization", "m", axes=axes)
+    # Values that are all alike have no norm.
+    return Case(
+        f"m = Add(x, noise)\n{norm}", {"noise": Weights((1, where.channels, where.height, where.width), 2.0)}, where
     )
-    return Case(nodes, {"noise": Weights((1, where.channels, where.height, where.width), 2.0)}, where)
 
 
 @operator("LRN")

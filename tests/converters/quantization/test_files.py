@@ -8,7 +8,7 @@ import onnx_ir as ir
 import pytest
 
 from pocketlens.converters import graph as hub
-from pocketlens.converters.emitter import SUFFIXES, Labels, emitter
+from pocketlens.converters.emitter import EMITTERS, SUFFIXES, Labels, emitter
 from pocketlens.converters.quantization import insert
 from pocketlens.converters.quantization.calibrate import BINS, calibrate
 from pocketlens.converters.quantization.pixels import take_bytes
@@ -43,12 +43,12 @@ def test_file_gives_what_its_graph_gives(tmp_path: Path, target: str, name: str)
         assert data.stat().st_size < 40_000
 
 
-@pytest.mark.parametrize("target", ["onnx", "openvino", "tflite", "coreml"])
+@pytest.mark.parametrize("target", EMITTERS)
 def test_a_wrong_file_does_not_pass_for_a_rounded_one(tmp_path: Path, shared: Path, target: str) -> None:
-    side, shown = 64, [picture(64, 64, seed) for seed in (4, 5)]
+    shown = [picture(64, 64, seed) for seed in (4, 5)]
     module = fast_style(shared / "data/fast_style/wave.npz")
     made = quantize(
-        export(module, side, side, Ranges()), default("int8"), [picture(64, 64, seed) for seed in (1, 2, 3)], target
+        export(module, 64, 64, Ranges()), default("int8"), [picture(64, 64, seed) for seed in (1, 2, 3)], target
     )
     meant = simulate(made, shown)
     name = next(n for n in made.graph.initializers if n.startswith("blocks.1.second") and n.endswith("_int"))
