@@ -15,6 +15,8 @@ _NUMBERS = {
     "other": weights(1, 3, 12, 16, scale=10),
     "channel": floats(0.5, 1.5, 2.5).reshape(3, 1, 1),
     "row": weights(16),
+    "last": ints(3),
+    "whole": ints(1, 3, 12, 16),
 }
 
 
@@ -26,6 +28,7 @@ STEPS = _cases(
     {
         "Ceil": "y = Ceil(x)",
         "Floor": "y = Floor(x)",
+        "Round": "y = Round(x)",
         "Sign": "y = Sign(x)",
         "ThresholdedRelu": "y = ThresholdedRelu <alpha = 0.4> (x)",
     }
@@ -61,6 +64,9 @@ UNARY = _cases(
         "Clip, no bounds": "y = Clip(x, lowest, highest)",
         "Softmax": "y = Softmax <axis = 1> (x)",
         "Identity": "y = Identity(x)",
+        "Dropout": "y = Dropout(x)",
+        "Sin": "y = Sin(x)",
+        "Cos": "y = Cos(x)",
     },
     **_NUMBERS,
 )
@@ -82,9 +88,21 @@ BINARY = _cases(
         "Pow 1/2": "p = Abs(x)\ny = Pow(p, half)",
         "Pow": "p = Abs(x)\ny = Pow(p, channel)",
         "Neg": "y = Neg(x)",
+        "Expand": "m = ReduceMean(x, last)\ne = Expand(m, whole)\ny = Add(e, x)",
     },
     **_NUMBERS,
 )
+
+_CHOSEN = {
+    "Where": "g = Greater(x, half)\ny = Where(g, x, other)",
+    "Where, of less": "g = LessOrEqual(x, half)\ny = Where(g, channel, two)",
+    "Not": "g = GreaterOrEqual(x, half)\nn = Not(g)\ny = Where(n, x, other)",
+    "And": "g = Greater(x, low_bound)\nl = Less(x, half)\nb = And(g, l)\ny = Where(b, x, other)",
+    "Or": "g = Greater(x, half)\nl = Less(x, low_bound)\nb = Or(g, l)\ny = Where(b, x, other)",
+    "Xor": "g = Greater(x, low_bound)\nl = Greater(x, half)\nb = Xor(g, l)\ny = Where(b, x, other)",
+    "Equal": "r = Relu(x)\ne = Equal(x, r)\ny = Where(e, x, other)",
+}
+STEPS |= _cases(_CHOSEN, **_NUMBERS)
 
 CONV = {
     "plain": Case("y = Conv <pads = [1, 1, 1, 1]> (x, w, b)", {"w": weights(3, 3, 3, 3), "b": weights(3)}),

@@ -25,7 +25,7 @@ def convert(
     ] = None,
     out: Annotated[Path, typer.Option("-o", "--out", help="Folder for the artifacts.")] = Path("artifacts"),
     architecture: Annotated[
-        str, typer.Option("-a", "--architecture", help="For checkpoints: a name that zoo lists.")
+        str, typer.Option("-a", "--architecture", help="For checkpoints of others: a name that zoo lists.")
     ] = "",
     size: Annotated[str, typer.Option(help="Height x width in pixels.")] = "256x256",
     input_range: output.InputRange = None,

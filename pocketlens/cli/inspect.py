@@ -15,7 +15,7 @@ def inspect(
         str, typer.Argument(help="A checkpoint, .onnx file, hf:FOLDER, builtin:NAME, module:factory or bundle.")
     ],
     architecture: Annotated[
-        str, typer.Option("-a", "--architecture", help="For checkpoints: a name that zoo lists.")
+        str, typer.Option("-a", "--architecture", help="For checkpoints of others: a name that zoo lists.")
     ] = "",
     size: Annotated[str, typer.Option(help="Height x width in pixels.")] = "256x256",
     input_range: output.InputRange = None,

@@ -23,7 +23,7 @@ def optimize(
     ] = None,
     precision: Annotated[str, typer.Option("-p", "--precision", help="Timed, and written.")] = "fp32",
     architecture: Annotated[
-        str, typer.Option("-a", "--architecture", help="For checkpoints: a name that zoo lists.")
+        str, typer.Option("-a", "--architecture", help="For checkpoints of others: a name that zoo lists.")
     ] = "",
     size: Annotated[str, typer.Option(help="Height x width in pixels.")] = "256x256",
     input_range: output.InputRange = None,

@@ -36,7 +36,7 @@ def quantize(
     points: Annotated[int, typer.Option(min=1, max=64, help="Artifacts to build of each target.")] = 6,
     bench: Annotated[bool, typer.Option(help="Time them in turns; without it size stands for cost.")] = True,
     architecture: Annotated[
-        str, typer.Option("-a", "--architecture", help="For checkpoints: a name that zoo lists.")
+        str, typer.Option("-a", "--architecture", help="For checkpoints of others: a name that zoo lists.")
     ] = "",
     size: Annotated[str, typer.Option(help="Height x width in pixels.")] = "256x256",
     threads: Annotated[int, typer.Option(min=1, max=output.MAX_THREADS, help="Threads to measure with.")] = 2,

@@ -113,10 +113,9 @@ def _things(model: ir.Model, node: ir.Node) -> list[tuple[Kind, ir.Value]]:
         found += [("square", square), ("squares", _add(model, "ReduceSum", [square, axes]))]
         found.append(("sum", _add(model, "ReduceL1", [x, axes])))
     elif node.op_type in _MEANS:
-        shape = hub.static_shape(x)
-        given = hub.constant(node.inputs[1]) if len(node.inputs) > 1 else None
-        every = np.arange(2 if node.op_type == "GlobalAveragePool" else 0, len(shape), dtype=np.int64)
-        axes = hub.add_constant(model, f"{node.name}_axes", every if given is None or not given.size else given)
+        over = hub.reduced_axes(node)
+        over = tuple(range(len(hub.static_shape(x)))) if over is None else over
+        axes = hub.add_constant(model, f"{node.name}_axes", np.array(over, np.int64))
         found.append(("sum", _add(model, "ReduceL1", [x, axes])))
     elif node.op_type in _PRODUCTS:
         inputs = [value if value is None or not value.name else _add(model, "Abs", [value]) for value in node.inputs]

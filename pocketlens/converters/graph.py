@@ -113,6 +113,26 @@ def text(node: ir.Node, name: str, default: str) -> str:
     return attribute.as_string() if attribute is not None else default
 
 
+def reduced_axes(node: ir.Node) -> tuple[int, ...] | None:
+    """The axes that a Reduce* node or a global pool takes together, counted from 0, in order.
+
+    They are an input since opset 18 and were an attribute before. Empty: the node was told to reduce nothing
+    (``noop_with_empty_axes``). None: they are computed, or the rank of what it reads is not known.
+    """
+    source = node.inputs[0]
+    rank = len(source.shape) if source is not None and source.shape is not None else None
+    given = node.inputs[1] if len(node.inputs) > 1 else None
+    known = constant(given)
+    if rank is None or (given is not None and known is None):
+        return None
+    if node.op_type.startswith("Global"):
+        return tuple(range(2, rank))
+    axes = ints(node, "axes", ()) if known is None else tuple(int(axis) for axis in known.reshape(-1))
+    if axes or integer(node, "noop_with_empty_axes", 0):
+        return tuple(sorted({axis % rank for axis in axes}))
+    return tuple(range(rank))
+
+
 def add_constant(model: ir.Model, name: str, array: NDArray[np.generic]) -> ir.Value:
     """Register an array as an initializer under a name that is still free, and return its value."""
     free, count = name, 0

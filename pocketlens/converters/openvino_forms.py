@@ -32,12 +32,6 @@ def computed_otherwise(node: ir.Node) -> str:
         return ""
     if node.op_type == "GatherElements" and edit.maker(node.inputs[0], "Slice"):
         return "OpenVINO drops the Slice in front of it"
-    if (
-        node.op_type in ("ReduceL1", "ReduceL2")
-        and hub.integer(node, "noop_with_empty_axes", 0)
-        and not _has_axes(node)
-    ):
-        return "OpenVINO leaves the signs of what is not summed"
     if node.op_type != "Resize":
         return ""
     if hub.text(node, "keep_aspect_ratio_policy", "stretch") != "stretch":
@@ -60,12 +54,6 @@ def _by_ratio(node: ir.Node, before: tuple[int, ...], after: tuple[int, ...]) ->
         return True
     named = np.asarray(scales, np.float64).tolist()
     return all(abs(b * s - a) < 1e-4 for b, s, a in zip(before, named, after, strict=True))
-
-
-def _has_axes(node: ir.Node) -> bool:
-    axes = node.inputs[1] if len(node.inputs) > 1 else None
-    found = hub.constant(axes) if axes is not None else None
-    return axes is not None and (found is None or found.size > 0)
 
 
 def _slope_of_columns(model: ir.Model, node: ir.Node) -> None:

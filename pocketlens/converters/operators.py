@@ -30,7 +30,7 @@ converted. `pocketlens inspect MODEL` tells what your model asks for, before any
 - **openvino** takes what OpenVINO's own ONNX reader has a rule for. A rule may refuse attributes; then the refusal names
   the node and says why.
 - **tflite** computes with float32 and booleans. Values of four axes are stored channels last, all others as they are; a
-  node that would need a transpose between the two is refused. Of an operator with several outputs only the first may be
+  reshape between the two is a transpose more where the order of the values changes. Of an operator with several outputs only the first may be
   used, Split aside.
 - **coreml** computes with floats of 1 to {MAX_RANK} axes (Reshape and Transpose also with {MAX_RANK + 1}, the first of length 1). The first input is
   always there. What is tried here is the package, in our interpreter; Apple's own runtime runs on macOS only.

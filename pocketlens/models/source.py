@@ -20,7 +20,7 @@ from pocketlens import files
 from pocketlens.converters.ranges import Range, Ranges
 from pocketlens.errors import InputError, require
 from pocketlens.models import hf_folder, zoo
-from pocketlens.models.named import styles_in
+from pocketlens.models.named import architecture_in, styles_in
 
 if TYPE_CHECKING:
     from torch import nn
@@ -74,7 +74,8 @@ def resolve(
     Args:
         source: As in the recipe; see this module's head.
         base: The folder that relative paths start from.
-        architecture: The name of the checkpoint's architecture; not needed for the other kinds.
+        architecture: The name of the checkpoint's architecture; not needed for the other kinds, nor for checkpoints that
+            Pocketlens wrote, which say it.
         ranges: The values taken and given, where they are not the architecture's or the module's own.
         size: Height and width in pixels at which a module is tried out.
 
@@ -176,6 +177,7 @@ def _hugging_face(path: Path) -> Source:
 
 
 def _checkpoint(path: Path, architecture: str) -> Source:
+    architecture = architecture or architecture_in(path)
     if not architecture:
         known = ", ".join(sorted(zoo.ARCHITECTURES))
         raise InputError(f"{path} is a checkpoint and no architecture is given", do=f"set architecture: {known}")

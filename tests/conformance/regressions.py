@@ -51,4 +51,8 @@ FOUND: dict[str, tuple[str, Case]] = {
         "openvino",
         Case("y = PRelu (x, slope)", {"slope": Weights((3,), 0.5)}, Place(3, 2, 3)),
     ),
+    "OpenVINO leaves the signs of a length along no axis": (
+        "openvino",
+        Case("r = ReduceL1 <noop_with_empty_axes = 1> (x)\ny = Relu(r)", {}, Place(3, 1, 3)),
+    ),
 }

@@ -25,7 +25,6 @@ OTHERWISE = {
         {"sizes": (10, 9)},
         Place(3, 4, 7),
     ),
-    "a length along no axis": Case("r = ReduceL1 <noop_with_empty_axes = 1> (x)\ny = Relu(r)", {}, Place(3, 1, 3)),
     "the Slice in front of GatherElements": Case(
         "c = Slice(x, s, e, a)\ni = Expand(at, to)\ny = GatherElements <axis = 2> (c, i)",
         {"s": (0,), "e": (3,), "a": (3,), "at": 1, "to": (1, 3, 2, 3)},

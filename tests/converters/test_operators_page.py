@@ -13,7 +13,18 @@ def test_every_operator_of_ours_is_generated() -> None:
     assert ours & set(operators.standard()) - named == set()
 
 
-WITHIN_OTHERS = {"Greater", "GreaterOrEqual", "Less", "LessOrEqual", "Equal", "QuantizeLinear", "DequantizeLinear"}
+WITHIN_OTHERS = {
+    "Greater",
+    "GreaterOrEqual",
+    "Less",
+    "LessOrEqual",
+    "Equal",
+    "Not",
+    "Or",
+    "Xor",
+    "QuantizeLinear",
+    "DequantizeLinear",
+}
 """Of the cases of Where; quantizers jump where rounding decides, and have tests of whole graphs of their own."""
 
 

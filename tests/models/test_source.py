@@ -8,7 +8,7 @@ import torch
 
 from pocketlens.converters.ranges import Ranges
 from pocketlens.errors import InputError
-from pocketlens.models import source
+from pocketlens.models import made, source
 from pocketlens.models.pocket import Pocket
 from pocketlens.models.source import resolve, wrap
 
@@ -113,6 +113,12 @@ def test_a_checkpoint_without_architecture_is_refused(tmp_path: Path) -> None:
     np.savez(tmp_path / "x.npz", a=np.zeros(1))
     with pytest.raises(InputError, match="no architecture is given"):
         resolve("x.npz", base=tmp_path)
+
+
+def test_a_checkpoint_of_ours_says_its_architecture(tmp_path: Path) -> None:
+    made.save(Pocket(whole=1), tmp_path / "x.safetensors", made.Made("pocket", {"whole": 1}))
+    assert isinstance(resolve("x.safetensors", base=tmp_path).load(), Pocket)
+    assert resolve("x.safetensors", base=tmp_path).architecture == "pocket"
 
 
 def test_the_key_of_a_checkpoint_is_its_content(tmp_path: Path) -> None:

@@ -126,6 +126,10 @@ KINDS: dict[str, tuple[Callable[[Path], None], float]] = {
         lambda path: torch_file(_norms(*map(Norm, BY_HAND)), path, 18, dynamo=True), 90,
     ),
     "norms that torch has, dynamo": (lambda path: torch_file(_norms(*KNOWN), path, 20, dynamo=True), 95),
+    # Whose Reshapes merge, so that two norms stand behind one another on one view.
+    "norms right behind one another, legacy": (
+        lambda path: torch_file(_norms(nn.GroupNorm(4, 8), nn.GroupNorm(4, 8)), path, 17, dynamo=False), 90,
+    ),
     "float16 weights behind casts": (_half_weights_behind_casts, 100),
     # The teacher computes in halves, the artifacts in floats.
     "float16 inside": (lambda path: _half(path, ends=False), 50),

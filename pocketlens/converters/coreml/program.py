@@ -16,6 +16,8 @@ _MOVES = ("Reshape", "Transpose")
 
 _ROUNDING = ("QuantizeLinear", "DequantizeLinear")
 """What makes and reads integers."""
+_COMPUTED = (ir.DataType.FLOAT, ir.DataType.BOOL)
+"""The types of all other values."""
 
 
 def refusals(model: ir.Model) -> list[Refusal]:
@@ -44,8 +46,8 @@ def _reason(node: ir.Node) -> str:
     for value in (*node.inputs, *node.outputs):
         if value is None or hub.constant(value) is not None:
             continue
-        if value.dtype != ir.DataType.FLOAT and node.op_type not in _ROUNDING:
-            return f"{value.name!r} is {value.dtype}, and only float32 is computed with"
+        if value.dtype not in _COMPUTED and node.op_type not in _ROUNDING:
+            return f"{value.name!r} is {value.dtype}, and only float32 and bool are computed with"
         shape = hub.static_shape(value)
         spare = len(shape) == MAX_RANK + 1 and shape[0] == 1 and node.op_type in _MOVES
         if not shape or (len(shape) > MAX_RANK and not spare):

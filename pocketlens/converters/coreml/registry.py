@@ -90,6 +90,20 @@ class Scope:
         self._count += 1
         return getattr(self._builder, kind)(name=name, **inputs)
 
+    def spread(self, value: ir.Value | None, to: tuple[int, ...]) -> Var:
+        """A value repeated along its axes of length 1, and along new ones in front, until it has a shape."""
+        found = self.get(value)
+        if isinstance(found, np.ndarray):
+            return np.ascontiguousarray(np.broadcast_to(found, to))
+        before = (1,) * (len(to) - rank(value)) + shape(value)
+        if before != shape(value):
+            found = self.op("reshape", x=found, shape=vector(before))
+        return (
+            found
+            if before == to
+            else self.op("tile", x=found, reps=vector(b // a for a, b in zip(before, to, strict=True)))
+        )
+
 
 def vector(values: Iterable[int]) -> NDArray[np.int32]:
     """A list of integers, as MIL's parameters take it."""

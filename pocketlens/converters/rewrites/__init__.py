@@ -13,6 +13,7 @@ from pocketlens.converters.rewrites.merge_reshapes import MergeReshapes
 from pocketlens.converters.rewrites.move_transposes import MoveTransposes
 from pocketlens.converters.rewrites.recognize_norms import RecognizeNorms
 from pocketlens.converters.rewrites.spell_out_layer_norm import SpellOutLayerNorm
+from pocketlens.converters.rewrites.spell_out_rare import SpellOutRare
 from pocketlens.converters.rewrites.spell_out_resize import SpellOutResize
 
 PASSES: tuple[type[ir.passes.InPlacePass], ...] = (
@@ -21,6 +22,7 @@ PASSES: tuple[type[ir.passes.InPlacePass], ...] = (
     MergeReshapes,
     MoveTransposes,
     SpellOutLayerNorm,
+    SpellOutRare,
     SpellOutResize,
     RecognizeNorms,
     FoldAffineAfter,

@@ -109,7 +109,7 @@ def result_order(node: ir.Node, order: Order) -> Order | None:
         dense = weight is not None and weight.ndim == 2 and weight.dtype == np.float32
         return order if dense and order == _CHANNELS_LAST else None
     if node.op_type in _REDUCED:
-        axes = _reduced(node, len(order))
+        axes = hub.reduced_axes(node)
         if axes is None:
             return None
         if hub.integer(node, "keepdims", 1):
@@ -142,7 +142,7 @@ def permute(model: ir.Model, node: ir.Node, order: Order) -> None:
     elif node.op_type in _MOVED:
         _MOVED[node.op_type](edit.Editor(model, node), node, order)
     elif node.op_type in _REDUCED:
-        axes = _reduced(node, len(order))
+        axes = hub.reduced_axes(node)
         assert axes is not None
         moved = np.array(sorted(order[axis] for axis in axes), np.int64)
         node.resize_inputs(2)
@@ -237,16 +237,3 @@ _MOVED: dict[str, Callable[[edit.Editor, ir.Node, Order], None]] = {
 _REDUCED = frozenset(
     ["ReduceL1", "ReduceL2", "ReduceMax", "ReduceMean", "ReduceMin", "ReduceProd", "ReduceSum", "ReduceSumSquare"]
 )
-
-
-def _reduced(node: ir.Node, rank: int) -> set[int] | None:
-    """The axes that go; None if they are computed."""
-    if len(node.inputs) > 1 and node.inputs[1] is not None:
-        axes = edit.integers(node, 1)
-        if axes is None:
-            return None
-    else:
-        axes = hub.ints(node, "axes", ())
-    if not axes:
-        return None if hub.integer(node, "noop_with_empty_axes", 0) else set(range(rank))
-    return {axis % rank for axis in axes}

@@ -218,15 +218,10 @@ def _mean(value: ir.Value | None) -> _Of | None:
     if node is not None and node.op_type in ("Reshape", "Unsqueeze", "Squeeze"):
         return _mean(node.inputs[0])
     x = node.inputs[0] if node is not None else None
-    shape = edit.shape_of(x)
-    if node is None or x is None or shape is None:
+    if node is None or x is None or edit.shape_of(x) is None:
         return None
-    if node.op_type == "GlobalAveragePool":
-        return _Of(x, tuple(range(2, len(shape))))
-    axes = edit.integers(node, 1) if len(node.inputs) > 1 and node.inputs[1] is not None else hub.ints(node, "axes", ())
-    if axes is None or (not axes and hub.integer(node, "noop_with_empty_axes", 0)):
-        return None
-    return _Of(x, tuple(sorted(axis % len(shape) for axis in axes or range(len(shape)))))
+    axes = hub.reduced_axes(node)
+    return _Of(x, axes) if axes else None
 
 
 def _put(

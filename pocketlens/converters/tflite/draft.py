@@ -103,11 +103,7 @@ class Draft:
         return self._tensors[value]
 
     def operand(self, value: ir.Value | None, rank: int) -> Tensor:
-        """The tensor of a value that broadcasts in the graph against one of ``rank``.
-
-        Raises:
-            Refused: The value would have to be transposed first.
-        """
+        """The tensor of a value that broadcasts in the graph against one of ``rank``."""
         array = hub.constant(value)
         if array is not None:
             assert value is not None
@@ -115,10 +111,7 @@ class Draft:
         tensor = self.of(value)
         if rank != 4 or len(tensor.shape) == 4:
             return tensor
-        expanded = (1,) * (4 - len(tensor.shape)) + tensor.shape
-        if not layout.same_order(tensor.shape, expanded):
-            raise Refused(f"an operand of shape {list(tensor.shape)} would need a transpose to meet channels last")
-        return self.reshape(tensor, layout.shape(expanded))
+        return self.reshape_graph(tensor, tensor.shape, (1,) * (4 - len(tensor.shape)) + tensor.shape)
 
     def weights(self, array: NDArray[Any], scales: NDArray[np.float32] | None, axis: int) -> Tensor:
         """A constant of weights; ``scales`` of each entry of the stored ``axis`` where the graph codes them in 8 bits."""
@@ -161,6 +154,23 @@ class Draft:
         if tensor.shape == tuple(shape):
             return tensor
         return self.add("RESHAPE", [tensor, self.integers(shape)], shape, newShape=list(shape), dtype=tensor.dtype.type)
+
+    def reshape_graph(self, tensor: Tensor, before: Sequence[int], after: Sequence[int]) -> Tensor:
+        """What a reshape of the graph, given in its own shapes, makes of a tensor.
+
+        Free where the values keep their order as stored; else they go through the graph's order, by a TRANSPOSE on each side
+        that has four axes.
+        """
+        if layout.same_order(before, after):
+            return self.reshape(tensor, layout.shape(after))
+        plain = self.transpose(tensor, layout.TO_GRAPH) if len(before) == 4 else tensor
+        made = self.reshape(plain, after)
+        return self.transpose(made, layout.TO_STORED) if len(after) == 4 else made
+
+    def transpose(self, tensor: Tensor, order: Sequence[int]) -> Tensor:
+        """Stored axis ``i`` of the result is axis ``order[i]`` of the tensor."""
+        shape = [tensor.shape[axis] for axis in order]
+        return self.add("TRANSPOSE", [tensor, self.integers(order)], shape, dtype=tensor.dtype.type)
 
     def cut(self, tensor: Tensor, axis: int, start: int, length: int) -> Tensor:
         """``length`` entries of a stored axis from ``start`` on."""

@@ -1,7 +1,7 @@
 """From the graph's axis order to TFLite's: a value of rank 4 is ``[N, C, H, W]`` there and ``[N, H, W, C]`` here.
 
 TFLite's kernels for pictures only know channels last. Every value of rank 4 is stored that way, and every other rank as it
-is, so no operator needs a transpose of its own. What changes are axis numbers, constants, and which reshapes are free.
+is, so almost no operator needs a transpose. What changes are axis numbers, constants, and which reshapes are free.
 """
 
 import math
@@ -12,8 +12,10 @@ from numpy.typing import NDArray
 
 Shape = tuple[int, ...]
 
-_STORED_TO_GRAPH = (0, 2, 3, 1)
-_GRAPH_TO_STORED = (0, 3, 1, 2)
+TO_STORED = (0, 2, 3, 1)
+"""Which axis of the graph each stored axis of four is."""
+TO_GRAPH = (0, 3, 1, 2)
+"""Which stored axis each of the graph's four axes is."""
 
 
 def axis(graph_axis: int, rank: int) -> int:
@@ -23,12 +25,12 @@ def axis(graph_axis: int, rank: int) -> int:
         >>> axis(-1, 4), axis(1, 4), axis(1, 3)
         (2, 3, 1)
     """
-    return _GRAPH_TO_STORED[graph_axis % 4] if rank == 4 else graph_axis % rank
+    return TO_GRAPH[graph_axis % 4] if rank == 4 else graph_axis % rank
 
 
 def graph_axis(stored_axis: int, rank: int) -> int:
     """The graph's axis of a stored axis."""
-    return _STORED_TO_GRAPH[stored_axis] if rank == 4 else stored_axis
+    return TO_STORED[stored_axis] if rank == 4 else stored_axis
 
 
 def shape(graph_shape: Sequence[int]) -> Shape:
@@ -43,7 +45,7 @@ def shape(graph_shape: Sequence[int]) -> Shape:
 
 def stored(array: NDArray[Any]) -> NDArray[Any]:
     """A constant of the graph in stored order; a view."""
-    return array.transpose(_STORED_TO_GRAPH) if array.ndim == 4 else array
+    return array.transpose(TO_STORED) if array.ndim == 4 else array
 
 
 def same_order(before: Sequence[int], after: Sequence[int], permutation: Sequence[int] | None = None) -> bool:

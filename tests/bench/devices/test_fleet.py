@@ -13,6 +13,7 @@ from pocketlens.bench.choice import Choice
 from pocketlens.bench.devices.adb import open_adb
 from pocketlens.bench.devices.device import Device
 from pocketlens.bench.devices.local import Local
+from pocketlens.bench.document import Settings
 from pocketlens.bench.fleet import Outcome, bench_devices
 from pocketlens.bench.measure import Progress
 from pocketlens.bundle.read import open_bundle
@@ -26,7 +27,7 @@ ONE = Choice(["onnx-fp32-48x64"], threads=(1,))
 Harm = Callable[[], None]
 
 
-def bench(bundle: Path, devices: list[Device], victim: str, harm: Harm) -> list[Outcome]:
+def bench(bundle: Path, devices: list[Device], victim: str, harm: Harm, settings: Settings = SETTINGS) -> list[Outcome]:
     """Measure on devices in order, and do one of them harm in the middle of its frames."""
     kept: list[Outcome] = []
     done = False
@@ -38,7 +39,7 @@ def bench(bundle: Path, devices: list[Device], victim: str, harm: Harm) -> list[
             harm()
 
     with open_bundle(bundle) as opened:
-        outcomes = bench_devices(opened, devices, ONE, settings=SETTINGS, progress=listen, keep=kept.append)
+        outcomes = bench_devices(opened, devices, ONE, settings=settings, progress=listen, keep=kept.append)
     assert kept == outcomes and [one.device for one in outcomes] == [one.name for one in devices]
     return outcomes
 
@@ -58,7 +59,9 @@ def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_hung_device(bundle: Path, sshd: Sshd, phone: Adbd) -> None:
-    first, hung, last = bench(bundle, [Local(), sshd.device(), device_of(phone)], "ssh://loopback", sshd.hang)
+    devices = [Local(), sshd.device(), device_of(phone)]
+    # Twice 8 seconds without an answer; a slow machine needs some for a start.
+    first, hung, last = bench(bundle, devices, "ssh://loopback", sshd.hang, replace(SETTINGS, answer_seconds=8))
     sshd.cut()
     check_whole([first, last])
     assert hung.document is not None

@@ -178,7 +178,7 @@ REFUSED = {
         Case("i = Cast <to = 6> (x)\nf = Cast <to = 1> (i)\ny = Relu(f)"),
         "no lowering",
     ),
-    "no lowering": (Case("y = Sin(x)"), "no lowering"),
+    "no lowering": (Case("y = Sinh(x)"), "no lowering"),
 }
 
 

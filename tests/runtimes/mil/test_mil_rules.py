@@ -77,6 +77,7 @@ VALUES: dict[str, dict[str, Any]] = {
     "not_equal": {"x": np.round(X), "y": np.round(Y)},
     "logical_and": {"x": X > 0, "y": Y > 1},
     "logical_or": {"x": X > 0, "y": Y > 1},
+    "logical_xor": {"x": X > 0, "y": Y > 1},
     "logical_not": {"x": X > 0},
     "select": {"cond": X > 0, "a": X, "b": P},
     "cast": {"x": X, "dtype": "int32"},

@@ -17,12 +17,15 @@ from pocketlens.converters.coreml.registry import (
 _SAME = {
     "Abs": "abs",
     "Ceil": "ceil",
+    "Cos": "cos",
     "Erf": "erf",
     "Exp": "exp",
     "Floor": "floor",
     "Relu": "relu",
+    "Round": "round",
     "Sigmoid": "sigmoid",
     "Sign": "sign",
+    "Sin": "sin",
     "Softplus": "softplus",
     "Softsign": "softsign",
     "Sqrt": "sqrt",
@@ -37,7 +40,7 @@ def same(scope: Scope, node: ir.Node) -> Var:
     return scope.op(_SAME[node.op_type], x=scope.get(node.inputs[0]))
 
 
-@lowering("Identity")
+@lowering("Identity", "Dropout")
 def identity(scope: Scope, node: ir.Node) -> Var:
     """An operation of its own, so that a graph output keeps its name; coremltools drops it elsewhere."""
     return scope.op("identity", x=scope.get(node.inputs[0]))

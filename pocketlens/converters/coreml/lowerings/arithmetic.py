@@ -11,6 +11,7 @@ from pocketlens.converters.coreml.registry import (
     floats,
     lowering,
     rank,
+    shape,
 )
 
 _BINARY = {
@@ -22,6 +23,13 @@ _BINARY = {
     "Min": "minimum",
     "Max": "maximum",
     "Sum": "add",
+}
+_COMPARE = {
+    "Equal": "equal",
+    "Greater": "greater",
+    "GreaterOrEqual": "greater_equal",
+    "Less": "less",
+    "LessOrEqual": "less_equal",
 }
 
 
@@ -63,3 +71,30 @@ def power(scope: Scope, node: ir.Node) -> Var:
     if only == 3:
         return scope.op("mul", x=scope.op("square", x=base), y=base)
     return scope.op("pow", x=base, y=exponent)
+
+
+@lowering(*_COMPARE)
+def compare(scope: Scope, node: ir.Node) -> Var:
+    """True or false."""
+    x, y = _operands(scope, node)
+    return scope.op(_COMPARE[node.op_type], x=x, y=y)
+
+
+@lowering("And", "Or", "Xor")
+def both(scope: Scope, node: ir.Node) -> Var:
+    """``logical_and`` and its like."""
+    x, y = (scope.get(value) for value in node.inputs)
+    return scope.op(f"logical_{node.op_type.lower()}", x=x, y=y)
+
+
+@lowering("Not")
+def negated(scope: Scope, node: ir.Node) -> Var:
+    """``logical_not``."""
+    return scope.op("logical_not", x=scope.get(node.inputs[0]))
+
+
+@lowering("Where")
+def where(scope: Scope, node: ir.Node) -> Var:
+    """``select``, whose result has the shape of what it chooses from, whatever the condition's is."""
+    condition, one, other = (scope.spread(value, shape(node.outputs[0])) for value in node.inputs)
+    return scope.op("select", cond=condition, a=one, b=other)

@@ -8,10 +8,8 @@ from pocketlens.converters import graph as hub
 from pocketlens.converters.coreml.registry import (
     Scope,
     Var,
-    integers,
     lowering,
     needs_constants,
-    rank,
     shape,
     vector,
 )
@@ -38,22 +36,19 @@ SAFE_SUM = 4096
 )
 def reduced(scope: Scope, node: ir.Node) -> Var:
     """``reduce_*`` over constant axes."""
-    axes = integers(node, 1) or ()
-    if not axes and hub.integer(node, "noop_with_empty_axes", 0):
+    if not hub.reduced_axes(node):
         return scope.op("identity", x=scope.get(node.inputs[0]))
-    found = rank(node.inputs[0])
-    chosen = sorted({axis % found for axis in axes}) if axes else list(range(found))
-    return _reduce(scope, node, chosen, bool(hub.integer(node, "keepdims", 1)))
+    return _reduce(scope, node, bool(hub.integer(node, "keepdims", 1)))
 
 
 @lowering("GlobalAveragePool", "GlobalMaxPool")
 def pooled(scope: Scope, node: ir.Node) -> Var:
     """A reduction over everything behind the channels."""
-    return _reduce(scope, node, list(range(2, rank(node.inputs[0]))), True)
+    return _reduce(scope, node, True)
 
 
-def _reduce(scope: Scope, node: ir.Node, axes: list[int], keep: bool) -> Var:
-    kind = _KINDS[node.op_type]
+def _reduce(scope: Scope, node: ir.Node, keep: bool) -> Var:
+    kind, axes = _KINDS[node.op_type], list(hub.reduced_axes(node) or ())
     x = scope.get(node.inputs[0])
     lengths = [shape(node.inputs[0])[axis] for axis in axes]
     if kind == "reduce_mean" and scope.precision != "fp32" and math.prod(lengths) > SAFE_SUM:

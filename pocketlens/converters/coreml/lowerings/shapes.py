@@ -43,6 +43,12 @@ def transpose(scope: Scope, node: ir.Node) -> Var:
     return scope.op("transpose", x=scope.get(node.inputs[0]), perm=vector(order))
 
 
+@lowering("Expand", check=lambda node: needs_constants(node, 1), needs="a constant shape")
+def expand(scope: Scope, node: ir.Node) -> Var:
+    """``tile``."""
+    return scope.spread(node.inputs[0], shape(node.outputs[0]))
+
+
 @lowering("Concat")
 def concat(scope: Scope, node: ir.Node) -> Var:
     """``concat``."""

@@ -84,24 +84,19 @@ def prelu(draft: Draft, node: ir.Node) -> Tensor:
 @lowers("Elu")
 def elu(draft: Draft, node: ir.Node) -> Tensor:
     """ELU. TFLite's has no alpha: for another one the two halves are taken apart."""
-    return _elu(draft, draft.of(node.inputs[0]), hub.number(node, "alpha", 1.0))
-
-
-def _elu(draft: Draft, x: Tensor, alpha: float) -> Tensor:
+    x, alpha = draft.of(node.inputs[0]), hub.number(node, "alpha", 1.0)
     if alpha == 1:
         return draft.elementwise("ELU", x)
     negative = draft.elementwise("ELU", draft.elementwise("MINIMUM", x, 0.0))
     return draft.elementwise("ADD", draft.elementwise("RELU", x), draft.elementwise("MUL", negative, alpha))
 
 
-@lowers("Selu")
-def selu(draft: Draft, node: ir.Node) -> Tensor:
-    """A scaled ELU."""
-    alpha, gamma = (
-        hub.number(node, "alpha", 1.67326319217681884765625),
-        hub.number(node, "gamma", 1.05070102214813232421875),
-    )
-    return draft.elementwise("MUL", _elu(draft, draft.of(node.inputs[0]), alpha), gamma)
+@lowers("ThresholdedRelu")
+def thresholded_relu(draft: Draft, node: ir.Node) -> Tensor:
+    """``x where x > alpha, else 0``."""
+    x = draft.of(node.inputs[0])
+    above = draft.elementwise("GREATER", x, hub.number(node, "alpha", 1.0), dtype=np.bool_)
+    return draft.elementwise("SELECT_V2", above, x, 0.0)
 
 
 @lowers("HardSigmoid")
@@ -165,11 +160,13 @@ def erf(draft: Draft, node: ir.Node) -> Tensor:
     return draft.elementwise("MUL", sign, magnitude)
 
 
-@lowers("Softmax", needs="the axis is the channels of four axes, or the last of any other number")
+@lowers("Softmax")
 def softmax(draft: Draft, node: ir.Node) -> Tensor:
-    """SOFTMAX over the last stored axis, which in a picture is the graph's channel axis."""
+    """SOFTMAX over the last stored axis, in a picture the graph's channels; another axis changes places with it for that."""
     x = draft.of(node.inputs[0])
-    rank = len(x.shape)
-    if layout.axis(hub.integer(node, "axis", -1), rank) != rank - 1:
-        raise Refused(f"axis {hub.integer(node, 'axis', -1)}: TFLite's softmax runs over channels only")
-    return draft.add("SOFTMAX", [x], x.shape, beta=1.0)
+    order = list(range(len(x.shape)))
+    axis = layout.axis(hub.integer(node, "axis", -1), len(order))
+    order[axis], order[-1] = order[-1], order[axis]
+    swapped = draft.transpose(x, order) if axis != len(order) - 1 else x
+    found = draft.add("SOFTMAX", [swapped], swapped.shape, beta=1.0)
+    return draft.transpose(found, order) if swapped is not x else found

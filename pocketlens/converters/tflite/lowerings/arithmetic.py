@@ -16,7 +16,7 @@ _COMPARE = {
     "LessOrEqual": "LESS_EQUAL",
     "Equal": "EQUAL",
 }
-_MEETS = "a computed operand of fewer than four axes must not need a transpose to meet channels last"
+_LOGICAL = {"And": "LOGICAL_AND", "Or": "LOGICAL_OR", "Xor": "NOT_EQUAL", "Not": "LOGICAL_NOT"}
 _POWERS = {0.5: ("SQRT",), -0.5: ("RSQRT",)}
 
 
@@ -25,7 +25,7 @@ def _operands(draft: Draft, node: ir.Node) -> list[Tensor]:
     return [draft.operand(value, rank) for value in node.inputs]
 
 
-@lowers(*_TWO, *_MANY, needs=_MEETS)
+@lowers(*_TWO, *_MANY)
 def arithmetic(draft: Draft, node: ir.Node) -> Tensor:
     """Two operands at a time, from the left."""
     first, *others = _operands(draft, node)
@@ -41,7 +41,7 @@ def reciprocal(draft: Draft, node: ir.Node) -> Tensor:
     return draft.elementwise("DIV", 1.0, draft.of(node.inputs[0]))
 
 
-@lowers("Pow", needs=_MEETS)
+@lowers("Pow")
 def power(draft: Draft, node: ir.Node) -> Tensor:
     """A product for 2, roots for 0.5 and -0.5, POW (which leaves XNNPACK) for everything else."""
     exponent = hub.constant(node.inputs[1])
@@ -57,13 +57,19 @@ def power(draft: Draft, node: ir.Node) -> Tensor:
     return draft.elementwise("POW", base, other)
 
 
-@lowers(*_COMPARE, needs=_MEETS)
+@lowers(*_COMPARE)
 def compare(draft: Draft, node: ir.Node) -> Tensor:
     """A tensor of booleans."""
     return draft.elementwise(_COMPARE[node.op_type], *_operands(draft, node), dtype=np.bool_)
 
 
-@lowers("Where", needs=_MEETS)
+@lowers(*_LOGICAL)
+def logical(draft: Draft, node: ir.Node) -> Tensor:
+    """And and Or have operators of their own; two truths that differ are NOT_EQUAL."""
+    return draft.elementwise(_LOGICAL[node.op_type], *_operands(draft, node), dtype=np.bool_)
+
+
+@lowers("Where")
 def where(draft: Draft, node: ir.Node) -> Tensor:
     """SELECT_V2, the one of the two SELECTs that broadcasts."""
     return draft.elementwise("SELECT_V2", *_operands(draft, node))

@@ -11,33 +11,23 @@ _CODES = {"ReduceMean": "MEAN", "ReduceSum": "SUM", "ReduceMax": "REDUCE_MAX", "
 _GLOBAL = {"GlobalAveragePool": "MEAN", "GlobalMaxPool": "REDUCE_MAX"}
 
 
-@lowers(*_CODES, needs="constant axes; with keepdims = 0 what is left must not need a transpose")
+@lowers(*_CODES, needs="constant axes")
 def reduce(draft: Draft, node: ir.Node) -> Tensor:
-    """Over any axes, which are an input since opset 18 and were an attribute before."""
+    """Over any axes."""
     x = draft.of(node.inputs[0])
     rank = len(x.shape)
-    axes = hub.ints(node, "axes", ())
-    if len(node.inputs) > 1 and node.inputs[1] is not None:
-        given = hub.constant(node.inputs[1])
-        if given is None:
-            raise Refused("its axes are computed, not constant")
-        axes = tuple(int(a) for a in given.reshape(-1))
-    if not axes:
-        if hub.integer(node, "noop_with_empty_axes", 0):
-            return x
-        axes = tuple(range(rank))
-    gone = {a % rank for a in axes}
-    source = node.inputs[0]
+    source, axes = node.inputs[0], hub.reduced_axes(node)
     assert source is not None
-    kept = [1 if a in gone else n for a, n in enumerate(hub.static_shape(source))]
-    stored_axes = sorted(layout.axis(a, rank) for a in gone)
+    if axes is None:
+        raise Refused("its axes are computed, not constant")
+    if not axes:
+        return x
+    kept = [1 if a in axes else n for a, n in enumerate(hub.static_shape(source))]
+    stored_axes = sorted(layout.axis(a, rank) for a in axes)
     reduced = draft.add(_CODES[node.op_type], [x, draft.integers(stored_axes)], layout.shape(kept), keepDims=True)
     if hub.integer(node, "keepdims", 1):
         return reduced
-    short = hub.static_shape(node.outputs[0])
-    if not layout.same_order(kept, short):
-        raise Refused(f"keepdims = 0 leaves {list(short)}, which would need a transpose")
-    return draft.reshape(reduced, layout.shape(short))
+    return draft.reshape_graph(reduced, kept, hub.static_shape(node.outputs[0]))
 
 
 @lowers(*_GLOBAL, needs="four axes")

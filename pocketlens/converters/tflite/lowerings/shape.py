@@ -21,10 +21,9 @@ def identity(draft: Draft, node: ir.Node) -> Tensor:
     "Flatten",
     "Squeeze",
     "Unsqueeze",
-    needs="the values keep their order in channels last, or it is part of a group norm",
 )
 def reshape(draft: Draft, node: ir.Node) -> Tensor:
-    """A RESHAPE where channels last keep the order of the values; nothing around a group norm."""
+    """A RESHAPE, between transposes where channels last change the order of the values; nothing around a group norm."""
     source = node.inputs[0]
     assert source is not None
     before, after = hub.static_shape(source), hub.static_shape(node.outputs[0])
@@ -33,9 +32,7 @@ def reshape(draft: Draft, node: ir.Node) -> Tensor:
         return Tensor(x.name, after)  # never read, see group_view
     if normal := group_norm_back(draft, node):
         return normal
-    if not layout.same_order(before, after):
-        raise Refused(f"from {list(before)} to {list(after)} the values would need a transpose in channels-last order")
-    return draft.reshape(x, layout.shape(after))
+    return draft.reshape_graph(x, before, after)
 
 
 @lowers("Transpose")
@@ -50,7 +47,7 @@ def transpose(draft: Draft, node: ir.Node) -> Tensor:
     if layout.same_order(before, after, permutation):
         return draft.reshape(x, layout.shape(after))
     moved = [layout.axis(permutation[layout.graph_axis(i, rank)], rank) for i in range(rank)]
-    return draft.add("TRANSPOSE", [x, draft.integers(moved)], layout.shape(after))
+    return draft.transpose(x, moved)
 
 
 @lowers("Concat")
@@ -73,6 +70,24 @@ def split(draft: Draft, node: ir.Node) -> list[Tensor]:
         parts.append(draft.cut(x, axis, start, length))
         start += length
     return parts
+
+
+@lowers("Gather", needs="constant places of at most one axis")
+def gather(draft: Draft, node: ir.Node) -> Tensor:
+    """GATHER of constant places, for instance of channels in another order."""
+    source, places = node.inputs[0], hub.constant(node.inputs[1])
+    assert source is not None
+    if places is None:
+        raise Refused("its places are computed, not constant")
+    if places.ndim > 1:
+        raise Refused(f"its places have {places.ndim} axes, and may have one")
+    before = hub.static_shape(source)
+    wanted = hub.integer(node, "axis", 0) % len(before)
+    axis = layout.axis(wanted, len(before))
+    kept = (*before[:wanted], places.size, *before[wanted + 1 :])
+    indices = draft.integers([int(place) % before[wanted] for place in places.reshape(-1)])
+    found = draft.add("GATHER", [draft.of(source), indices], layout.shape(kept), axis=axis)
+    return draft.reshape_graph(found, kept, hub.static_shape(node.outputs[0]))
 
 
 @lowers("Slice", needs="constant bounds")
@@ -103,7 +118,7 @@ def slice_(draft: Draft, node: ir.Node) -> Tensor:
     return draft.add("STRIDED_SLICE", [x, draft.integers(begin), *ends_and_steps], out, endMask=open_ends)
 
 
-@lowers("Expand", needs="an operand of fewer than four axes must not need a transpose to meet channels last")
+@lowers("Expand")
 def expand(draft: Draft, node: ir.Node) -> Tensor:
     """A product with ones: unlike BROADCAST_TO, every delegate knows it."""
     out = hub.static_shape(node.outputs[0])

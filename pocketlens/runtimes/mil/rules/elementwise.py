@@ -34,6 +34,7 @@ _BINARY: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
     "less_equal": torch.le,
     "logical_and": torch.logical_and,
     "logical_or": torch.logical_or,
+    "logical_xor": torch.logical_xor,
     "maximum": torch.maximum,
     "minimum": torch.minimum,
     "mod": torch.remainder,

@@ -1,0 +1,99 @@
+"""Operators that generators seldom have, in terms of those that every target takes."""
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+import onnx_ir as ir
+
+from pocketlens.converters import graph as hub
+from pocketlens.converters.rewrites import edit
+
+MOST_COPIES = 64
+"""How often a Tile is written as a Concat at most: each copy is one more input."""
+
+
+class SpellOutRare(ir.passes.InPlacePass):
+    """Replace a rare operator by its definition, as the ONNX standard gives it.
+
+    Exact to float rounding: norms and sums of squares (ReduceL1, ReduceL2, ReduceSumSquare, ReduceLogSum) become a function
+    and a ReduceSum; Selu and Celu a scaled Elu; Mean a Sum and a product; Tile an Expand where it repeats single values, else
+    Concats of copies. Needs floats and fixed shapes.
+    """
+
+    def call(self, model: ir.Model) -> ir.passes.PassResult:
+        """Rewrite every place where it applies."""
+        modified = False
+        for node in tuple(model.graph):
+            spell = _DEFINITIONS.get(node.op_type) if not node.domain else None
+            x = node.inputs[0] if node.inputs else None
+            if spell is None or x is None or x.dtype != ir.DataType.FLOAT or edit.shape_of(node.outputs[0]) is None:
+                continue
+            made = spell(edit.Editor(model, node), node, x) if edit.shape_of(x) is not None else None
+            if made is not None:
+                edit.replace(node.outputs[0], made)
+                modified = True
+        return ir.passes.PassResult(model, modified)
+
+
+def _number(editor: edit.Editor, number: float, name: str) -> ir.Value:
+    return editor.constant(np.array(number, np.float32), name)
+
+
+def _summed(editor: edit.Editor, node: ir.Node, x: ir.Value) -> ir.Value | None:
+    before, shape = edit.shape_of(x), edit.shape_of(node.outputs[0])
+    if node.op_type in ("ReduceL2", "ReduceSumSquare"):
+        x = editor.make("Mul", [x, x], before)
+    elif node.op_type == "ReduceL1":
+        x = editor.make("Abs", [x], before)
+    found = editor.make("ReduceSum", [x, *node.inputs[1:]], shape, node.attributes.values())
+    last = {"ReduceL2": "Sqrt", "ReduceLogSum": "Log"}.get(node.op_type)
+    return editor.make(last, [found], shape) if last else found
+
+
+def _selu(editor: edit.Editor, node: ir.Node, x: ir.Value) -> ir.Value:
+    shape = edit.shape_of(x)
+    alpha = hub.number(node, "alpha", 1.67326319217681884765625)
+    curved = editor.make("Elu", [x], shape, [ir.AttrFloat32("alpha", alpha)])
+    gamma = hub.number(node, "gamma", 1.05070102214813232421875)
+    return editor.make("Mul", [curved, _number(editor, gamma, "gamma")], shape)
+
+
+def _celu(editor: edit.Editor, node: ir.Node, x: ir.Value) -> ir.Value:
+    shape, alpha = edit.shape_of(x), hub.number(node, "alpha", 1.0)
+    curved = editor.make("Elu", [editor.make("Mul", [x, _number(editor, 1 / alpha, "inverse")], shape)], shape)
+    return editor.make("Mul", [curved, _number(editor, alpha, "alpha")], shape)
+
+
+def _mean(editor: edit.Editor, node: ir.Node, _: ir.Value) -> ir.Value:
+    shape = edit.shape_of(node.outputs[0])
+    total = editor.make("Sum", list(node.inputs), shape)
+    return editor.make("Mul", [total, _number(editor, 1 / len(node.inputs), "share")], shape)
+
+
+def _tiled(editor: edit.Editor, node: ir.Node, x: ir.Value) -> ir.Value | None:
+    counts, shape = edit.integers(node, 1), edit.shape_of(x)
+    if counts is None or shape is None or 0 in counts:
+        return None
+    if all(count == 1 or length == 1 for count, length in zip(counts, shape, strict=True)):
+        target = tuple(count * length for count, length in zip(counts, shape, strict=True))
+        return editor.make("Expand", [x, editor.constant(np.array(target, np.int64), "size")], target)
+    if math.prod(counts) > MOST_COPIES:
+        return None
+    for axis, count in enumerate(counts):
+        if count > 1:
+            shape = (*shape[:axis], shape[axis] * count, *shape[axis + 1 :])
+            x = editor.make("Concat", [x] * count, shape, [ir.AttrInt64("axis", axis)])
+    return x
+
+
+_DEFINITIONS: dict[str, Callable[[edit.Editor, ir.Node, ir.Value], ir.Value | None]] = {
+    "Celu": _celu,
+    "Mean": _mean,
+    "ReduceL1": _summed,
+    "ReduceL2": _summed,
+    "ReduceLogSum": _summed,
+    "ReduceSumSquare": _summed,
+    "Selu": _selu,
+    "Tile": _tiled,
+}
