@@ -11,7 +11,6 @@ file that changes is timed again. The pictures are the shipped judges; the worst
 """
 
 import argparse
-import json
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -23,6 +22,7 @@ import torch
 from safetensors.torch import save_file
 from torch import nn
 
+from benchmarks import notes
 from benchmarks.generators import generator
 from pocketlens.bench import statistics
 from pocketlens.bench.document import Settings
@@ -32,7 +32,7 @@ from pocketlens.cli import output
 from pocketlens.converters.emitter import SUFFIXES
 from pocketlens.converters.ranges import Ranges
 from pocketlens.errors import PocketlensError, UnsupportedError, VerificationError
-from pocketlens.files import artifact_bytes, artifact_files, sha256
+from pocketlens.files import artifact_bytes
 from pocketlens.images import Picture, to_uint8
 from pocketlens.models import zoo
 from pocketlens.models.teacher import torch_teacher
@@ -71,12 +71,11 @@ class Cell:
 
     def read(self) -> dict[str, Any]:
         """What is known of it; empty if nothing is."""
-        found: dict[str, Any] = json.loads(self._note.read_text()) if self._note.exists() else {}
-        return found
+        return notes.read(self._note)
 
     def keep(self, **facts: object) -> None:
         """Write down more of it."""
-        self._note.write_text(json.dumps({**self.read(), **facts}))
+        notes.keep(self._note, **facts)
 
 
 def cells(folder: Path, architectures: list[str]) -> Iterator[Cell]:
@@ -123,16 +122,12 @@ def build(folder: Path, architectures: list[str], size: int) -> None:
             print(cell.name, f"{score:.1f} dB", flush=True)
 
 
-def _digest(cell: Cell) -> str:
-    return " ".join(sha256(file) for file in artifact_files(cell.path))
-
-
 def times(folder: Path, architectures: list[str], size: int, seconds: float, most: float) -> None:
     """Time what is not timed yet, one architecture's files in turn in one run, until ``most`` seconds are over."""
     start = time.monotonic()
     for architecture in architectures:
         known = [cell for cell in cells(folder, [architecture]) if "psnr" in cell.read() and cell.target in TIMED]
-        wanted = [cell for cell in known if cell.read().get("timed") != _digest(cell)]
+        wanted = [cell for cell in known if cell.read().get("timed") != notes.digest(cell.path)]
         if not wanted or time.monotonic() - start > most:
             continue
         picture, expected = judges(None, size, size).pictures[0], np.load(folder / f"{architecture}.npy")
@@ -142,7 +137,9 @@ def times(folder: Path, architectures: list[str], size: int, seconds: float, mos
             if result.rounds:
                 frames = statistics.frames(result.rounds)
                 p50 = statistics.percentile(frames, 50)
-                cell.keep(p50=p50, frames=len(frames), timed=_digest(cell), load=document.environment.before.load)
+                cell.keep(
+                    p50=p50, frames=len(frames), timed=notes.digest(cell.path), load=document.environment.before.load
+                )
                 print(cell.name, f"{p50:.1f} ms", flush=True)
 
 

@@ -10,7 +10,6 @@ What is done is kept in ``--folder`` and not done again; a tool that fails is wr
 """
 
 import argparse
-import json
 import os
 import subprocess
 import time
@@ -20,6 +19,7 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks import notes
 from benchmarks.generators import generator
 from benchmarks.peers import ROOT
 from pocketlens import quality
@@ -34,7 +34,7 @@ from pocketlens.converters.quantization.plan import Plan, default, slower
 from pocketlens.converters.quantization.quantize import quantize
 from pocketlens.converters.rewrites import registry
 from pocketlens.errors import PocketlensError
-from pocketlens.files import artifact_bytes, artifact_files, sha256
+from pocketlens.files import artifact_bytes, artifact_files
 from pocketlens.images import Picture
 from pocketlens.models.export import export
 from pocketlens.pipeline.pictures import judges
@@ -70,17 +70,11 @@ class Cell:
 
     def read(self) -> dict[str, Any]:
         """What is known of it; empty if nothing is."""
-        note = self.path.with_suffix(".json")
-        found: dict[str, Any] = json.loads(note.read_text()) if note.exists() else {}
-        return found
+        return notes.read(self.path.with_suffix(".json"))
 
     def keep(self, **facts: object) -> None:
         """Write down more of it."""
-        self.path.with_suffix(".json").write_text(json.dumps({**self.read(), **facts}))
-
-    def digest(self) -> str:
-        """What its times belong to."""
-        return " ".join(sha256(file) for file in artifact_files(self.path))
+        notes.keep(self.path.with_suffix(".json"), **facts)
 
 
 def cells(folder: Path, name: str) -> list[Cell]:
@@ -153,7 +147,7 @@ def _make(cell: Cell, calibrate: tuple[Picture, ...]) -> str:
 def times(folder: Path, name: str, size: int, seconds: float) -> None:
     """Time a generator's files, all in turn in one run, unless none has changed since."""
     known = [cell for cell in cells(folder, name) if "psnr" in cell.read()]
-    if all(cell.read().get("timed") == cell.digest() for cell in known):
+    if all(cell.read().get("timed") == notes.digest(cell.path) for cell in known):
         return
     picture = judges(None, size, size).pictures[0]
     subjects = [
@@ -165,7 +159,7 @@ def times(folder: Path, name: str, size: int, seconds: float) -> None:
         if result.rounds:
             frames = statistics.frames(result.rounds)
             p10, p50, p90 = (statistics.percentile(frames, q) for q in (10, 50, 90))
-            cell.keep(p10=p10, p50=p50, p90=p90, frames=len(frames), timed=cell.digest())
+            cell.keep(p10=p10, p50=p50, p90=p90, frames=len(frames), timed=notes.digest(cell.path))
 
 
 def table(folder: Path, name: str, size: int) -> None:

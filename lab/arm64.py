@@ -41,7 +41,9 @@ print(json.dumps(told))
 
 
 def main() -> int:
-    subprocess.run([HERE / "pi.sh", "root"], check=True)
+    made = subprocess.run([HERE / "pi.sh", "root"], check=False)
+    if made.returncode:  # it has said why
+        return made.returncode
     folder = LAB / "pi" / INSIDE.lstrip("/")
     shutil.rmtree(folder, ignore_errors=True)
     shutil.copytree(
