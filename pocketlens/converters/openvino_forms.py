@@ -8,6 +8,7 @@ import onnx_ir as ir
 
 from pocketlens.converters import graph as hub
 from pocketlens.converters.onnx import precise
+from pocketlens.converters.quantization.plan import has_quantizers
 from pocketlens.converters.rewrites import edit
 
 
@@ -23,6 +24,12 @@ def say_otherwise(model: ir.Model) -> ir.Model:
             _count_from_the_start(model, node)
         elif node.op_type == "PRelu":
             _slope_of_columns(model, node)
+    if has_quantizers(model):
+        if any(node.op_type == "DepthToSpace" for node in model.graph):
+            _tell_channels_apart(model)
+        for node in tuple(model.graph):
+            if node.op_type == "Pad" and not node.domain:
+                _put_beside(model, node)
     return model
 
 
@@ -54,6 +61,50 @@ def _by_ratio(node: ir.Node, before: tuple[int, ...], after: tuple[int, ...]) ->
         return True
     named = np.asarray(scales, np.float64).tolist()
     return all(abs(b * s - a) < 1e-4 for b, s, a in zip(before, named, after, strict=True))
+
+
+def _put_beside(model: ir.Model, node: ir.Node) -> None:
+    """Write a Pad by a number as a Concat of constants.
+
+    Among integers OpenVINO moves scales and shifts behind the Pad, and fills in its value as if it were an integer.
+    """
+    x, value = node.inputs[0], hub.constant(node.inputs[2]) if len(node.inputs) > 2 else None
+    pads = edit.integers(node, 1)
+    if x is None or pads is None or value is None or hub.text(node, "mode", "constant") != "constant":
+        return
+    if not value.any() or min(pads) < 0:
+        return
+    editor, shape = edit.Editor(model, node), list(hub.static_shape(x))
+    axes = edit.integers(node, 3) or tuple(range(len(shape)))
+    for index, named in enumerate(axes):
+        axis, parts = named % len(shape), [x]
+        for at, count in ((0, pads[index]), (len(parts) + 1, pads[index + len(axes)])):
+            block = [count if i == axis else length for i, length in enumerate(shape)]
+            if count:
+                parts.insert(at, editor.constant(np.full(block, value.item(), np.float32), f"beside_{axis}_{at}"))
+        shape[axis] += pads[index] + pads[index + len(axes)]
+        x = editor.make("Concat", parts, shape, [ir.AttrInt64("axis", axis)]) if len(parts) > 1 else x
+    edit.replace(node.outputs[0], x)
+
+
+_SCALED = ("InstanceNormalization", "BatchNormalization", "Mul")
+"""What multiplies each channel by a number."""
+
+
+def _tell_channels_apart(model: ir.Model) -> None:
+    """Let one scale of a channel differ from the others in its last bit, where all are equal.
+
+    Among integers OpenVINO takes equal scales for one number and moves them behind a DepthToSpace, which leaves fewer
+    channels than there are scales: the file cannot be loaded.
+    """
+    for node in tuple(model.graph):
+        for index, value in enumerate(node.inputs[:2] if node.op_type in _SCALED else ()):
+            scale = hub.constant(value)
+            if scale is None or scale.dtype != np.float32 or scale.size < 2 or np.ptp(scale) > 0:
+                continue
+            apart = scale.copy()
+            apart.flat[0] = np.nextafter(apart.flat[0], np.float32(np.inf))
+            node.replace_input_with(index, hub.add_constant(model, f"{node.outputs[0].name}_apart", apart))
 
 
 def _slope_of_columns(model: ir.Model, node: ir.Node) -> None:

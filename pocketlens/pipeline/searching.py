@@ -1,7 +1,8 @@
 """The fallback: where an artifact in fewer bits misses the gate, the cheapest set of layers to keep in float is looked for.
 
-A fast pass on the calibration pictures ranks the layers (:mod:`pocketlens.converters.quantization.sensitivity`) and says how
-many must be kept. From there real artifacts are built, verified and judged, a handful, and timed in turns.
+A fast pass on the calibration pictures ranks the layers (:mod:`pocketlens.converters.quantization.sensitivity`). The artifact
+without any kept says how many dB are lacking, the ranking how many layers bring them; from there real artifacts are built, verified and
+judged, a handful, and timed in turns.
 """
 
 import hashlib
@@ -18,7 +19,6 @@ from pocketlens.bench.statistics import frames, percentile
 from pocketlens.bench.subject import INTERPRETED
 from pocketlens.converters.quantization import sensitivity
 from pocketlens.converters.quantization.sensitivity import Layer
-from pocketlens.converters.quantization.simulate import simulate
 from pocketlens.converters.rewrites import registry
 from pocketlens.converters.verify import score
 from pocketlens.errors import MissingError, PocketlensError
@@ -161,7 +161,6 @@ class _Hunt:
         label = f"{shop.target}-{shop.precision}"
         self.notify(f"{label}: what each layer costs", 0, total)
         self.order = sensitivity.ranked(shop.floats, shop.model, shop.start, pictures)
-        self.notify(f"{label}: how many to keep", 1, total)
         for kept in self._wanted():
             self.notify(f"{label}: {kept} of {len(self.order)} layers in float", 1 + len(self.points), total)
             self._try(kept, "float")
@@ -190,39 +189,33 @@ class _Hunt:
         yield 0
         if most < 1:
             return
-        fail, good, step, budget = -1, most + 1, 1, self.how.points
+        fail, good, kept, budget = 0, most + 1, 0, self.how.points
         if self.points[0, "float"].passes:
             good = 0
-        else:
-            fail = 0
-        guess = self._guess(most)
         while len(self.points) < budget and good - fail > 1:
-            if (guess, "float") in self.points or not fail < guess < good:
-                guess = (fail + good) // 2
-            yield guess
-            if self.points[guess, "float"].passes:
-                good, guess = guess, guess - step
+            last = len(self.points) == budget - 1
+            kept = most if last and good > most else min(max(self._guess(kept, most), fail + 1), good - 1)
+            yield kept
+            if self.points[kept, "float"].passes:
+                good = kept
             else:
-                fail, guess = guess, guess + step
-            step *= 2
+                fail = kept
         between = sorted({most, most // 2, most // 4, 3 * most // 4}, reverse=True)
         for kept in between:
             if len(self.points) < budget and (kept, "float") not in self.points:
                 yield kept
 
-    def _guess(self, most: int) -> int:
-        """The least number of layers whose keeping passes on the calibration pictures, played on the graph."""
-        shop, gate = self.missed.shop, self.how.gate
-        pictures = shop.calibrate.pictures
-        references = simulate(shop.floats, pictures)
-        low, high = 0, most
-        while low < high:
-            middle = (low + high) // 2
-            outputs = simulate(shop.model(sensitivity.keeping(shop.start, self.order[:middle])), pictures)
-            worst = score(outputs, references)[1]
-            held = all(one.verdict == "pass" for one in gates_of(worst, None, gate))
-            low, high = (low, middle) if held else (middle + 1, high)
-        return low
+    def _guess(self, kept: int, most: int) -> int:
+        """The least number of layers that should reach the gate's PSNR, from what keeping ``kept`` gave.
+
+        Errors add up, so that what keeping some more gains in dB is the same for every picture that spreads its error
+        alike. One more than ``kept`` where that says nothing.
+        """
+        scores, limit = self.points[kept, "float"].scores, self.how.gate.psnr
+        if scores is None or limit is None:
+            return kept + 1
+        wanted = sensitivity.expected(self.order, kept) + limit - scores.psnr
+        return next((k for k in range(1, most) if sensitivity.expected(self.order, k) >= wanted), most)
 
     def _try(self, kept: int, setting: str) -> None:
         """Build, verify and judge one plan."""
