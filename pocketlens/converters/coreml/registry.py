@@ -98,11 +98,9 @@ class Scope:
         before = (1,) * (len(to) - rank(value)) + shape(value)
         if before != shape(value):
             found = self.op("reshape", x=found, shape=vector(before))
-        return (
-            found
-            if before == to
-            else self.op("tile", x=found, reps=vector(b // a for a, b in zip(before, to, strict=True)))
-        )
+        if before == to:
+            return found
+        return self.op("tile", x=found, reps=vector(b // a for a, b in zip(before, to, strict=True)))
 
 
 def vector(values: Iterable[int]) -> NDArray[np.int32]:
