@@ -100,6 +100,7 @@ _CHOSEN = {
     "And": "g = Greater(x, low_bound)\nl = Less(x, half)\nb = And(g, l)\ny = Where(b, x, other)",
     "Or": "g = Greater(x, half)\nl = Less(x, low_bound)\nb = Or(g, l)\ny = Where(b, x, other)",
     "Xor": "g = Greater(x, low_bound)\nl = Greater(x, half)\nb = Xor(g, l)\ny = Where(b, x, other)",
+    "Cast": "g = Greater(x, low_bound)\nf = Cast <to = 1> (g)\nb = Cast <to = 9> (f)\ny = Where(b, x, other)",
     "Equal": "r = Relu(x)\ne = Equal(x, r)\ny = Where(e, x, other)",
 }
 STEPS |= _cases(_CHOSEN, **_NUMBERS)

@@ -223,6 +223,7 @@ def rewritten(graph: Path, names: Sequence[str], judges: Judges, teachers: Seque
 
     def make(folder: Path) -> None:
         from pocketlens.converters import graph as hub
+        from pocketlens.converters.onnx import precise
         from pocketlens.converters.rewrites import registry
         from pocketlens.converters.verify import verify_artifact
 
@@ -231,8 +232,9 @@ def rewritten(graph: Path, names: Sequence[str], judges: Judges, teachers: Seque
         (folder / "rewrites.json").write_text(json.dumps(changed))
         if changed:
             hub.check(model)
-            hub.save(model, folder / "graph.onnx")
+            hub.save(precise(model), folder / "graph.onnx")
             verify_artifact(folder / "graph.onnx", GRAPH_FLOOR, judges.pictures, teachers, styles=judges.styles)
+            hub.save(model, folder / "graph.onnx")
 
     if not names:
         return Rewritten(graph, ())
@@ -290,11 +292,14 @@ def coded(given: Rewritten, precision: str, judges: Judges) -> tuple[Path, list[
     def make(folder: Path) -> None:
         from pocketlens.converters import graph as hub
         from pocketlens.converters.coding import code as code_weights
+        from pocketlens.converters.onnx import precise
         from pocketlens.runtimes.session import open_artifact
 
-        hub.save(code_weights(hub.load(graph), precision, judges.calibrates), folder / "graph.onnx")
+        coded = code_weights(hub.load(graph), precision, judges.calibrates)
+        hub.save(precise(coded), folder / "graph.onnx")
         with open_artifact(folder / "graph.onnx") as session:
             np.save(folder / "meant.npy", np.stack([session.floats(picture) for picture in judges.pictures]))
+        hub.save(coded, folder / "graph.onnx")
 
     def play(folder: Path) -> None:
         from pocketlens.converters import graph as hub

@@ -1,5 +1,6 @@
 """A norm over one long row of values becomes means of means."""
 
+import math
 from collections.abc import Iterable
 
 import numpy as np
@@ -10,12 +11,14 @@ from pocketlens.converters.rewrites import edit
 
 LONG = 1 << 16
 """Norms over fewer values stay as they are: there is nothing to gain, neither dB nor milliseconds."""
+LONG_PLAIN = 1 << 19
+"""The same of norms over each channel's own pixels, whose kernels add up more at once."""
 
 
 class SpellOutGroupNorm(ir.passes.InPlacePass):
     """Spell out norms over the channels of a group together with height and width: mean of the rows, of those, of the channels.
 
-    The graph has them as ``Reshape [N, groups, -1] → InstanceNormalization``. onnxruntime and OpenVINO add up such a row, of
+    The graph has them as ``Reshape [N, groups, -1] → InstanceNormalization``; norms of each channel over very many pixels too. onnxruntime and OpenVINO add up such a row, of
     millions of values, in one float32 each (or a few), and the further they come the less of each value is left: one group
     of ``32 x 256 x 256`` is right to 111 dB, of ``32 x 720 x 1280`` to 76 dB. Means of means keep 121 dB and more, in the same
     time (see docs/decisions/0005). This is a form for runtimes that read ONNX, not one of the graph: Core ML and TFLite have
@@ -34,19 +37,20 @@ class SpellOutGroupNorm(ir.passes.InPlacePass):
 def _spell_out(model: ir.Model, node: ir.Node) -> bool:
     view = edit.shape_of(node.inputs[0])
     maker = edit.maker(node.inputs[0], "Reshape")
-    picture = maker.inputs[0] if maker is not None else None
+    plain = view is not None and len(view) == 4
+    picture = node.inputs[0] if plain else maker.inputs[0] if maker is not None else None
     whole = edit.shape_of(picture)
-    if view is None or picture is None or whole is None or len(view) != 3 or len(whole) != 4:
+    if view is None or picture is None or whole is None or len(view) not in (3, 4) or len(whole) != 4:
         return False
-    batch, groups, length = view
+    batch, groups = view[:2]
     channels, height, width = whole[1:]
-    if length < LONG or whole[0] != batch or channels % groups:
+    if math.prod(view[2:]) < (LONG_PLAIN if plain else LONG) or whole[0] != batch or channels % groups:
         return False
     editor = edit.Editor(model, node)
-    shape = whole if groups == 1 else (batch, groups, channels // groups, height, width)
+    shape = whole if plain or groups == 1 else (batch, groups, channels // groups, height, width)
     x = editor.reshape(picture, shape)
-    kept = (batch, groups, *(1,) * (len(shape) - 2))
-    axes = range(len(shape) - 1, len(shape) - 4, -1)
+    axes = range(len(shape) - 1, 1 if plain else len(shape) - 4, -1)
+    kept = tuple(1 if axis in axes else length for axis, length in enumerate(shape))
     deviation = editor.make("Sub", [x, _mean(editor, x, axes)], shape)
     variance = _mean(editor, editor.make("Mul", [deviation, deviation], shape), axes)
     epsilon = editor.constant(np.array(hub.number(node, "epsilon", 1e-5), np.float32), "epsilon")
@@ -55,7 +59,8 @@ def _spell_out(model: ir.Model, node: ir.Node) -> bool:
     for operator, term, neutral in (("Mul", node.inputs[1], 1), ("Add", node.inputs[2], 0)):
         array = hub.constant(term)
         if array is None or (array != neutral).any():
-            result = editor.make(operator, [result, editor.reshape(_given(term), (1, *kept[1:]))], shape)
+            affine = (1, groups, *(1,) * (len(shape) - 2))
+            result = editor.make(operator, [result, editor.reshape(_given(term), affine)], shape)
     edit.replace(node.outputs[0], editor.reshape(result, view))
     return True
 

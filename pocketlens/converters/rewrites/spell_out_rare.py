@@ -18,7 +18,8 @@ class SpellOutRare(ir.passes.InPlacePass):
 
     Exact to float rounding: norms and sums of squares (ReduceL1, ReduceL2, ReduceSumSquare, ReduceLogSum) become a function
     and a ReduceSum; Selu and Celu a scaled Elu; Mean a Sum and a product; Tile an Expand where it repeats single values, else
-    Concats of copies. Needs floats and fixed shapes.
+    Concats of copies; a Pad that wraps around Concats of Slices; GatherND of whole entries, as torch exports channels in another
+    order, a Gather. Needs floats and fixed shapes.
     """
 
     def call(self, model: ir.Model) -> ir.passes.PassResult:
@@ -87,9 +88,47 @@ def _tiled(editor: edit.Editor, node: ir.Node, x: ir.Value) -> ir.Value | None:
     return x
 
 
+def _wrapped(editor: edit.Editor, node: ir.Node, x: ir.Value) -> ir.Value | None:
+    pads, shape = edit.integers(node, 1), edit.shape_of(x)
+    if hub.text(node, "mode", "constant") != "wrap" or pads is None or shape is None:
+        return None
+    axes = edit.integers(node, 3) or tuple(range(len(shape)))
+    spans = [(axis % len(shape), pads[i], pads[i + len(axes)]) for i, axis in enumerate(axes)]
+    if any(not 0 <= pad <= shape[axis] for axis, *both in spans for pad in both):
+        return None
+    for axis, before, after in spans:
+        parts = [x]
+        if before:
+            parts.insert(0, _cut(editor, x, axis, shape[axis] - before, shape[axis]))
+        if after:
+            parts.append(_cut(editor, x, axis, 0, after))
+        shape = (*shape[:axis], shape[axis] + before + after, *shape[axis + 1 :])
+        x = editor.make("Concat", parts, shape, [ir.AttrInt64("axis", axis)]) if len(parts) > 1 else x
+    return x
+
+
+def _cut(editor: edit.Editor, x: ir.Value, axis: int, start: int, end: int) -> ir.Value:
+    shape = edit.shape_of(x)
+    assert shape is not None
+    bounds = [
+        editor.constant(np.array([n], np.int64), f"{axis}_{start}_{end}_{i}") for i, n in enumerate((start, end, axis))
+    ]
+    return editor.make("Slice", [x, *bounds], (*shape[:axis], end - start, *shape[axis + 1 :]))
+
+
+def _gathered(editor: edit.Editor, node: ir.Node, x: ir.Value) -> ir.Value | None:
+    places = hub.constant(node.inputs[1])
+    if places is None or places.shape[-1] != 1 or hub.integer(node, "batch_dims", 0):
+        return None
+    whole = editor.constant(places[..., 0].astype(np.int64), "places")
+    return editor.make("Gather", [x, whole], edit.shape_of(node.outputs[0]), [ir.AttrInt64("axis", 0)])
+
+
 _DEFINITIONS: dict[str, Callable[[edit.Editor, ir.Node, ir.Value], ir.Value | None]] = {
     "Celu": _celu,
+    "GatherND": _gathered,
     "Mean": _mean,
+    "Pad": _wrapped,
     "ReduceL1": _summed,
     "ReduceL2": _summed,
     "ReduceLogSum": _summed,

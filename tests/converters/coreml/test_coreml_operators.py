@@ -176,7 +176,7 @@ REFUSED = {
     "slopes of columns": (Case("y = PRelu(x, s)", {"s": weights(16)}), "slopes"),
     "whole numbers": (
         Case("i = Cast <to = 6> (x)\nf = Cast <to = 1> (i)\ny = Relu(f)"),
-        "no lowering",
+        "only float32 and bool",
     ),
     "no lowering": (Case("y = Sinh(x)"), "no lowering"),
 }

@@ -93,6 +93,14 @@ def negated(scope: Scope, node: ir.Node) -> Var:
     return scope.op("logical_not", x=scope.get(node.inputs[0]))
 
 
+@lowering("Cast")
+def cast(scope: Scope, node: ir.Node) -> Var:
+    """Truths to 1 and 0, and what is not 0 to a truth."""
+    return scope.op(
+        "cast", x=scope.get(node.inputs[0]), dtype="bool" if node.outputs[0].dtype == ir.DataType.BOOL else "fp32"
+    )
+
+
 @lowering("Where")
 def where(scope: Scope, node: ir.Node) -> Var:
     """``select``, whose result has the shape of what it chooses from, whatever the condition's is."""

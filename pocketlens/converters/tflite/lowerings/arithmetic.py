@@ -69,6 +69,15 @@ def logical(draft: Draft, node: ir.Node) -> Tensor:
     return draft.elementwise(_LOGICAL[node.op_type], *_operands(draft, node), dtype=np.bool_)
 
 
+@lowers("Cast")
+def cast(draft: Draft, node: ir.Node) -> Tensor:
+    """Truths to 1 and 0, and what is not 0 to a truth."""
+    x = draft.of(node.inputs[0])
+    if node.outputs[0].dtype == ir.DataType.BOOL:
+        return draft.elementwise("NOT_EQUAL", x, 0.0, dtype=np.bool_)
+    return draft.add("CAST", [x], x.shape)
+
+
 @lowers("Where")
 def where(draft: Draft, node: ir.Node) -> Tensor:
     """SELECT_V2, the one of the two SELECTs that broadcasts."""
