@@ -189,6 +189,13 @@ MOVES = {
         "z = Slice(x, s, e, a, st)\ny = Concat <axis = -1> (z, z)",
         {"s": ints(1), "e": ints(2**40), "a": ints(3), "st": ints(2)},
     ),
+    "slice backwards": Case(
+        "y = Slice(x, s, e, a, st)", {"s": ints(-1), "e": ints(-100), "a": ints(3), "st": ints(-1)}
+    ),
+    "slice back by steps": Case(
+        "z = Slice(x, s, e, a, st)\ny = Concat <axis = 2> (z, z)",
+        {"s": ints(10, -1), "e": ints(-(2**40), -(2**40)), "a": ints(2, 3), "st": ints(-2, -1)},
+    ),
     "slice from the end": Case("q = Slice(x, s, e, a)\nr = Slice(x, s2, e2, a)\ny = Concat <axis = 2> (r, q)", _ENDS),
     "split": Case("q, r = Split <axis = 3> (x, sizes)\ny = Concat <axis = 3> (r, q)", {"sizes": ints(5, 11)}),
     "split evenly": Case("q, r = Split <axis = 2, num_outputs = 2> (x)\ny = Concat <axis = 2> (r, q)"),

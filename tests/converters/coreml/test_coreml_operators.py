@@ -108,10 +108,6 @@ REFUSED = {
         ),
         "scale 0.55",
     ),
-    "backwards": (
-        Case("y = Slice(x, s, e, a, st)", {"s": ints(-1), "e": ints(-100), "a": ints(3), "st": ints(-1)}),
-        "backwards",
-    ),
     "wrap": (
         Case(
             'z = Pad <mode = "wrap"> (x, p)\ny = Slice(z, s, e, a)',

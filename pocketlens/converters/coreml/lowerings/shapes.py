@@ -70,25 +70,20 @@ def _slices(node: ir.Node) -> list[slice]:
     return found
 
 
-def _check_slice(node: ir.Node) -> str:
-    if reason := needs_constants(node, 1, 2, 3, 4):
-        return reason
-    if any(step < 1 for step in integers(node, 4) or ()):
-        return "it steps backwards"
-    return ""
-
-
-@lowering("Slice", check=_check_slice, needs="constant bounds, no step backwards")
+@lowering("Slice", check=lambda node: needs_constants(node, 1, 2, 3, 4), needs="constant bounds")
 def slice_(scope: Scope, node: ir.Node) -> Var:
-    """``slice_by_index`` with every start and end spelled out."""
-    chosen = _slices(node)
-    return scope.op(
+    """``slice_by_index`` with every start and end spelled out; backwards the same values forwards, and ``reverse``."""
+    chosen = [range(s.start, s.stop, s.step) for s in _slices(node)]
+    back = [axis for axis, values in enumerate(chosen) if values.step < 0]
+    forwards = [values[::-1] if values.step < 0 else values for values in chosen]
+    found = scope.op(
         "slice_by_index",
         x=scope.get(node.inputs[0]),
-        begin=vector([s.start for s in chosen]),
-        end=vector([s.stop for s in chosen]),
-        stride=vector([s.step for s in chosen]),
+        begin=vector([values.start for values in forwards]),
+        end=vector([values.stop for values in forwards]),
+        stride=vector([values.step for values in forwards]),
     )
+    return scope.op("reverse", x=found, axes=vector(back)) if back else found
 
 
 @lowering("Split", check=lambda node: needs_constants(node, 1), needs="constant sizes")
