@@ -15,13 +15,14 @@ from pathlib import Path
 
 import numpy as np
 
+from benchmarks import notes
 from benchmarks.generators import generator
 from benchmarks.peers import PEERS, ROOT
 from pocketlens.converters import graph as hub
 from pocketlens.converters.emitter import SUFFIXES, Labels, emitter
 from pocketlens.converters.rewrites import registry
 from pocketlens.errors import PocketlensError
-from pocketlens.files import artifact_files, key_of, remove, sha256
+from pocketlens.files import key_of, remove, sha256
 from pocketlens.images import Floats, Picture
 from pocketlens.models.export import export
 from pocketlens.models.teacher import torch_teacher
@@ -127,7 +128,7 @@ def _once(of: Generator, work: tuple[Made, Callable[[Made], Made]], teacher: Flo
     remove(wanted.path)
     made = make(wanted)
     if not made.failure:
-        made = replace(made, digest=" ".join(sha256(file) for file in artifact_files(made.path)), limit=0.0)
+        made = replace(made, digest=notes.digest(made.path), limit=0.0)
         try:
             with open_artifact(made.path) as session:
                 made = replace(made, dB=psnr(teacher, np.clip(session.floats(of.picture), 0, 255)))

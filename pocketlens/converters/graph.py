@@ -133,6 +133,18 @@ def reduced_axes(node: ir.Node) -> tuple[int, ...] | None:
     return tuple(range(rank))
 
 
+def pads(node: ir.Node) -> list[tuple[int, int]] | None:
+    """How much a Pad puts before and after each axis of what it reads; None if that is computed, or the rank not known."""
+    source, named = node.inputs[0], node.inputs[3] if len(node.inputs) > 3 else None
+    amounts, axes = constant(node.inputs[1]), constant(named)
+    if source is None or source.shape is None or amounts is None or (named is not None and axes is None):
+        return None
+    rank, flat = len(source.shape), [int(amount) for amount in amounts.reshape(-1)]
+    chosen = range(rank) if axes is None else [int(axis) % rank for axis in axes.reshape(-1)]
+    found = dict(zip(chosen, zip(flat[: len(flat) // 2], flat[len(flat) // 2 :], strict=True), strict=True))
+    return [found.get(axis, (0, 0)) for axis in range(rank)]
+
+
 def add_constant(model: ir.Model, name: str, array: NDArray[np.generic]) -> ir.Value:
     """Register an array as an initializer under a name that is still free, and return its value."""
     free, count = name, 0

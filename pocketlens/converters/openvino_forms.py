@@ -68,22 +68,20 @@ def _put_beside(model: ir.Model, node: ir.Node) -> None:
 
     Among integers OpenVINO moves scales and shifts behind the Pad, and fills in its value as if it were an integer.
     """
-    x, value = node.inputs[0], hub.constant(node.inputs[2]) if len(node.inputs) > 2 else None
-    pads = edit.integers(node, 1)
+    x, value, pads = node.inputs[0], hub.constant(node.inputs[2]) if len(node.inputs) > 2 else None, hub.pads(node)
     if x is None or pads is None or value is None or hub.text(node, "mode", "constant") != "constant":
         return
-    if not value.any() or min(pads) < 0:
+    if not value.any() or min(min(both) for both in pads) < 0:
         return
-    editor, shape = edit.Editor(model, node), list(hub.static_shape(x))
-    axes = edit.integers(node, 3) or tuple(range(len(shape)))
-    for index, named in enumerate(axes):
-        axis, parts = named % len(shape), [x]
-        for at, count in ((0, pads[index]), (len(parts) + 1, pads[index + len(axes)])):
-            block = [count if i == axis else length for i, length in enumerate(shape)]
-            if count:
-                parts.insert(at, editor.constant(np.full(block, value.item(), np.float32), f"beside_{axis}_{at}"))
-        shape[axis] += pads[index] + pads[index + len(axes)]
-        x = editor.make("Concat", parts, shape, [ir.AttrInt64("axis", axis)]) if len(parts) > 1 else x
+    editor = edit.Editor(model, node)
+    for axis, amounts in enumerate(pads):
+        shape = edit.shape_of(x) or ()
+        blocks = [np.full((*shape[:axis], n, *shape[axis + 1 :]), value.item(), np.float32) for n in amounts]
+        start, end = (
+            [editor.constant(block, f"{name}_{axis}")] if block.size else []
+            for name, block in zip(("before", "after"), blocks, strict=True)
+        )
+        x = editor.join([*start, x, *end], axis)
     edit.replace(node.outputs[0], x)
 
 

@@ -197,10 +197,10 @@ def test_killed_in_the_middle(recipe: Path, tmp_path: Path, how: signal.Signals)
 def test_unchanged_recipe_makes_nothing_again(recipe: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("POCKETLENS_CACHE", str(tmp_path / "cache"))
     module = seeded()
-    pocketlens.build(recipe, tmp_path / "a.bundle", generator=module, bench=False)
+    pocketlens.build(recipe, tmp_path / "a.bundle", generator=module)
     before = {p: p.stat().st_mtime_ns for p in (tmp_path / "cache").rglob("*")}
     time.sleep(0.01)
-    pocketlens.build(recipe, tmp_path / "b.bundle", generator=module, bench=False)
+    pocketlens.build(recipe, tmp_path / "b.bundle", generator=module)
     assert {p: p.stat().st_mtime_ns for p in (tmp_path / "cache").rglob("*")} == before
 
 

@@ -85,6 +85,14 @@ class Editor:
         self._node.graph.insert_before(self._node, node)
         return output
 
+    def join(self, values: Sequence[ir.Value], axis: int) -> ir.Value:
+        """Values one after the other along an axis; the value itself if it is the only one. Their shapes must be known."""
+        if len(values) == 1:
+            return values[0]
+        shapes = [shape for value in values if (shape := shape_of(value)) is not None]
+        whole = (*shapes[0][:axis], sum(shape[axis] for shape in shapes), *shapes[0][axis + 1 :])
+        return self.make("Concat", values, whole, [ir.AttrInt64("axis", axis)])
+
     def reshape(self, value: ir.Value, shape: Sequence[int]) -> ir.Value:
         """``value`` with another shape; itself where it has it already."""
         if shape_of(value) == tuple(shape):

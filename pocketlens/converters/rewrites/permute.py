@@ -203,12 +203,9 @@ def _steer(editor: edit.Editor, node: ir.Node, order: Order) -> None:
 
 
 def _pad(editor: edit.Editor, node: ir.Node, order: Order) -> None:
-    pads = edit.integers(node, 1) or ()
-    axes = edit.integers(node, 3) or tuple(range(len(pads) // 2))
     full = [0] * (2 * len(order))
-    for index, axis in enumerate(axes):
-        spot = order[axis % len(order)]
-        full[spot], full[spot + len(order)] = pads[index], pads[index + len(axes)]
+    for axis, (before, after) in enumerate(hub.pads(node) or ()):
+        full[order[axis]], full[order[axis] + len(order)] = before, after
     node.replace_input_with(1, editor.constant(np.array(full, np.int64), "pads"))
     if len(node.inputs) > 3:
         node.resize_inputs(3)

@@ -82,28 +82,20 @@ def _tiled(editor: edit.Editor, node: ir.Node, x: ir.Value) -> ir.Value | None:
     if math.prod(counts) > MOST_COPIES:
         return None
     for axis, count in enumerate(counts):
-        if count > 1:
-            shape = (*shape[:axis], shape[axis] * count, *shape[axis + 1 :])
-            x = editor.make("Concat", [x] * count, shape, [ir.AttrInt64("axis", axis)])
+        x = editor.join([x] * count, axis)
     return x
 
 
 def _wrapped(editor: edit.Editor, node: ir.Node, x: ir.Value) -> ir.Value | None:
-    pads, shape = edit.integers(node, 1), edit.shape_of(x)
+    pads, shape = hub.pads(node), edit.shape_of(x)
     if hub.text(node, "mode", "constant") != "wrap" or pads is None or shape is None:
         return None
-    axes = edit.integers(node, 3) or tuple(range(len(shape)))
-    spans = [(axis % len(shape), pads[i], pads[i + len(axes)]) for i, axis in enumerate(axes)]
-    if any(not 0 <= pad <= shape[axis] for axis, *both in spans for pad in both):
+    if any(not 0 <= pad <= length for both, length in zip(pads, shape, strict=True) for pad in both):
         return None
-    for axis, before, after in spans:
-        parts = [x]
-        if before:
-            parts.insert(0, _cut(editor, x, axis, shape[axis] - before, shape[axis]))
-        if after:
-            parts.append(_cut(editor, x, axis, 0, after))
-        shape = (*shape[:axis], shape[axis] + before + after, *shape[axis + 1 :])
-        x = editor.make("Concat", parts, shape, [ir.AttrInt64("axis", axis)]) if len(parts) > 1 else x
+    for axis, (before, after) in enumerate(pads):
+        start = [_cut(editor, x, axis, shape[axis] - before, shape[axis])] if before else []
+        end = [_cut(editor, x, axis, 0, after)] if after else []
+        x = editor.join([*start, x, *end], axis)
     return x
 
 

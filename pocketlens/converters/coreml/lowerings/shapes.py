@@ -123,14 +123,9 @@ _MODES = {"constant": "constant", "reflect": "reflect", "edge": "replicate"}
 
 
 def _pads(node: ir.Node) -> list[tuple[int, int]]:
-    axes_of = rank(node.inputs[0])
-    pads = integers(node, 1)
+    pads = hub.pads(node)
     assert pads is not None
-    axes = integers(node, 3) or tuple(range(axes_of))
-    found = [(0, 0)] * axes_of
-    for index, axis in enumerate(axes):
-        found[axis] = (pads[index], pads[index + len(axes)])
-    return found
+    return pads
 
 
 def _check_pad(node: ir.Node) -> str:

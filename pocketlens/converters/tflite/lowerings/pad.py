@@ -38,16 +38,10 @@ def pad(draft: Draft, node: ir.Node) -> Tensor:
 
 def _pads(node: ir.Node, rank: int) -> list[tuple[int, int]]:
     """Pads before and after each stored axis."""
-    given = hub.constant(node.inputs[1])
-    chosen = hub.constant(node.inputs[3]) if len(node.inputs) > 3 else None
-    if given is None or (len(node.inputs) > 3 and node.inputs[3] is not None and chosen is None):
+    pads = hub.pads(node)
+    if pads is None:
         raise Refused("its pads are computed, not constant")
-    amounts = [int(p) for p in given.reshape(-1)]
-    axes = range(rank) if chosen is None else [int(a) for a in chosen.reshape(-1)]
-    pads = [(0, 0)] * rank
-    for i, axis in enumerate(axes):
-        pads[layout.axis(axis, rank)] = amounts[i], amounts[i + len(amounts) // 2]
-    return pads
+    return [pads[layout.graph_axis(axis, rank)] for axis in range(rank)]
 
 
 def _constant(draft: Draft, node: ir.Node, x: Tensor, pads: list[tuple[int, int]]) -> Tensor:
