@@ -111,7 +111,9 @@ class Compress(_Table):
     """A smaller generator in place of the source, made before anything is converted; None leaves a choice to the teacher.
 
     Attributes:
-        channels: Prune a copy of the source to this share of its channels; without it the student is a ``pocket``.
+        channels: Prune a copy of the source to this share of its channels; without it and ``macs`` the student is a ``pocket``.
+        macs: Prune a copy to at most this share of the source's multiply-adds, instead of ``channels``.
+        multiple: Channels of a pruned copy stay multiples of this: 8 suits most kernels, 16 or 32 some accelerators.
         steps: Weight updates of the distillation.
         int8_steps: Weight updates of a last phase, in which the student feels the rounding of int8 and its ranges are trained.
         width: Channels of a ``pocket`` student at a quarter of the size.
@@ -126,6 +128,8 @@ class Compress(_Table):
     """
 
     channels: Annotated[float, Field(gt=0, lt=1)] | None = None
+    macs: Annotated[float, Field(gt=0, lt=1)] | None = None
+    multiple: Annotated[int, Field(ge=1, le=64)] = 8
     steps: Annotated[int, Field(ge=1, le=10_000_000)] = 2000
     int8_steps: Annotated[int, Field(ge=0, le=10_000_000)] = 0
     width: Annotated[int, Field(ge=8, le=512)] = 40
@@ -137,6 +141,12 @@ class Compress(_Table):
     rate: Annotated[float, Field(gt=0, le=1)] | None = None
     adversarial: Annotated[float, Field(ge=0, le=10)] = 0.0
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 7
+
+    @model_validator(mode="after")
+    def _one_measure(self) -> Self:
+        if self.channels is not None and self.macs is not None:
+            raise ValueError("channels and macs both say how much stays; give one")
+        return self
 
 
 class Targets(_Table):

@@ -105,6 +105,11 @@ def test_unknown_keys_name_the_nearest() -> None:
         Recipe.parse(RECIPE.replace("steps = 10", "steps = 0"))
 
 
+def test_channels_and_macs_together_are_refused() -> None:
+    with pytest.raises(InputError, match="give one"):
+        Recipe.parse(RECIPE + "channels = 0.5\nmacs = 0.25\n")
+
+
 def test_the_report_says_what_the_student_costs_and_what_pruning_took(recipe: Path, tmp_path: Path) -> None:
     recipe.write_text(RECIPE.replace("steps = 10", "steps = 2\nchannels = 0.5"))
     pocketlens.build(recipe, tmp_path / "a.bundle", bench=False)

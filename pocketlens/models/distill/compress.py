@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from pocketlens import files, images, quality
+from pocketlens import files, images, machine, quality
 from pocketlens.converters.ranges import Ranges
 from pocketlens.errors import InputError
 from pocketlens.images import Floats, Picture
@@ -24,7 +24,7 @@ from pocketlens.models.distill.hints import at_a_quarter, of_own_layers
 from pocketlens.models.distill.master import Master, fixed_size, onnx_master, torch_master
 from pocketlens.models.distill.task import Distillation, Weights, play
 from pocketlens.models.figures import Figures, count
-from pocketlens.models.pruning.prune import explanation, prune
+from pocketlens.models.pruning.prune import explanation, prune, share_within
 from pocketlens.models.pruning.reconstruct import reconstruct
 from pocketlens.models.source import Source
 from pocketlens.models.training.run import Notify, Schedule, begin, device, run
@@ -99,9 +99,11 @@ def compress(
     questions = Questions(_sizes(source, size, settings.pictures), settings.seed)
     answers = ask(lambda: master_of(source), _key(source), questions, pictures, notify)
     module = None if source.kind == "onnx" else source.load()
-    if settings.channels is not None:
+    if settings.channels or settings.macs:
         if module is None:
-            raise InputError("an ONNX file cannot be pruned, only distilled", do="leave channels out of [compress]")
+            raise InputError(
+                "an ONNX file cannot be pruned, only distilled", do="leave channels and macs out of [compress]"
+            )
         low, high = source.ranges.taken
         shown = [
             torch.from_numpy(answers[0].taken[i : i + 1]).float()
@@ -109,7 +111,10 @@ def compress(
             if i < len(answers[0].taken)
         ]
         scaled = [picture * ((high - low) / 255) + low for picture in shown]
-        pruned = prune(module, settings.channels, scaled, size=size)
+        share = settings.channels or share_within(
+            module, settings.macs or 1.0, scaled[-1], size=size, multiple=settings.multiple
+        )
+        pruned = prune(module, share, scaled, size=size, multiple=settings.multiple)
         reconstruct(module, pruned.module, pruned.kept, scaled, settings.seed)
         student, ranges = pruned.module, source.ranges
         how, layers, rate = _how(source, module), tuple(explanation(pruned)), _RATES["pruned"]
@@ -126,12 +131,14 @@ def compress(
     task = Distillation(
         student, answers, judge_of(judges, references, ranges, folder), Weights(adversarial=settings.adversarial),
         peak=settings.rate or rate, ranges=ranges, pixels=settings.batch * size[0] * size[1], hints=hints,
+        bfloat16=device().type == "cpu" and machine.has_bfloat16(),
     )  # fmt: skip
     key = files.key_of(
         source=_key(source),
         settings=settings.model_dump(mode="json"),
         size=size,
         threads=threads,
+        bfloat16=task.bfloat16,
         torch=torch.__version__,
     )
     result = run(task, schedule, random, folder, key, notify)
@@ -139,7 +146,7 @@ def compress(
     if settings.int8_steps:
         rounding = _aware(finished, task, answers)
         later = replace(schedule, steps=settings.int8_steps, judge_every=every(settings.int8_steps))
-        same = replace(task, student=rounding, peak=_AWARE * task.peak, hints=())
+        same = replace(task, student=rounding, peak=_AWARE * task.peak, hints=(), bfloat16=False)
         last = run(same, later, random, folder / "int8", key, notify)
         finished, how = plain(last.student), replace(how, ranges=ranges_of(last.student))
         history += tuple({**one, "step": one["step"] + settings.steps, "int8": 1.0} for one in last.history)

@@ -36,7 +36,7 @@ class Weights:
     """
 
     pixel: float = 1.0
-    ssim: float = 1.0
+    ssim: float = 2.0
     gradient: float = 0.5
     frequency: float = 0.1
     features: float = 0.05
@@ -56,6 +56,7 @@ class Distillation:
         peak: The highest learning rate.
         ranges: What the student takes and gives, where that is not 0..255.
         hints: What the student's layers should give.
+        bfloat16: Multiply in bfloat16 on the way forth and back; weights, norms and losses stay float32.
     """
 
     student: nn.Module
@@ -66,6 +67,7 @@ class Distillation:
     peak: float = 2e-3
     ranges: Ranges = field(default_factory=Ranges)
     hints: Sequence[Hint] = ()
+    bfloat16: bool = False
 
     def __post_init__(self) -> None:
         self._device = device()
@@ -101,12 +103,13 @@ class Distillation:
         count = max(1, round(self.pixels / answers.taken.shape[-1] ** 2))
         chosen = random.integers(len(answers.taken), size=count)
         x, wanted = (self._tensor(of[chosen]) for of in (answers.taken, answers.given))
-        with listening(self.student, *self._adapters) as heard:
-            found = play(self.student, x, self.ranges)
+        lean = torch.autocast(self._device.type, torch.bfloat16, enabled=self.bfloat16)
+        with listening(self.student, *self._adapters) as heard, lean:
+            found = play(self.student, x, self.ranges).float()
         loss = self.loss(found, wanted / 255)
         for hint in self.hints:
             thought = self._tensor(hint.wanted[which][chosen])
-            given = self._adapters[hint.layer](sampled(heard[hint.layer], *thought.shape[-2:]))
+            given = self._adapters[hint.layer](sampled(heard[hint.layer], *thought.shape[-2:]).float())
             loss = loss + self.weights.features / len(self.hints) * F.l1_loss(given, thought)
         if self.weights.adversarial:
             loss = loss + self.weights.adversarial * losses.hinge_generator(self._criticize(found))

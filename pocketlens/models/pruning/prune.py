@@ -17,6 +17,7 @@ from pocketlens.models.pruning.importance import sensitivities
 from pocketlens.models.pruning.watch import play
 
 _CONVOLUTIONS = (nn.Conv2d, nn.ConvTranspose2d)
+_STEPS = 128
 
 
 @dataclass(frozen=True)
@@ -57,7 +58,7 @@ class Pruned:
 
 def prune(
     module: nn.Module, channels: float, pictures: Sequence[torch.Tensor], *, size: tuple[int, int] = (256, 256),
-    multiple: int = 8, everywhere: bool = False,
+    multiple: int = 8,
 ) -> Pruned:  # fmt: skip
     """Keep a share of a generator's channels; what is kept computes as before, and distillation makes up for the rest.
 
@@ -66,11 +67,10 @@ def prune(
 
     Args:
         module: Any generator.
-        channels: The share of channels that stays, 0..1; multiply-adds go with its square.
+        channels: The share of channels that stays, 0..1, to the nearest multiple; multiply-adds go with its square.
         pictures: ``float32 [1, 3, H, W]``, in the module's own range: importance is measured on them.
         size: Height and width in pixels that costs are counted for.
         multiple: Channels stay multiples of this: 8 suits most phones' kernels, 16 or 32 some accelerators.
-        everywhere: Let layers lose different shares, as their importance says, instead of all the same one.
 
     Raises:
         InputError: ``channels`` is no share, or the generator cannot be traced or run when pruned.
@@ -94,8 +94,8 @@ def prune(
         with redirect_stdout(io.StringIO()):
             pruner = tp.pruner.BasePruner(
                 copied, pictures[0], importance=tp.importance.GroupTaylorImportance(), pruning_ratio=1 - channels,
-                round_to=multiple, ignored_layers=_last(copied, pictures[0]), global_pruning=everywhere,
-                max_pruning_ratio=min(0.95, 1.5 * (1 - channels)) if everywhere else 1.0,
+                pruning_ratio_dict=_ratios(copied, channels, multiple), round_to=multiple,
+                ignored_layers=_last(copied, pictures[0]),
             )  # fmt: skip
             gone: dict[nn.Module, set[int]] = {}
             for group in pruner.step(interactive=True):
@@ -123,6 +123,31 @@ def prune(
     return Pruned(copied, layers, _costs(module, size), _costs(copied, size), kept)
 
 
+def share_within(
+    module: nn.Module, macs: float, picture: torch.Tensor, *, size: tuple[int, int] = (256, 256), multiple: int = 8
+) -> float:
+    """The largest share of channels, in steps of 1/128, whose copy needs at most ``macs`` of a generator's multiply-adds.
+
+    Args:
+        module: Any generator.
+        macs: The share of multiply-adds, 0..1.
+        picture: ``float32 [1, 3, H, W]``; a small one will do.
+        size: Height and width in pixels that costs are counted for.
+        multiple: See :func:`prune`.
+
+    Raises:
+        InputError: Not even the narrowest copy needs so little.
+    """
+    low, high = 1, _STEPS
+    while high - low > 1:
+        middle = (low + high) // 2
+        found = prune(module, middle / _STEPS, [picture], size=size, multiple=multiple)
+        low, high = (middle, high) if found.after.macs <= macs * found.before.macs else (low, middle)
+    if low == 1:
+        raise InputError(f"no copy needs only {macs:g} of the multiply-adds", do="raise macs, or distill into a pocket")
+    return low / _STEPS
+
+
 def explanation(pruned: Pruned) -> list[str]:
     """What each layer lost, one line a layer, then the sums.
 
@@ -148,6 +173,16 @@ def explanation(pruned: Pruned) -> list[str]:
         f"{after.macs / 1e9:.3f} ({100 * after.macs / max(1, before.macs):.0f} %)"
     )
     return lines
+
+
+def _ratios(module: nn.Module, channels: float, multiple: int) -> dict[nn.Module, float]:
+    """Convolution -> the share that goes; what stays is the multiple nearest to its share, which torch-pruning rounds down."""
+    found = {}
+    for layer in module.modules():
+        if isinstance(layer, _CONVOLUTIONS):
+            stays = max(1, round(channels * layer.out_channels / multiple)) * multiple
+            found[layer] = max(0.0, 1 - stays / layer.out_channels)
+    return found
 
 
 def _note(gone: dict[nn.Module, set[int]], group: Any) -> None:

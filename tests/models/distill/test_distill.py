@@ -68,6 +68,14 @@ def test_a_pruned_copy_recovers(source: Source, judges, tmp_path: Path) -> None:
     assert loaded(torch.zeros(1, 3, 32, 32)).shape == (1, 3, 32, 32)
 
 
+def test_a_copy_is_pruned_to_a_share_of_the_multiply_adds(source: Source, judges, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    settings = TINY.model_copy(update={"macs": 0.4, "multiple": 4, "steps": 4})
+    done = run(source, settings, judges, tmp_path / "a")
+    assert done.before is not None
+    assert 0.2 < done.after.macs / done.before.macs <= 0.4
+    assert any("-> 12" in line or "-> 4" in line for line in done.layers)
+
+
 def test_an_onnx_file_teaches_what_the_module_it_came_from_teaches(source: Source, judges, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
     model = export(source.load(), 64, 64, source.ranges)
     ir.save(model, tmp_path / "t.onnx")

@@ -9,7 +9,7 @@ from pocketlens.errors import InputError
 from pocketlens.models import checkpoint, made, pix2pix_unet, zoo
 from pocketlens.models.pocket import Pocket
 from pocketlens.models.pruning.importance import sensitivities
-from pocketlens.models.pruning.prune import explanation, prune
+from pocketlens.models.pruning.prune import explanation, prune, share_within
 from pocketlens.models.pruning.reconstruct import reconstruct
 
 CASES = [(a.name, a.variants[-1]) for a in zoo.ARCHITECTURES.values()]
@@ -124,3 +124,23 @@ def test_a_layer_takes_over_from_channels_that_went(norm: str, transposed: bool)
         after = smaller(unseen)
     assert explained["2"] > 0.999
     assert (after - wanted).abs().mean() < 0.05 * (before - wanted).abs().mean()
+
+
+@pytest.mark.parametrize("macs", [0.25, 0.1])
+def test_a_share_of_the_multiply_adds_is_kept_to(macs: float) -> None:
+    module = make("fast-style", zoo.architecture("fast-style").variants[-1])
+    picture = torch.rand(1, 3, 32, 32)
+    share = share_within(module, macs, picture)
+    found, wider = (prune(module, s, [picture]) for s in (share, share + 1 / 128))
+    assert found.after.macs <= macs * found.before.macs < wider.after.macs
+
+
+def test_fewer_multiply_adds_than_any_copy_needs_are_refused() -> None:
+    with pytest.raises(InputError, match="no copy needs only"):
+        share_within(Pocket(channels=8), 0.001, torch.rand(1, 3, 32, 32), size=(32, 32))
+
+
+def test_channels_stay_to_the_nearest_multiple() -> None:
+    module = nn.Sequential(nn.Conv2d(3, 32, 3, padding=1), nn.ReLU(), nn.Conv2d(32, 3, 3, padding=1)).eval()
+    widths = [prune(module, s, [torch.rand(1, 3, 16, 16)]).layers[0].given[1] for s in (0.05, 0.36, 0.39, 0.95)]
+    assert widths == [8, 8, 16, 32]
