@@ -135,7 +135,7 @@ def _train(wish: Wish, output: Path, size: int, steps: int, seed: int, threads: 
             raise InputError(_STYLE, do=_VGG)
         score = _previews(shown, output)
         task = Styling(fresh(**_ARGUMENTS), load(vgg), style, pictures.read(wish.pictures), score, side=min(192, size))
-    told = {**asdict(wish), "size": size, "steps": steps, "seed": seed, "threads": threads}
+    told = {**asdict(wish), "size": size, "seed": seed, "threads": threads}
     return run(task, schedule, random, output, files.key_of(**json.loads(json.dumps(told, default=str))), notify)
 
 

@@ -133,9 +133,10 @@ def compress(
         peak=settings.rate or rate, ranges=ranges, pixels=settings.batch * size[0] * size[1], hints=hints,
         bfloat16=device().type == "cpu" and machine.has_bfloat16(),
     )  # fmt: skip
+    # Without the length: a training goes on where it was when its steps become more or fewer.
     key = files.key_of(
         source=_key(source),
-        settings=settings.model_dump(mode="json"),
+        settings=settings.model_dump(mode="json", exclude={"steps", "int8_steps"}),
         size=size,
         threads=threads,
         bfloat16=task.bfloat16,
@@ -147,7 +148,7 @@ def compress(
         rounding = _aware(finished, task, answers)
         later = replace(schedule, steps=settings.int8_steps, judge_every=every(settings.int8_steps))
         same = replace(task, student=rounding, peak=_AWARE * task.peak, hints=(), bfloat16=False)
-        last = run(same, later, random, folder / "int8", key, notify)
+        last = run(same, later, random, folder / "int8", files.key_of(of=key, steps=settings.steps), notify)
         finished, how = plain(last.student), replace(how, ranges=ranges_of(last.student))
         history += tuple({**one, "step": one["step"] + settings.steps, "int8": 1.0} for one in last.history)
         seconds += last.seconds

@@ -113,8 +113,9 @@ def _make(
             with listening(module, *chosen) as heard, torch.no_grad():
                 module(x)
             for name, channels in chosen.items():
-                own = heard[name][0, channels]
-                gathered[name].append(sampled(own, *(max(1, side // _GRID),) * 2).cpu())
+                # Sampled, then chosen: choosing copies, so that no layer's whole output is kept in memory.
+                seen = sampled(heard[name][0], *(max(1, side // _GRID),) * 2)
+                gathered[name].append(seen[channels].cpu())
             done += 1
             notify("asking the teacher's layers", done, total)
         for i, (name, tensors) in enumerate(gathered.items()):

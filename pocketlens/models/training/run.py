@@ -121,13 +121,14 @@ def run(
         schedule: How long.
         random: From :func:`begin`.
         folder: Where the state is kept, as ``training.safetensors``; None keeps none.
-        key: A hash of everything that decides the training.
+        key: A hash of everything that decides the training but its length: a state of more steps than the schedule is not
+            gone on from.
         notify: Told about progress, with the newest score.
     """
     average = Average(task.student, schedule.decay)
     state = State(key, {**task.modules, "average": average.module}, task.optimizers, random)
     place = folder / "training.safetensors" if folder else None
-    if place is not None and state.load(place):
+    if place is not None and state.load(place, schedule.steps):
         notify(f"resumed at step {state.step}", state.step, schedule.steps)
     clock, cores = (time.perf_counter, 1) if device().type == "cuda" else (time.process_time, 2)
     spent, note = clock(), _note(state.history)

@@ -60,11 +60,15 @@ class State:
         with files.whole(path) as part:
             save_file(tensors, part, {"format": _FORMAT, "key": self.key, "facts": json.dumps(facts)})
 
-    def load(self, path: Path) -> bool:
+    def load(self, path: Path, most: int) -> bool:
         """Take over what a file holds.
 
+        Args:
+            path: The file.
+            most: Updates that the training is to have.
+
         Returns:
-            Whether it did: False where there is no file, or one of another training.
+            Whether it did: False where there is no file, or one of another training or of more updates.
 
         Raises:
             InputError: The file is damaged.
@@ -78,8 +82,11 @@ class State:
                 about = archive.metadata() or {}
                 if about.get("format") != _FORMAT or about.get("key") != self.key:
                     return False
+                facts = json.loads(about["facts"])
+                if facts["step"] > most:
+                    return False
                 tensors = {name: archive.get_tensor(name) for name in archive.keys()}  # noqa: SIM118
-            self._take(tensors, json.loads(about["facts"]))
+            self._take(tensors, facts)
         except (SafetensorError, OSError, KeyError, ValueError, RuntimeError) as error:
             raise InputError(f"{path} cannot be resumed from: {error}", do="delete it and train again") from error
         return True

@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -77,6 +78,20 @@ def test_a_state_of_another_training_is_not_taken(tmp_path: Path) -> None:
     done = run(Line(), SCHEDULE, random, tmp_path, "another key")
     assert len(done.history) == 6
     assert done.seconds <= time.process_time() - before
+
+
+@pytest.mark.parametrize(("steps", "made"), [(80, 20), (60, 0), (40, 40)])
+def test_a_training_goes_on_when_it_becomes_longer_and_starts_over_when_shorter(
+    tmp_path: Path, steps: int, made: int
+) -> None:
+    train(tmp_path)
+    schedule = replace(SCHEDULE, steps=steps)
+    random, line, seen = begin(schedule), Line(), list[int]()
+    update = line.update
+    line.update = lambda step, random: (seen.append(step), update(step, random))[1]  # type: ignore[method-assign]
+    done = run(line, schedule, random, tmp_path, "key")
+    assert len(seen) == made
+    assert [one["step"] for one in done.history] == list(range(10, steps + 1, 10))
 
 
 def test_a_damaged_state_is_an_error_that_says_what_to_do(tmp_path: Path) -> None:

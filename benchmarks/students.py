@@ -1,0 +1,108 @@
+"""Students beside their teacher: how near their pictures come, and how long a frame takes, all in turns in one run.
+
+    pocketlens convert wave.npz -a fast-style -t onnx -t openvino -t tflite -o wave.bundle
+    pocketlens build wave-student/recipe.toml -o student.bundle
+    python -m benchmarks.students wave.bundle student.bundle pruned.bundle
+
+The first bundle is the teacher's. Scores are means over the pictures that judge, against the teacher's fp32 ONNX file.
+"""
+
+import argparse
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from pocketlens import quality
+from pocketlens.bench import statistics
+from pocketlens.bench.document import Settings
+from pocketlens.bench.measure import measure
+from pocketlens.bench.subject import Subject
+from pocketlens.bundle.read import Bundle, open_bundle
+from pocketlens.cli import output
+from pocketlens.images import Floats, Picture
+from pocketlens.pipeline.pictures import judges
+from pocketlens.runtimes.adapter import runtime_for
+from pocketlens.runtimes.session import open_artifact
+
+TARGETS = ("onnx", "openvino", "tflite")
+THREADS = 2
+
+
+@dataclass(frozen=True)
+class File:
+    """An artifact of a bundle."""
+
+    label: str
+    target: str
+    precision: str
+    path: Path
+
+
+def files(bundle: Bundle, name: str, target: str, size: int) -> list[File]:
+    """A bundle's artifacts of a target and size."""
+    return [
+        File(f"{name} {one.precision}", target, one.precision, bundle.path_of(one))
+        for one in bundle.manifest.artifacts
+        if one.target == target and (one.height, one.width) == (size, size)
+    ]
+
+
+def played(path: Path, pictures: tuple[Picture, ...]) -> list[Floats]:
+    """What a file makes of pictures, 0..255."""
+    with open_artifact(path, threads=THREADS, size=pictures[0].shape[:2]) as session:
+        return [np.clip(session.floats(picture), 0, 255) for picture in pictures]
+
+
+def rows(found: list[File], pictures: tuple[Picture, ...], teacher: list[Floats], seconds: float) -> list[list[str]]:
+    """The table of one target; the first file is the teacher's, and what the others are compared with."""
+    subjects = [
+        Subject(
+            one.label, one.path, one.target, one.precision, runtime_for(one.path).name, pictures[0], threads=THREADS
+        )
+        for one in found
+    ]
+    document = measure(subjects, Settings(seconds=seconds, count=20, most_seconds=6 * seconds))
+    timed = [statistics.frames(result.rounds) for result in document.subjects]
+    lines = []
+    for one, frames, result in zip(found, timed, document.subjects, strict=True):
+        scores = [quality.compare(t, p) for t, p in zip(teacher, played(one.path, pictures), strict=True)]
+        # Round by round: both files of a round met the same machine.
+        ratios = [
+            np.median(base.frame_ms) / np.median(own.frame_ms)
+            for base, own in zip(document.subjects[0].rounds, result.rounds, strict=False)
+        ]
+        low, middle, high = (float(np.percentile(ratios, q)) for q in (10, 50, 90))
+        lines.append(
+            [
+                f"{one.target} {one.label}",
+                f"{np.mean([s.ssim for s in scores]):.3f}",
+                f"{np.mean([s.psnr for s in scores]):.1f}",
+                f"{statistics.percentile(frames, 50):.1f}",
+                f"{middle:.1f} ({low:.1f}-{high:.1f})",
+            ]
+        )
+    return lines
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("bundles", nargs="+", type=Path, help="the teacher's, then students'")
+    parser.add_argument("--size", type=int, default=256)
+    parser.add_argument("--seconds", type=float, default=4, help="timed for each file")
+    asked = parser.parse_args()
+    opened = [(open_bundle(path), path.name.removesuffix(".bundle")) for path in asked.bundles]
+    pictures = judges(None, asked.size, asked.size).pictures
+    teacher = played(files(*opened[0], "onnx", asked.size)[0].path, pictures)
+    made = []
+    for target in TARGETS:
+        found = [one for bundle, name in opened for one in files(bundle, name, target, asked.size)]
+        made += rows(found, pictures, teacher, asked.seconds)
+    output.table(
+        ["file", "SSIM", "PSNR dB", "ms", "times faster"], made, f"{asked.size}x{asked.size}, {THREADS} threads"
+    )
+
+
+if __name__ == "__main__":
+    main()
