@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from pocketlens import machine
 from pocketlens.models.training.average import Average
 from pocketlens.models.training.state import State
 
@@ -108,6 +109,11 @@ def begin(schedule: Schedule) -> np.random.Generator:
 def device() -> torch.device:
     """A GPU if torch sees one, else the processor."""
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def lean() -> bool:
+    """Whether trainings multiply in bfloat16: where the processor trains, and does it by itself."""
+    return device().type == "cpu" and machine.has_bfloat16()
 
 
 def run(
