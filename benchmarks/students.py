@@ -1,6 +1,6 @@
 """Students beside their teacher: how near their pictures come, and how long a frame takes, all in turns in one run.
 
-    pocketlens convert wave.npz -a fast-style -t onnx -t openvino -t tflite -o wave.bundle
+    pocketlens build wave.toml -o wave.bundle
     pocketlens build wave-student/recipe.toml -o student.bundle
     python -m benchmarks.students wave.bundle student.bundle pruned.bundle
 

@@ -1,7 +1,7 @@
 """Scores by training time, of one or more distillations: ``python -m benchmarks.training_curve wave-student wave-pruned``.
 
-Reads ``student.json`` of each folder that ``pocketlens distill`` wrote, prints a Markdown table and draws
-``docs/training-curve.svg``.
+Reads ``student.json`` of each folder that ``pocketlens distill`` wrote, or the state of a training that still runs, prints a
+Markdown table and draws ``docs/training-curve.svg``.
 """
 
 import argparse
@@ -11,6 +11,7 @@ from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
+from safetensors import safe_open
 
 MINUTES = (0.5, 1, 2, 4, 8, 15, 30, 60, 120)
 """Rows of the table: the last score up to each of them; the ends of the trainings beside them."""
@@ -19,7 +20,13 @@ Score = dict[str, float]
 
 def history(folder: Path) -> list[Score]:
     """The scores on the way; minutes are processor minutes, halved."""
-    scores: list[Score] = json.loads((folder / "student.json").read_text())["history"]
+    finished = folder / "student.json"
+    if finished.exists():
+        known = json.loads(finished.read_text())
+    else:
+        with safe_open(folder / "training.safetensors", framework="numpy") as state:
+            known = json.loads(state.metadata()["facts"])
+    scores: list[Score] = known["history"]
     return scores
 
 
