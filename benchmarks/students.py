@@ -8,7 +8,6 @@ The first bundle is the teacher's. Scores are means over the pictures that judge
 """
 
 import argparse
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -29,22 +28,15 @@ TARGETS = ("onnx", "openvino", "tflite")
 THREADS = 2
 
 
-@dataclass(frozen=True)
-class File:
-    """An artifact of a bundle."""
-
-    label: str
-    target: str
-    precision: str
-    path: Path
-
-
-def files(bundle: Bundle, name: str, target: str, size: int) -> list[File]:
-    """A bundle's artifacts of a target and size."""
+def subjects(bundle: Bundle, name: str, target: str, picture: Picture) -> list[Subject]:
+    """A bundle's artifacts of a target, for pictures of this size."""
     return [
-        File(f"{name} {one.precision}", target, one.precision, bundle.path_of(one))
+        Subject(
+            f"{name} {one.precision}", path, target, one.precision, runtime_for(path).name, picture, threads=THREADS
+        )
         for one in bundle.manifest.artifacts
-        if one.target == target and (one.height, one.width) == (size, size)
+        if one.target == target and (one.height, one.width) == picture.shape[:2]
+        for path in (bundle.path_of(one),)
     ]
 
 
@@ -54,15 +46,9 @@ def played(path: Path, pictures: tuple[Picture, ...]) -> list[Floats]:
         return [np.clip(session.floats(picture), 0, 255) for picture in pictures]
 
 
-def rows(found: list[File], pictures: tuple[Picture, ...], teacher: list[Floats], seconds: float) -> list[list[str]]:
+def rows(found: list[Subject], pictures: tuple[Picture, ...], teacher: list[Floats], seconds: float) -> list[list[str]]:
     """The table of one target; the first file is the teacher's, and what the others are compared with."""
-    subjects = [
-        Subject(
-            one.label, one.path, one.target, one.precision, runtime_for(one.path).name, pictures[0], threads=THREADS
-        )
-        for one in found
-    ]
-    document = measure(subjects, Settings(seconds=seconds, count=20, most_seconds=6 * seconds))
+    document = measure(found, Settings(seconds=seconds, count=20, most_seconds=6 * seconds))
     timed = [statistics.frames(result.rounds) for result in document.subjects]
     lines = []
     for one, frames, result in zip(found, timed, document.subjects, strict=True):
@@ -75,7 +61,7 @@ def rows(found: list[File], pictures: tuple[Picture, ...], teacher: list[Floats]
         low, middle, high = (float(np.percentile(ratios, q)) for q in (10, 50, 90))
         lines.append(
             [
-                f"{one.target} {one.label}",
+                f"{one.target} {one.artifact}",
                 f"{np.mean([s.ssim for s in scores]):.3f}",
                 f"{np.mean([s.psnr for s in scores]):.1f}",
                 f"{statistics.percentile(frames, 50):.1f}",
@@ -94,10 +80,10 @@ def main() -> None:
     asked = parser.parse_args()
     opened = [(open_bundle(path), path.name.removesuffix(".bundle")) for path in asked.bundles]
     pictures = judges(None, asked.size, asked.size).pictures
-    teacher = played(files(*opened[0], "onnx", asked.size)[0].path, pictures)
+    teacher = played(subjects(*opened[0], "onnx", pictures[0])[0].path, pictures)
     made = []
     for target in TARGETS:
-        found = [one for bundle, name in opened for one in files(bundle, name, target, asked.size)]
+        found = [one for bundle, name in opened for one in subjects(bundle, name, target, pictures[0])]
         made += rows(found, pictures, teacher, asked.seconds)
     output.table(
         ["file", "SSIM", "PSNR dB", "ms", "times faster"], made, f"{asked.size}x{asked.size}, {THREADS} threads"

@@ -103,7 +103,7 @@ def _train(wish: Wish, output: Path, size: int, steps: int, seed: int, threads: 
     from pocketlens.models.distill.compress import judge_of
     from pocketlens.models.distill.task import Distillation, Weights
     from pocketlens.models.training import pictures
-    from pocketlens.models.training.run import Schedule, Task, begin, lean, run
+    from pocketlens.models.training.run import Schedule, Task, begin, run
     from pocketlens.models.training.start import fresh
 
     every = max(1, min(100, steps // 4))
@@ -116,7 +116,7 @@ def _train(wish: Wish, output: Path, size: int, steps: int, seed: int, threads: 
         weights = Weights(adversarial=0.005, features=0)
         task = Distillation(
             fresh(**_ARGUMENTS), answers, judge_of(before, after, Ranges(), output), weights, peak=3e-3,
-            pixels=9 * size**2 // 4, bfloat16=lean(),
+            pixels=9 * size**2 // 4,
         )  # fmt: skip
     elif wish.folders:
         from pocketlens.models.training.unpaired import Unpaired

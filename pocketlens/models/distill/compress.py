@@ -27,7 +27,7 @@ from pocketlens.models.figures import Figures, count
 from pocketlens.models.pruning.prune import explanation, prune, share_within
 from pocketlens.models.pruning.reconstruct import reconstruct
 from pocketlens.models.source import Source
-from pocketlens.models.training.run import Notify, Schedule, begin, device, lean, run
+from pocketlens.models.training.run import Notify, Schedule, begin, device, run
 from pocketlens.models.training.start import fresh
 from pocketlens.recipe import Compress
 
@@ -131,7 +131,6 @@ def compress(
     task = Distillation(
         student, answers, judge_of(judges, references, ranges, folder), Weights(adversarial=settings.adversarial),
         peak=settings.rate or rate, ranges=ranges, pixels=settings.batch * size[0] * size[1], hints=hints,
-        bfloat16=lean(),
     )  # fmt: skip
     # Without the length: a training goes on where it was when its steps become more or fewer.
     key = files.key_of(

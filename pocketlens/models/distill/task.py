@@ -15,7 +15,7 @@ from pocketlens.models.distill.features import listening
 from pocketlens.models.distill.hints import Hint, sampled
 from pocketlens.models.training import losses
 from pocketlens.models.training.discriminator import PatchDiscriminator
-from pocketlens.models.training.run import device
+from pocketlens.models.training.run import device, lean
 from pocketlens.models.training.start import groups
 
 Judge = Callable[[nn.Module, int], dict[str, float]]
@@ -67,7 +67,7 @@ class Distillation:
     peak: float = 2e-3
     ranges: Ranges = field(default_factory=Ranges)
     hints: Sequence[Hint] = ()
-    bfloat16: bool = False
+    bfloat16: bool = field(default_factory=lean)
 
     def __post_init__(self) -> None:
         self._device = device()
@@ -103,8 +103,8 @@ class Distillation:
         count = max(1, round(self.pixels / answers.taken.shape[-1] ** 2))
         chosen = random.integers(len(answers.taken), size=count)
         x, wanted = (self._tensor(of[chosen]) for of in (answers.taken, answers.given))
-        lean = torch.autocast(self._device.type, torch.bfloat16, enabled=self.bfloat16)
-        with listening(self.student, *self._adapters) as heard, lean:
+        narrow = torch.autocast(self._device.type, torch.bfloat16, enabled=self.bfloat16)
+        with listening(self.student, *self._adapters) as heard, narrow:
             found = play(self.student, x, self.ranges).float()
         loss = self.loss(found, wanted / 255)
         for hint in self.hints:
