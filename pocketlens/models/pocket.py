@@ -85,7 +85,6 @@ class Pocket(nn.Module):
         styles: int = 0,
     ) -> None:  # fmt: skip
         super().__init__()
-        self._one = (channels, blocks, fine, half, whole, repaint)
         half, norm, own = half or channels, bool(whole), not styles
         self.repaint = bool(repaint)
         self.stem = _ConvNorm(3, half, 4, stride=2, whole=norm, own=own)
@@ -111,21 +110,6 @@ class Pocket(nn.Module):
             half = F.relu(half + block(half, next(tunes)))
         drawn = F.pixel_shuffle(_tuned(self.head(half), next(tunes)), 2)
         return torch.tanh(drawn) * 150 + 127.5 if self.repaint else x + drawn
-
-    def alone(self, index: int) -> "Pocket":
-        """One style of a pack as a generator that knows of no others: its factors and terms become its norms' own."""
-        single = Pocket(*self._one)
-        state = {name: tensor for name, tensor in self.state_dict().items() if name != "table"}
-        factors, terms = (part.split(self._widths) for part in self.table.detach()[index].chunk(2))
-        blocks, fine = (len(part) for part in (self.blocks, self.fine))
-        layers = ["stem", "down", *(f"blocks.{i}" for i in range(blocks)), "up", *(f"fine.{i}" for i in range(fine))]
-        for layer, factor, term in zip(layers, factors, terms, strict=False):
-            state[f"{layer}.norm.weight"], state[f"{layer}.norm.bias"] = factor, term
-        state["head.weight"] = factors[-1][:, None, None, None] * state["head.weight"]
-        state["head.bias"] = factors[-1] * state["head.bias"] + terms[-1]
-        single.load_state_dict(state)
-        single.eval()
-        return single
 
     def _tunes(self, style: torch.Tensor | None) -> Iterator[Tune]:
         """For each layer in order; of the first style where none is given."""

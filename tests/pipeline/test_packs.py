@@ -117,16 +117,6 @@ def test_every_file_plays_each_style_as_that_style_alone_and_blends(bundle: Path
     assert 0.1 * apart < min(distances) and max(distances) < 0.9 * apart
 
 
-def test_a_style_can_be_taken_out_of_a_pack(picture: images.Picture) -> None:
-    pack = tiny()
-    for index in range(len(STYLES)):
-        own, expected = pack.alone(index).state_dict(), alone(pack, index).state_dict()
-        assert own.keys() == expected.keys()
-        assert all(torch.equal(own[name], expected[name]) for name in own)
-    weights = torch.eye(3)[1:2]
-    assert np.abs(drawn(pack.alone(1), picture).astype(int) - drawn(pack, picture, weights)).max() <= 1
-
-
 def test_a_session_keeps_the_style_that_it_was_given(bundle: Path, picture: images.Picture) -> None:
     with load(bundle) as session:
         assert session.styles == STYLES and session.style == {"ink": 1.0, "oil": 0.0, "chalk": 0.0}

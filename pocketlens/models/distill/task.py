@@ -98,14 +98,10 @@ class Distillation:
 
     def update(self, step: int, random: np.random.Generator) -> float:
         """Draw a batch of one size, and improve the student (and its critic)."""
-        which = int(random.choice(len(self.answers), p=self._chances))
-        answers = self.answers[which]
-        count = max(1, round(self.pixels / answers.taken.shape[-1] ** 2))
-        chosen = random.integers(len(answers.taken), size=count)
-        x, wanted = (self._tensor(of[chosen]) for of in (answers.taken, answers.given))
+        which, chosen, x, wanted = self.batch(random)
         narrow = torch.autocast(self._device.type, torch.bfloat16, enabled=self.bfloat16)
         with listening(self.student, *self._adapters) as heard, narrow:
-            found = play(self.student, x, self.ranges).float()
+            found = self.drawn(x).float()
         loss = self.loss(found, wanted / 255)
         for hint in self.hints:
             thought = self._tensor(hint.wanted[which][chosen])
@@ -123,6 +119,19 @@ class Distillation:
             losses.hinge_discriminator(real, made).backward()
             self.optimizers["critic"].step()
         return float(loss.detach())
+
+    def batch(self, random: np.random.Generator) -> tuple[int, NDArray[np.int64], torch.Tensor, torch.Tensor]:
+        """Which of the answers, which pictures of them, the pictures, and what they should become; both 0..255."""
+        which = int(random.choice(len(self.answers), p=self._chances))
+        answers = self.answers[which]
+        count = max(1, round(self.pixels / answers.taken.shape[-1] ** 2))
+        chosen = random.integers(len(answers.taken), size=count)
+        x, wanted = (self._tensor(of[chosen]) for of in (answers.taken, answers.given))
+        return which, chosen, x, wanted
+
+    def drawn(self, x: torch.Tensor) -> torch.Tensor:
+        """What the student makes of a batch, 0..1."""
+        return play(self.student, x, self.ranges)
 
     def loss(self, found: torch.Tensor, wanted: torch.Tensor) -> torch.Tensor:
         """The weighted losses on pixels, 0..1."""

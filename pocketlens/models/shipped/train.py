@@ -1,12 +1,13 @@
 """Train a filter that ships: ``python -m pocketlens.models.shipped.train starry -o starry.safetensors``.
 
-A pocket generator learns a classical effect, or a pack several at once, from pairs that are made once, at the start. The
-same seed, steps and threads give the same weights on the same machine.
+A pocket generator learns a classical effect as ``pocketlens train --effect`` does, or a pack several at once. The effects are
+asked once, and their answers kept in the cache. The same seed, steps and threads give the same weights on the same machine.
 """
 
 import argparse
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache, partial
 from pathlib import Path
 
 import numpy as np
@@ -14,16 +15,20 @@ import torch
 from numpy.typing import NDArray
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
-from torch.nn import functional as F
 
-from pocketlens import images, quality
-from pocketlens.models import checkpoint, made
-from pocketlens.models.named import styles_in
+from pocketlens import files, images, quality
+from pocketlens.models import made
+from pocketlens.models.distill.answers import Questions, ask
+from pocketlens.models.distill.master import function_master
+from pocketlens.models.distill.task import Distillation, Weights
 from pocketlens.models.pocket import Pocket
-from pocketlens.models.shipped import photographs, samples
+from pocketlens.models.shipped import photographs
 from pocketlens.models.shipped.brush_effects import ink, oil
 from pocketlens.models.shipped.cartoon_effect import cartoon
+from pocketlens.models.shipped.pack import Pack
 from pocketlens.models.shipped.painting_effect import starry
+from pocketlens.models.training.run import Notify, Schedule, begin, run
+from pocketlens.models.training.start import fresh
 
 Effect = Callable[[images.Picture], images.Picture]
 FILTERS: dict[str, tuple[Effect, ...]] = {
@@ -33,10 +38,6 @@ FILTERS: dict[str, tuple[Effect, ...]] = {
 }
 """What each filter that ships reproduces; of a pack one effect a style."""
 
-_SIDE, _CROP = 192, 128
-_HEAD_FACTOR = 25.0
-"""Factor on the head's learning rate: it turns values around 1 into 0..255."""
-
 
 @dataclass(frozen=True)
 class Settings:
@@ -44,147 +45,62 @@ class Settings:
 
     Attributes:
         steps: Number of weight updates.
-        pairs: Number of pictures that are drawn; the effect takes about 0.2 s for each.
-        batch: Crops an update.
+        pairs: Number of pictures that are drawn; an effect takes about 0.2 s for each.
+        side: Of the pictures, in pixels.
+        batch: Pictures an update.
         rate: The highest learning rate.
+        adversarial: Weight of a discriminator.
         seed: Of everything that is random.
         threads: Of torch; another number may round differently.
     """
 
     steps: int = 5000
-    pairs: int = 500
-    batch: int = 8
+    pairs: int = 800
+    side: int = 192
+    batch: int = 4
     rate: float = 5e-3
+    adversarial: float = 0.0
     seed: int = 7
     threads: int = 2
 
 
-def train(
-    effects: Sequence[Effect], settings: Settings, console: Console | None = None, start: Pocket | None = None
-) -> Pocket:
-    """Train a generator of an effect, or a pack of several, from nothing or from ``start``, and return it in eval mode.
+def train(effects: Sequence[Effect], settings: Settings, notify: Notify = lambda what, done, total: None) -> Pocket:
+    """Train a generator of an effect, or a pack of several, and return it in eval mode.
 
     Raises:
         MissingError: A library that carries the photographs is not installed.
     """
-    torch.set_num_threads(settings.threads)
-    torch.use_deterministic_algorithms(True)
-    torch.manual_seed(settings.seed)
-    random = np.random.default_rng(settings.seed)
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        TextColumn("{task.completed}/{task.total} {task.fields[note]}"),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
+    count = max(1, settings.steps // 10)
+    schedule = Schedule(
+        steps=settings.steps, seed=settings.seed, threads=settings.threads, judge_every=count, save_every=count
     )
-    with Progress(*columns, console=console or Console(stderr=True)) as progress:
-        taken, wanted = _pairs(effects, settings, random, progress)
-        return _fit(settings, taken, wanted, random, progress, start)
+    random = begin(schedule)
+    questions = Questions(((settings.side, settings.pairs),), settings.seed)
+    answers = [ask(partial(function_master, effect), _key(effect), questions, None, notify)[0] for effect in effects]
+    styles = len(effects) if len(effects) > 1 else 0
+    task = (Pack if styles else Distillation)(
+        fresh(styles=styles), answers, lambda student, _: _means(effects, student),
+        Weights(features=0, adversarial=settings.adversarial), peak=settings.rate,
+        pixels=settings.batch * settings.side**2,
+    )  # fmt: skip
+    done = run(task, schedule, random, None, "", notify).student
+    assert isinstance(done, Pocket)
+    return done
 
 
-def _pairs(
-    effects: Sequence[Effect], settings: Settings, random: np.random.Generator, progress: Progress
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """Pictures ``uint8 [pairs, 3, side, side]`` and what each effect makes of them ``[effects, pairs, 3, side, side]``.
-
-    A quarter are drawn, the rest photographed.
-    """
-    used = [p for p in photographs.table() if p.use != "judge"]
-    pictures = [photographs.load(p) for p in used]
-    chances = np.array([p.weight for p in used], np.float64)
-    taken: list[images.Picture] = []
-    wanted: list[list[images.Picture]] = [[] for _ in effects]
-    task = progress.add_task("drawing", total=settings.pairs, note="pairs")
-    for i in range(settings.pairs):
-        if i % 4 == 0:
-            picture = samples.leaves(_SIDE, random)
-        else:
-            picture = samples.piece(pictures[random.choice(len(used), p=chances / chances.sum())], _SIDE, random)
-        taken.append(picture)
-        for made_of, effect in zip(wanted, effects, strict=True):
-            made_of.append(effect(picture))
-        progress.advance(task)
-    return _planar(np.stack(taken)), torch.stack([_planar(np.stack(made_of)) for made_of in wanted])
-
-
-def _fit(
-    settings: Settings, taken: torch.Tensor, wanted: torch.Tensor, random: np.random.Generator, progress: Progress,
-    start: Pocket | None,
-) -> Pocket:  # fmt: skip
-    styles = len(wanted) if len(wanted) > 1 else 0
-    # Of each style as many crops in each update, so that the shared norms see all of them.
-    order = torch.arange(settings.batch) % len(wanted)
-    style = torch.eye(styles)[order] if styles else None
-    student = start or Pocket(styles=styles)
-    student.train()
-    if start is None:
-        torch.nn.init.zeros_(student.head.weight)
-        torch.nn.init.zeros_(student.head.bias)
-    head = list(student.head.parameters())
-    body = [p for name, p in student.named_parameters() if not name.startswith("head")]
-    groups = [{"params": body, "lr": settings.rate}, {"params": head, "lr": settings.rate * _HEAD_FACTOR}]
-    optimizer = torch.optim.Adam(groups)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimizer, [g["lr"] for g in groups], total_steps=max(settings.steps, 2), pct_start=0.05, cycle_momentum=False
-    )
-    task = progress.add_task("training", total=settings.steps, note="")
-    for step in range(settings.steps):
-        x, y = _batch(taken, wanted, order.tolist(), random)
-        loss = _loss(student(x, style), y)
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-        schedule.step()
-        if step % 20 == 0:
-            progress.update(task, completed=step, note=f"loss {loss.item():.4f}")
-    progress.update(task, completed=settings.steps)
-    student.eval()
-    return student
-
-
-def _batch(
-    taken: torch.Tensor, wanted: torch.Tensor, styles: list[int], random: np.random.Generator
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """Crops with what they should become, mirrored or turned at random, both ``float32 [N, 3, crop, crop]``, 0..255."""
-    xs: list[torch.Tensor] = []
-    ys: list[torch.Tensor] = []
-    for style, i in zip(styles, random.integers(len(taken), size=len(styles)), strict=True):
-        top, left = random.integers(_SIDE - _CROP + 1, size=2)
-        mirrored, turns = bool(random.integers(2)), int(random.choice([0, 0, 0, 1, 2, 3]))
-        for pictures, chosen in ((taken, xs), (wanted[style], ys)):
-            crop = pictures[i, :, top : top + _CROP, left : left + _CROP]
-            chosen.append(torch.rot90(crop.flip(-1) if mirrored else crop, turns, (1, 2)))
-    return torch.stack(xs).float(), torch.stack(ys).float()
-
-
-def _loss(found: torch.Tensor, wanted: torch.Tensor) -> torch.Tensor:
-    """Mean difference of values and of gradients, and the structural similarity, on values 0..1."""
-    found, wanted = found / 255, wanted / 255
-    across = F.l1_loss(found.diff(dim=3), wanted.diff(dim=3))
-    down = F.l1_loss(found.diff(dim=2), wanted.diff(dim=2))
-    return F.l1_loss(found, wanted) + 0.5 * (across + down) + 0.1 * (1 - _ssim(found, wanted))
-
-
-def _ssim(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
-    """Structural similarity with 7 x 7 windows (Wang et al. 2004), for values 0..1."""
-    mean_a, mean_b = F.avg_pool2d(a, 7, 1), F.avg_pool2d(b, 7, 1)
-    var_a = F.avg_pool2d(a * a, 7, 1) - mean_a**2
-    var_b = F.avg_pool2d(b * b, 7, 1) - mean_b**2
-    covariance = F.avg_pool2d(a * b, 7, 1) - mean_a * mean_b
-    luminance = (2 * mean_a * mean_b + 0.01**2) / (mean_a**2 + mean_b**2 + 0.01**2)
-    return (luminance * (2 * covariance + 0.03**2) / (var_a + var_b + 0.03**2)).mean()
-
-
-def _planar(pictures: NDArray[np.uint8]) -> torch.Tensor:
-    return torch.from_numpy(np.ascontiguousarray(pictures.transpose(0, 3, 1, 2)))
+def _key(effect: Effect) -> str:
+    """A hash of an effect: of all the code and numbers beside this file, which effects are made of."""
+    here = sorted([*Path(__file__).parent.glob("*.py"), *Path(__file__).parent.glob("*.json")])
+    return files.key_of(effect=effect.__name__, code=[files.sha256(path) for path in here])
 
 
 def stylize(generator: torch.nn.Module, picture: images.Picture, style: Sequence[float] = ()) -> images.Picture:
     """Run a generator of 0..255 on a picture whose sides are multiples of 4; a pack with so much of each style."""
     with torch.no_grad():
-        inputs = [_planar(picture[None]).float(), *([torch.tensor([style])] if style else [])]
-        pixels: NDArray[np.float32] = generator(*inputs)[0].numpy()
+        where = next(generator.parameters()).device
+        planar = torch.from_numpy(np.ascontiguousarray(picture.transpose(2, 0, 1)[None])).to(where).float()
+        inputs = [planar, *([torch.tensor([style], device=where)] if style else [])]
+        pixels: NDArray[np.float32] = generator(*inputs)[0].cpu().numpy()
     return images.to_uint8(pixels.transpose(1, 2, 0))
 
 
@@ -194,12 +110,26 @@ def scores(effects: Sequence[Effect], generator: torch.nn.Module, side: int = 25
     for photograph in photographs.table():
         if photograph.use != "judge":
             continue
-        picture = images.fill(photographs.load(photograph), side, side)
         for i, effect in enumerate(effects):
             style = np.eye(len(effects))[i].tolist() if len(effects) > 1 else ()
             name = f"{photograph.name}, {effect.__name__}" if style else photograph.name
-            found[name] = quality.compare(effect(picture), stylize(generator, picture, style))
+            picture, wanted = _judged(photograph, effect, side)
+            found[name] = quality.compare(wanted, stylize(generator, picture, style))
     return found
+
+
+@cache
+def _judged(photograph: photographs.Photograph, effect: Effect, side: int) -> tuple[images.Picture, images.Picture]:
+    picture = images.fill(photographs.load(photograph), side, side)
+    return picture, effect(picture)
+
+
+def _means(effects: Sequence[Effect], generator: torch.nn.Module) -> dict[str, float]:
+    found = scores(effects, generator).values()
+    return {
+        "ssim": round(float(np.mean([s.ssim for s in found])), 4),
+        "psnr": round(float(np.mean([s.psnr for s in found])), 2),
+    }
 
 
 def main() -> None:
@@ -213,19 +143,24 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=defaults.threads)
     parser.add_argument("--seed", type=int, default=defaults.seed)
     parser.add_argument("--rate", type=float, default=defaults.rate)
-    parser.add_argument("--start", type=Path, help="a pack that has this filter's style, to go on from")
+    parser.add_argument("--adversarial", type=float, default=defaults.adversarial)
     chosen = parser.parse_args()
     console = Console(stderr=True)
     effects, output = FILTERS[chosen.filter], chosen.output or Path(__file__).parent / f"{chosen.filter}.safetensors"
     settings = Settings(
-        steps=chosen.steps, pairs=chosen.pairs, threads=chosen.threads, seed=chosen.seed, rate=chosen.rate
-    )
-    start = None
-    if chosen.start:
-        pack = checkpoint.load(chosen.start, "pocket")
-        assert isinstance(pack, Pocket)
-        start = pack.alone(styles_in(chosen.start).index(chosen.filter))
-    student = train(effects, settings, console, start)
+        steps=chosen.steps, pairs=chosen.pairs, threads=chosen.threads, seed=chosen.seed, rate=chosen.rate,
+        adversarial=chosen.adversarial,
+    )  # fmt: skip
+    columns = (
+        TextColumn("{task.completed}/{task.total} {task.description}"), BarColumn(), TimeElapsedColumn(),
+        TimeRemainingColumn(),
+    )  # fmt: skip
+    with Progress(*columns, console=console) as progress:
+        bar = progress.add_task("")
+        student = train(
+            effects, settings,
+            lambda what, done, total: progress.update(bar, description=what, completed=done, total=total),
+        )  # fmt: skip
     styles = tuple(effect.__name__ for effect in effects) if len(effects) > 1 else ()
     made.save(student, output, made.Made("pocket", {"styles": len(styles)} if styles else {}, styles=styles))
     for name, score in scores(effects, student).items():

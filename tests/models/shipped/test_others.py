@@ -55,12 +55,10 @@ def test_each_style_comes_closer_to_its_effect_than_the_portrait_and_the_others(
 
 
 def test_a_pack_is_trained_on_every_style_at_once() -> None:
-    settings = training.Settings(steps=2, pairs=4, batch=4, threads=1)
-    from rich.console import Console
-
+    settings = training.Settings(steps=2, pairs=4, side=64, batch=4, threads=1)
     threads = torch.get_num_threads()
     try:
-        packs = [training.train(training.FILTERS["atelier"], settings, Console(quiet=True)) for _ in range(2)]
+        packs = [training.train(training.FILTERS["atelier"], settings) for _ in range(2)]
     finally:
         torch.set_num_threads(threads)
         torch.use_deterministic_algorithms(False)
