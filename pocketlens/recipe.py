@@ -138,7 +138,7 @@ class Compress(_Table):
     whole: bool | None = None
     pictures: Annotated[int, Field(ge=8, le=100_000)] = 320
     batch: Annotated[int, Field(ge=1, le=1024)] = 1
-    rate: Annotated[float, Field(gt=0, le=1)] | None = None
+    rate: Annotated[float, Field(gt=0, le=1)] = 3e-3
     adversarial: Annotated[float, Field(ge=0, le=10)] = 0.0
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 7
 

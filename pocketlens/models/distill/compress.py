@@ -39,7 +39,6 @@ _OBSERVED = 8
 """Pictures that the ranges of int8 start from."""
 _AWARE = 0.03
 """The highest learning rate of the last phase, as a share of the first one's."""
-_RATES = {"pocket": 3e-3, "pruned": 1e-3}
 _STATE = "training.safetensors"
 
 
@@ -117,7 +116,7 @@ def compress(
         pruned = prune(module, share, scaled, size=size, multiple=settings.multiple)
         reconstruct(module, pruned.module, pruned.kept, scaled, settings.seed)
         student, ranges = pruned.module, source.ranges
-        how, layers, rate = _how(source, module), tuple(explanation(pruned)), _RATES["pruned"]
+        how, layers = _how(source, module), tuple(explanation(pruned))
         hints = of_own_layers(module, pruned.kept, answers, source.ranges, _key(source), notify)
     else:
         whole = sees_whole(module) if settings.whole is None else settings.whole
@@ -126,11 +125,11 @@ def compress(
             "repaint": int(whole),
         }  # fmt: skip
         student, ranges = fresh(**arguments), Ranges()
-        how, layers, rate = made.Made("pocket", arguments), (), _RATES["pocket"]
+        how, layers = made.Made("pocket", arguments), ()
         hints = at_a_quarter(student, answers)
     task = Distillation(
         student, answers, judge_of(judges, references, ranges, folder), Weights(adversarial=settings.adversarial),
-        peak=settings.rate or rate, ranges=ranges, pixels=settings.batch * size[0] * size[1], hints=hints,
+        peak=settings.rate, ranges=ranges, pixels=settings.batch * size[0] * size[1], hints=hints,
     )  # fmt: skip
     # Without the length: a training goes on where it was when its steps become more or fewer.
     key = files.key_of(
