@@ -2,6 +2,7 @@
 
     python -m benchmarks.skin cartoon            # a filter that ships
     python -m benchmarks.skin my.bundle --json   # any bundle
+    python -m benchmarks.skin atelier --style oil
     python -m benchmarks.skin cartoon --picture man.jpg --box 20,60,90,80
 
 A recoloured portrait has the light and the structure of its photograph and the colour of somebody else. It tells what a
@@ -119,8 +120,8 @@ def rows(play: Play) -> list[Row]:
     return found
 
 
-def player(source: str) -> Play:
-    """A bundle, or a filter that ships, played by its module."""
+def player(source: str, style: str | None = None) -> Play:
+    """A bundle, or a filter that ships, played by its module; of a pack in one style."""
     if Path(source).exists():
         return pocketlens.load(source)
     from pocketlens.models.source import resolve
@@ -128,18 +129,20 @@ def player(source: str) -> Play:
 
     filter_ = resolve(f"builtin:{source}", base=Path())
     teacher = torch_teacher(filter_.load(), filter_.ranges)
-    return lambda picture: images.to_uint8(teacher(picture))
+    blend = [float(name == style) for name in filter_.styles]
+    return lambda picture: images.to_uint8(teacher(picture, blend))
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("filter", help="the name of a filter that ships, or a bundle")
+    parser.add_argument("--style", help="which one, of a pack that ships")
     parser.add_argument("--picture", type=Path, help="another picture, as it is")
     parser.add_argument("--box", help="where its skin is: top,left,height,width in pixels")
     parser.add_argument("--sheet", type=Path, help="write before and after as one picture")
     parser.add_argument("--json", action="store_true")
     told = parser.parse_args()
-    play = player(told.filter)
+    play = player(told.filter, told.style)
     if told.picture:
         picture, box = images.read(told.picture), Box(*map(int, told.box.split(",")))
         mask = skin(rgb2lab(picture), box)

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from pocketlens import files, images
 from pocketlens.images import Picture
 from pocketlens.models.distill.master import Features, Master
+from pocketlens.models.shipped import photographs
 from pocketlens.models.training import pictures
 
 _COMPONENTS = 32
@@ -60,7 +61,7 @@ def ask(
         folder: Whose pictures, or None for those that ship.
         notify: Told about progress.
     """
-    shown = [files.sha256(path) for path in images.folder(folder)] if folder else ["shipped"]
+    shown = [files.sha256(path) for path in images.folder(folder)] if folder else [files.sha256(photographs.LIST)]
 
     def make(place: Path) -> None:
         _make(master(), questions, pictures.read(folder), place, notify)

@@ -15,6 +15,8 @@ from PIL import Image
 from pocketlens import files, images
 from pocketlens.errors import require
 
+LIST = Path(__file__).parent / "photographs.toml"
+"""Says everything about them that :class:`Photograph` holds."""
 FOLDER = Path(__file__).parent / "pictures"
 """Where the pictures lie that calibrate and judge when a recipe names none."""
 
@@ -54,7 +56,7 @@ class Photograph:
 
 def table() -> tuple[Photograph, ...]:
     """Every photograph, in the order of ``photographs.toml``."""
-    entries = tomllib.loads((Path(__file__).parent / "photographs.toml").read_text(encoding="utf-8"))
+    entries = tomllib.loads(LIST.read_text(encoding="utf-8"))
     return tuple(
         Photograph(name=name, **{**entry, "crop": tuple(entry["crop"]) if "crop" in entry else None})
         for name, entry in entries.items()

@@ -17,13 +17,14 @@ _LARGEST = 1024
 
 
 def read(folder: Path | None) -> list[Picture]:
-    """The pictures of a folder, or, without one, the freely licensed photographs that training may use.
+    """The pictures of a folder, or, without one, the freely licensed photographs that training may use, each by its weight.
 
     Raises:
         InputError: The folder is absent or holds no picture, or one cannot be read.
     """
     if folder is None:
-        return [photographs.load(known) for known in photographs.table() if known.use != "judge"]
+        used = [known for known in photographs.table() if known.use != "judge"]
+        return [picture for known in used for picture in [photographs.load(known)] * known.weight]
     return [_smaller(images.read(path)) for path in images.folder(folder)]
 
 
