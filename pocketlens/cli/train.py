@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from pocketlens.cli import app, output
+from pocketlens.errors import InputError
 
 _Folders = Annotated[
     tuple[Path, Path] | None, typer.Option(help="Two folders of pictures that do not belong together.")
@@ -28,7 +29,7 @@ def train(
     name: Annotated[str, typer.Option(help="What the filter is called.")] = "filter",
     size: Annotated[int, typer.Option(help="Height and width in pixels, a multiple of 32.")] = 256,
     steps: Annotated[int, typer.Option(min=1, help="Weight updates.")] = 2000,
-    seed: Annotated[int, typer.Option(min=0, help="Of everything random.")] = 7,
+    seed: Annotated[int, typer.Option(min=0, max=2**31 - 1, help="Of everything random.")] = 7,
     threads: Annotated[int, typer.Option(min=1, max=output.MAX_THREADS, help="Threads to train with.")] = 2,
     json: output.Json = False,
 ) -> None:
@@ -39,6 +40,10 @@ def train(
     from pocketlens.pipeline.train import Wish
     from pocketlens.pipeline.train import train as work
 
+    if vgg and not style:
+        raise InputError("--vgg is for --style, which is not given", do="give --style, or leave --vgg out")
+    if pictures and (pairs or folders):
+        raise InputError("--pictures is for --effect and --style", do="leave it out: the folders hold the pictures")
     wish = Wish(effect, pairs, folders, (style, vgg) if style else None, pictures)
     with output.progress() as notify:
         made = work(wish, out, name=name, size=size, steps=steps, seed=seed, threads=threads, notify=notify)

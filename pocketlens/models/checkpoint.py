@@ -51,12 +51,12 @@ def _own(path: Path, found: weights.Weights, wanted: zoo.Architecture, own: made
         )
     try:
         module = wanted.skeleton(zoo.Variant("", own.arguments))
-    except (TypeError, ValueError, RuntimeError) as error:
+    except (TypeError, ValueError, RuntimeError, IndexError) as error:
         raise InputError(f"{path} asks for {dict(own.arguments)}: {error}", do="get the checkpoint again") from error
     if own.pruned:
         reshape(module, {name: tuple(tensor.shape) for name, tensor in found.items()})
     held = module.state_dict()
-    wrong = [name for name in held if name not in found or found[name].shape != held[name].shape]
+    wrong = [n for n in held if n not in found or found[n].shape != held[n].shape or not found[n].numel()]
     if wrong or found.keys() - held.keys():
         names = ", ".join((wrong or sorted(found.keys() - held.keys()))[:4])
         raise InputError(f"{path} does not hold what it says: {names}", do="get the checkpoint again")

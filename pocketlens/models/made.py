@@ -1,7 +1,6 @@
 """Checkpoints that Pocketlens writes: safetensors whose metadata says how the generator is made."""
 
 import json
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,6 +14,10 @@ from pocketlens.models import weights
 from pocketlens.models.named import KEY
 
 _MOST = 4096
+_WIDEST = 1e30
+_DEEPEST = 64
+_DEPTHS = ("blocks", "fine", "halvings", "styles")
+"""Arguments that say how many modules are made, each of which takes time: other arguments are widths and choices."""
 
 
 @dataclass(frozen=True)
@@ -68,9 +71,9 @@ def read(path: Path) -> Made | None:
         spans = {name: (low, high) for name, (low, high) in about.get("ranges", {}).items()}
         styles = tuple(about.get("styles", ()))
         how = Made(about["architecture"], dict(about["arguments"]), about["pruned"], styles, spans)
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise InputError(f"the metadata of {path} is no description of a generator", do="get the file again") from error
-    good = all(isinstance(n, str) and type(v) is int and 0 <= v <= _MOST for n, v in how.arguments.items())
+    good = all(isinstance(n, str) and type(v) is int and 0 <= v <= _most(n) for n, v in how.arguments.items())
     good = good and len(how.styles) == how.arguments.get("styles", 0) and all(isinstance(n, str) for n in how.styles)
     good = good and all(_is_range(span) for span in how.ranges.values())
     if not (good and isinstance(how.architecture, str) and isinstance(how.pruned, bool)):
@@ -78,6 +81,10 @@ def read(path: Path) -> Made | None:
     return how
 
 
+def _most(argument: str) -> int:
+    return _DEEPEST if argument in _DEPTHS else _MOST
+
+
 def _is_range(span: tuple[Any, Any]) -> bool:
-    numbers = all(type(end) in (int, float) and math.isfinite(end) for end in span)
+    numbers = all(type(end) in (int, float) and abs(end) < _WIDEST for end in span)
     return numbers and span[0] <= 0 <= span[1] and span[0] < span[1]

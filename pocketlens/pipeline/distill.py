@@ -8,7 +8,7 @@ from pocketlens import files
 from pocketlens.errors import InputError, require
 from pocketlens.models.source import Source, resolve
 from pocketlens.pipeline import stages
-from pocketlens.pipeline.pictures import judges
+from pocketlens.pipeline.pictures import check_unseen, judges
 from pocketlens.pipeline.produce import Notify
 from pocketlens.pipeline.shrunk import times
 from pocketlens.recipe import Compress, Filter, Recipe
@@ -57,6 +57,7 @@ def distill(
     folder = output or Path(f"{told.filter.name}-student")
     if folder.exists() and not folder.is_dir():
         raise InputError(f"{folder} is a file", do="choose another output folder")
+    _check_apart(folder, recipe, source_of(told.filter, recipe.parent))
     source, done = student(told, recipe.parent, folder, threads=threads, notify=notify)
     about = told.filter.model_copy(
         update={
@@ -74,6 +75,15 @@ def distill(
     return Distilled(written, done, *measured)
 
 
+def _check_apart(folder: Path, recipe: Path, source: Source) -> None:
+    taken = [recipe, *([source.path] if source.path else [])]
+    if folder.resolve() in [path.resolve().parent for path in taken]:
+        raise InputError(
+            f"{folder} holds the recipe or its source, which the student would replace",
+            do="choose another output folder",
+        )
+
+
 def student(
     recipe: Recipe, base: Path, folder: Path, *, threads: int = 2, notify: Notify = lambda what, done, total: None
 ) -> "tuple[Source, Compressed]":
@@ -86,6 +96,8 @@ def student(
     judged = judges(base / recipe.pictures.judge if recipe.pictures.judge else None, *size)
     trained = recipe.pictures.train or recipe.pictures.calibrate
     pictures = base / trained if trained else None
+    if recipe.pictures.judge and pictures:
+        check_unseen(base / recipe.pictures.judge, pictures)
     references = stages.references(source, judged)
     done = compress(
         source, recipe.compress or Compress(), size, judged.pictures, references, pictures, folder,
@@ -99,24 +111,27 @@ def compressed_source(recipe: Recipe, base: Path, *, threads: int, notify: Notif
     source = source_of(recipe.filter, base)
     assert recipe.compress is not None
     trained = recipe.pictures.train or recipe.pictures.calibrate
+    import torch
+
     from pocketlens import images
+    from pocketlens.models import made
+    from pocketlens.models.training.run import VERSION
 
     shown = [files.sha256(path) for path in images.folder(base / trained)] if trained else []
     key = files.key_of(
         source=source.key, ranges=asdict(source.ranges), compress=recipe.compress.model_dump(mode="json"),
-        size=recipe.filter.sizes[0], pictures=shown, threads=threads,
+        size=recipe.filter.sizes[0], pictures=shown, threads=threads, version=VERSION,
     )  # fmt: skip
-    work = files.cache_folder() / "training" / key
+    # Not of the code, as elsewhere in the cache: nobody trains for an hour again because of an upgrade.
+    work = files.cache_folder() / "training" / files.key_of(student=key, torch=torch.__version__)
 
     def make(folder: Path) -> None:
         student(recipe, base, work, threads=threads, notify=notify)
         for name in ("student.safetensors", "student.json"):
             files.copy(work / name, folder / name)
-        files.remove(work)
 
     place = files.cached("student", key, make)
-    from pocketlens.models import made
-
+    files.remove(work)
     how = made.read(place / "student.safetensors")
     assert how is not None
     return resolve("student.safetensors", base=place, architecture=how.architecture)

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from pocketlens import images
+from pocketlens import files, images
 from pocketlens.errors import InputError
 from pocketlens.files import key_of
 from pocketlens.images import Picture
@@ -101,6 +101,21 @@ def judges(
         tuple(images.fill(p, height, width) for p in looked_at),
         clips.read(clip, height, width) if clip else clips.synthetic(read[0], height, width),
     )
+
+
+def check_unseen(judge: Path, train: Path) -> None:
+    """Check that no file of the folder that judges is also in the one that trains.
+
+    Raises:
+        InputError: One is; names both, or says which folder is absent or empty.
+    """
+    known = {files.sha256(path): path for path in images.folder(judge)[:MOST]}
+    for path in images.folder(train):
+        if same := known.get(files.sha256(path)):
+            raise InputError(
+                f"{path} trains and, as {same}, judges: it would judge what it has seen",
+                do="take it out of one of the two folders",
+            )
 
 
 def check_apart(judging: Sequence[tuple[Path, Picture]], calibrating: Sequence[tuple[Path, Picture]]) -> None:

@@ -214,13 +214,15 @@ def trained(source: Source, graph: Path) -> Path | None:
         from pocketlens.converters import graph as hub
         from pocketlens.converters.quantization.trained import Trained, quantize_trained
 
-        module = source.load()
-        known = {name: module.get_submodule(name) for name in spans if name in dict(module.named_modules())}
-        layers = [
-            Trained(name, layer.weight.detach().numpy(), isinstance(layer, nn.ConvTranspose2d), spans[name])
-            for name, layer in known.items()
-            if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d)
-        ]
+        found = dict(source.load().named_modules())
+        layers = []
+        for name, span in spans.items():
+            layer = found.get(name)
+            if not isinstance(layer, nn.Conv2d | nn.ConvTranspose2d):
+                raise InputError(
+                    f"{source.path} has a range for {name!r}, which is no convolution of its", do="get the file again"
+                )
+            layers.append(Trained(name, layer.weight.detach().numpy(), isinstance(layer, nn.ConvTranspose2d), span))
         hub.save(quantize_trained(hub.load(graph), layers), folder / "graph.onnx")
 
     key = key_of(graph=sha256(graph), source=source.key, code=stages.code(), tools=stages.toolchain())

@@ -43,14 +43,20 @@ def facts_of(source: Source) -> Shrunk | None:
         return None
     try:
         told: dict[str, Any] = json.loads(source.path.with_suffix(".json").read_text("utf-8"))
-        before, after = told["before"] or {}, told["after"]
+        before, after = told["before"], told["after"]
         return Shrunk(
-            macs=(before.get("macs"), int(after["macs"])),
-            parameters=(before.get("parameters"), int(after["parameters"])),
+            macs=(_count(before["macs"]) if before else None, _count(after["macs"])),
+            parameters=(_count(before["parameters"]) if before else None, _count(after["parameters"])),
             layers=tuple(str(line) for line in told["layers"]),
         )
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return None  # it is for people to read, and may have stayed behind
+
+
+def _count(told: Any) -> int:
+    if type(told) is not int or not 0 < told < 2**53:
+        raise ValueError(f"{told!r} counts nothing")
+    return told
 
 
 def timed(

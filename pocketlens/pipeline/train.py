@@ -1,5 +1,6 @@
 """``train``: a filter from what people have: an effect, pairs of pictures, two folders, or one style picture."""
 
+import hashlib
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
@@ -7,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+from pydantic import ValidationError
 
 from pocketlens import files, images
 from pocketlens.errors import InputError, require
@@ -85,9 +87,16 @@ def train(
         )
     if size % 32 or not 64 <= size <= 1024:
         raise InputError(f"size is {size}, expected a multiple of 32 from 64 to 1024", do="256 suits most phones")
+    if output.exists() and not output.is_dir():
+        raise InputError(f"{output} is a file", do="choose another output folder")
+    try:
+        about = Filter(name=name, source="student.safetensors", architecture="pocket", sizes=((size, size),))
+    except ValidationError as error:
+        raise InputError(
+            f"the name {name!r} is wrong: {error.errors()[0]['msg']}", do="for instance my-filter"
+        ) from error
     recipe = Recipe(
-        filter=Filter(name=name, source="student.safetensors", architecture="pocket", sizes=((size, size),)),
-        targets=Targets(onnx=("fp16",), openvino=("fp16",), tflite=("fp16",), coreml=("fp16",)),
+        filter=about, targets=Targets(onnx=("fp16",), openvino=("fp16",), tflite=("fp16",), coreml=("fp16",))
     )
     done = _train(wish, output, size, steps, seed, threads, notify)
     from pocketlens.models import made
@@ -99,7 +108,10 @@ def train(
 
 
 def _train(wish: Wish, output: Path, size: int, steps: int, seed: int, threads: int, notify: Notify) -> "Trained":
+    import torch
+
     from pocketlens.converters.ranges import Ranges
+    from pocketlens.models.distill.answers import digest
     from pocketlens.models.distill.compress import judge_of
     from pocketlens.models.distill.task import Distillation, Weights
     from pocketlens.models.training import pictures
@@ -109,10 +121,12 @@ def _train(wish: Wish, output: Path, size: int, steps: int, seed: int, threads: 
     every = max(1, min(100, steps // 4))
     schedule = Schedule(steps=steps, seed=seed, threads=threads, judge_every=every, save_every=every)
     random = begin(schedule)
-    shown = judges(None, size, size).pictures
+    shown, drawn = judges(None, size, size).pictures, ""
     task: Task
     if wish.effect or wish.pairs:
         answers, before, after = _examples(wish, size, seed, notify)
+        drawn = digest(answers)
+        torch.manual_seed(seed)  # an effect may have drawn; its answers from the cache did not
         weights = Weights(adversarial=0.005, features=0)
         task = Distillation(
             fresh(**_ARGUMENTS), answers, judge_of(before, after, Ranges(), output), weights, peak=3e-3,
@@ -135,8 +149,15 @@ def _train(wish: Wish, output: Path, size: int, steps: int, seed: int, threads: 
             raise InputError(_STYLE, do=_VGG)
         score = _previews(shown, output)
         task = Styling(fresh(**_ARGUMENTS), load(vgg), style, pictures.read(wish.pictures), score, side=min(192, size))
-    told = {**asdict(wish), "size": size, "seed": seed, "threads": threads}
-    return run(task, schedule, random, output, files.key_of(**json.loads(json.dumps(told, default=str))), notify)
+    how = next(name for name, given in asdict(wish).items() if given)
+    return run(task, schedule, random, output, files.key_of(how=how, read=_read(wish), drawn=drawn, size=size), notify)
+
+
+def _read(wish: Wish) -> list[str]:
+    """Hashes of the files that a training reads; an effect's are not known, but what it draws is."""
+    folders = [folder for folder in (*(wish.folders or ()), wish.pictures) if folder]
+    paths = [path for folder in folders for path in images.folder(folder)]
+    return [files.sha256(path) for path in (*paths, *(wish.style or ())) if path]
 
 
 def _examples(wish: Wish, size: int, seed: int, notify: Notify):  # type: ignore[no-untyped-def]
@@ -151,7 +172,7 @@ def _examples(wish: Wish, size: int, seed: int, notify: Notify):  # type: ignore
         held = max(1, len(found) // 10) if len(found) > 1 else 0
         random = np.random.default_rng(seed)
         answers = [pairs.answers(found[: len(found) - held], side, 160, random) for side in (size, size // 2)]
-        judging = [[images.fill(picture, size, size) for picture in pair] for pair in found[-held:] or found]
+        judging = [[images.fill(picture, size, size) for picture in pair] for pair in found[-held:]]
         return answers, [one for one, _ in judging], [other.astype(np.float32) for _, other in judging]
     effect = _checked(function(wish.effect, Path()), wish.effect)
     judged = judges(None, size, size).pictures
@@ -159,8 +180,9 @@ def _examples(wish: Wish, size: int, seed: int, notify: Notify):  # type: ignore
     where = Path(wish.effect.rpartition(":")[0])
     # Of code only the file itself can be hashed; what the effect draws tells the rest.
     drawn = files.key_of(
-        name=wish.effect, code=files.sha256(where) if where.is_file() else "", drawn=[w.sum().item() for w in wanted]
-    )
+        name=wish.effect, code=files.sha256(where) if where.is_file() else "",
+        drawn=hashlib.sha256(np.stack(wanted).data).hexdigest(),
+    )  # fmt: skip
     questions = Questions(((size, 200), (size // 2, 120)), seed)
     answers = ask(lambda: function_master(effect), drawn, questions, wish.pictures, notify)
     return answers, judged, wanted
@@ -170,6 +192,7 @@ def _checked(effect: Callable[[Picture], Picture], name: str) -> Callable[[Pictu
     def draw(picture: Picture) -> Picture:
         try:
             given = np.asarray(effect(picture.copy()))
+            drawn = given.astype(np.float32)
         except Exception as error:
             raise InputError(f"{name} raised {type(error).__name__}: {error}", do="run it alone and mend it") from error
         if given.shape != picture.shape:
@@ -177,7 +200,11 @@ def _checked(effect: Callable[[Picture], Picture], name: str) -> Callable[[Pictu
                 f"{name} gave {list(given.shape)} for {list(picture.shape)}",
                 do="return a picture of the same size, 0..255",
             )
-        return images.to_uint8(given)
+        if not np.isfinite(drawn).all() or (given.dtype.kind in "fb" and drawn.max() <= 1 < picture.mean()):
+            raise InputError(
+                f"{name} gave {given.dtype} of {drawn.min():g} to {drawn.max():g}", do="return a picture of 0..255"
+            )
+        return images.to_uint8(drawn)
 
     return draw
 

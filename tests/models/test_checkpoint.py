@@ -9,6 +9,7 @@ from safetensors.torch import save_file
 from pocketlens.errors import InputError
 from pocketlens.models import checkpoint, zoo
 from pocketlens.models.fast_style import FastStyle
+from pocketlens.models.named import KEY
 from pocketlens.models.pocket import Pocket
 
 State = dict[str, torch.Tensor]
@@ -144,3 +145,32 @@ def test_digest_changes_with_names_types_shapes_and_bytes() -> None:
     ]  # fmt: skip
     assert len(set(variants)) == len(variants)
     assert digest(a=zeros, b=zeros + 1) == digest(b=zeros + 1, a=zeros.clone())
+
+
+@pytest.mark.parametrize(
+    "about",
+    [
+        "[" * 100_000,
+        '{"architecture": "pocket", "arguments": {"blocks": 4096}, "pruned": false}',
+        '{"architecture": "pocket", "arguments": {"channels": 0}, "pruned": false}',
+        '{"architecture": "pocket", "arguments": {"channels": 16}, "pruned": true, "ranges": {"head": [-1, 1e400]}}',
+        '{"architecture": "pix2pix-unet", "arguments": {"halvings": 0}, "pruned": false}',
+    ],
+)
+def test_a_checkpoint_that_says_what_cannot_be_is_refused_at_once(tmp_path: Path, about: str) -> None:
+    architecture = "pix2pix-unet" if "pix2pix" in about else "pocket"
+    save_file({"head.weight": torch.zeros(1)}, tmp_path / "x.safetensors", {KEY: about})
+    with pytest.raises(InputError):
+        checkpoint.load(tmp_path / "x.safetensors", architecture)
+
+
+def test_weights_without_values_are_refused(tmp_path: Path) -> None:
+    with pytest.warns(UserWarning, match="zero-element"):
+        empty = {name: tensor.clone() for name, tensor in Pocket(channels=0).state_dict().items()}
+    save_file(
+        empty,
+        tmp_path / "x.safetensors",
+        {KEY: '{"architecture": "pocket", "arguments": {"channels": 0}, "pruned": false}'},
+    )
+    with pytest.raises(InputError, match="does not hold what it says"):
+        checkpoint.load(tmp_path / "x.safetensors", "pocket")

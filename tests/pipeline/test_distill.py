@@ -3,11 +3,13 @@
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from typer.testing import CliRunner
 
 import pocketlens
+from pocketlens import images
 from pocketlens.cli import app, main  # noqa: F401
 from pocketlens.errors import InputError
 from pocketlens.models import made
@@ -58,6 +60,35 @@ def test_distill_writes_a_recipe_that_builds(recipe: Path, tmp_path: Path) -> No
     assert made_recipe.compress is None
     built = pocketlens.build(out / "recipe.toml", tmp_path / "tiny.bundle", bench=False)
     assert built.verdict == "pass"
+
+
+def test_a_student_does_not_replace_its_teacher_or_its_recipe(recipe: Path, tmp_path: Path) -> None:
+    kept = {path: path.read_bytes() for path in tmp_path.iterdir() if path.is_file()}
+    with pytest.raises(InputError, match="choose another output folder"):
+        distill(recipe, tmp_path, threads=1)
+    assert {path: path.read_bytes() for path in kept} == kept
+
+
+def test_other_pictures_are_another_training(recipe: Path, tmp_path: Path) -> None:
+    random = np.random.default_rng(0)
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        images.write(tmp_path / name / "p.png", random.integers(0, 256, (96, 96, 3), np.uint8))
+    text = recipe.read_text()
+    recipe.write_text(text.replace("[targets]", '[pictures]\ntrain = "one"\n[targets]'))
+    distill(recipe, tmp_path / "s", threads=1, bench=False)
+    recipe.write_text(text.replace("[targets]", '[pictures]\ntrain = "two"\n[targets]'))
+    with pytest.raises(InputError, match="another training"):
+        distill(recipe, tmp_path / "s", threads=1, bench=False)
+    recipe.write_text(text.replace("[targets]", '[pictures]\ntrain = "two"\njudge = "two"\n[targets]'))
+    with pytest.raises(InputError, match="judge what it has seen"):
+        distill(recipe, tmp_path / "t", threads=1, bench=False)
+
+
+def test_a_copy_that_loses_nothing_is_refused(recipe: Path, tmp_path: Path) -> None:
+    recipe.write_text(recipe.read_text().replace("steps = 10", "steps = 10\nchannels = 0.9\nmultiple = 64"))
+    with pytest.raises(InputError, match="leaves every layer as it is"):
+        distill(recipe, tmp_path / "s", threads=1, bench=False)
 
 
 def test_build_compresses_first_and_once(recipe: Path, tmp_path: Path) -> None:
@@ -120,6 +151,21 @@ def test_the_report_says_what_the_student_costs_and_what_pruning_took(recipe: Pa
     assert told["macs"][0] > told["macs"][1] > 0
     assert told["ms"] is None
     assert "not measured here" in report
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        '{"before": null, "after": {"macs": "many", "parameters": 1}, "layers": []}',
+        '{"before": null, "after": {"macs": 0, "parameters": 1}, "layers": []}',
+        '{"before": {"macs": true, "parameters": 1}, "after": {"macs": 1, "parameters": 1}, "layers": []}',
+        "[" * 100_000,
+    ],
+)
+def test_what_stands_beside_a_checkpoint_and_makes_no_sense_is_passed_over(told: str, recipe: Path) -> None:
+    source = resolve("t.safetensors", base=recipe.parent, architecture="pocket")
+    (recipe.parent / "t.json").write_text(told)
+    assert facts_of(source) is None
 
 
 def test_teacher_and_student_are_measured_in_one_run(recipe: Path) -> None:

@@ -40,6 +40,63 @@ def test_an_effect_is_learned_and_its_recipe_builds(tmp_path: Path, monkeypatch:
     assert built.verdict == "pass"
 
 
+def flipping(axis: int, name: str) -> str:
+    return f"def {name}(picture):\n    return picture[{', '.join([':'] * axis + ['::-1'])}]\n"
+
+
+def test_an_effect_that_changed_is_asked_again_and_does_not_go_on_with_the_old_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    shown = pictures(tmp_path / "p", 2)
+
+    def trained(code: str, folder: str) -> bytes:
+        (tmp_path / "turning.py").write_text(code)
+        train(Wish("turning.py:turn", pictures=shown), tmp_path / folder, size=64, steps=2, threads=1)
+        return (tmp_path / folder / "student.safetensors").read_bytes()
+
+    across = trained(flipping(1, "turn"), "a")
+    assert trained(flipping(1, "turn"), "a") == across
+    with pytest.raises(InputError, match="another training"):
+        trained(flipping(0, "turn"), "a")
+    assert trained(flipping(0, "turn"), "b") != across
+
+
+def test_a_module_whose_effect_only_moves_pixels_is_told_from_another(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / "moving.py").write_text(flipping(1, "turn"))
+    shown, found = pictures(tmp_path / "p", 2), []
+    for axis in (1, 0):
+        import moving  # type: ignore[import-not-found]
+
+        monkeypatch.setattr(moving, "turn", lambda picture, axis=axis: np.flip(picture, axis))
+        train(Wish("moving:turn", pictures=shown), tmp_path / f"{axis}", size=64, steps=2, threads=1)
+        found.append((tmp_path / f"{axis}" / "student.safetensors").read_bytes())
+    assert found[0] != found[1]
+
+
+@pytest.mark.parametrize("given", ["picture / 255", "picture * float('nan')", "'a picture'", "picture > 9"])
+def test_an_effect_that_gives_no_picture_is_refused(
+    given: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "odd.py").write_text(f"def odd(picture):\n    return {given}\n")
+    with pytest.raises(InputError, match=r"odd\.py:odd"):
+        train(Wish("odd.py:odd", pictures=pictures(tmp_path / "p", 1)), tmp_path / "f", size=64, steps=2)
+    assert not (tmp_path / "f").exists()
+
+
+def test_a_name_that_is_none_and_an_output_that_is_a_file_are_refused(tmp_path: Path) -> None:
+    before = pictures(tmp_path / "a", 2)
+    (tmp_path / "file").write_text("")
+    for name, folder, says in (("my filter", "f", "my filter"), ("f", "file", "is a file")):
+        with pytest.raises(InputError, match=says):
+            train(Wish(pairs=(before, before)), tmp_path / folder, name=name, size=64, steps=2)
+
+
 def test_pairs_are_learned(tmp_path: Path) -> None:
     before, after = pictures(tmp_path / "a", 4), pictures(tmp_path / "b", 4, lambda p: 255 - p)
     made = train(Wish(pairs=(before, after)), tmp_path / "f", size=64, steps=32, threads=1)

@@ -1,6 +1,6 @@
 """What the teacher says to many pictures, asked once and kept."""
 
-import json
+import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -78,6 +78,16 @@ def ask(
     return found
 
 
+def digest(answers: Sequence[Answers]) -> str:
+    """The SHA-256 of all pictures and what they should become."""
+    total = hashlib.sha256()
+    for one in answers:
+        for pictures_of in (one.taken, one.given):
+            total.update(f"{pictures_of.shape}".encode())
+            total.update(np.ascontiguousarray(pictures_of).data)
+    return total.hexdigest()
+
+
 def _make(
     master: Master, questions: Questions, shown: Sequence[Picture], place: Path,
     notify: Callable[[str, int, int], None],
@@ -106,7 +116,6 @@ def _make(
         np.save(place / f"{side}-given.npy", given)
         if features:
             np.save(place / f"{side}-features.npy", np.stack(features))
-    (place / "questions.json").write_text(json.dumps(asdict(questions)))
 
 
 def _basis(sample: Sequence[Features]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:

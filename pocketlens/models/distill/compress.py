@@ -2,6 +2,7 @@
 
 import copy
 import json
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -17,10 +18,10 @@ from pocketlens.errors import InputError
 from pocketlens.images import Floats, Picture
 from pocketlens.likeness import Likeness, likeness
 from pocketlens.models import made
-from pocketlens.models.distill.answers import Answers, Questions, ask
+from pocketlens.models.distill.answers import Answers, Questions, ask, digest
 from pocketlens.models.distill.aware import aware, fix, observed, plain
 from pocketlens.models.distill.aware import ranges as ranges_of
-from pocketlens.models.distill.hints import at_a_quarter, of_own_layers
+from pocketlens.models.distill.hints import Hint, at_a_quarter, of_own_layers
 from pocketlens.models.distill.master import Master, fixed_size, onnx_master, torch_master
 from pocketlens.models.distill.task import Distillation, Weights, play
 from pocketlens.models.figures import Figures, count
@@ -39,6 +40,8 @@ _OBSERVED = 8
 """Pictures that the ranges of int8 start from."""
 _AWARE = 0.03
 """The highest learning rate of the last phase, as a share of the first one's."""
+_MULTIPLE = 4
+"""Sides that a pocket generator takes are multiples of this."""
 _STATE = "training.safetensors"
 
 
@@ -86,78 +89,113 @@ def compress(
         InputError: The source cannot be pruned or played, or the folder cannot be written to.
         MissingError: torch-pruning is not installed.
     """
-    if source.styles:
-        raise InputError(
-            f"{source.name} is a style pack, which is neither pruned nor distilled", do="leave [compress] out"
-        )
+    prunes = settings.channels is not None or settings.macs is not None
+    _check(source, size, prunes)
     schedule = Schedule(
         steps=settings.steps, seed=settings.seed, threads=threads, judge_every=every(settings.steps),
         save_every=every(settings.steps),
     )  # fmt: skip
     random = begin(schedule)
-    questions = Questions(_sizes(source, size, settings.pictures), settings.seed)
+    questions = Questions(sizes_of(source, size, settings.pictures), settings.seed)
     answers = ask(lambda: master_of(source), _key(source), questions, pictures, notify)
-    module = None if source.kind == "onnx" else source.load()
-    if settings.channels or settings.macs:
-        if module is None:
-            raise InputError(
-                "an ONNX file cannot be pruned, only distilled", do="leave channels and macs out of [compress]"
-            )
-        low, high = source.ranges.taken
-        shown = [
-            torch.from_numpy(answers[0].taken[i : i + 1]).float()
-            for i in range(_IMPORTANT)
-            if i < len(answers[0].taken)
-        ]
-        scaled = [picture * ((high - low) / 255) + low for picture in shown]
-        share = settings.channels or share_within(
-            module, settings.macs or 1.0, scaled[-1], size=size, multiple=settings.multiple
-        )
-        pruned = prune(module, share, scaled, size=size, multiple=settings.multiple)
-        reconstruct(module, pruned.module, pruned.kept, scaled, settings.seed)
-        student, ranges = pruned.module, source.ranges
-        how, layers = _how(source, module), tuple(explanation(pruned))
-        hints = of_own_layers(module, pruned.kept, answers, source.ranges, _key(source), notify)
-    else:
-        whole = sees_whole(module) if settings.whole is None else settings.whole
-        arguments = {
-            "channels": settings.width, "blocks": settings.blocks, "half": settings.half, "whole": int(whole),
-            "repaint": int(whole),
-        }  # fmt: skip
-        student, ranges = fresh(**arguments), Ranges()
-        how, layers = made.Made("pocket", arguments), ()
-        hints = at_a_quarter(student, answers)
+    torch.manual_seed(settings.seed)  # asking a teacher may have drawn; answers from the cache did not
+    begun = (_copy if prunes else _pocket)(source, settings, size, answers, notify)
     task = Distillation(
-        student, answers, judge_of(judges, references, ranges, folder), Weights(adversarial=settings.adversarial),
-        peak=settings.rate, ranges=ranges, pixels=settings.batch * size[0] * size[1], hints=hints,
+        begun.student, answers, judge_of(judges, references, begun.ranges, folder),
+        Weights(adversarial=settings.adversarial), peak=settings.rate, ranges=begun.ranges,
+        pixels=settings.batch * size[0] * size[1], hints=begun.hints,
     )  # fmt: skip
-    # Without the length: a training goes on where it was when its steps become more or fewer.
     key = files.key_of(
         source=_key(source),
         settings=settings.model_dump(mode="json", exclude={"steps", "int8_steps"}),
         size=size,
-        threads=threads,
-        bfloat16=task.bfloat16,
-        torch=torch.__version__,
+        answers=digest(answers),
     )
     result = run(task, schedule, random, folder, key, notify)
-    history, seconds, finished = result.history, result.seconds, result.student
+    history, seconds, finished, how = result.history, result.seconds, result.student, begun.how
     if settings.int8_steps:
-        rounding = _aware(finished, task, answers)
+        place = folder / f"int8-after-{settings.steps}"
+        same = replace(
+            task, student=_aware(finished, task, answers), peak=_AWARE * task.peak, hints=(), bfloat16=False,
+            judge=judge_of(judges, references, begun.ranges, place),
+        )  # fmt: skip
         later = replace(schedule, steps=settings.int8_steps, judge_every=every(settings.int8_steps))
-        same = replace(task, student=rounding, peak=_AWARE * task.peak, hints=(), bfloat16=False)
-        last = run(same, later, random, folder / "int8", files.key_of(of=key, steps=settings.steps), notify)
+        last = run(same, later, random, place, files.key_of(of=key, steps=settings.steps), notify)
         finished, how = plain(last.student), replace(how, ranges=ranges_of(last.student))
         history += tuple({**one, "step": one["step"] + settings.steps, "int8": 1.0} for one in last.history)
         seconds += last.seconds
     path = folder / "student.safetensors"
     made.save(finished, path, how)
+    module = _module(source)
     before = None if module is None else count(copy.deepcopy(module).to("meta"), *size)
     after = count(copy.deepcopy(finished).to("meta"), *size)
-    done = Compressed(path, how.architecture, before, after, layers, history, seconds)
+    done = Compressed(path, how.architecture, before, after, begun.layers, history, seconds)
     facts = {name: value for name, value in asdict(done).items() if name != "path"}
     files.write(folder / "student.json", json.dumps(facts, indent=2))
     return done
+
+
+@dataclass(frozen=True)
+class _Begun:
+    """A student before it is trained: what it takes and gives, how it is made, what it lost, what its layers are held to."""
+
+    student: nn.Module
+    ranges: Ranges
+    how: made.Made
+    layers: tuple[str, ...]
+    hints: list[Hint]
+
+
+def _check(source: Source, size: tuple[int, int], prunes: bool) -> None:
+    """Refuse what cannot be, before a teacher is asked for minutes."""
+    if source.styles:
+        raise InputError(
+            f"{source.name} is a style pack, which is neither pruned nor distilled", do="leave [compress] out"
+        )
+    if prunes and source.kind == "onnx":
+        raise InputError(
+            "an ONNX file cannot be pruned, only distilled", do="leave channels and macs out of [compress]"
+        )
+    if prunes:
+        _how(source)
+    elif any(edge % _MULTIPLE for edge in size):
+        raise InputError(
+            f"a pocket student takes multiples of {_MULTIPLE}, and is to be for {size[0]} x {size[1]}",
+            do="change sizes in the recipe",
+        )
+
+
+def _module(source: Source) -> nn.Module | None:
+    return None if source.kind == "onnx" else source.load()
+
+
+def _copy(source: Source, settings: Compress, size: tuple[int, int], answers: list[Answers], notify: Notify) -> _Begun:
+    """A pruned copy of a source, whose layers have the weights that come nearest to their teacher's."""
+    module, (low, high), multiple = source.load(), source.ranges.taken, settings.multiple
+    shown = [torch.from_numpy(one)[None].float() for one in answers[0].taken[:_IMPORTANT]]
+    scaled = [picture * ((high - low) / 255) + low for picture in shown]
+    share = settings.channels or share_within(module, settings.macs or 1.0, scaled[-1], size=size, multiple=multiple)
+    pruned = prune(module, share, scaled, size=size, multiple=multiple)
+    if pruned.after == pruned.before:
+        raise InputError(
+            f"channels = {share:g} in multiples of {multiple} leaves every layer as it is", do="make multiple smaller"
+        )
+    reconstruct(module, pruned.module, pruned.kept, scaled, settings.seed)
+    hints = of_own_layers(module, pruned.kept, answers, source.ranges, _key(source), notify)
+    return _Begun(pruned.module, source.ranges, _how(source), tuple(explanation(pruned)), hints)
+
+
+def _pocket(
+    source: Source, settings: Compress, size: tuple[int, int], answers: list[Answers], notify: Notify
+) -> _Begun:
+    """A pocket generator that gives grey, or what it takes."""
+    whole = sees_whole(_module(source)) if settings.whole is None else settings.whole
+    arguments = {
+        "channels": settings.width, "blocks": settings.blocks, "half": settings.half, "whole": int(whole),
+        "repaint": int(whole),
+    }  # fmt: skip
+    student = fresh(**arguments)
+    return _Begun(student, Ranges(), made.Made("pocket", arguments), (), at_a_quarter(student, answers))
 
 
 def every(steps: int) -> int:
@@ -177,9 +215,9 @@ def _aware(student: nn.Module, task: Distillation, answers: Sequence[Answers]) -
     return rounding
 
 
-def _sizes(source: Source, size: tuple[int, int], pictures: int) -> tuple[tuple[int, int], ...]:
+def sizes_of(source: Source, size: tuple[int, int], pictures: int) -> tuple[tuple[int, int], ...]:
     """The sides of training pictures, and how many have them: mixed, unless the teacher takes one size only."""
-    step = 32 if 32 % source.multiple == 0 else source.multiple
+    step = 32 if 32 % source.multiple == 0 else math.lcm(source.multiple, _MULTIPLE)
     if source.kind == "onnx":
         assert source.path is not None
         fixed = fixed_size(source.path)
@@ -191,8 +229,11 @@ def _sizes(source: Source, size: tuple[int, int], pictures: int) -> tuple[tuple[
         if fixed is not None:
             return ((fixed[0], pictures),)
     side = max(step, min(size) // step * step)
-    shares = [(max(step, round(side * part / step) * step), max(4, round(pictures * of))) for part, of in _SHARES]
-    return tuple(dict(shares).items())
+    counts: dict[int, int] = {}
+    for part, of in _SHARES:
+        edge = max(step, round(side * part / step) * step)
+        counts[edge] = counts.get(edge, 0) + max(4, round(pictures * of))
+    return tuple(counts.items())
 
 
 def master_of(source: Source) -> Master:
@@ -252,7 +293,7 @@ def _key(source: Source) -> str:
     return files.key_of(source=source.key, ranges=asdict(source.ranges))
 
 
-def _how(source: Source, module: nn.Module) -> made.Made:
+def _how(source: Source) -> made.Made:
     """How a pruned copy of a source is made: of the source's architecture, and of the variant that it has."""
     from pocketlens.models import weights, zoo
     from pocketlens.models.fit import closest

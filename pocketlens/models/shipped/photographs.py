@@ -39,7 +39,6 @@ class Photograph:
         licence: An SPDX identifier, or ``public domain``.
         stated: Who says so.
         crop: Left, top, right and bottom in pixels of what is used, or None for all of it.
-        weight: How often it is drawn in training, relative to the others.
     """
 
     name: str
@@ -51,7 +50,6 @@ class Photograph:
     licence: str
     stated: str
     crop: tuple[int, int, int, int] | None = None
-    weight: int = 1
 
 
 def table() -> tuple[Photograph, ...]:

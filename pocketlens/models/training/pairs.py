@@ -9,12 +9,13 @@ from pocketlens import images
 from pocketlens.errors import InputError
 from pocketlens.images import Picture
 from pocketlens.models.distill.answers import Answers
+from pocketlens.models.training.pictures import smaller
 
 Pair = tuple[Picture, Picture]
 
 
 def read(before: Path, after: Path) -> list[Pair]:
-    """The pictures of two folders whose names without suffix agree, those of ``after`` scaled to the size of ``before``.
+    """The pictures of two folders whose names without suffix agree, scaled to the size of the first, or smaller.
 
     Raises:
         InputError: A folder is absent or empty, or no names agree.
@@ -23,7 +24,7 @@ def read(before: Path, after: Path) -> list[Pair]:
     found = []
     for path in images.folder(before):
         if path.stem in there:
-            picture = images.read(path)
+            picture = smaller(images.read(path))
             found.append((picture, images.resize(images.read(there[path.stem]), *picture.shape[:2])))
     if not found:
         raise InputError(

@@ -17,18 +17,18 @@ _LARGEST = 1024
 
 
 def read(folder: Path | None) -> list[Picture]:
-    """The pictures of a folder, or, without one, the freely licensed photographs that training may use, each by its weight.
+    """The pictures of a folder, or, without one, the freely licensed photographs that training may use.
 
     Raises:
         InputError: The folder is absent or holds no picture, or one cannot be read.
     """
     if folder is None:
-        used = [known for known in photographs.table() if known.use != "judge"]
-        return [picture for known in used for picture in [photographs.load(known)] * known.weight]
-    return [_smaller(images.read(path)) for path in images.folder(folder)]
+        return [photographs.load(known) for known in photographs.table() if known.use != "judge"]
+    return [smaller(images.read(path)) for path in images.folder(folder)]
 
 
-def _smaller(picture: Picture) -> Picture:
+def smaller(picture: Picture) -> Picture:
+    """A picture in the size that is kept in memory, if it is larger."""
     largest = max(picture.shape[:2])
     if largest <= _LARGEST:
         return picture

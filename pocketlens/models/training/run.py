@@ -12,10 +12,13 @@ import numpy as np
 import torch
 from torch import nn
 
-from pocketlens import machine
+from pocketlens import files, machine
+from pocketlens.errors import InputError
 from pocketlens.models.training.average import Average
 from pocketlens.models.training.state import State
 
+VERSION = 1
+"""Raised when the same settings come to train other weights: what was begun before that is not gone on with."""
 Notify = Callable[[str, int, int], None]
 """Told what is being done now, how many steps are done, and how many there are."""
 
@@ -127,10 +130,21 @@ def run(
         schedule: How long.
         random: From :func:`begin`.
         folder: Where the state is kept, as ``training.safetensors``; None keeps none.
-        key: A hash of everything that decides the training but its length: a state of more steps than the schedule is not
-            gone on from.
+        key: A hash of what the task is made of and learns from. Its length is no part of it: a training goes on when its
+            steps become more.
         notify: Told about progress, with the newest score.
+
+    Raises:
+        InputError: The folder holds another training, or one of more steps; or this one diverged.
     """
+    key = files.key_of(
+        task=key,
+        version=VERSION,
+        seed=schedule.seed,
+        threads=schedule.threads,
+        torch=torch.__version__,
+        bfloat16=lean(),
+    )
     average = Average(task.student, schedule.decay)
     state = State(key, {**task.modules, "average": average.module}, task.optimizers, random)
     place = folder / "training.safetensors" if folder else None
@@ -144,6 +158,11 @@ def run(
                 group["lr"] = group["peak"] * rate(state.step, schedule)
         task.student.train()
         loss = task.update(state.step, random)
+        if not math.isfinite(loss):
+            raise InputError(
+                f"the training diverged: its loss is {loss} at step {state.step + 1}",
+                do="lower the rate, and look at what the teacher gives for the training pictures",
+            )
         average.update(state.step)
         state.step += 1
         last = state.step == schedule.steps

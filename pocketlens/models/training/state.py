@@ -17,6 +17,7 @@ from pocketlens import files
 from pocketlens.errors import InputError
 
 _FORMAT = "1"
+_OTHER = "choose another output folder, or delete this one to train from nothing"
 
 
 @dataclass
@@ -68,10 +69,10 @@ class State:
             most: Updates that the training is to have.
 
         Returns:
-            Whether it did: False where there is no file, or one of another training or of more updates.
+            Whether it did: False where there is no file.
 
         Raises:
-            InputError: The file is damaged.
+            InputError: The file is damaged, or holds another training or one of more updates, which must not be lost.
         """
         from safetensors import SafetensorError, safe_open
 
@@ -81,13 +82,15 @@ class State:
             with safe_open(path, framework="pt") as archive:
                 about = archive.metadata() or {}
                 if about.get("format") != _FORMAT or about.get("key") != self.key:
-                    return False
+                    raise InputError(f"{path} holds another training", do=_OTHER)
                 facts = json.loads(about["facts"])
                 if facts["step"] > most:
-                    return False
+                    raise InputError(
+                        f"{path} holds a training of {facts['step']} steps, and {most} are asked for", do=_OTHER
+                    )
                 tensors = {name: archive.get_tensor(name) for name in archive.keys()}  # noqa: SIM118
             self._take(tensors, facts)
-        except (SafetensorError, OSError, KeyError, ValueError, RuntimeError) as error:
+        except (SafetensorError, OSError, KeyError, ValueError, TypeError, RuntimeError) as error:
             raise InputError(f"{path} cannot be resumed from: {error}", do="delete it and train again") from error
         return True
 

@@ -8,6 +8,7 @@ from torch.nn import functional as F
 
 from pocketlens.errors import InputError
 from pocketlens.models import weights
+from pocketlens.models.checkpoint import checked
 
 _LAYERS = ((0, 2), (5, 7), (10, 12, 14), (17, 19, 21))
 """VGG-16's convolutions up to relu4_3, by their numbers in torchvision's ``features``; a 2 x 2 maximum lies between groups."""
@@ -45,7 +46,7 @@ def load(path: Path) -> Vgg:
     """Read torchvision's ``vgg16`` weights; nothing in the file is executed.
 
     Raises:
-        InputError: The file cannot be read or holds other weights.
+        InputError: The file cannot be read, holds other weights, or some that are not finite.
     """
     found = weights.read(path)
     module, wanted = Vgg(), {}
@@ -60,7 +61,7 @@ def load(path: Path) -> Vgg:
                 f"{path} holds no VGG-16: {theirs} is {'of another shape' if theirs in found else 'missing'}",
                 do="give torchvision's vgg16-397923af.pth",
             )
-        own[name] = found[theirs].float()
+        own[name] = checked(path, theirs, found[theirs], own[name])
     module.load_state_dict(own)
     module.eval().requires_grad_(False)
     return module

@@ -8,9 +8,11 @@ import pytest
 import torch
 
 from pocketlens import images
+from pocketlens.converters.ranges import Ranges
+from pocketlens.errors import InputError
 from pocketlens.models import made
 from pocketlens.models.distill.answers import Questions, ask
-from pocketlens.models.distill.compress import compress, master_of, sees_whole
+from pocketlens.models.distill.compress import compress, master_of, sees_whole, sizes_of
 from pocketlens.models.distill.features import quarter_layer
 from pocketlens.models.export import export
 from pocketlens.models.fast_style import FastStyle
@@ -49,7 +51,7 @@ def run(source: Source, settings: Compress, judges: list[images.Picture], folder
 
 
 def test_a_student_learns_and_the_same_seed_gives_the_same_file(source: Source, judges, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
-    settings = TINY.model_copy(update={"steps": 40, "adversarial": 0.01})
+    settings = TINY.model_copy(update={"steps": 60, "rate": 0.02, "adversarial": 0.01})
     first = run(source, settings, judges, tmp_path / "a")
     again = run(source, settings, judges, tmp_path / "b")
     assert first.path.read_bytes() == again.path.read_bytes()
@@ -58,6 +60,23 @@ def test_a_student_learns_and_the_same_seed_gives_the_same_file(source: Source, 
     assert len(list((tmp_path / "a/previews").iterdir())) == len(first.history)
     loaded = resolve("student.safetensors", base=tmp_path / "a", architecture="pocket").load()
     assert loaded(torch.zeros(1, 3, 32, 32)).shape == (1, 3, 32, 32)
+
+
+def test_sizes_that_a_student_cannot_take_are_refused_before_the_teacher_is_asked(tmp_path: Path, judges) -> None:  # type: ignore[no-untyped-def]
+    ir.save(export(torch.nn.Conv2d(3, 3, 3, padding=1), 66, 66, Ranges()), tmp_path / "odd.onnx")
+    asked: list[str] = []
+    with pytest.raises(InputError, match="multiples of 4"):
+        compress(
+            resolve("odd.onnx", base=tmp_path), TINY, (66, 66), judges, [], None, tmp_path / "a",
+            notify=lambda what, *_: asked.append(what),
+        )  # fmt: skip
+    assert not asked
+
+
+@pytest.mark.parametrize(("side", "count"), [(256, 320), (64, 320), (32, 100)])
+def test_as_many_pictures_are_asked_about_as_the_recipe_says(source: Source, side: int, count: int) -> None:
+    sizes = sizes_of(source, (side, side), count)
+    assert sum(number for _, number in sizes) == count and len({edge for edge, _ in sizes}) == len(sizes)
 
 
 def test_a_pruned_copy_recovers(source: Source, judges, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]

@@ -71,19 +71,42 @@ def test_a_killed_training_goes_on_to_the_same_weights(tmp_path: Path) -> None:
     assert errors == expected
 
 
-def test_a_state_of_another_training_is_not_taken(tmp_path: Path) -> None:
-    train(tmp_path)
-    random = begin(SCHEDULE)
-    before = time.process_time()
-    done = run(Line(), SCHEDULE, random, tmp_path, "another key")
-    assert len(done.history) == 6
-    assert done.seconds <= time.process_time() - before
+def test_seconds_are_those_of_the_processor() -> None:
+    random, before = begin(SCHEDULE), time.process_time()
+    assert 0 < run(Line(), SCHEDULE, random, None, "key").seconds <= time.process_time() - before
 
 
-@pytest.mark.parametrize(("steps", "made"), [(80, 20), (60, 0), (40, 40)])
-def test_a_training_goes_on_when_it_becomes_longer_and_starts_over_when_shorter(
-    tmp_path: Path, steps: int, made: int
+@pytest.mark.parametrize(
+    ("schedule", "key", "says"),
+    [
+        (SCHEDULE, "another key", "another training"),
+        (replace(SCHEDULE, seed=8), "key", "another training"),
+        (replace(SCHEDULE, steps=40), "key", "60 steps, and 40 are asked for"),
+    ],
+)
+def test_a_training_is_not_replaced_by_another_or_a_shorter_one(
+    tmp_path: Path, schedule: Schedule, key: str, says: str
 ) -> None:
+    train(tmp_path)
+    kept = (tmp_path / "training.safetensors").read_bytes()
+    with pytest.raises(InputError, match=says):
+        run(Line(), schedule, begin(schedule), tmp_path, key)
+    assert (tmp_path / "training.safetensors").read_bytes() == kept
+
+
+def test_a_training_that_diverges_is_stopped_before_it_is_kept(tmp_path: Path) -> None:
+    line = Line()
+    line.update = lambda step, random: float("nan") if step == 12 else 1.0  # type: ignore[method-assign]
+    with pytest.raises(InputError, match="nan at step 13"):
+        run(line, SCHEDULE, begin(SCHEDULE), tmp_path, "key")
+    line.update = lambda step, random: float(step)  # type: ignore[method-assign]
+    seen: list[str] = []
+    run(line, SCHEDULE, begin(SCHEDULE), tmp_path, "key", lambda what, *_: seen.append(what))
+    assert seen[0] == "resumed at step 10"
+
+
+@pytest.mark.parametrize(("steps", "made"), [(80, 20), (60, 0)])
+def test_a_training_goes_on_when_it_becomes_longer(tmp_path: Path, steps: int, made: int) -> None:
     train(tmp_path)
     schedule = replace(SCHEDULE, steps=steps)
     random, line, seen = begin(schedule), Line(), list[int]()
