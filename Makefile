@@ -91,7 +91,7 @@ FILTERS ?= cartoon starry atelier
 bench-quantization: install .quantizers/.installed  ## our int8 beside other tools' quantizers; of GENERATORS; keeps what it has
 	$(BIN)/python -m benchmarks.quantization $(GENERATORS)
 
-train: install  ## train the FILTERS that ship again (a quarter of an hour each on 2 cores)
+train: install  ## train the FILTERS that ship again, to the same weights on a machine like the one of their cards (10 to 40 minutes each)
 	for filter in $(FILTERS); do $(BIN)/python -m pocketlens.models.shipped.train $$filter || exit 1; done
 
 BUNDLE ?=

@@ -174,8 +174,11 @@ def folder(path: Path) -> list[Path]:
         InputError: The folder is absent or holds no picture.
     """
     if not path.is_dir():
-        raise InputError(f"{path} is not a folder of pictures", do="check [pictures] in the recipe")
+        raise InputError(f"{path} is not a folder of pictures", do="give one that holds pictures")
     found = sorted(p for p in path.iterdir() if p.suffix.lower() in SUFFIXES)
     if not found:
-        raise InputError(f"{path} holds no pictures", do=f"put some in it: {', '.join(SUFFIXES)}")
+        raise InputError(
+            f"{path} holds no pictures (folders inside it are not looked into)",
+            do=f"put some in it: {', '.join(SUFFIXES)}",
+        )
     return found

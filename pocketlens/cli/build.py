@@ -51,6 +51,7 @@ def report(made: "Build", json: bool) -> None:
                 "verdict": made.verdict,
                 "rewrites": made.choices,
                 "plans": made.fronts,
+                "student": made.student,
             }
         )
     else:
@@ -93,6 +94,8 @@ def table(made: "Build") -> None:
         )
     columns = ["artifact", "MB", "PSNR", "SSIM", "err", "gates", "p50 ms", "p95", "budget"]
     output.table(columns, lines)
+    if made.student and made.student.told:
+        output.say(f"compared with the student; it came to {made.student.told} of its own teacher when it was trained")
     for verdict in made.verdicts:
         if verdict.verdict in ("fail", "unstable"):
             output.say(f"{verdict.verdict}: {verdict.artifact}: {verdict.name}: {verdict.reason}")

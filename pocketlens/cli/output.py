@@ -3,6 +3,7 @@
 import json
 import re
 import sys
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -43,6 +44,8 @@ _SHORT = 12
 """Characters that a column may have, and never be broken into lines."""
 _WORD = 16
 """Characters of a word that is never broken, but in the first column."""
+_PAUSE = 10.0
+"""Seconds between two lines about the same stage, where there is no terminal."""
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 
@@ -112,22 +115,27 @@ Notify = Callable[[str, int, int], None]
 
 @contextmanager
 def progress() -> Iterator[Notify]:
-    """A progress bar on standard error, where that is a terminal; otherwise a line for each step."""
+    """A progress bar on standard error, where that is a terminal; otherwise a line for each stage and every ten seconds."""
     if not sys.stderr.isatty():
-        said: list[str] = []
+        said, when = "", 0.0
 
         def tell(what: str, done: int, total: int) -> None:
-            if said[-1:] != [what]:
-                said.append(what)
+            nonlocal said, when
+            stage, now = what.partition(":")[0], time.monotonic()
+            if stage != said or now - when > _PAUSE or done == total:
+                said, when = stage, now
                 typer.echo(f"[{done}/{total}] {harmless(what)}", err=True)
 
         yield tell
         return
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+    from rich.table import Column
 
-    columns = (BarColumn(20), MofNCompleteColumn(), TimeElapsedColumn(), TextColumn("{task.description}"))
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+    # What is said gives way where the terminal is narrow, and the numbers stay.
+    words = TextColumn("{task.description}", table_column=Column(ratio=1, no_wrap=True, overflow="ellipsis"))
+    columns = (BarColumn(20), MofNCompleteColumn(), TimeElapsedColumn(), words)
+    with Progress(*columns, console=Console(stderr=True), transient=True, expand=True) as bar:
         task = bar.add_task("", total=None)
         yield lambda what, done, total: bar.update(task, description=what, completed=done, total=total)
 

@@ -46,11 +46,14 @@ def function(source: str, folder: Path) -> Callable[..., Any]:
 def _found(source: str, folder: Path, *, call: bool) -> tuple[Callable[..., Any], Any]:
     where, _, name = source.rpartition(":")
     if not where or not name.isidentifier():
-        raise InputError(f"the source {source!r} is not module:factory", do="for instance: my_package.my_file:make")
+        raise InputError(
+            f"{source!r} is not module:name or file.py:name",
+            do="for instance: my_package.my_file:make, or my_file.py:make",
+        )
     is_file = where.endswith(".py")
     path = folder / where
     if is_file and not path.is_file():
-        raise InputError(f"{path} does not exist", do="check source in the recipe")
+        raise InputError(f"{path} does not exist", do=f"check {source!r}")
     with _importable(path.parent if is_file else folder, Path.cwd()):
         try:
             code = _import_file(path) if is_file else importlib.import_module(where)

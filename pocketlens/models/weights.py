@@ -25,6 +25,8 @@ MAX_BYTES = 2_000_000_000
 _AVERAGES = ("params_ema", "g_ema", "generator_ema", "model_ema", "ema_model", "state_dict_ema", "ema", "shadow")
 _WRAPPERS = (*_AVERAGES, "state_dict", "model_state_dict", "model", "generator", "netG", "params")
 _PREFIXES = ("module.", "_orig_mod.")
+_PICKLE = b"\x80"
+"""What torch's files from before they were archives begin with."""
 _COUNTER = "n_averaged"
 _PICKLED = (
     "it holds pickled Python objects, which can run any program when they are loaded, so it was not loaded. "
@@ -131,6 +133,8 @@ def _read_torch(path: Path) -> Weights:
             _bound(path, sum(m.file_size for m in archive.infolist()), "unpacks to")
             if any(Path(m.filename).name == "constants.pkl" for m in archive.infolist()):
                 raise InputError(f"{path} is TorchScript, which is a program", do=_CONVERT)
+    elif path.read_bytes()[:1] != _PICKLE:
+        raise InputError(f"{path} is no checkpoint of torch, whatever its name says", do="get the file again")
     from pickle import UnpicklingError
 
     try:

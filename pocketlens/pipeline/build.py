@@ -50,6 +50,8 @@ class Build:
         verdicts: Of each budget on each artifact.
         choices: How the rewrites of each target were chosen, where they were measured.
         fronts: What was found where an artifact in fewer bits missed the gate.
+        student: Where the source is a student that was made before: what it is beside its teacher, with which nothing
+            here was compared.
     """
 
     path: Path
@@ -58,6 +60,7 @@ class Build:
     verdicts: tuple[BudgetVerdict, ...]
     choices: tuple[Chosen, ...] = ()
     fronts: tuple[Front, ...] = ()
+    student: Shrunk | None = None
 
     @property
     def verdict(self) -> str:
@@ -153,7 +156,8 @@ def build(
         report=lambda manifest: _report(manifest, document, verdicts, made, budget, shrunk),
     )
     manifest = write(draft, path)
-    return Build(path, manifest, document, tuple(verdicts), made[0].choices, made[0].fronts)
+    alone = shrunk if teacher is None else None
+    return Build(path, manifest, document, tuple(verdicts), made[0].choices, made[0].fronts, alone)
 
 
 def _measured(made: list[Produced], threads: int, budget: Budget, notify: Notify) -> Document:

@@ -24,6 +24,7 @@ class Shrunk:
         layers: What pruning took from each layer, in words; empty for a student that is no pruned copy.
         ms: Median time of one picture in onnxruntime, both graphs played in turns; None where it was not measured.
         threads: That they were measured with.
+        scores: SSIM and PSNR in dB of the student against its teacher, when it was trained; None where that is not known.
     """
 
     macs: tuple[int | None, int]
@@ -31,6 +32,12 @@ class Shrunk:
     layers: tuple[str, ...] = ()
     ms: tuple[float, float] | None = None
     threads: int = 0
+    scores: tuple[float, float] | None = None
+
+    @property
+    def told(self) -> str:
+        """How close the student came to its teacher, in words; empty where that is not known."""
+        return f"SSIM {self.scores[0]:.3f}, PSNR {self.scores[1]:.1f}" if self.scores else ""
 
     def to_json(self) -> str:
         """As the bundle keeps it under ``measurements/``."""
@@ -48,8 +55,9 @@ def facts_of(source: Source) -> Shrunk | None:
             macs=(_count(before["macs"]) if before else None, _count(after["macs"])),
             parameters=(_count(before["parameters"]) if before else None, _count(after["parameters"])),
             layers=tuple(str(line) for line in told["layers"]),
+            scores=(float(told["history"][-1]["ssim"]), float(told["history"][-1]["psnr"])),
         )
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+    except (OSError, ValueError, KeyError, IndexError, TypeError, RecursionError):
         return None  # it is for people to read, and may have stayed behind
 
 
@@ -103,7 +111,10 @@ def sections(found: Shrunk) -> "list[Section]":
         ("GMACs", *(f"{macs / 1e9:.3f}" if macs else "-" for macs in found.macs), _times_less(*found.macs)),
         ("parameters", *(f"{n:,}" if n else "-" for n in found.parameters), _times_less(*found.parameters)),
     ]
-    text = "The artifacts are of a student that was trained to give its teacher's pictures. Measured time decides, not GMACs"
+    text = "The artifacts are of a student that was trained to give its teacher's pictures. "
+    if found.scores:
+        text += f"When it was trained, it scored {found.told} against its teacher on the judge pictures of then. "
+    text += "Measured time decides, not GMACs"
     if found.ms:
         rows.append(("onnxruntime, ms", *(f"{ms:.1f}" for ms in found.ms), _times_less(*found.ms)))
         text += f": both graphs, without rewrites, were played in turns with {found.threads} threads on this machine."

@@ -107,14 +107,23 @@ def test_int8_takes_the_ranges_that_were_trained(recipe: Path, tmp_path: Path) -
     distilled = distill(recipe, tmp_path / "student", threads=1, bench=False)
     steps = [int(one["step"]) for one in distilled.compressed.history]
     assert max(steps) == 14
+    minutes = [one["minutes"] for one in distilled.compressed.history]
+    assert minutes == sorted(minutes), "the last phase's come on top"
+    assert (tmp_path / "student/previews/000010.png").exists() and (
+        tmp_path / "student/int8-after-10/previews/000004.png"
+    ).exists()
     how = made.read(distilled.compressed.path)
     assert how is not None
     assert how.ranges["stem.conv"] == (0.0, 255.0)
     again = distill(recipe, tmp_path / "student", threads=1, bench=False)
     assert again.compressed.history == distilled.compressed.history, "a finished training is not trained on"
     built = pocketlens.build(distilled.recipe, tmp_path / "s.bundle", bench=False)
+    last = distilled.compressed.history[-1]
+    assert built.student is not None and built.student.scores == (last["ssim"], last["psnr"])
+    assert "against its teacher" in (tmp_path / "s.bundle/report.html").read_text("utf-8")
     assert [artifact.id.split("-")[1] for artifact in built.manifest.artifacts] == ["fp32", "fp16", "int8"]
     other = pocketlens.build(recipe, tmp_path / "t.bundle", bench=False, threads=1)
+    assert other.student is None, "compared with the teacher itself"
     assert [a.sha256 for a in other.manifest.artifacts] == [a.sha256 for a in built.manifest.artifacts], (
         "the same student, made by build"
     )

@@ -107,6 +107,13 @@ def test_pairs_are_learned(tmp_path: Path) -> None:
         train(Wish(pairs=(before, tmp_path / "c")), tmp_path / "g", size=64, steps=4)
 
 
+def test_pairs_of_another_shape_are_refused(tmp_path: Path) -> None:
+    before, after = pictures(tmp_path / "a", 2), pictures(tmp_path / "b", 2)
+    images.write(after / "1.png", np.zeros((80, 60, 3), np.uint8))
+    with pytest.raises(InputError, match="another shape"):
+        train(Wish(pairs=(before, after)), tmp_path / "f", size=64, steps=2)
+
+
 def test_two_folders_move_pictures_towards_the_second(tmp_path: Path) -> None:
     bright, red = pictures(tmp_path / "a", 3), pictures(tmp_path / "b", 3, lambda p: p * [1, 0.1, 0.1])
     made = train(Wish(folders=(bright, red)), tmp_path / "f", size=64, steps=24, threads=1)

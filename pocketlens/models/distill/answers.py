@@ -1,6 +1,7 @@
 """What the teacher says to many pictures, asked once and kept."""
 
 import hashlib
+import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -10,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 from pocketlens import files, images
-from pocketlens.images import Picture
+from pocketlens.images import Floats, Picture
 from pocketlens.models.distill.master import Features, Master
 from pocketlens.models.shipped import photographs
 from pocketlens.models.training import pictures
@@ -63,11 +64,14 @@ def ask(
     """
     shown = [files.sha256(path) for path in images.folder(folder)] if folder else [files.sha256(photographs.LIST)]
 
-    def make(place: Path) -> None:
-        _make(master(), questions, pictures.read(folder), place, notify)
-
     whole = files.key_of(teacher=key, questions=asdict(questions), pictures=shown, version=2)
+    said = files.cache_folder() / "asking" / whole
+
+    def make(place: Path) -> None:
+        _make(_remembered(master(), said), questions, pictures.read(folder), place, notify)
+
     place = files.cached("answers", whole, make)
+    files.remove(said)
     found = []
     for side, _ in questions.sizes:
         arrays = [place / f"{side}-{name}.npy" for name in ("taken", "given", "features")]
@@ -86,6 +90,26 @@ def digest(answers: Sequence[Answers]) -> str:
             total.update(f"{pictures_of.shape}".encode())
             total.update(np.ascontiguousarray(pictures_of).data)
     return total.hexdigest()
+
+
+def _remembered(master: Master, said: Path) -> Master:
+    """A teacher whose pictures are kept until all are there: a slow effect that was stopped is not asked again.
+
+    Those of teachers with features are not: their features are large, and they are quick.
+    """
+    numbers = itertools.count()
+
+    def answer(picture: Picture) -> tuple[Floats, Features | None]:
+        path = said / f"{next(numbers)}.npy"
+        if path.exists():
+            return np.load(path, allow_pickle=False).astype(np.float32), None
+        pixels, thought = master(picture)
+        if thought is None:
+            with files.whole(path) as part, part.open("wb") as file:
+                np.save(file, images.to_uint8(pixels))
+        return pixels, thought
+
+    return answer
 
 
 def _make(

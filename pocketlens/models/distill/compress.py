@@ -122,7 +122,11 @@ def compress(
         later = replace(schedule, steps=settings.int8_steps, judge_every=every(settings.int8_steps))
         last = run(same, later, random, place, files.key_of(of=key, steps=settings.steps), notify)
         finished, how = plain(last.student), replace(how, ranges=ranges_of(last.student))
-        history += tuple({**one, "step": one["step"] + settings.steps, "int8": 1.0} for one in last.history)
+        spent = history[-1]["minutes"] if history else 0.0
+        history += tuple(
+            {**one, "step": one["step"] + settings.steps, "minutes": round(one["minutes"] + spent, 2), "int8": 1.0}
+            for one in last.history
+        )
         seconds += last.seconds
     path = folder / "student.safetensors"
     made.save(finished, path, how)

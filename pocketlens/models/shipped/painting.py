@@ -16,6 +16,7 @@ from scipy.ndimage import gaussian_filter
 from skimage import color
 
 from pocketlens import files, images
+from pocketlens.errors import InputError
 from pocketlens.models.shipped.flow import Plane, flow, sampled
 
 _COLOURS = 24
@@ -25,6 +26,7 @@ _EVERY = 7
 _DETAIL = 8.0
 """Standard deviation in pixels; what is finer is strokes."""
 _FARTHEST = 40
+_SMALLEST = 64
 _SEED = 7
 
 
@@ -52,7 +54,16 @@ class PaintingLook:
 
 
 def measure(painting: images.Picture) -> PaintingLook:
-    """Measure a painting without its frame, ``uint8 [height, width, 3]``; the same picture gives the same numbers."""
+    """Measure a painting without its frame, ``uint8 [height, width, 3]``; the same picture gives the same numbers.
+
+    Raises:
+        InputError: It is too small, or has too few colours to be a painting.
+    """
+    if min(painting.shape[:2]) < _SMALLEST or len(np.unique(painting.reshape(-1, 3)[::_EVERY], axis=0)) < _COLOURS:
+        raise InputError(
+            f"a picture of {painting.shape[0]} x {painting.shape[1]} is too small, or has less than {_COLOURS} colours",
+            do=f"give a photograph of a painting, {_SMALLEST} pixels and more inside its frame",
+        )
     lab = np.ascontiguousarray(np.moveaxis(color.rgb2lab(painting), 2, 0), np.float32)
     points = lab.reshape(3, -1).T
     middles, nearest = kmeans2(points[::_EVERY], _COLOURS, rng=_SEED, minit="++", iter=40)
@@ -112,9 +123,12 @@ def main() -> None:
     parser.add_argument("--frame", type=int, default=0, help="pixels to cut off on each side")
     parser.add_argument("-o", "--output", type=Path, required=True)
     chosen = parser.parse_args()
-    picture, frame = images.read(chosen.painting), chosen.frame
-    height, width = picture.shape[:2]
-    look = measure(np.ascontiguousarray(picture[frame : height - frame, frame : width - frame]))
+    try:
+        picture, frame = images.read(chosen.painting), max(0, chosen.frame)
+        height, width = picture.shape[:2]
+        look = measure(picture[frame : max(frame, height - frame), frame : max(frame, width - frame)])
+    except InputError as error:
+        parser.error(str(error))
     files.write(chosen.output, json.dumps(asdict(look), indent=1).replace("\n   ", " ").replace("\n  ]", "]") + "\n")
 
 

@@ -37,6 +37,8 @@ FILTERS: dict[str, tuple[Effect, ...]] = {
     "atelier": (cartoon, starry, ink, oil),
 }
 """What each filter that ships reproduces; of a pack one effect a style."""
+LENGTHS = {"cartoon": (8000, 800), "starry": (3000, 800), "atelier": (8000, 400)}
+"""Weight updates, and pictures that are drawn, of what ships."""
 
 
 @dataclass(frozen=True)
@@ -51,17 +53,17 @@ class Settings:
         rate: The highest learning rate.
         adversarial: Weight of a discriminator.
         seed: Of everything that is random.
-        threads: Of torch; another number may round differently.
+        threads: Of torch; another number may round differently. What ships was trained with one.
     """
 
-    steps: int = 5000
-    pairs: int = 800
+    steps: int
+    pairs: int
     side: int = 192
     batch: int = 4
     rate: float = 5e-3
     adversarial: float = 0.0
     seed: int = 7
-    threads: int = 2
+    threads: int = 1
 
 
 def train(effects: Sequence[Effect], settings: Settings, notify: Notify = lambda what, done, total: None) -> Pocket:
@@ -134,21 +136,21 @@ def _means(effects: Sequence[Effect], generator: torch.nn.Module) -> dict[str, f
 
 def main() -> None:
     """Parse the command line, train, save and print the scores."""
-    defaults = Settings()
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("filter", choices=FILTERS)
     parser.add_argument("-o", "--output", type=Path, help="beside this file if left out")
-    parser.add_argument("--steps", type=int, default=defaults.steps)
-    parser.add_argument("--pairs", type=int, default=defaults.pairs)
-    parser.add_argument("--threads", type=int, default=defaults.threads)
-    parser.add_argument("--seed", type=int, default=defaults.seed)
-    parser.add_argument("--rate", type=float, default=defaults.rate)
-    parser.add_argument("--adversarial", type=float, default=defaults.adversarial)
+    parser.add_argument("--steps", type=int, help="those of what ships if left out")
+    parser.add_argument("--pairs", type=int, help="likewise")
+    parser.add_argument("--threads", type=int, default=Settings.threads)
+    parser.add_argument("--seed", type=int, default=Settings.seed)
+    parser.add_argument("--rate", type=float, default=Settings.rate)
+    parser.add_argument("--adversarial", type=float, default=Settings.adversarial)
     chosen = parser.parse_args()
+    steps, pairs = LENGTHS[chosen.filter]
     console = Console(stderr=True)
     effects, output = FILTERS[chosen.filter], chosen.output or Path(__file__).parent / f"{chosen.filter}.safetensors"
     settings = Settings(
-        steps=chosen.steps, pairs=chosen.pairs, threads=chosen.threads, seed=chosen.seed, rate=chosen.rate,
+        steps=steps if chosen.steps is None else chosen.steps, pairs=chosen.pairs or pairs, threads=chosen.threads, seed=chosen.seed, rate=chosen.rate,
         adversarial=chosen.adversarial,
     )  # fmt: skip
     columns = (

@@ -11,21 +11,29 @@ from pocketlens.images import Picture
 from pocketlens.models.distill.answers import Answers
 from pocketlens.models.training.pictures import smaller
 
+_ASKEW = 0.02
+"""How much the ratios of sides of a pair may differ."""
 Pair = tuple[Picture, Picture]
 
 
 def read(before: Path, after: Path) -> list[Pair]:
-    """The pictures of two folders whose names without suffix agree, scaled to the size of the first, or smaller.
+    """The pictures of two folders whose names without suffix agree, in the size of the first, or smaller.
 
     Raises:
-        InputError: A folder is absent or empty, or no names agree.
+        InputError: A folder is absent or empty, no names agree, or the pictures of a pair are of another shape.
     """
     there = {path.stem: path for path in images.folder(after)}
     found = []
     for path in images.folder(before):
         if path.stem in there:
-            picture = smaller(images.read(path))
-            found.append((picture, images.resize(images.read(there[path.stem]), *picture.shape[:2])))
+            picture, other = smaller(images.read(path)), images.read(there[path.stem])
+            (height, width), (high, wide) = picture.shape[:2], other.shape[:2]
+            if abs(height * wide - width * high) > _ASKEW * width * high:
+                raise InputError(
+                    f"{there[path.stem]} is {high} x {wide}, and {path} has another shape",
+                    do="crop both pictures of a pair alike",
+                )
+            found.append((picture, images.resize(other, height, width)))
     if not found:
         raise InputError(
             f"no picture of {before} has the name of one in {after}", do="name both pictures of a pair alike"

@@ -10,10 +10,12 @@ import torch
 from pocketlens import images
 from pocketlens.converters.ranges import Ranges
 from pocketlens.errors import InputError
+from pocketlens.files import cache_folder
 from pocketlens.models import made
-from pocketlens.models.distill.answers import Questions, ask
+from pocketlens.models.distill.answers import Questions, ask, digest
 from pocketlens.models.distill.compress import compress, master_of, sees_whole, sizes_of
 from pocketlens.models.distill.features import quarter_layer
+from pocketlens.models.distill.master import function_master
 from pocketlens.models.export import export
 from pocketlens.models.fast_style import FastStyle
 from pocketlens.models.pix2pix_unet import Pix2PixUnet
@@ -124,6 +126,26 @@ def test_the_teacher_is_asked_once(source: Source) -> None:
     assert np.array_equal(first[0].given, again[0].given)
     assert first[0].features is not None
     assert np.abs(first[0].features.astype(np.float32).std() - 1) < 0.3
+
+
+def test_a_slow_effect_that_was_stopped_is_not_asked_again() -> None:
+    asked: list[int] = []
+
+    def slow(picture: images.Picture) -> images.Picture:
+        asked.append(len(asked))
+        if len(asked) == 6:
+            raise KeyboardInterrupt
+        return 255 - picture
+
+    questions = Questions(((32, 6), (16, 4)))
+    with pytest.raises(KeyboardInterrupt):
+        ask(lambda: function_master(slow), "slow", questions, None)
+    found = ask(lambda: function_master(slow), "slow", questions, None)
+    assert len(asked) == 6 + 5, "five were known"
+    assert all((one.given == 255 - one.taken).all() for one in found)
+    straight = ask(lambda: function_master(lambda picture: 255 - picture), "other", questions, None)
+    assert digest(found) == digest(straight)
+    assert not list((cache_folder() / "asking").iterdir())
 
 
 def test_what_sees_the_whole_picture_is_known() -> None:

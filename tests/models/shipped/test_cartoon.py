@@ -47,7 +47,7 @@ def test_pictures_that_it_never_saw_come_close_to_the_effect() -> None:
     found = training.scores((cartoon,), resolve("builtin:cartoon", base=Path()).load())
     assert set(found) == {"astronaut", "coffee", "rocket"}
     for name, score in found.items():  # the photographs themselves score 21 to 28 dB, and coffee an SSIM of 0.61
-        assert score.psnr > 27 and score.ssim > 0.8, name
+        assert score.psnr > 26 and score.ssim > 0.8, name
 
 
 def test_the_card_names_every_photograph_and_the_weights() -> None:
@@ -71,9 +71,8 @@ def test_the_same_seed_trains_the_same_weights() -> None:
 
 
 def test_the_command_writes_a_checkpoint_that_loads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    small = Settings(steps=2, pairs=3, side=64, batch=2, threads=1)
-    monkeypatch.setattr(training, "Settings", lambda **given: small)
-    monkeypatch.setattr("sys.argv", ["train", "cartoon", "-o", str(tmp_path / "x.safetensors"), "--steps", "2"])
+    command = ["train", "cartoon", "-o", str(tmp_path / "x.safetensors"), "--steps", "2", "--pairs", "3"]
+    monkeypatch.setattr("sys.argv", command)
     monkeypatch.setattr(training, "scores", lambda *_: {})
     training.main()
     assert checkpoint.load(tmp_path / "x.safetensors", "pocket").training is False

@@ -71,3 +71,20 @@ def test_averages_follow_the_flow() -> None:
     noisy = stripes + np.random.default_rng(0).normal(0, 10, stripes.shape).astype(np.float32)
     averaged = along(noisy[None], vectors, 9)[0]
     assert np.abs(averaged - stripes).mean() < 0.55 * np.abs(noisy - stripes).mean()
+
+
+@pytest.mark.parametrize(
+    ("side", "frame", "says"), [(200, 90, "20 x 20"), (96, 0, "96 x 96"), (0, 0, "does not exist")]
+)
+def test_a_picture_that_is_no_painting_is_refused_in_words(side, frame, says, tmp_path, monkeypatch, capsys) -> None:  # type: ignore[no-untyped-def]
+    from pocketlens import images
+
+    if side:
+        images.write(tmp_path / "p.png", np.full((side, side, 3), 90, np.uint8))
+    monkeypatch.setattr(
+        "sys.argv", ["x", str(tmp_path / "p.png"), "--frame", str(frame), "-o", str(tmp_path / "l.json")]
+    )
+    with pytest.raises(SystemExit):
+        painting.main()
+    assert says in capsys.readouterr().err
+    assert not (tmp_path / "l.json").exists()
