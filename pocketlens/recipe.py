@@ -143,9 +143,12 @@ class Compress(_Table):
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 7
 
     @model_validator(mode="after")
-    def _one_measure(self) -> Self:
+    def _one_student(self) -> Self:
         if self.channels is not None and self.macs is not None:
             raise ValueError("channels and macs both say how much stays; give one")
+        own = sorted(self.model_fields_set & {"width", "half", "blocks", "whole"})
+        if own and (self.channels or self.macs):
+            raise ValueError(f"{own[0]} is of a pocket student, and channels or macs asks for a pruned copy; give one")
         return self
 
 

@@ -58,4 +58,8 @@ def distill(
         ["", "GMACs", "parameters", "onnxruntime ms"],
         [list(row) for row in zip(names, macs, parameters, times, strict=True)],
     )
+    if done.before and done.after.macs >= done.before.macs:
+        output.say(
+            "the student needs as much work as its teacher: make width or blocks smaller, or prune with channels"
+        )
     output.say(f"pocketlens build {made.recipe}")

@@ -36,6 +36,9 @@ pictures = 12
 """
 
 
+COPY = RECIPE.replace("width = 8\nhalf = 8\nblocks = 1\n", "channels = 0.5\n")
+
+
 @pytest.fixture
 def recipe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("POCKETLENS_CACHE", str(tmp_path / "cache"))
@@ -86,7 +89,7 @@ def test_other_pictures_are_another_training(recipe: Path, tmp_path: Path) -> No
 
 
 def test_a_copy_that_loses_nothing_is_refused(recipe: Path, tmp_path: Path) -> None:
-    recipe.write_text(recipe.read_text().replace("steps = 10", "steps = 10\nchannels = 0.9\nmultiple = 64"))
+    recipe.write_text(COPY.replace("channels = 0.5", "channels = 0.9\nmultiple = 64"))
     with pytest.raises(InputError, match="leaves every layer as it is"):
         distill(recipe, tmp_path / "s", threads=1, bench=False)
 
@@ -147,11 +150,16 @@ def test_unknown_keys_name_the_nearest() -> None:
 
 def test_channels_and_macs_together_are_refused() -> None:
     with pytest.raises(InputError, match="give one"):
-        Recipe.parse(RECIPE + "channels = 0.5\nmacs = 0.25\n")
+        Recipe.parse(COPY + "macs = 0.25\n")
+
+
+def test_what_only_a_pocket_has_is_refused_for_a_copy() -> None:
+    with pytest.raises(InputError, match="blocks is of a pocket student"):
+        Recipe.parse(COPY + "blocks = 2\n")
 
 
 def test_the_report_says_what_the_student_costs_and_what_pruning_took(recipe: Path, tmp_path: Path) -> None:
-    recipe.write_text(RECIPE.replace("steps = 10", "steps = 2\nchannels = 0.5"))
+    recipe.write_text(COPY.replace("steps = 10", "steps = 2"))
     pocketlens.build(recipe, tmp_path / "a.bundle", bench=False)
     report = (tmp_path / "a.bundle/report.html").read_text()
     assert "What pruning took" in report
