@@ -51,7 +51,6 @@ class Settings:
         side: Of the pictures, in pixels.
         batch: Pictures an update.
         rate: The highest learning rate.
-        adversarial: Weight of a discriminator.
         seed: Of everything that is random.
         threads: Of torch; another number may round differently. What ships was trained with one.
     """
@@ -61,7 +60,6 @@ class Settings:
     side: int = 192
     batch: int = 4
     rate: float = 5e-3
-    adversarial: float = 0.0
     seed: int = 7
     threads: int = 1
 
@@ -82,8 +80,7 @@ def train(effects: Sequence[Effect], settings: Settings, notify: Notify = lambda
     styles = len(effects) if len(effects) > 1 else 0
     task = (Pack if styles else Distillation)(
         fresh(styles=styles), answers, lambda student, _: _means(effects, student),
-        Weights(features=0, adversarial=settings.adversarial), peak=settings.rate,
-        pixels=settings.batch * settings.side**2,
+        Weights(features=0), peak=settings.rate, pixels=settings.batch * settings.side**2,
     )  # fmt: skip
     done = run(task, schedule, random, None, "", notify).student
     assert isinstance(done, Pocket)
@@ -144,14 +141,13 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=Settings.threads)
     parser.add_argument("--seed", type=int, default=Settings.seed)
     parser.add_argument("--rate", type=float, default=Settings.rate)
-    parser.add_argument("--adversarial", type=float, default=Settings.adversarial)
     chosen = parser.parse_args()
     steps, pairs = LENGTHS[chosen.filter]
     console = Console(stderr=True)
     effects, output = FILTERS[chosen.filter], chosen.output or Path(__file__).parent / f"{chosen.filter}.safetensors"
     settings = Settings(
-        steps=steps if chosen.steps is None else chosen.steps, pairs=chosen.pairs or pairs, threads=chosen.threads, seed=chosen.seed, rate=chosen.rate,
-        adversarial=chosen.adversarial,
+        steps=steps if chosen.steps is None else chosen.steps, pairs=chosen.pairs or pairs, threads=chosen.threads,
+        seed=chosen.seed, rate=chosen.rate,
     )  # fmt: skip
     columns = (
         TextColumn("{task.completed}/{task.total} {task.description}"), BarColumn(), TimeElapsedColumn(),
