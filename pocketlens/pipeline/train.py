@@ -112,7 +112,7 @@ def _train(wish: Wish, output: Path, size: int, steps: int, seed: int, threads: 
 
     from pocketlens.converters.ranges import Ranges
     from pocketlens.models.distill.answers import digest
-    from pocketlens.models.distill.compress import judge_of
+    from pocketlens.models.distill.judging import judge_of
     from pocketlens.models.distill.task import Distillation, Weights
     from pocketlens.models.training import pictures
     from pocketlens.models.training.run import Schedule, Task, begin, run

@@ -1,6 +1,7 @@
 """A teacher that also says what it thinks: its picture and its features at a quarter of the size."""
 
 from collections.abc import Callable
+from dataclasses import asdict
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -9,9 +10,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from pocketlens import files
 from pocketlens.converters.ranges import Ranges
 from pocketlens.images import Floats, Picture
 from pocketlens.models.distill.features import QUARTER, listening, quarter_layer
+from pocketlens.models.source import Source
 from pocketlens.models.training.run import device
 
 Features = NDArray[np.float32]
@@ -117,3 +120,16 @@ def function_master(function: Callable[[Picture], Any]) -> Master:
         return np.asarray(function(picture), np.float32), None
 
     return answer
+
+
+def master_of(source: Source) -> Master:
+    """The source as a teacher that also gives its features."""
+    if source.kind == "onnx":
+        assert source.path is not None
+        return onnx_master(source.path, source.ranges)
+    return torch_master(source.load(), source.ranges)
+
+
+def teacher_key(source: Source) -> str:
+    """A hash of what a source computes as a teacher."""
+    return files.key_of(source=source.key, ranges=asdict(source.ranges))

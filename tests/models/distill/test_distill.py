@@ -13,9 +13,10 @@ from pocketlens.errors import InputError
 from pocketlens.files import cache_folder
 from pocketlens.models import made
 from pocketlens.models.distill.answers import Questions, ask, digest
-from pocketlens.models.distill.compress import compress, master_of, sees_whole, sizes_of
+from pocketlens.models.distill.compress import compress, sizes_of
 from pocketlens.models.distill.features import quarter_layer
-from pocketlens.models.distill.master import function_master
+from pocketlens.models.distill.master import function_master, master_of
+from pocketlens.models.distill.student import sees_whole
 from pocketlens.models.export import export
 from pocketlens.models.fast_style import FastStyle
 from pocketlens.models.pix2pix_unet import Pix2PixUnet
