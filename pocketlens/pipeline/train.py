@@ -1,9 +1,8 @@
 """``train``: a filter from what people have: an effect, pairs of pictures, two folders, or one style picture."""
 
-import hashlib
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,7 +12,7 @@ from pydantic import ValidationError
 from pocketlens import files, images
 from pocketlens.errors import InputError, require
 from pocketlens.images import Picture
-from pocketlens.pipeline.pictures import judges
+from pocketlens.pipeline.pictures import digest_of, judges
 from pocketlens.pipeline.produce import Notify
 from pocketlens.recipe import Filter, Recipe, Targets
 
@@ -144,20 +143,22 @@ def _train(wish: Wish, output: Path, size: int, steps: int, seed: int, threads: 
 
         assert wish.style is not None
         picture, vgg = wish.style
-        style = images.read(picture)
+        painting = images.read(picture)
         if vgg is None:
             raise InputError(_STYLE, do=_VGG)
         score = _previews(shown, output)
-        task = Styling(fresh(**_ARGUMENTS), load(vgg), style, pictures.read(wish.pictures), score, side=min(192, size))
-    how = next(name for name, given in asdict(wish).items() if given)
-    return run(task, schedule, random, output, files.key_of(how=how, read=_read(wish), drawn=drawn, size=size), notify)
-
-
-def _read(wish: Wish) -> list[str]:
-    """Hashes of the files that a training reads; an effect's are not known, but what it draws is."""
-    folders = [folder for folder in (*(wish.folders or ()), wish.pictures) if folder]
-    paths = [path for folder in folders for path in images.folder(folder)]
-    return [files.sha256(path) for path in (*paths, *(wish.style or ())) if path]
+        task = Styling(
+            fresh(**_ARGUMENTS), load(vgg), painting, pictures.read(wish.pictures), score, side=min(192, size)
+        )
+    # An effect's and pairs' answers say what is learned; of folders and a style, their files do.
+    folders = [
+        [files.sha256(path) for path in images.folder(folder)]
+        for folder in (*(wish.folders or ()), wish.pictures)
+        if folder
+    ]
+    style = [files.sha256(path) for path in wish.style or () if path]
+    key = files.key_of(folders=folders, style=style, drawn=drawn, size=size)
+    return run(task, schedule, random, output, key, notify)
 
 
 def _examples(wish: Wish, size: int, seed: int, notify: Notify):  # type: ignore[no-untyped-def]
@@ -176,16 +177,16 @@ def _examples(wish: Wish, size: int, seed: int, notify: Notify):  # type: ignore
         return answers, [one for one, _ in judging], [other.astype(np.float32) for _, other in judging]
     effect = _checked(function(wish.effect, Path()), wish.effect)
     judged = judges(None, size, size).pictures
-    wanted = [effect(picture).astype(np.float32) for picture in judged]
+    wanted = [effect(picture) for picture in judged]
     where = Path(wish.effect.rpartition(":")[0])
     # Of code only the file itself can be hashed; what the effect draws tells the rest.
     drawn = files.key_of(
         name=wish.effect, code=files.sha256(where) if where.is_file() else "",
-        drawn=hashlib.sha256(np.stack(wanted).data).hexdigest(),
+        drawn=digest_of(*wanted),
     )  # fmt: skip
     questions = Questions(((size, 200), (size // 2, 120)), seed)
     answers = ask(lambda: function_master(effect), drawn, questions, wish.pictures, notify)
-    return answers, judged, wanted
+    return answers, judged, [picture.astype(np.float32) for picture in wanted]
 
 
 def _checked(effect: Callable[[Picture], Picture], name: str) -> Callable[[Picture], Picture]:
@@ -211,17 +212,14 @@ def _checked(effect: Callable[[Picture], Picture], name: str) -> Callable[[Pictu
 
 def _previews(shown: Sequence[Picture], folder: Path) -> "Callable[[nn.Module, int], dict[str, float]]":
     """Where nothing says what is right: a preview at every score, and how much of the person is kept."""
-    import torch
-
+    from pocketlens.converters.ranges import Ranges
     from pocketlens.likeness import likeness
-    from pocketlens.models.training.run import device
+    from pocketlens.models.teacher import torch_teacher
 
     def look(student: "nn.Module", step: int) -> dict[str, float]:
         rows, kept, moved = [], [], []
         for picture in shown:
-            with torch.no_grad():
-                planar = torch.from_numpy(picture.transpose(2, 0, 1)[None].astype(np.float32)).to(device())
-                drawn = images.to_uint8(student(planar)[0].cpu().numpy().transpose(1, 2, 0))
+            drawn = images.to_uint8(torch_teacher(student, Ranges())(picture))
             rows.append(np.concatenate([picture, drawn], 1))
             moved.append(float(np.abs(drawn.astype(float) - picture).mean()))
             if found := likeness(picture, drawn):

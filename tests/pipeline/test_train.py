@@ -121,6 +121,16 @@ def test_two_folders_move_pictures_towards_the_second(tmp_path: Path) -> None:
     assert (tmp_path / "f/recipe.toml").exists()
 
 
+def test_a_picture_that_moved_to_the_other_folder_is_another_training(tmp_path: Path) -> None:
+    first, second = pictures(tmp_path / "a", 2), tmp_path / "b"
+    second.mkdir()
+    images.write(second / "3.png", np.full((80, 96, 3), 200, np.uint8))
+    train(Wish(folders=(first, second)), tmp_path / "f", size=64, steps=2, threads=1)
+    (first / "1.png").rename(second / "1.png")
+    with pytest.raises(InputError, match="another training"):
+        train(Wish(folders=(first, second)), tmp_path / "f", size=64, steps=2, threads=1)
+
+
 def test_a_style_without_learned_features_is_refused_in_words(tmp_path: Path) -> None:
     style = pictures(tmp_path / "a", 1) / "0.png"
     with pytest.raises(InputError, match="does not look like the style") as caught:
