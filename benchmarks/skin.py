@@ -126,10 +126,11 @@ def player(source: str, style: str | None = None) -> Play:
         return pocketlens.load(source)
     from pocketlens.models.source import resolve
     from pocketlens.models.teacher import torch_teacher
+    from pocketlens.pipeline.pictures import pure
 
     filter_ = resolve(f"builtin:{source}", base=Path())
     teacher = torch_teacher(filter_.load(), filter_.ranges)
-    blend = [float(name == style) for name in filter_.styles]
+    blend = pure(filter_.styles.index(style), len(filter_.styles)) if style else ()
     return lambda picture: images.to_uint8(teacher(picture, blend))
 
 

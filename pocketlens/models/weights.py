@@ -133,8 +133,10 @@ def _read_torch(path: Path) -> Weights:
             _bound(path, sum(m.file_size for m in archive.infolist()), "unpacks to")
             if any(Path(m.filename).name == "constants.pkl" for m in archive.infolist()):
                 raise InputError(f"{path} is TorchScript, which is a program", do=_CONVERT)
-    elif path.read_bytes()[:1] != _PICKLE:
-        raise InputError(f"{path} is no checkpoint of torch, whatever its name says", do="get the file again")
+    else:
+        with path.open("rb") as file:
+            if file.read(1) != _PICKLE:
+                raise InputError(f"{path} is no checkpoint of torch, whatever its name says", do="get the file again")
     from pickle import UnpicklingError
 
     try:

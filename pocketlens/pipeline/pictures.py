@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from pocketlens import files, images
+from pocketlens import images
 from pocketlens.errors import InputError
-from pocketlens.files import key_of
+from pocketlens.files import key_of, sha256
 from pocketlens.images import Picture
 from pocketlens.pipeline import clips
 
@@ -109,13 +109,9 @@ def check_unseen(judge: Path, train: Path) -> None:
     Raises:
         InputError: One is; names both, or says which folder is absent or empty.
     """
-    known = {files.sha256(path): path for path in images.folder(judge)[:MOST]}
+    known = {sha256(path): path for path in images.folder(judge)[:MOST]}
     for path in images.folder(train):
-        if same := known.get(files.sha256(path)):
-            raise InputError(
-                f"{path} trains and, as {same}, judges: it would judge what it has seen",
-                do="take it out of one of the two folders",
-            )
+        _check_new(path, known.get(sha256(path)), "trains")
 
 
 def check_apart(judging: Sequence[tuple[Path, Picture]], calibrating: Sequence[tuple[Path, Picture]]) -> None:
@@ -126,9 +122,12 @@ def check_apart(judging: Sequence[tuple[Path, Picture]], calibrating: Sequence[t
     """
     known = {digest_of(picture): path for path, picture in judging}
     for path, picture in calibrating:
-        same = known.get(digest_of(picture))
-        if same is not None:
-            raise InputError(
-                f"{path} calibrates and, as {same}, judges: it would judge what it has seen",
-                do="take it out of one of the two folders",
-            )
+        _check_new(path, known.get(digest_of(picture)), "calibrates")
+
+
+def _check_new(path: Path, same: Path | None, does: str) -> None:
+    if same is not None:
+        raise InputError(
+            f"{path} {does} and, as {same}, judges: it would judge what it has seen",
+            do="take it out of one of the two folders",
+        )

@@ -19,7 +19,7 @@ from pocketlens.models.distill.aware import aware, fix, observed, plain
 from pocketlens.models.distill.aware import ranges as ranges_of
 from pocketlens.models.distill.judging import judge_of
 from pocketlens.models.distill.master import fixed_size, master_of, teacher_key
-from pocketlens.models.distill.student import MULTIPLE, check, module_of, pocket, pruned_copy
+from pocketlens.models.distill.student import MULTIPLE, check, pocket, pruned_copy
 from pocketlens.models.distill.task import Distillation, Weights
 from pocketlens.models.figures import Figures, count
 from pocketlens.models.source import Source
@@ -119,10 +119,8 @@ def compress(
         seconds += last.seconds
     path = folder / "student.safetensors"
     made.save(finished, path, how)
-    module = module_of(source)
-    before = None if module is None else count(copy.deepcopy(module).to("meta"), *size)
     after = count(copy.deepcopy(finished).to("meta"), *size)
-    done = Compressed(path, how.architecture, before, after, begun.layers, history, seconds)
+    done = Compressed(path, how.architecture, begun.before, after, begun.layers, history, seconds)
     facts = {name: value for name, value in asdict(done).items() if name != "path"}
     files.write(folder / "student.json", json.dumps(facts, indent=2))
     return done

@@ -4,7 +4,6 @@ A pocket student has layers of its own: a 1 x 1 convolution must find the teache
 the size. The layers of a pruned copy are the teacher's with channels gone, and are held to the ones that stayed.
 """
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +15,7 @@ from torch import nn
 
 from pocketlens import files
 from pocketlens.converters.ranges import Ranges
-from pocketlens.models.distill.answers import Answers
+from pocketlens.models.distill.answers import Answers, digest
 from pocketlens.models.distill.features import listening, quarter_layer
 from pocketlens.models.training.run import Notify, device
 
@@ -71,8 +70,8 @@ def of_own_layers(
     def make(place: Path) -> None:
         _make(module.eval().to(device()), chosen, answers, ranges, place, notify)
 
-    shown = [hashlib.sha256(one.taken.tobytes()).hexdigest() for one in answers]
-    place = files.cached("hints", files.key_of(generator=key, chosen=chosen, pictures=shown, grid=_GRID), make)
+    whole = files.key_of(generator=key, chosen=chosen, answers=digest(answers), grid=_GRID)
+    place = files.cached("hints", whole, make)
     found = []
     for i, name in enumerate(names):
         wanted = tuple(np.load(place / f"{i}-{j}.npy", mmap_mode="r", allow_pickle=False) for j in range(len(answers)))

@@ -1,5 +1,6 @@
 """A student before it is trained: a pruned copy of the teacher, or a pocket generator of its own."""
 
+import copy
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -13,6 +14,7 @@ from pocketlens.models import made
 from pocketlens.models.distill.answers import Answers
 from pocketlens.models.distill.hints import Hint, at_a_quarter, of_own_layers
 from pocketlens.models.distill.master import teacher_key
+from pocketlens.models.figures import Figures, count
 from pocketlens.models.pruning.prune import explanation, prune, share_within
 from pocketlens.models.pruning.reconstruct import reconstruct
 from pocketlens.models.source import Source
@@ -28,9 +30,19 @@ _IMPORTANT = 6
 
 @dataclass(frozen=True)
 class Begun:
-    """A student before it is trained: what it takes and gives, how it is made, what it lost, what its layers are held to."""
+    """A student before it is trained.
+
+    Attributes:
+        student: Its module.
+        before: What its teacher costs; None of an ``.onnx`` file.
+        ranges: What it takes and gives.
+        how: How it is made.
+        layers: What pruning took from each layer, in words.
+        hints: What its layers are held to.
+    """
 
     student: nn.Module
+    before: Figures | None
     ranges: Ranges
     how: made.Made
     layers: tuple[str, ...]
@@ -56,11 +68,6 @@ def check(source: Source, size: tuple[int, int], prunes: bool) -> None:
         )
 
 
-def module_of(source: Source) -> nn.Module | None:
-    """A source's module; None of an ``.onnx`` file."""
-    return None if source.kind == "onnx" else source.load()
-
-
 def pruned_copy(
     source: Source, settings: Compress, size: tuple[int, int], answers: Sequence[Answers], notify: Notify
 ) -> Begun:
@@ -76,20 +83,22 @@ def pruned_copy(
         )
     reconstruct(module, pruned.module, pruned.kept, scaled, settings.seed)
     hints = of_own_layers(module, pruned.kept, answers, source.ranges, teacher_key(source), notify)
-    return Begun(pruned.module, source.ranges, _how(source), tuple(explanation(pruned)), hints)
+    return Begun(pruned.module, pruned.before, source.ranges, _how(source), tuple(explanation(pruned)), hints)
 
 
 def pocket(
     source: Source, settings: Compress, size: tuple[int, int], answers: Sequence[Answers], notify: Notify
 ) -> Begun:
     """A pocket generator that gives grey, or what it takes."""
-    whole = sees_whole(module_of(source)) if settings.whole is None else settings.whole
+    module = None if source.kind == "onnx" else source.load()
+    before = None if module is None else count(copy.deepcopy(module).to("meta"), *size)
+    whole = sees_whole(module) if settings.whole is None else settings.whole
     arguments = {
         "channels": settings.width, "blocks": settings.blocks, "half": settings.half, "whole": int(whole),
         "repaint": int(whole),
     }  # fmt: skip
     student = fresh(**arguments)
-    return Begun(student, Ranges(), made.Made("pocket", arguments), (), at_a_quarter(student, answers))
+    return Begun(student, before, Ranges(), made.Made("pocket", arguments), (), at_a_quarter(student, answers))
 
 
 def sees_whole(module: nn.Module | None) -> bool:

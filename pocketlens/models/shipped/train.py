@@ -12,11 +12,11 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from pocketlens import files, images, quality
+from pocketlens.converters.ranges import Ranges
 from pocketlens.models import made
 from pocketlens.models.distill.answers import Questions, ask
 from pocketlens.models.distill.master import function_master
@@ -27,6 +27,7 @@ from pocketlens.models.shipped.brush_effects import ink, oil
 from pocketlens.models.shipped.cartoon_effect import cartoon
 from pocketlens.models.shipped.pack import Pack
 from pocketlens.models.shipped.painting_effect import starry
+from pocketlens.models.teacher import torch_teacher
 from pocketlens.models.training.run import Notify, Schedule, begin, run
 from pocketlens.models.training.start import fresh
 
@@ -95,12 +96,7 @@ def _key(effect: Effect) -> str:
 
 def stylize(generator: torch.nn.Module, picture: images.Picture, style: Sequence[float] = ()) -> images.Picture:
     """Run a generator of 0..255 on a picture whose sides are multiples of 4; a pack with so much of each style."""
-    with torch.no_grad():
-        where = next(generator.parameters()).device
-        planar = torch.from_numpy(np.ascontiguousarray(picture.transpose(2, 0, 1)[None])).to(where).float()
-        inputs = [planar, *([torch.tensor([style], device=where)] if style else [])]
-        pixels: NDArray[np.float32] = generator(*inputs)[0].cpu().numpy()
-    return images.to_uint8(pixels.transpose(1, 2, 0))
+    return images.to_uint8(torch_teacher(generator, Ranges())(picture, style))
 
 
 def scores(effects: Sequence[Effect], generator: torch.nn.Module, side: int = 256) -> dict[str, quality.Scores]:
