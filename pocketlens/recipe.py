@@ -113,7 +113,8 @@ class Compress(_Table):
     Attributes:
         channels: Prune a copy of the source to this share of its channels; without it and ``macs`` the student is a ``pocket``.
         macs: Prune a copy to at most this share of the source's multiply-adds, instead of ``channels``.
-        multiple: Channels of a pruned copy stay multiples of this: 8 suits most kernels, 16 or 32 some accelerators.
+        cut: What of a copy becomes less with ``macs``: ``channels``, which is quicker, or ``ranks``, which is nearer to the source.
+        multiple: Channels or ranks of a copy stay multiples of this: 8 suits most kernels, 16 or 32 some accelerators.
         steps: Weight updates of the distillation.
         int8_steps: Weight updates of a last phase, in which the student feels the rounding of int8 and its ranges are trained.
         width: Channels of a ``pocket`` student at a quarter of the size.
@@ -129,6 +130,7 @@ class Compress(_Table):
 
     channels: Annotated[float, Field(gt=0, lt=1)] | None = None
     macs: Annotated[float, Field(gt=0, lt=1)] | None = None
+    cut: Literal["channels", "ranks"] = "channels"
     multiple: Annotated[int, Field(ge=1, le=64)] = 8
     steps: Annotated[int, Field(ge=1, le=10_000_000)] = 2000
     int8_steps: Annotated[int, Field(ge=0, le=10_000_000)] = 0
@@ -146,6 +148,8 @@ class Compress(_Table):
     def _one_student(self) -> Self:
         if self.channels is not None and self.macs is not None:
             raise ValueError("channels and macs both say how much stays; give one")
+        if self.cut == "ranks" and self.macs is None:
+            raise ValueError("cut = 'ranks' needs macs, the share of the source's multiply-adds; for instance 0.25")
         own = sorted(self.model_fields_set & {"width", "half", "blocks", "whole"})
         if own and (self.channels or self.macs):
             raise ValueError(f"{own[0]} is of a pocket student, and channels or macs asks for a pruned copy; give one")

@@ -8,12 +8,15 @@ import torch
 from torch import nn
 
 from pocketlens.errors import InputError
+from pocketlens.models.pruning.pairs import full_rank, pair
 
 _NORMS = (nn.BatchNorm2d, nn.InstanceNorm2d)
 
 
 def reshape(module: nn.Module, shapes: Mapping[str, tuple[int, ...]]) -> None:
     """Replace every weight and statistic of another shape by an empty one, on the module's device, of the shape given.
+
+    A convolution whose weight is not there, but those of two in its place, becomes a pair of thin ones.
 
     Args:
         module: On torch's meta device.
@@ -22,6 +25,7 @@ def reshape(module: nn.Module, shapes: Mapping[str, tuple[int, ...]]) -> None:
     Raises:
         InputError: A shape is larger than the module's own, or has other dimensions.
     """
+    _pairs(module, shapes)
     for name, layer in module.named_modules():
         tensors = [*layer.named_parameters(recurse=False), *layer.named_buffers(recurse=False)]
         for own, tensor in tensors:
@@ -35,6 +39,16 @@ def reshape(module: nn.Module, shapes: Mapping[str, tuple[int, ...]]) -> None:
             setattr(layer, own, nn.Parameter(empty) if isinstance(tensor, nn.Parameter) else empty)
         _widths(layer)
     _norms_without_weights(module)
+
+
+def _pairs(module: nn.Module, shapes: Mapping[str, tuple[int, ...]]) -> None:
+    for name, layer in list(module.named_modules()):
+        first = shapes.get(f"{name}.0.weight", ())
+        if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d) and f"{name}.weight" not in shapes and len(first) == 4:
+            rank = first[1 if isinstance(layer, nn.ConvTranspose2d) else 0]
+            if not 1 <= rank <= full_rank(layer) or layer.groups > 1:
+                raise InputError(f"{name} cannot be two convolutions through {rank}", do="check the checkpoint")
+            module.set_submodule(name, pair(layer, rank))
 
 
 def _widths(layer: Any) -> None:

@@ -16,6 +16,7 @@ from pocketlens.models.distill.hints import Hint, at_a_quarter, of_own_layers
 from pocketlens.models.distill.master import teacher_key
 from pocketlens.models.figures import Figures, count
 from pocketlens.models.pruning.prune import explanation, prune, share_within
+from pocketlens.models.pruning.ranks import decompose, rank_share_within
 from pocketlens.models.pruning.reconstruct import reconstruct
 from pocketlens.models.source import Source
 from pocketlens.models.training.run import Notify
@@ -75,14 +76,22 @@ def pruned_copy(
     module, (low, high), multiple = source.load(), source.ranges.taken, settings.multiple
     shown = [torch.from_numpy(one)[None].float() for one in answers[0].taken[:_IMPORTANT]]
     scaled = [picture * ((high - low) / 255) + low for picture in shown]
-    share = settings.channels or share_within(module, settings.macs or 1.0, scaled[-1], size=size, multiple=multiple)
-    pruned = prune(module, share, scaled, size=size, multiple=multiple)
+    hints: list[Hint] = []
+    if settings.cut == "ranks":
+        share = rank_share_within(module, settings.macs or 1.0, size=size, multiple=multiple)
+        pruned = decompose(module, share, size=size, multiple=multiple)
+    else:
+        share = settings.channels or share_within(
+            module, settings.macs or 1.0, scaled[-1], size=size, multiple=multiple
+        )
+        pruned = prune(module, share, scaled, size=size, multiple=multiple)
     if pruned.after == pruned.before:
         raise InputError(
-            f"channels = {share:g} in multiples of {multiple} leaves every layer as it is", do="make multiple smaller"
+            f"a share of {share:g} in multiples of {multiple} leaves every layer as it is", do="make multiple smaller"
         )
-    reconstruct(module, pruned.module, pruned.kept, scaled, settings.seed)
-    hints = of_own_layers(module, pruned.kept, answers, source.ranges, teacher_key(source), notify)
+    if settings.cut == "channels":
+        reconstruct(module, pruned.module, pruned.kept, scaled, settings.seed)
+        hints = of_own_layers(module, pruned.kept, answers, source.ranges, teacher_key(source), notify)
     return Begun(pruned.module, pruned.before, source.ranges, _how(source), tuple(explanation(pruned)), hints)
 
 

@@ -2,7 +2,7 @@
 
 import copy
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import redirect_stdout
 from dataclasses import dataclass, field
 from typing import Any
@@ -16,7 +16,7 @@ from pocketlens.models.pruning import shuffles
 from pocketlens.models.pruning.importance import sensitivities
 from pocketlens.models.pruning.watch import play
 
-_CONVOLUTIONS = (nn.Conv2d, nn.ConvTranspose2d)
+CONVOLUTIONS = (nn.Conv2d, nn.ConvTranspose2d)
 _STEPS = 128
 
 
@@ -29,12 +29,14 @@ class Layer:
         taken: Input channels before and after.
         given: Output channels before and after.
         parameters: Weights before and after.
+        rank: The channels between the two thin convolutions that it became; 0 for one that is still one.
     """
 
     name: str
     taken: tuple[int, int]
     given: tuple[int, int]
     parameters: tuple[int, int]
+    rank: int = 0
 
 
 @dataclass(frozen=True)
@@ -84,7 +86,7 @@ def prune(
     import torch_pruning as tp
 
     copied = copy.deepcopy(module).eval().requires_grad_(True)
-    before = {name: layer for name, layer in module.named_modules() if isinstance(layer, _CONVOLUTIONS)}
+    before = {name: layer for name, layer in module.named_modules() if isinstance(layer, CONVOLUTIONS)}
     try:
         sensitivities(copied, pictures)
         grads = {name: weight.grad for name, weight in copied.named_parameters()}
@@ -113,7 +115,7 @@ def prune(
         ) from error
     if shape != pictures[0].shape:
         raise InputError(f"the pruned generator gives {list(shape)}", do="leave channels out of [compress]")
-    after = {name: layer for name, layer in copied.named_modules() if isinstance(layer, _CONVOLUTIONS)}
+    after = {name: layer for name, layer in copied.named_modules() if isinstance(layer, CONVOLUTIONS)}
     layers = tuple(_compared(name, old, after[name]) for name, old in before.items())
     gone.update({shuffle.layer.conv: shuffle.lost() for shuffle in replaced})
     kept = {
@@ -138,11 +140,28 @@ def share_within(
     Raises:
         InputError: Not even the narrowest copy needs so little.
     """
+
+    def costs(share: float) -> Figures:
+        return prune(module, share, [picture], size=size, multiple=multiple).after
+
+    return largest_within(macs * _costs(module, size).macs, costs, macs)
+
+
+def largest_within(most: float, costs: Callable[[float], Figures], macs: float) -> float:
+    """The largest share, in steps of 1/128, that costs at most ``most`` multiply-adds.
+
+    Args:
+        most: Multiply-adds.
+        costs: Of a copy of a share.
+        macs: What was asked for, for messages.
+
+    Raises:
+        InputError: Not even the smallest share costs so little.
+    """
     low, high = 1, _STEPS
     while high - low > 1:
         middle = (low + high) // 2
-        found = prune(module, middle / _STEPS, [picture], size=size, multiple=multiple)
-        low, high = (middle, high) if found.after.macs <= macs * found.before.macs else (low, middle)
+        low, high = (middle, high) if costs(middle / _STEPS).macs <= most else (low, middle)
     if low == 1:
         raise InputError(f"no copy needs only {macs:g} of the multiply-adds", do="raise macs, or distill into a pocket")
     return low / _STEPS
@@ -162,6 +181,11 @@ def explanation(pruned: Pruned) -> list[str]:
         old, now = layer.parameters
         if old == now:
             lines.append(f"{layer.name}: {taken} -> {given} channels, untouched")
+        elif layer.rank:
+            lines.append(
+                f"{layer.name}: {taken} -> {given} channels became {taken} -> {layer.rank} -> {given}: "
+                f"{100 * (old - now) / old:.0f} % of its weights went"
+            )
         else:
             lines.append(
                 f"{layer.name}: {taken} -> {given} channels became {taken_now} -> {given_now}: "
@@ -179,7 +203,7 @@ def _ratios(module: nn.Module, channels: float, multiple: int) -> dict[nn.Module
     """Convolution -> the share that goes; what stays is the multiple nearest to its share, which torch-pruning rounds down."""
     found = {}
     for layer in module.modules():
-        if isinstance(layer, _CONVOLUTIONS):
+        if isinstance(layer, CONVOLUTIONS):
             stays = max(1, round(channels * layer.out_channels / multiple)) * multiple
             found[layer] = max(0.0, 1 - stays / layer.out_channels)
     return found
@@ -207,7 +231,7 @@ def _last(module: nn.Module, picture: torch.Tensor) -> list[nn.Module]:
     hooks = [
         layer.register_forward_hook(lambda own, _, __: finished.append(own))
         for layer in module.modules()
-        if isinstance(layer, _CONVOLUTIONS)
+        if isinstance(layer, CONVOLUTIONS)
     ]
     play(module, picture, hooks)
     return finished[-1:]
