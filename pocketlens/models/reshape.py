@@ -1,4 +1,4 @@
-"""Give a module's layers the widths of a pruned copy's weights, so that they can be loaded."""
+"""Give a module's layers the widths and ranks of a copy's weights, so that they can be loaded."""
 
 import warnings
 from collections.abc import Mapping

@@ -153,6 +153,11 @@ def test_channels_and_macs_together_are_refused() -> None:
         Recipe.parse(COPY + "macs = 0.25\n")
 
 
+def test_a_cut_by_rank_without_a_share_is_refused() -> None:
+    with pytest.raises(InputError, match="cut = 'ranks' needs macs"):
+        Recipe.parse(COPY + 'cut = "ranks"\n')
+
+
 def test_what_only_a_pocket_has_is_refused_for_a_copy() -> None:
     with pytest.raises(InputError, match="blocks is of a pocket student"):
         Recipe.parse(COPY + "blocks = 2\n")

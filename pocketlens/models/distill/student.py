@@ -72,7 +72,7 @@ def check(source: Source, size: tuple[int, int], prunes: bool) -> None:
 def pruned_copy(
     source: Source, settings: Compress, size: tuple[int, int], answers: Sequence[Answers], notify: Notify
 ) -> Begun:
-    """A pruned copy of a source, whose layers have the weights that come nearest to their teacher's."""
+    """A copy of a source with fewer channels, or of lower rank, whose layers have the weights that come nearest to their teacher's."""
     module, (low, high), multiple = source.load(), source.ranges.taken, settings.multiple
     shown = [torch.from_numpy(one)[None].float() for one in answers[0].taken[:_IMPORTANT]]
     scaled = [picture * ((high - low) / 255) + low for picture in shown]

@@ -10,7 +10,11 @@ import torch
 from torch import nn
 
 
-def pair(layer: nn.Conv2d | nn.ConvTranspose2d, rank: int) -> nn.Sequential:
+class Pair(nn.Sequential):
+    """Two thin convolutions in the place of a wide one."""
+
+
+def pair(layer: nn.Conv2d | nn.ConvTranspose2d, rank: int) -> Pair:
     """Two layers of the shape that stands for a convolution, with weights that mean nothing yet, on its device.
 
     Args:
@@ -32,13 +36,13 @@ def pair(layer: nn.Conv2d | nn.ConvTranspose2d, rank: int) -> nn.Sequential:
     same: dict[str, Any] = {
         "padding_mode": layer.padding_mode, "device": layer.weight.device, "dtype": layer.weight.dtype,
     }  # fmt: skip
-    return nn.Sequential(
+    return Pair(
         kind(layer.in_channels, rank, **down, bias=False, **same),
         kind(rank, layer.out_channels, **across, bias=layer.bias is not None, **same),
     )
 
 
-def decomposed(layer: nn.Conv2d | nn.ConvTranspose2d, rank: int) -> nn.Sequential:
+def decomposed(layer: nn.Conv2d | nn.ConvTranspose2d, rank: int) -> Pair:
     """The pair of a rank that comes nearest to a convolution, by the squares of its weights' errors; exact at the full rank.
 
     Example:

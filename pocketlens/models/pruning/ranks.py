@@ -10,7 +10,7 @@ from torch import nn
 
 from pocketlens.errors import InputError
 from pocketlens.models.figures import Figures, count
-from pocketlens.models.pruning.pairs import decomposed, even_rank, full_rank, pair
+from pocketlens.models.pruning.pairs import Pair, decomposed, even_rank, full_rank, pair
 from pocketlens.models.pruning.prune import CONVOLUTIONS, Layer, Pruned, largest_within
 
 
@@ -18,7 +18,7 @@ def decompose(module: nn.Module, share: float, *, size: tuple[int, int] = (256, 
     """Put pairs of thin convolutions in the place of a generator's, each with the same share of its weights.
 
     Args:
-        module: Any generator. Depthwise and other grouped convolutions, and those that would not become smaller, stay.
+        module: Any generator. Convolutions of several groups, those that would not become smaller, and pairs stay as they are.
         share: Of each convolution's weights, 0..1; multiply-adds go with it.
         size: Height and width in pixels that costs are counted for.
         multiple: Ranks are the nearest multiples of this.
@@ -70,14 +70,13 @@ def rank_share_within(
     return largest_within(macs * count(copy.deepcopy(empty), *size).macs, costs, macs)
 
 
-def _chosen(
-    module: nn.Module, share: float, multiple: int
-) -> list[tuple[str, nn.Conv2d | nn.ConvTranspose2d, int]]:  # fmt: skip
+def _chosen(module: nn.Module, share: float, multiple: int) -> list[tuple[str, nn.Conv2d | nn.ConvTranspose2d, int]]:
     """Every convolution with its rank; 0 for one that stays as it is."""
+    thin = {one for both in module.modules() if isinstance(both, Pair) for one in both}
     found = []
     for name, layer in module.named_modules():
         if isinstance(layer, CONVOLUTIONS):
             rank = max(1, round(share * even_rank(layer) / multiple)) * multiple
-            stays = not name or layer.groups > 1 or rank >= min(even_rank(layer), full_rank(layer))
+            stays = not name or layer in thin or layer.groups > 1 or rank >= min(even_rank(layer), full_rank(layer))
             found.append((name, layer, 0 if stays else rank))
     return found

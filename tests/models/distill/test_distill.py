@@ -98,6 +98,22 @@ def test_a_copy_is_pruned_to_a_share_of_the_multiply_adds(source: Source, judges
     assert any("-> 12" in line or "-> 4" in line for line in done.layers)
 
 
+def test_a_copy_cut_by_rank_recovers_and_feels_int8(source: Source, judges, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    settings = TINY.model_copy(
+        update={"macs": 0.6, "cut": "ranks", "multiple": 4, "steps": 40, "int8_steps": 4, "rate": 0.001}
+    )
+    done = run(source, settings, judges, tmp_path / "a")
+    assert done.before is not None
+    assert 0.4 < done.after.macs / done.before.macs <= 0.6
+    assert done.history[-1]["psnr"] > done.history[0]["psnr"]
+    assert any("16 -> 8 -> 16" in line or "16 -> 12 -> 16" in line for line in done.layers)
+    loaded = resolve("student.safetensors", base=tmp_path / "a", architecture="pocket")
+    assert loaded.load()(torch.zeros(1, 3, 32, 32)).shape == (1, 3, 32, 32)
+    how = made.read(done.path)
+    assert how is not None
+    assert any(name.endswith(".conv.1") for name in how.ranges)
+
+
 def test_an_onnx_file_teaches_what_the_module_it_came_from_teaches(source: Source, judges, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
     model = export(source.load(), 64, 64, source.ranges)
     ir.save(model, tmp_path / "t.onnx")

@@ -1,0 +1,114 @@
+import copy
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+from pocketlens.errors import InputError
+from pocketlens.models import checkpoint, made, pix2pix_unet, zoo
+from pocketlens.models.fast_style import FastStyle
+from pocketlens.models.pocket import Pocket
+from pocketlens.models.pruning.pairs import Pair, decomposed, full_rank, pair
+from pocketlens.models.pruning.prune import explanation, prune
+from pocketlens.models.pruning.ranks import decompose, rank_share_within
+
+CASES = [(a.name, a.variants[-1]) for a in zoo.ARCHITECTURES.values()]
+LAYERS = {
+    "plain": nn.Conv2d(3, 8, 3, padding=1),
+    "strided": nn.Conv2d(3, 8, (5, 3), stride=(2, 3), padding=(2, 0), bias=False),
+    "dilated": nn.Conv2d(3, 8, 3, dilation=2, padding=2),
+    "mirrored": nn.Conv2d(3, 8, 5, padding=2, padding_mode="reflect"),
+    "replicated": nn.Conv2d(3, 8, 3, padding=1, padding_mode="replicate"),
+    "circular": nn.Conv2d(3, 8, 3, padding=1, padding_mode="circular"),
+    "pointwise": nn.Conv2d(8, 16, 1),
+    "transposed": nn.ConvTranspose2d(3, 8, 3, 2, bias=False),
+    "transposed, padded": nn.ConvTranspose2d(3, 8, (3, 4), 2, padding=1, output_padding=(1, 0)),
+}
+
+
+@pytest.mark.parametrize("name", LAYERS)
+def test_a_pair_of_full_rank_gives_what_the_convolution_gave(name: str) -> None:
+    layer = LAYERS[name]
+    x = torch.rand(2, layer.in_channels, 11, 14)
+    with torch.no_grad():
+        assert torch.allclose(decomposed(layer, full_rank(layer))(x), layer(x), atol=1e-5)
+
+
+def test_a_pair_is_as_near_as_the_singular_values_that_are_left_out_say() -> None:
+    torch.manual_seed(0)
+    layer = nn.Conv2d(16, 24, 3, bias=False)
+    flat = layer.weight.detach().permute(1, 2, 0, 3).reshape(48, 72)
+    lost = torch.linalg.svdvals(flat)[10:].square().sum().sqrt()
+    down, across = decomposed(layer, 10)
+    with torch.no_grad():
+        together = torch.einsum("rik,orj->oikj", down.weight[..., 0], across.weight[:, :, 0]) - layer.weight
+    assert float(together.norm()) == pytest.approx(float(lost), rel=0.02)
+
+
+@pytest.mark.parametrize(("name", "variant"), CASES, ids=[name for name, _ in CASES])
+def test_every_architecture_becomes_smaller_and_loads_again(
+    name: str, variant: zoo.Variant, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pix2pix_unet, "_WIDTH", 16)
+    monkeypatch.setattr(pix2pix_unet, "_WIDEST", 128)
+    torch.manual_seed(0)
+    module = zoo.architecture(name).generator_class()(**variant.arguments).eval()
+    share = rank_share_within(module, 0.5, size=(128, 128), multiple=4)
+    cut = decompose(module, share, size=(128, 128), multiple=4)
+    assert 0.3 * cut.before.macs < cut.after.macs <= 0.5 * cut.before.macs
+    assert "became" in explanation(cut)[-1]
+    path = tmp_path / "cut.safetensors"
+    made.save(cut.module, path, made.Made(name, variant.arguments, pruned=True))
+    loaded = checkpoint.load(path, name)
+    x = torch.rand(1, 3, *(128 if name == "pix2pix-unet" else 32,) * 2)
+    with torch.no_grad():
+        assert torch.equal(loaded(x), cut.module(x))
+
+
+@pytest.mark.parametrize("macs", [0.25, 0.1])
+def test_a_share_of_the_multiply_adds_is_kept_to(macs: float) -> None:
+    module = FastStyle()
+    share = rank_share_within(module, macs)
+    found, more = (decompose(module, s) for s in (share, share + 1 / 128))
+    assert found.after.macs <= macs * found.before.macs < more.after.macs
+    assert any("128 -> 128 channels became 128 -> " in line for line in explanation(found))
+
+
+def test_a_generator_stays_as_it_is_beside_its_copy() -> None:
+    module = Pocket(channels=16)
+    before = copy.deepcopy(module.state_dict())
+    decompose(module, 0.5)
+    assert all(torch.equal(tensor, before[name]) for name, tensor in module.state_dict().items())
+
+
+def test_pairs_are_not_cut_again_but_lose_channels(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    cut = decompose(FastStyle().eval(), 0.5)
+    assert decompose(cut.module, 0.5).after == cut.after
+    with pytest.raises(InputError, match="no copy needs only"):
+        rank_share_within(cut.module, 0.5)
+    narrow = prune(cut.module, 0.5, [torch.rand(1, 3, 32, 32)], size=(64, 64))
+    assert isinstance(narrow.module.get_submodule("last.conv"), Pair)
+    made.save(narrow.module, tmp_path / "x.safetensors", made.Made("fast-style", {}, pruned=True))
+    loaded = checkpoint.load(tmp_path / "x.safetensors", "fast-style")
+    x = torch.rand(1, 3, 32, 32)
+    with torch.no_grad():
+        assert torch.equal(loaded(x), narrow.module(x))
+
+
+@pytest.mark.parametrize("share", [0.0, 1.0, -1.0])
+def test_a_share_that_is_none_is_refused(share: float) -> None:
+    with pytest.raises(InputError, match="share"):
+        decompose(Pocket(), share)
+
+
+@pytest.mark.parametrize(("name", "rank"), [("last.conv", 4000), ("last.conv", 0), ("blocks.0.first.conv", 385)])
+def test_a_file_with_ranks_that_no_layer_has_is_refused(name: str, rank: int, tmp_path: Path) -> None:
+    module = FastStyle()
+    layer = module.get_submodule(name)
+    assert isinstance(layer, nn.Conv2d)
+    module.set_submodule(name, pair(layer, rank))
+    made.save(module, tmp_path / "x.safetensors", made.Made("fast-style", {}, pruned=True))
+    with pytest.raises(InputError, match=rf"{name} cannot be two convolutions through {rank}"):
+        checkpoint.load(tmp_path / "x.safetensors", "fast-style")
