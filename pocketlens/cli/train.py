@@ -52,4 +52,6 @@ def train(
         return
     columns = list(made.history[-1])
     output.table(columns, [[f"{one[c]:g}" for c in columns] for one in made.history], title="Minutes on 2 cores")
+    if made.alone:
+        output.say(f"{made.alone} pictures were left out: none of their name is in the other folder")
     output.say(f"previews in {out / 'previews'}; pocketlens build {made.recipe}")

@@ -53,11 +53,19 @@ class Wish:
 
 @dataclass(frozen=True)
 class Filtered:
-    """What a training wrote: the recipe that builds the filter, and the scores on the way."""
+    """What a training wrote.
+
+    Attributes:
+        recipe: Builds the filter.
+        history: The scores on the way.
+        seconds: Processor time.
+        alone: Pictures of pairs that were left out, because the other folder has none of their name.
+    """
 
     recipe: Path
     history: tuple[dict[str, float], ...]
     seconds: float
+    alone: int = 0
 
 
 def train(
@@ -103,7 +111,13 @@ def train(
     made.save(done.student, output / "student.safetensors", made.Made("pocket", _ARGUMENTS))
     files.write(output / "history.json", json.dumps(done.history, indent=2))
     files.write(output / "recipe.toml", recipe.text())
-    return Filtered(output / "recipe.toml", done.history, done.seconds)
+    return Filtered(output / "recipe.toml", done.history, done.seconds, _alone(wish))
+
+
+def _alone(wish: Wish) -> int:
+    from pocketlens.models.training import pairs
+
+    return pairs.alone(*wish.pairs) if wish.pairs else 0
 
 
 def _train(wish: Wish, output: Path, size: int, steps: int, seed: int, threads: int, notify: Notify) -> "Trained":
@@ -114,11 +128,10 @@ def _train(wish: Wish, output: Path, size: int, steps: int, seed: int, threads: 
     from pocketlens.models.distill.judging import judge_of
     from pocketlens.models.distill.task import Distillation, Weights
     from pocketlens.models.training import pictures
-    from pocketlens.models.training.run import Schedule, Task, begin, run
+    from pocketlens.models.training.run import Schedule, Task, begin, every, run
     from pocketlens.models.training.start import fresh
 
-    every = max(1, min(100, steps // 4))
-    schedule = Schedule(steps=steps, seed=seed, threads=threads, judge_every=every, save_every=every)
+    schedule = Schedule(steps=steps, seed=seed, threads=threads, judge_every=every(steps), save_every=every(steps))
     random = begin(schedule)
     shown, drawn = judges(None, size, size).pictures, ""
     task: Task

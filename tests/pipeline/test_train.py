@@ -101,10 +101,17 @@ def test_pairs_are_learned(tmp_path: Path) -> None:
     before, after = pictures(tmp_path / "a", 4), pictures(tmp_path / "b", 4, lambda p: 255 - p)
     made = train(Wish(pairs=(before, after)), tmp_path / "f", size=64, steps=32, threads=1)
     assert made.history[-1]["psnr"] > made.history[0]["psnr"]
+    assert made.alone == 0
     (tmp_path / "c").mkdir()
     images.write(tmp_path / "c" / "other.png", np.zeros((64, 64, 3), np.uint8))
     with pytest.raises(InputError, match="has the name"):
         train(Wish(pairs=(before, tmp_path / "c")), tmp_path / "g", size=64, steps=4)
+
+
+def test_pictures_without_a_partner_are_counted(tmp_path: Path) -> None:
+    before, after = pictures(tmp_path / "a", 4), pictures(tmp_path / "b", 3)
+    images.write(after / "other.png", np.zeros((64, 64, 3), np.uint8))
+    assert train(Wish(pairs=(before, after)), tmp_path / "f", size=64, steps=2, threads=1).alone == 2
 
 
 def test_pairs_of_another_shape_are_refused(tmp_path: Path) -> None:

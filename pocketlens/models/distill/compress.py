@@ -23,7 +23,7 @@ from pocketlens.models.distill.student import MULTIPLE, check, pocket, pruned_co
 from pocketlens.models.distill.task import Distillation, Weights
 from pocketlens.models.figures import Figures, count
 from pocketlens.models.source import Source
-from pocketlens.models.training.run import Notify, Schedule, begin, device, run
+from pocketlens.models.training.run import Notify, Schedule, begin, device, every, run
 from pocketlens.recipe import Compress
 
 _SHARES = ((1.0, 0.5), (0.75, 0.3), (0.5, 0.2))
@@ -124,11 +124,6 @@ def compress(
     facts = {name: value for name, value in asdict(done).items() if name != "path"}
     files.write(folder / "student.json", json.dumps(facts, indent=2))
     return done
-
-
-def every(steps: int) -> int:
-    """Steps between two scores: four at least, and about a hundred of a long training."""
-    return max(1, min(100, steps // 4), steps // 100)
 
 
 def _aware(student: nn.Module, task: Distillation, answers: Sequence[Answers]) -> nn.Module:

@@ -41,6 +41,12 @@ def read(before: Path, after: Path) -> list[Pair]:
     return found
 
 
+def alone(before: Path, after: Path) -> int:
+    """How many pictures of two folders have none of their name in the other."""
+    names = [{path.stem for path in images.folder(folder)} for folder in (before, after)]
+    return len(names[0] ^ names[1])
+
+
 def answers(pairs: Sequence[Pair], side: int, count: int, random: np.random.Generator) -> Answers:
     """Random pieces of pairs, ``[count, 3, side, side]``, in random scales, mirrored at random; nothing else is changed."""
     taken = np.empty((count, 3, side, side), np.uint8)

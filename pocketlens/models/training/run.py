@@ -97,6 +97,16 @@ def rate(step: int, schedule: Schedule) -> float:
     return 0.5 + 0.5 * math.cos(math.pi * (step - rising) / max(1, schedule.steps - rising))
 
 
+def every(steps: int) -> int:
+    """Steps between two scores: four scores at least, and about a hundred of a long training.
+
+    Example:
+        >>> every(20), every(2000), every(50_000)
+        (5, 100, 500)
+    """
+    return max(1, min(100, steps // 4), steps // 100)
+
+
 def begin(schedule: Schedule) -> np.random.Generator:
     """Seed torch and give the source of everything else that is drawn. To be called before modules are made."""
     torch.set_num_threads(schedule.threads)
