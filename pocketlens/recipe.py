@@ -107,12 +107,16 @@ def _of(target: str) -> AfterValidator:
     return AfterValidator(check)
 
 
+_LATER = {"cut": "channels"}
+"""Fields of ``[compress]`` that students were trained without, and what they stand for in those."""
+
+
 class Compress(_Table):
     """A smaller generator in place of the source, made before anything is converted; None leaves a choice to the teacher.
 
     Attributes:
         channels: Prune a copy of the source to this share of its channels; without it and ``macs`` the student is a ``pocket``.
-        macs: Prune a copy to at most this share of the source's multiply-adds, instead of ``channels``.
+        macs: Make a copy of at most this share of the source's multiply-adds, instead of ``channels``.
         cut: What of a copy becomes less with ``macs``: ``channels``, which is quicker, or ``ranks``, which is nearer to the source.
         multiple: Channels or ranks of a copy stay multiples of this: 8 suits most kernels, 16 or 32 some accelerators.
         steps: Weight updates of the distillation.
@@ -144,12 +148,24 @@ class Compress(_Table):
     adversarial: Annotated[float, Field(ge=0, le=10)] = 0.0
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 7
 
+    def key(self, *leave_out: str) -> dict[str, Any]:
+        """What makes a student another one; a field that came later is no part of it while it is as it was before.
+
+        Example:
+            >>> "cut" in Compress(macs=0.25).key(), "cut" in Compress(macs=0.25, cut="ranks").key()
+            (False, True)
+        """
+        told = self.model_dump(mode="json", exclude=set(leave_out))
+        return {name: value for name, value in told.items() if _LATER.get(name) != value}
+
     @model_validator(mode="after")
     def _one_student(self) -> Self:
         if self.channels is not None and self.macs is not None:
             raise ValueError("channels and macs both say how much stays; give one")
         if self.cut == "ranks" and self.macs is None:
-            raise ValueError("cut = 'ranks' needs macs, the share of the source's multiply-adds; for instance 0.25")
+            raise ValueError(
+                "cut = 'ranks' needs macs in place of channels, the share of multiply-adds; for instance 0.25"
+            )
         own = sorted(self.model_fields_set & {"width", "half", "blocks", "whole"})
         if own and (self.channels or self.macs):
             raise ValueError(f"{own[0]} is of a pocket student, and channels or macs asks for a pruned copy; give one")

@@ -60,6 +60,6 @@ def distill(
     )
     if done.before and done.after.macs >= done.before.macs:
         output.say(
-            "the student needs as much work as its teacher: make width or blocks smaller, or prune with channels"
+            "the student needs as much work as its teacher: make width or blocks smaller, or ask for a copy with macs"
         )
     output.say(f"pocketlens build {made.recipe}")

@@ -53,5 +53,5 @@ def train(
     columns = list(made.history[-1])
     output.table(columns, [[f"{one[c]:g}" for c in columns] for one in made.history], title="Minutes on 2 cores")
     if made.alone:
-        output.say(f"{made.alone} pictures were left out: none of their name is in the other folder")
+        output.say(f"left out, because the other folder has none of the name: {made.alone}")
     output.say(f"previews in {out / 'previews'}; pocketlens build {made.recipe}")

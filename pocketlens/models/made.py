@@ -27,7 +27,7 @@ class Made:
     Attributes:
         architecture: The name of its architecture.
         arguments: What the architecture's class is called with.
-        pruned: Whether its layers are narrower than these arguments say; the tensors' shapes tell by how much.
+        pruned: Whether its layers are narrower than these arguments say, or pairs of thin ones; the tensors' shapes tell.
         styles: The names of a pack's styles, in order.
         ranges: Convolution, by its name → the range of what it takes, where it was trained through rounding.
     """

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from pocketlens.errors import InputError
-from pocketlens.models.pruning.pairs import full_rank, pair
+from pocketlens.models.pruning.thin import full_rank, thin
 
 _NORMS = (nn.BatchNorm2d, nn.InstanceNorm2d)
 
@@ -25,7 +25,7 @@ def reshape(module: nn.Module, shapes: Mapping[str, tuple[int, ...]]) -> None:
     Raises:
         InputError: A shape is larger than the module's own, or has other dimensions.
     """
-    _pairs(module, shapes)
+    _thin(module, shapes)
     for name, layer in module.named_modules():
         tensors = [*layer.named_parameters(recurse=False), *layer.named_buffers(recurse=False)]
         for own, tensor in tensors:
@@ -38,17 +38,22 @@ def reshape(module: nn.Module, shapes: Mapping[str, tuple[int, ...]]) -> None:
             empty = torch.empty(wanted, dtype=tensor.dtype, device=tensor.device)
             setattr(layer, own, nn.Parameter(empty) if isinstance(tensor, nn.Parameter) else empty)
         _widths(layer)
+        bias = getattr(layer, "bias", None)
+        if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d) and bias is not None and len(bias) != layer.out_channels:
+            raise InputError(
+                f"{name} gives {layer.out_channels} channels and has {len(bias)} biases", do="check the checkpoint"
+            )
     _norms_without_weights(module)
 
 
-def _pairs(module: nn.Module, shapes: Mapping[str, tuple[int, ...]]) -> None:
+def _thin(module: nn.Module, shapes: Mapping[str, tuple[int, ...]]) -> None:
     for name, layer in list(module.named_modules()):
         first = shapes.get(f"{name}.0.weight", ())
         if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d) and f"{name}.weight" not in shapes and len(first) == 4:
             rank = first[1 if isinstance(layer, nn.ConvTranspose2d) else 0]
             if not 1 <= rank <= full_rank(layer) or layer.groups > 1:
                 raise InputError(f"{name} cannot be two convolutions through {rank}", do="check the checkpoint")
-            module.set_submodule(name, pair(layer, rank))
+            module.set_submodule(name, thin(layer, rank))
 
 
 def _widths(layer: Any) -> None:

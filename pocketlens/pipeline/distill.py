@@ -51,7 +51,7 @@ def distill(
 
     Raises:
         InputError: The recipe or its source is wrong.
-        MissingError: torch or torch-pruning is not installed.
+        MissingError: torch, or torch-pruning for a copy of fewer channels, is not installed.
     """
     told = Recipe.read(recipe)
     folder = output or Path(f"{told.filter.name}-student")
@@ -119,7 +119,7 @@ def compressed_source(recipe: Recipe, base: Path, *, threads: int, notify: Notif
 
     shown = [files.sha256(path) for path in images.folder(base / trained)] if trained else []
     key = files.key_of(
-        source=source.key, ranges=asdict(source.ranges), compress=recipe.compress.model_dump(mode="json"),
+        source=source.key, ranges=asdict(source.ranges), compress=recipe.compress.key(),
         size=recipe.filter.sizes[0], pictures=shown, threads=threads, version=VERSION,
     )  # fmt: skip
     # Not of the code, as elsewhere in the cache: nobody trains for an hour again because of an upgrade.

@@ -153,8 +153,11 @@ def workshop(
     Raises:
         InputError: A rule fits nothing or asks for what the target does not have, or the graph is not what was trained.
     """
-    plan = start or start_for(quantize, target, precision, rewritten)
     ready = trained(source, graph) if precision == "int8" and not quantize.rules else None
+    # Nothing is left to plan in a graph that came with its quantizers.
+    plan = start or (
+        plan_for(quantize, target, precision) if ready else start_for(quantize, target, precision, rewritten)
+    )
     before, after = (ready, Rewritten(ready, ())) if ready else (graph, rewritten)
     made = Workshop(before, after, target, precision, plan, judges.calibrating(), names=tuple(names))
     check_rules(made)
@@ -223,7 +226,7 @@ def trained(source: Source, graph: Path) -> Path | None:
                     f"{source.path} has a range for {name!r}, which is no convolution of its", do="get the file again"
                 )
             layers.append(Trained(name, layer.weight.detach().numpy(), isinstance(layer, nn.ConvTranspose2d), span))
-        hub.save(quantize_trained(hub.load(graph), layers), folder / "graph.onnx")
+        hub.save(quantize_trained(hub.load(graph), layers, source.ranges.taken), folder / "graph.onnx")
 
     key = key_of(graph=sha256(graph), source=source.key, code=stages.code(), tools=stages.toolchain())
     return cached("aware", key, make) / "graph.onnx"

@@ -124,8 +124,11 @@ def sections(found: Shrunk) -> "list[Section]":
     if found.layers:
         lines = [line.partition(": ") for line in found.layers]
         told = tuple((name, what) for name, _, what in lines)
-        how = "Channels that are added, joined or shuffled together went together."
-        made.append(Section("What pruning took", how, ("layer", "channels in -> out"), told))
+        how = (
+            "Channels that are added, joined or shuffled together went together. Of three numbers the middle one is the rank: "
+            "the layer became two thin ones with so many channels between them."
+        )
+        made.append(Section("What pruning took", how, ("layer", "channels in -> out, or in -> rank -> out"), told))
     return made
 
 

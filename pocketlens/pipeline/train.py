@@ -105,19 +105,16 @@ def train(
     recipe = Recipe(
         filter=about, targets=Targets(onnx=("fp16",), openvino=("fp16",), tflite=("fp16",), coreml=("fp16",))
     )
-    done = _train(wish, output, size, steps, seed, threads, notify)
     from pocketlens.models import made
+    from pocketlens.models.training import pairs
+
+    alone = pairs.alone(*wish.pairs) if wish.pairs else 0
+    done = _train(wish, output, size, steps, seed, threads, notify)
 
     made.save(done.student, output / "student.safetensors", made.Made("pocket", _ARGUMENTS))
     files.write(output / "history.json", json.dumps(done.history, indent=2))
     files.write(output / "recipe.toml", recipe.text())
-    return Filtered(output / "recipe.toml", done.history, done.seconds, _alone(wish))
-
-
-def _alone(wish: Wish) -> int:
-    from pocketlens.models.training import pairs
-
-    return pairs.alone(*wish.pairs) if wish.pairs else 0
+    return Filtered(output / "recipe.toml", done.history, done.seconds, alone)
 
 
 def _train(wish: Wish, output: Path, size: int, steps: int, seed: int, threads: int, notify: Notify) -> "Trained":

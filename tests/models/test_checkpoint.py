@@ -1,3 +1,4 @@
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -130,6 +131,14 @@ def test_the_table_says_what_the_classes_say(name: str) -> None:
         assert module.multiple % listed.multiple == 0
         multiples.append(module.multiple)
     assert min(multiples) == listed.multiple
+
+
+def test_biases_of_another_number_are_refused(tmp_path: Path, state: State) -> None:
+    spoilt = {name: tensor.contiguous() for name, tensor in state.items()} | {"head.bias": torch.zeros(5)}
+    about = json.dumps({"architecture": "pocket", "arguments": {}, "pruned": True})
+    save_file(spoilt, tmp_path / "x.safetensors", {KEY: about})
+    with pytest.raises(InputError, match=r"head gives 12 channels and has 5 biases"):
+        checkpoint.load(tmp_path / "x.safetensors", "pocket")
 
 
 def test_digest_changes_with_names_types_shapes_and_bytes() -> None:

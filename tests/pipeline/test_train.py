@@ -111,7 +111,8 @@ def test_pairs_are_learned(tmp_path: Path) -> None:
 def test_pictures_without_a_partner_are_counted(tmp_path: Path) -> None:
     before, after = pictures(tmp_path / "a", 4), pictures(tmp_path / "b", 3)
     images.write(after / "other.png", np.zeros((64, 64, 3), np.uint8))
-    assert train(Wish(pairs=(before, after)), tmp_path / "f", size=64, steps=2, threads=1).alone == 2
+    images.write(after / "0.jpg", np.zeros((64, 64, 3), np.uint8))
+    assert train(Wish(pairs=(before, after)), tmp_path / "f", size=64, steps=2, threads=1).alone == 3
 
 
 def test_pairs_of_another_shape_are_refused(tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ from pocketlens.errors import InputError
 FORM = Form(pairs=True)
 """What training rounds: inputs and weights, on the grid that every processor adds up without clipping."""
 _ALIKE = 0.9999
+_MOVES = ("Cast", "Concat", "Gather", "Identity", "Pad", "Reshape", "Slice", "SpaceToDepth", "Transpose")
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,9 @@ class Trained:
     span: tuple[float, float]
 
 
-def quantize_trained(model: ir.Model, layers: Sequence[Trained]) -> ir.Model:
+def quantize_trained(
+    model: ir.Model, layers: Sequence[Trained], picture: tuple[float, float] = (0.0, 255.0)
+) -> ir.Model:
     """A copy of a graph with the quantizers that training found.
 
     A layer is found by the directions of its channels' weights, which neither the graph's names nor a folded norm change.
@@ -46,6 +49,7 @@ def quantize_trained(model: ir.Model, layers: Sequence[Trained]) -> ir.Model:
     Args:
         model: The graph as it was exported: rewrites that change weights come later, or never.
         layers: Every convolution that was trained; others stay float.
+        picture: The range of the module's pictures: the graph's are 0..255, and what reads them as they are has its range in that.
 
     Raises:
         InputError: A layer's weights are not in the graph.
@@ -63,8 +67,11 @@ def quantize_trained(model: ir.Model, layers: Sequence[Trained]) -> ir.Model:
         free.remove(node)
         chosen.append(node)
         taken = str(node.inputs[0].name)  # type: ignore[union-attr]
-        low, high = spans.get(taken, layer.span)
-        spans[taken] = (min(low, layer.span[0]), max(high, layer.span[1]))
+        span = layer.span
+        if _is_picture(node.inputs[0]):
+            span = tuple((end - picture[0]) * 255 / (picture[1] - picture[0]) for end in span)  # type: ignore[assignment]
+        low, high = spans.get(taken, span)
+        spans[taken] = (min(low, span[0]), max(high, span[1]))
     none = np.zeros(0)
     found = {
         name: Statistics(np.array([low]), np.array([high]), none, none, none) for name, (low, high) in spans.items()
@@ -75,6 +82,15 @@ def quantize_trained(model: ir.Model, layers: Sequence[Trained]) -> ir.Model:
     insert.insert(made, Plan((Rule(names, "int8"),), "minmax", 0.0, False), found, FORM)
     hub.check(made)
     return made
+
+
+def _is_picture(value: ir.Value | None) -> bool:
+    """Whether a value holds the graph's pixels as they are, at most moved."""
+    while value is not None and (node := value.producer()) is not None:
+        if node.op_type not in _MOVES:
+            return False
+        value = node.inputs[0]
+    return value is not None and value.is_graph_input()
 
 
 def _same(node: ir.Node, layer: Trained) -> bool:

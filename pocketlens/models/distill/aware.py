@@ -29,7 +29,7 @@ class Rounded(nn.Module):
 
     Args:
         span: The range at the start.
-        fixed: The range stays, as that of a picture does.
+        fixed: The range stays, and nothing is rounded: a picture comes in bytes.
 
     Example:
         >>> [round(float(x), 6) for x in Rounded((0.0, 255.0))(torch.tensor([-3.0, 7.4, 300.0]))]
@@ -41,6 +41,7 @@ class Rounded(nn.Module):
         self.register_buffer("start", torch.tensor(span, dtype=torch.float32))
         # In powers of e, so that a range keeps its sign and a step means the same for all of them.
         self.stretch = nn.Parameter(torch.zeros(2), requires_grad=not fixed)
+        self.fixed = fixed
 
     def ends(self) -> torch.Tensor:
         """The range as it is now, ``float32 [2]``."""
@@ -48,6 +49,8 @@ class Rounded(nn.Module):
         return start * self.stretch.exp()
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
+        if self.fixed:
+            return x
         low, high = self.ends()
         scale = (high - low) / _LEVELS
         zero = (-low / scale).detach().round().clamp(0, _LEVELS)
@@ -143,10 +146,11 @@ def ranges(module: nn.Module) -> dict[str, Span]:
 
 
 def fix(module: nn.Module, name: str) -> None:
-    """Keep the range of what a convolution takes where it is."""
+    """Keep the range of the picture, which one convolution takes, where it is."""
     layer = module.get_submodule(name)
     assert isinstance(layer, AwareConv2d | AwareConvTranspose2d)
-    layer.rounded.stretch.requires_grad_(False)
+    low, high = layer.rounded.ends().tolist()
+    layer.rounded = Rounded((low, high), fixed=True).to(layer.weight.device)
 
 
 def observed(module: nn.Module, pictures: Sequence[torch.Tensor]) -> dict[str, Span]:

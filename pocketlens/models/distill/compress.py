@@ -96,7 +96,7 @@ def compress(
     )  # fmt: skip
     key = files.key_of(
         source=teacher_key(source),
-        settings=settings.model_dump(mode="json", exclude={"steps", "int8_steps"}),
+        settings=settings.key("steps", "int8_steps"),
         size=size,
         answers=digest(answers),
     )

@@ -58,7 +58,7 @@ def check(source: Source, size: tuple[int, int], prunes: bool) -> None:
         )
     if prunes and source.kind == "onnx":
         raise InputError(
-            "an ONNX file cannot be pruned, only distilled", do="leave channels and macs out of [compress]"
+            "an ONNX file cannot be pruned, only distilled", do="leave channels, macs and cut out of [compress]"
         )
     if prunes:
         _how(source)
@@ -78,7 +78,8 @@ def pruned_copy(
     scaled = [picture * ((high - low) / 255) + low for picture in shown]
     hints: list[Hint] = []
     if settings.cut == "ranks":
-        share = rank_share_within(module, settings.macs or 1.0, size=size, multiple=multiple)
+        assert settings.macs is not None
+        share = rank_share_within(module, settings.macs, size=size, multiple=multiple)
         pruned = decompose(module, share, size=size, multiple=multiple)
     else:
         share = settings.channels or share_within(
@@ -127,7 +128,7 @@ def _how(source: Source) -> made.Made:
     if not source.architecture or source.path is None or source.kind == "hf":
         raise InputError(
             "only checkpoints of known architectures are pruned",
-            do="leave channels out of [compress], or prune in Python",
+            do="leave channels, macs and cut out of [compress], or prune in Python",
         )
     if own := made.read(source.path):
         return made.Made(own.architecture, own.arguments, pruned=True)

@@ -42,9 +42,9 @@ def read(before: Path, after: Path) -> list[Pair]:
 
 
 def alone(before: Path, after: Path) -> int:
-    """How many pictures of two folders have none of their name in the other."""
-    names = [{path.stem for path in images.folder(folder)} for folder in (before, after)]
-    return len(names[0] ^ names[1])
+    """How many pictures of two folders :func:`read` leaves out, because the other has none of their name."""
+    first, second = ([path.stem for path in images.folder(folder)] for folder in (before, after))
+    return sum(name not in second for name in first) + len(second) - len({*first} & {*second})
 
 
 def answers(pairs: Sequence[Pair], side: int, count: int, random: np.random.Generator) -> Answers:

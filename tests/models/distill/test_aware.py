@@ -16,9 +16,9 @@ from pocketlens.converters.quantization.simulate import simulate
 from pocketlens.converters.quantization.trained import Trained, quantize_trained
 from pocketlens.converters.ranges import Ranges
 from pocketlens.errors import InputError
-from pocketlens.models import made
+from pocketlens.models import checkpoint, made, zoo
 from pocketlens.models.distill.answers import Answers
-from pocketlens.models.distill.aware import Rounded, aware, observed, plain, ranges
+from pocketlens.models.distill.aware import Rounded, aware, fix, observed, plain, ranges
 from pocketlens.models.distill.task import Distillation, Weights
 from pocketlens.models.export import export
 from pocketlens.models.pocket import Pocket
@@ -60,9 +60,10 @@ def pixels(seed: int) -> torch.Tensor:
 
 
 def layers(module: nn.Module) -> list[Trained]:
+    found = [(name, module.get_submodule(name), span) for name, span in ranges(module).items()]
     return [
-        Trained(name, module.get_submodule(name).weight.detach().numpy(), False, span)  # type: ignore[union-attr]
-        for name, span in ranges(module).items()
+        Trained(name, layer.weight.detach().numpy(), isinstance(layer, nn.ConvTranspose2d), span)  # type: ignore[union-attr]
+        for name, layer, span in found
     ]
 
 
@@ -101,6 +102,41 @@ def test_the_graph_gives_what_the_rounding_module_gives() -> None:
     assert sum(node.op_type == "QuantizeLinear" for node in graph.graph) == len(layers(rounding))
     assert quality.psnr(np.clip(wanted, 0, 255), found) > 45
     assert quality.psnr(np.clip(wanted, 0, 255), found) > quality.psnr(np.clip(exact, 0, 255), found) + 10
+
+
+@pytest.mark.parametrize("name", ["cyclegan-resnet", "animegan2"])
+def test_pictures_of_another_range_are_rounded_in_the_range_of_the_graph(name: str) -> None:
+    """The graph takes 0..255, its module -1..1: what reads the picture has its range in the graph's numbers."""
+    torch.manual_seed(0)
+    listed = zoo.architecture(name)
+    module = listed.generator_class()(**listed.variants[-1].arguments).eval()
+    low, high = listed.ranges.taken
+    shown = [pixels(seed) / 255 * (high - low) + low for seed in range(4)]
+    spans = observed(module, shown)
+    first = next(iter(spans))
+    spans[first] = (low, high)
+    rounding = aware(module, spans).eval()
+    fix(rounding, first)
+    graph = quantize_trained(export(plain(rounding), SIDE, SIDE, listed.ranges), layers(rounding), listed.ranges.taken)
+    found = simulate(graph, [as_picture(pixels(3))])[0]
+    with torch.no_grad():
+        given = (rounding(shown[3])[0].numpy().transpose(1, 2, 0) - low) / (high - low) * 255
+    assert quality.psnr(np.clip(given, 0, 255), found) > 40
+
+
+def test_a_student_that_felt_int8_is_built_for_every_target(tmp_path: Path, shared: Path) -> None:
+    """Also where a target keeps layers of few channels in float when it plans by itself."""
+    module = checkpoint.load(shared / "data/fast_style/wave.npz", "fast-style")
+    spans = observed(module, [pixels(seed) for seed in range(2)])
+    how = made.Made("fast-style", {}, ranges=spans)
+    made.save(module, tmp_path / "felt.safetensors", how)
+    (tmp_path / "felt.toml").write_text(
+        f'[filter]\nname = "felt"\nsource = "felt.safetensors"\narchitecture = "fast-style"\nsizes = [[{SIDE}, {SIDE}]]\n'
+        '[targets]\nonnx = ["int8"]\nopenvino = ["int8"]\ntflite = ["int8"]\n'
+    )
+    built = pocketlens.build(tmp_path / "felt.toml", tmp_path / "felt.bundle", bench=False)
+    assert [one.target for one in built.manifest.artifacts] == ["onnx", "openvino", "tflite"]
+    assert all(one.scores.psnr > 20 for one in built.manifest.artifacts)
 
 
 def test_plain_gives_the_weights_back() -> None:

@@ -9,9 +9,9 @@ from pocketlens.errors import InputError
 from pocketlens.models import checkpoint, made, pix2pix_unet, zoo
 from pocketlens.models.fast_style import FastStyle
 from pocketlens.models.pocket import Pocket
-from pocketlens.models.pruning.pairs import Pair, decomposed, full_rank, pair
 from pocketlens.models.pruning.prune import explanation, prune
 from pocketlens.models.pruning.ranks import decompose, rank_share_within
+from pocketlens.models.pruning.thin import Thin, decomposed, full_rank, thin
 
 CASES = [(a.name, a.variants[-1]) for a in zoo.ARCHITECTURES.values()]
 LAYERS = {
@@ -21,6 +21,9 @@ LAYERS = {
     "mirrored": nn.Conv2d(3, 8, 5, padding=2, padding_mode="reflect"),
     "replicated": nn.Conv2d(3, 8, 3, padding=1, padding_mode="replicate"),
     "circular": nn.Conv2d(3, 8, 3, padding=1, padding_mode="circular"),
+    "same": nn.Conv2d(3, 8, (4, 3), padding="same", dilation=2),
+    "same, mirrored": nn.Conv2d(3, 8, 3, padding="same", padding_mode="reflect"),
+    "valid": nn.Conv2d(3, 8, 3, padding="valid"),
     "pointwise": nn.Conv2d(8, 16, 1),
     "transposed": nn.ConvTranspose2d(3, 8, 3, 2, bias=False),
     "transposed, padded": nn.ConvTranspose2d(3, 8, (3, 4), 2, padding=1, output_padding=(1, 0)),
@@ -75,6 +78,24 @@ def test_a_share_of_the_multiply_adds_is_kept_to(macs: float) -> None:
     assert any("128 -> 128 channels became 128 -> " in line for line in explanation(found))
 
 
+def test_a_layer_that_is_used_twice_becomes_one_pair() -> None:
+    once = nn.Conv2d(32, 32, 3, padding=1)
+    module = nn.Sequential(nn.Conv2d(3, 32, 1), once, nn.ReLU(), once, nn.Conv2d(32, 3, 1)).eval()
+    cut = decompose(module, 0.3, size=(32, 32))
+    assert cut.module.get_submodule("1") is cut.module.get_submodule("3")
+    assert cut.after.parameters < cut.before.parameters
+    assert cut.after.macs < 0.5 * cut.before.macs
+
+
+@pytest.mark.parametrize("share", [0.6, 0.9])
+def test_no_layer_comes_to_need_more(share: float) -> None:
+    module = FastStyle()
+    cut = decompose(module, share)
+    assert cut.after.macs <= cut.before.macs
+    strided = {layer.name: layer.rank for layer in cut.layers}
+    assert (strided["down.1.conv"] == 0) == (share == 0.9)
+
+
 def test_a_generator_stays_as_it_is_beside_its_copy() -> None:
     module = Pocket(channels=16)
     before = copy.deepcopy(module.state_dict())
@@ -86,10 +107,10 @@ def test_pairs_are_not_cut_again_but_lose_channels(tmp_path: Path) -> None:
     torch.manual_seed(0)
     cut = decompose(FastStyle().eval(), 0.5)
     assert decompose(cut.module, 0.5).after == cut.after
-    with pytest.raises(InputError, match="no copy needs only"):
+    with pytest.raises(InputError, match="no convolution that could become two"):
         rank_share_within(cut.module, 0.5)
     narrow = prune(cut.module, 0.5, [torch.rand(1, 3, 32, 32)], size=(64, 64))
-    assert isinstance(narrow.module.get_submodule("last.conv"), Pair)
+    assert isinstance(narrow.module.get_submodule("last.conv"), Thin)
     made.save(narrow.module, tmp_path / "x.safetensors", made.Made("fast-style", {}, pruned=True))
     loaded = checkpoint.load(tmp_path / "x.safetensors", "fast-style")
     x = torch.rand(1, 3, 32, 32)
@@ -108,7 +129,7 @@ def test_a_file_with_ranks_that_no_layer_has_is_refused(name: str, rank: int, tm
     module = FastStyle()
     layer = module.get_submodule(name)
     assert isinstance(layer, nn.Conv2d)
-    module.set_submodule(name, pair(layer, rank))
+    module.set_submodule(name, thin(layer, rank))
     made.save(module, tmp_path / "x.safetensors", made.Made("fast-style", {}, pruned=True))
     with pytest.raises(InputError, match=rf"{name} cannot be two convolutions through {rank}"):
         checkpoint.load(tmp_path / "x.safetensors", "fast-style")

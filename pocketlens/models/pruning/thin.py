@@ -4,17 +4,19 @@ A k x k kernel of ``rank`` r is a sum of r column kernels times row kernels (Jad
 Convolutional Neural Networks with Low Rank Expansions", 2014). All channels between the layers stay as they are.
 """
 
-from typing import Any
+from typing import Any, TypeAlias
 
 import torch
 from torch import nn
 
+Wide: TypeAlias = nn.Conv2d | nn.ConvTranspose2d
 
-class Pair(nn.Sequential):
+
+class Thin(nn.Sequential):
     """Two thin convolutions in the place of a wide one."""
 
 
-def pair(layer: nn.Conv2d | nn.ConvTranspose2d, rank: int) -> Pair:
+def thin(layer: Wide, rank: int) -> Thin:
     """Two layers of the shape that stands for a convolution, with weights that mean nothing yet, on its device.
 
     Args:
@@ -23,26 +25,29 @@ def pair(layer: nn.Conv2d | nn.ConvTranspose2d, rank: int) -> Pair:
 
     Example:
         >>> wide = nn.Conv2d(8, 16, 3, stride=2, padding=1)
-        >>> both = pair(wide, 4)
+        >>> both = thin(wide, 4)
         >>> both(torch.zeros(1, 8, 32, 32)).shape == wide(torch.zeros(1, 8, 32, 32)).shape
         True
     """
-    kind: Any = type(layer)
+    transposed = isinstance(layer, nn.ConvTranspose2d)
+    kind: Any = nn.ConvTranspose2d if transposed else nn.Conv2d
     sides: dict[str, Any] = {"kernel_size": 1, "stride": 1, "padding": 0, "dilation": 1}
-    if isinstance(layer, nn.ConvTranspose2d):
+    if transposed:
         sides["output_padding"] = 0
-    down = {name: (getattr(layer, name)[0], nothing) for name, nothing in sides.items()}
-    across = {name: (nothing, getattr(layer, name)[1]) for name, nothing in sides.items()}
+    down: dict[str, Any] = {name: (getattr(layer, name)[0], nothing) for name, nothing in sides.items()}
+    across: dict[str, Any] = {name: (nothing, getattr(layer, name)[1]) for name, nothing in sides.items()}
+    if isinstance(layer.padding, str):  # "same" pads nothing along a side of one
+        down["padding"] = across["padding"] = layer.padding
     same: dict[str, Any] = {
         "padding_mode": layer.padding_mode, "device": layer.weight.device, "dtype": layer.weight.dtype,
     }  # fmt: skip
-    return Pair(
+    return Thin(
         kind(layer.in_channels, rank, **down, bias=False, **same),
         kind(rank, layer.out_channels, **across, bias=layer.bias is not None, **same),
     )
 
 
-def decomposed(layer: nn.Conv2d | nn.ConvTranspose2d, rank: int) -> Pair:
+def decomposed(layer: Wide, rank: int) -> Thin:
     """The pair of a rank that comes nearest to a convolution, by the squares of its weights' errors; exact at the full rank.
 
     Example:
@@ -50,27 +55,26 @@ def decomposed(layer: nn.Conv2d | nn.ConvTranspose2d, rank: int) -> Pair:
         >>> bool(torch.allclose(decomposed(wide, full_rank(wide))(x), wide(x), atol=1e-5))
         True
     """
-    both = pair(layer, rank)
+    both = thin(layer, rank)
     transposed = isinstance(layer, nn.ConvTranspose2d)
-    kernel = layer.weight.detach().transpose(0, 1) if transposed else layer.weight.detach()
+    kernel = layer.weight.detach().float()
+    kernel = kernel.transpose(0, 1) if transposed else kernel
     given, taken, down, across = kernel.shape
     flat = kernel.permute(1, 2, 0, 3).reshape(taken * down, given * across)
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        # A hundred times as fast as the whole decomposition of a 384 x 384 matrix, and as near within a thousandth.
-        columns, sizes, rows = torch.svd_lowrank(flat, rank, niter=8)
-    first = (columns * sizes.sqrt()).reshape(taken, down, rank, 1).permute(2, 0, 1, 3)
-    second = (rows * sizes.sqrt()).reshape(given, across, rank, 1).permute(0, 2, 3, 1)
+    columns, sizes, rows = torch.linalg.svd(flat, full_matrices=False)
+    root = sizes[:rank].sqrt()
+    first = (columns[:, :rank] * root).reshape(taken, down, rank, 1).permute(2, 0, 1, 3)
+    second = (rows[:rank] * root[:, None]).reshape(rank, given, across, 1).permute(1, 0, 3, 2)
     with torch.no_grad():
         for one, weight in zip(both, (first, second), strict=True):
-            assert isinstance(one, nn.Conv2d | nn.ConvTranspose2d)
+            assert isinstance(one, Wide)
             one.weight.copy_(weight.transpose(0, 1) if transposed else weight)
         if layer.bias is not None:
             both.get_submodule("1").get_parameter("bias").copy_(layer.bias)
     return both
 
 
-def full_rank(layer: nn.Conv2d | nn.ConvTranspose2d) -> int:
+def full_rank(layer: Wide) -> int:
     """The rank at which a pair loses nothing: what is on the way in or on the way out, whichever is less.
 
     Example:
@@ -81,12 +85,24 @@ def full_rank(layer: nn.Conv2d | nn.ConvTranspose2d) -> int:
     return int(min(layer.in_channels * down, layer.out_channels * across))
 
 
-def even_rank(layer: nn.Conv2d | nn.ConvTranspose2d) -> float:
+def even_rank(layer: Wide, *, strided: bool = False) -> float:
     """The rank at which a pair has as many weights as the convolution.
+
+    Args:
+        layer: The convolution.
+        strided: Rather the rank at which it needs as many multiply-adds: one half of a pair does not yet, or already, run at
+            both strides.
 
     Example:
         >>> even_rank(nn.Conv2d(128, 128, 3))
         192.0
+        >>> even_rank(nn.Conv2d(128, 128, 3, stride=2), strided=True)
+        128.0
     """
     (down, across), taken, given = layer.kernel_size, layer.in_channels, layer.out_channels
-    return float(taken * given * down * across / (taken * down + given * across))
+    before, after = taken * down, given * across
+    if strided and isinstance(layer, nn.ConvTranspose2d):
+        after *= layer.stride[0]
+    elif strided:
+        before *= layer.stride[1]
+    return float(taken * given * down * across / (before + after))
