@@ -153,7 +153,7 @@ def workshop(
     Raises:
         InputError: A rule fits nothing or asks for what the target does not have, or the graph is not what was trained.
     """
-    ready = trained(source, graph) if precision == "int8" and not quantize.rules else None
+    ready = trained(source, graph, target) if precision == "int8" and not quantize.rules else None
     # Nothing is left to plan in a graph that came with its quantizers.
     plan = start or (
         plan_for(quantize, target, precision) if ready else start_for(quantize, target, precision, rewritten)
@@ -196,8 +196,8 @@ def with_settings(shop: Workshop, quantize: Quantize) -> Workshop:
     return replace(shop, start=Plan.from_json(found["plan"]), trials=tuple(Trial(**trial) for trial in found["trials"]))
 
 
-def trained(source: Source, graph: Path) -> Path | None:
-    """The graph with the quantizers of quantization-aware training, or None where the source was not trained so.
+def trained(source: Source, graph: Path, target: str) -> Path | None:
+    """The graph with the quantizers of quantization-aware training for a target; None where the source was not trained so.
 
     Raises:
         InputError: The graph does not hold the layers that were trained.
@@ -215,6 +215,7 @@ def trained(source: Source, graph: Path) -> Path | None:
         from torch import nn
 
         from pocketlens.converters import graph as hub
+        from pocketlens.converters.quantization.insert import FORMS
         from pocketlens.converters.quantization.trained import Trained, quantize_trained
 
         found = dict(source.load().named_modules())
@@ -226,9 +227,10 @@ def trained(source: Source, graph: Path) -> Path | None:
                     f"{source.path} has a range for {name!r}, which is no convolution of its", do="get the file again"
                 )
             layers.append(Trained(name, layer.weight.detach().numpy(), isinstance(layer, nn.ConvTranspose2d), span))
-        hub.save(quantize_trained(hub.load(graph), layers, source.ranges.taken), folder / "graph.onnx")
+        coded = quantize_trained(hub.load(graph), layers, source.ranges.taken, anew=FORMS[target].anew)
+        hub.save(coded, folder / "graph.onnx")
 
-    key = key_of(graph=sha256(graph), source=source.key, code=stages.code(), tools=stages.toolchain())
+    key = key_of(target=target, graph=sha256(graph), source=source.key, code=stages.code(), tools=stages.toolchain())
     return cached("aware", key, make) / "graph.onnx"
 
 

@@ -36,12 +36,14 @@ class Form:
             clip them (see :func:`weight_scales`).
         anew: The runtime finds ranges itself, picture by picture. What lies outside of the calibrated range is cut off before,
             so that a single bright spot does not cost all other values their levels.
+        trained: Ranges were trained: all that lies outside is cut off, however little that is.
     """
 
     outputs: bool = False
     biases: bool = False
     pairs: bool = False
     anew: bool = False
+    trained: bool = False
 
 
 FORMS: dict[str, Form] = {
@@ -119,7 +121,7 @@ def insert(model: ir.Model, plan: Plan, statistics: Mapping[str, Statistics], fo
         quantizers[node] = _quantizer(source, statistics, plan, bits)
         if key not in coded:
             coded[key] = (
-                writer.round_anew(source, _limits(source, statistics, plan))
+                writer.round_anew(source, _limits(source, statistics, plan, form))
                 if form.anew
                 else writer.round(source, quantizers[node], node)
             )
@@ -166,11 +168,13 @@ def _quantizer(value: ir.Value, statistics: Mapping[str, Statistics], plan: Plan
     return Quantizer.of(*statistics[str(value.name)].range(plan.ranges, 1 << bits), bits)
 
 
-def _limits(value: ir.Value, statistics: Mapping[str, Statistics], plan: Plan) -> list[float | None]:
+def _limits(value: ir.Value, statistics: Mapping[str, Statistics], plan: Plan, form: Form) -> list[float | None]:
     """What a value is cut off to, below and above, before its range is found anew; nothing where next to nothing is cut."""
     if value.name == hub.INPUT:
         return []
     found = statistics[str(value.name)]
+    if form.trained:
+        return list(found.range("minmax"))
     (low, high), (least, most) = found.range(plan.ranges), found.range("minmax")
     if high - low > WORTH_CUTTING * (most - least):
         return []

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import onnx_ir as ir
@@ -16,7 +16,7 @@ from pocketlens.converters.quantization.insert import Form
 from pocketlens.converters.quantization.plan import Plan, Rule, candidates
 from pocketlens.errors import InputError
 
-FORM = Form(pairs=True)
+FORM = Form(pairs=True, trained=True)
 """What training rounds: inputs and weights, on the grid that every processor adds up without clipping."""
 _ALIKE = 0.9999
 _MOVES = ("Cast", "Concat", "Gather", "Identity", "Pad", "Reshape", "Slice", "SpaceToDepth", "Transpose")
@@ -40,7 +40,7 @@ class Trained:
 
 
 def quantize_trained(
-    model: ir.Model, layers: Sequence[Trained], picture: tuple[float, float] = (0.0, 255.0)
+    model: ir.Model, layers: Sequence[Trained], picture: tuple[float, float] = (0.0, 255.0), *, anew: bool = False
 ) -> ir.Model:
     """A copy of a graph with the quantizers that training found.
 
@@ -50,6 +50,7 @@ def quantize_trained(
         model: The graph as it was exported: rewrites that change weights come later, or never.
         layers: Every convolution that was trained; others stay float.
         picture: The range of the module's pictures: the graph's are 0..255, and what reads them as they are has its range in that.
+        anew: For a runtime that finds ranges itself, picture by picture: the trained ones are what it is cut off to before.
 
     Raises:
         InputError: A layer's weights are not in the graph.
@@ -79,7 +80,8 @@ def quantize_trained(
     for index, node in enumerate(made.graph):
         node.name = node.name or f"node_{index}"
     names = "|".join(f"^{re.escape(str(node.name))}$" for node in chosen)
-    insert.insert(made, Plan((Rule(names, "int8"),), "minmax", 0.0, False), found, FORM)
+    plan = Plan((Rule(names, "int8"),), "minmax", 0.0, False)
+    insert.insert(made, plan, found, replace(FORM, anew=anew))
     hub.check(made)
     return made
 

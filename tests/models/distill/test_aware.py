@@ -202,12 +202,12 @@ def test_ranges_live_in_the_checkpoint_and_nonsense_is_refused(tmp_path: Path) -
     assert how.ranges == {"stem.conv": (0.0, 255.0)}
     source = resolve(path.name, base=tmp_path, architecture="pocket")
     hub.save(export(source.load(), 32, 32, source.ranges), tmp_path / "g.onnx")
-    ready = trained(source, tmp_path / "g.onnx")
+    ready = trained(source, tmp_path / "g.onnx", "openvino")
     assert ready is not None
     assert sum(node.op_type == "QuantizeLinear" for node in hub.load(ready).graph) == 1
     made.save(Pocket(), path, made.Made("pocket", {}, ranges={"nowhere": (0.0, 255.0)}))
     with pytest.raises(InputError, match="'nowhere'"):
-        trained(resolve(path.name, base=tmp_path, architecture="pocket"), tmp_path / "g.onnx")
+        trained(resolve(path.name, base=tmp_path, architecture="pocket"), tmp_path / "g.onnx", "openvino")
     for wrong in ((1.0, 2.0), (0.0, 0.0), (float("nan"), 1.0), (0.0, float("inf")), (0, 10**400)):
         made.save(Pocket(), path, made.Made("pocket", {}, ranges={"stem.conv": wrong}))
         with pytest.raises(InputError):
