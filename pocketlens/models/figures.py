@@ -1,5 +1,6 @@
 """What each architecture costs: multiply-adds and parameters, counted without computing anything."""
 
+import copy
 import json
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
@@ -103,6 +104,11 @@ def figures(architecture: Architecture, variant: Variant) -> Figures:
     )  # fmt: skip
     found: dict[str, int] = json.loads((cached("figures", key, make) / "figures.json").read_text())
     return Figures(**found)
+
+
+def costs(module: "nn.Module", size: tuple[int, int]) -> Figures:
+    """What :func:`count` finds of a module on any device, which stays as it is; ``size`` is height and width in pixels."""
+    return count(copy.deepcopy(module).to("meta"), *size)
 
 
 def count(module: "nn.Module", height: int, width: int) -> Figures:

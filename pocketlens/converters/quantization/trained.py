@@ -68,11 +68,11 @@ def quantize_trained(
         free.remove(node)
         chosen.append(node)
         taken = str(node.inputs[0].name)  # type: ignore[union-attr]
-        span = layer.span
+        least, most = layer.span
         if _is_picture(node.inputs[0]):
-            span = tuple((end - picture[0]) * 255 / (picture[1] - picture[0]) for end in span)  # type: ignore[assignment]
-        low, high = spans.get(taken, span)
-        spans[taken] = (min(low, span[0]), max(high, span[1]))
+            least, most = ((end - picture[0]) * 255 / (picture[1] - picture[0]) for end in layer.span)
+        low, high = spans.get(taken, (least, most))
+        spans[taken] = (min(low, least), max(high, most))
     none = np.zeros(0)
     found = {
         name: Statistics(np.array([low]), np.array([high]), none, none, none) for name, (low, high) in spans.items()

@@ -1,6 +1,5 @@
 """A recipe's ``[compress]``: prune a copy of the teacher or take a pocket generator, and distill the teacher into it."""
 
-import copy
 import json
 import math
 from collections.abc import Sequence
@@ -21,7 +20,7 @@ from pocketlens.models.distill.judging import judge_of
 from pocketlens.models.distill.master import fixed_size, master_of, teacher_key
 from pocketlens.models.distill.student import MULTIPLE, check, pocket, pruned_copy
 from pocketlens.models.distill.task import Distillation, Weights
-from pocketlens.models.figures import Figures, count
+from pocketlens.models.figures import Figures, costs
 from pocketlens.models.source import Source
 from pocketlens.models.training.run import Notify, Schedule, begin, device, every, run
 from pocketlens.recipe import Compress
@@ -119,7 +118,7 @@ def compress(
         seconds += last.seconds
     path = folder / "student.safetensors"
     made.save(finished, path, how)
-    after = count(copy.deepcopy(finished).to("meta"), *size)
+    after = costs(finished, size)
     done = Compressed(path, how.architecture, begun.before, after, begun.layers, history, seconds)
     facts = {name: value for name, value in asdict(done).items() if name != "path"}
     files.write(folder / "student.json", json.dumps(facts, indent=2))

@@ -1,6 +1,5 @@
 """A student before it is trained: a pruned copy of the teacher, or a pocket generator of its own."""
 
-import copy
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -14,7 +13,7 @@ from pocketlens.models import made
 from pocketlens.models.distill.answers import Answers
 from pocketlens.models.distill.hints import Hint, at_a_quarter, of_own_layers
 from pocketlens.models.distill.master import teacher_key
-from pocketlens.models.figures import Figures, count
+from pocketlens.models.figures import Figures, costs
 from pocketlens.models.pruning.prune import explanation, prune, share_within
 from pocketlens.models.pruning.ranks import decompose, rank_share_within
 from pocketlens.models.pruning.reconstruct import reconstruct
@@ -76,21 +75,20 @@ def pruned_copy(
     module, (low, high), multiple = source.load(), source.ranges.taken, settings.multiple
     shown = [torch.from_numpy(one)[None].float() for one in answers[0].taken[:_IMPORTANT]]
     scaled = [picture * ((high - low) / 255) + low for picture in shown]
-    hints: list[Hint] = []
     if settings.cut == "ranks":
         assert settings.macs is not None
         share = rank_share_within(module, settings.macs, size=size, multiple=multiple)
-        pruned = decompose(module, share, size=size, multiple=multiple)
+        pruned, hints = decompose(module, share, size=size, multiple=multiple), list[Hint]()
     else:
         share = settings.channels or share_within(
             module, settings.macs or 1.0, scaled[-1], size=size, multiple=multiple
         )
         pruned = prune(module, share, scaled, size=size, multiple=multiple)
-    if pruned.after == pruned.before:
-        raise InputError(
-            f"a share of {share:g} in multiples of {multiple} leaves every layer as it is", do="make multiple smaller"
-        )
-    if settings.cut == "channels":
+        if pruned.after == pruned.before:
+            raise InputError(
+                f"channels = {share:g} in multiples of {multiple} leaves every layer as it is",
+                do="make multiple smaller",
+            )
         reconstruct(module, pruned.module, pruned.kept, scaled, settings.seed)
         hints = of_own_layers(module, pruned.kept, answers, source.ranges, teacher_key(source), notify)
     return Begun(pruned.module, pruned.before, source.ranges, _how(source), tuple(explanation(pruned)), hints)
@@ -101,7 +99,7 @@ def pocket(
 ) -> Begun:
     """A pocket generator that gives grey, or what it takes."""
     module = None if source.kind == "onnx" else source.load()
-    before = None if module is None else count(copy.deepcopy(module).to("meta"), *size)
+    before = None if module is None else costs(module, size)
     whole = sees_whole(module) if settings.whole is None else settings.whole
     arguments = {
         "channels": settings.width, "blocks": settings.blocks, "half": settings.half, "whole": int(whole),

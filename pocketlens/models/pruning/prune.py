@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from pocketlens.errors import InputError, require
-from pocketlens.models.figures import Figures, count
+from pocketlens.models.figures import Figures, costs
 from pocketlens.models.pruning import shuffles
 from pocketlens.models.pruning.importance import sensitivities
 from pocketlens.models.pruning.watch import play
@@ -122,7 +122,7 @@ def prune(
         name: tuple(i for i in range(old.out_channels) if i not in gone.get(after[name], ()))
         for name, old in before.items()
     }
-    return Pruned(copied, layers, _costs(module, size), _costs(copied, size), kept)
+    return Pruned(copied, layers, costs(module, size), costs(copied, size), kept)
 
 
 def share_within(
@@ -141,18 +141,18 @@ def share_within(
         InputError: Not even the narrowest copy needs so little.
     """
 
-    def costs(share: float) -> Figures:
+    def of(share: float) -> Figures:
         return prune(module, share, [picture], size=size, multiple=multiple).after
 
-    return largest_within(macs * _costs(module, size).macs, costs, macs)
+    return largest_within(macs * costs(module, size).macs, of, macs)
 
 
-def largest_within(most: float, costs: Callable[[float], Figures], macs: float) -> float:
+def largest_within(most: float, of: Callable[[float], Figures], macs: float) -> float:
     """The largest share, in steps of 1/128, that costs at most ``most`` multiply-adds.
 
     Args:
         most: Multiply-adds.
-        costs: Of a copy of a share.
+        of: The costs of a copy of a share.
         macs: What was asked for, for messages.
 
     Raises:
@@ -161,7 +161,7 @@ def largest_within(most: float, costs: Callable[[float], Figures], macs: float) 
     low, high = 1, _STEPS
     while high - low > 1:
         middle = (low + high) // 2
-        low, high = (middle, high) if costs(middle / _STEPS).macs <= most else (low, middle)
+        low, high = (middle, high) if of(middle / _STEPS).macs <= most else (low, middle)
     if low == 1:
         raise InputError(f"no copy needs only {macs:g} of the multiply-adds", do="raise macs, or distill into a pocket")
     return low / _STEPS
@@ -244,7 +244,3 @@ def _compared(name: str, old: Any, now: Any) -> Layer:
         (old.out_channels, now.out_channels),
         (old.weight.numel(), now.weight.numel()),
     )
-
-
-def _costs(module: nn.Module, size: tuple[int, int]) -> Figures:
-    return count(copy.deepcopy(module).to("meta"), *size)

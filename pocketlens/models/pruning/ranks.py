@@ -9,7 +9,7 @@ import copy
 from torch import nn
 
 from pocketlens.errors import InputError
-from pocketlens.models.figures import Figures, count
+from pocketlens.models.figures import Figures, costs, count
 from pocketlens.models.pruning.prune import Layer, Pruned, largest_within
 from pocketlens.models.pruning.thin import Thin, Wide, decomposed, even_rank, full_rank, thin
 
@@ -38,8 +38,7 @@ def decompose(module: nn.Module, share: float, *, size: tuple[int, int] = (256, 
             for name in names:
                 copied.set_submodule(name, both)
         layers.append(Layer(names[0], (layer.in_channels,) * 2, (layer.out_channels,) * 2, (before, now), rank))
-    teacher, student = (count(copy.deepcopy(one).to("meta"), *size) for one in (module, copied))
-    return Pruned(copied, tuple(layers), teacher, student)
+    return Pruned(copied, tuple(layers), costs(module, size), costs(copied, size))
 
 
 def rank_share_within(
@@ -58,7 +57,7 @@ def rank_share_within(
     """
     empty = copy.deepcopy(module).to("meta")
 
-    def costs(share: float) -> Figures:
+    def of(share: float) -> Figures:
         copied = copy.deepcopy(empty)
         for layer, names, rank in _chosen(copied, share, multiple):
             for name in names if rank else ():
@@ -67,7 +66,7 @@ def rank_share_within(
 
     if not any(rank for _, _, rank in _chosen(empty, 1 / 128, 1)):
         raise InputError("it has no convolution that could become two thin ones", do='leave cut = "ranks" out')
-    return largest_within(macs * count(copy.deepcopy(empty), *size).macs, costs, macs)
+    return largest_within(macs * costs(empty, size).macs, of, macs)
 
 
 def _chosen(module: nn.Module, share: float, multiple: int) -> list[tuple[Wide, list[str], int]]:

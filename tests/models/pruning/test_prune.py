@@ -6,27 +6,17 @@ import torch
 from torch import nn
 
 from pocketlens.errors import InputError
-from pocketlens.models import checkpoint, made, pix2pix_unet, zoo
+from pocketlens.models import checkpoint, made, zoo
 from pocketlens.models.pocket import Pocket
 from pocketlens.models.pruning.importance import sensitivities
 from pocketlens.models.pruning.prune import explanation, prune, share_within
 from pocketlens.models.pruning.reconstruct import reconstruct
-
-CASES = [(a.name, a.variants[-1]) for a in zoo.ARCHITECTURES.values()]
-
-
-def make(name: str, variant: zoo.Variant) -> nn.Module:
-    torch.manual_seed(0)
-    return zoo.architecture(name).generator_class()(**variant.arguments).eval()
+from tests.models.pruning.generators import every_architecture, make
 
 
-@pytest.mark.parametrize(("name", "variant"), CASES, ids=[name for name, _ in CASES])
-def test_every_architecture_becomes_smaller_and_loads_again(
-    name: str, variant: zoo.Variant, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    # All layers of the U-Net at a quarter of its width: 41 million parameters would take most of a minute.
-    monkeypatch.setattr(pix2pix_unet, "_WIDTH", 16)
-    monkeypatch.setattr(pix2pix_unet, "_WIDEST", 128)
+@every_architecture
+@pytest.mark.usefixtures("narrow_unet")
+def test_every_architecture_becomes_smaller_and_loads_again(name: str, variant: zoo.Variant, tmp_path: Path) -> None:
     module = make(name, variant)
     side = 128 if name == "pix2pix-unet" else 32
     x = torch.rand(1, 3, side, side)

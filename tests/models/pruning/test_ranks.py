@@ -6,14 +6,14 @@ import torch
 from torch import nn
 
 from pocketlens.errors import InputError
-from pocketlens.models import checkpoint, made, pix2pix_unet, zoo
+from pocketlens.models import checkpoint, made, zoo
 from pocketlens.models.fast_style import FastStyle
 from pocketlens.models.pocket import Pocket
 from pocketlens.models.pruning.prune import explanation, prune
 from pocketlens.models.pruning.ranks import decompose, rank_share_within
 from pocketlens.models.pruning.thin import Thin, decomposed, full_rank, thin
+from tests.models.pruning.generators import every_architecture, make
 
-CASES = [(a.name, a.variants[-1]) for a in zoo.ARCHITECTURES.values()]
 LAYERS = {
     "plain": nn.Conv2d(3, 8, 3, padding=1),
     "strided": nn.Conv2d(3, 8, (5, 3), stride=(2, 3), padding=(2, 0), bias=False),
@@ -49,14 +49,10 @@ def test_a_pair_is_as_near_as_the_singular_values_that_are_left_out_say() -> Non
     assert float(together.norm()) == pytest.approx(float(lost), rel=0.02)
 
 
-@pytest.mark.parametrize(("name", "variant"), CASES, ids=[name for name, _ in CASES])
-def test_every_architecture_becomes_smaller_and_loads_again(
-    name: str, variant: zoo.Variant, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(pix2pix_unet, "_WIDTH", 16)
-    monkeypatch.setattr(pix2pix_unet, "_WIDEST", 128)
-    torch.manual_seed(0)
-    module = zoo.architecture(name).generator_class()(**variant.arguments).eval()
+@every_architecture
+@pytest.mark.usefixtures("narrow_unet")
+def test_every_architecture_becomes_smaller_and_loads_again(name: str, variant: zoo.Variant, tmp_path: Path) -> None:
+    module = make(name, variant)
     share = rank_share_within(module, 0.5, size=(128, 128), multiple=4)
     cut = decompose(module, share, size=(128, 128), multiple=4)
     assert 0.3 * cut.before.macs < cut.after.macs <= 0.5 * cut.before.macs
