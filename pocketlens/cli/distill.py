@@ -24,7 +24,7 @@ def distill(
 
     Stopped or killed, the same command goes on where it was, and ends with the same weights.
     """
-    from pocketlens.pipeline.distill import distill as work
+    from pocketlens.pipeline.commands.distill import distill as work
 
     with output.progress() as notify:
         made = work(recipe, out, threads=threads, bench=bench, notify=notify)

@@ -37,8 +37,8 @@ def train(
 
     The folder gets previews on the way and a recipe that build takes. Stopped or killed, the same command goes on.
     """
-    from pocketlens.pipeline.train import Wish
-    from pocketlens.pipeline.train import train as work
+    from pocketlens.pipeline.commands.train import Wish
+    from pocketlens.pipeline.commands.train import train as work
 
     if vgg and not style:
         raise InputError("--vgg is for --style, which is not given", do="give --style, or leave --vgg out")

@@ -18,7 +18,7 @@ from pocketlens.pipeline import stages
 from pocketlens.pipeline.against import against
 from pocketlens.pipeline.budgets import budget_from
 from pocketlens.pipeline.choosing import Timing
-from pocketlens.pipeline.distill import compressed_source, source_of
+from pocketlens.pipeline.commands.distill import compressed_source, source_of
 from pocketlens.pipeline.draft import draft_of, licenses_of
 from pocketlens.pipeline.front import Front
 from pocketlens.pipeline.front import table as plans
@@ -27,7 +27,7 @@ from pocketlens.pipeline.pictures import judges
 from pocketlens.pipeline.produce import Notify, Produced, produce
 from pocketlens.pipeline.rewriting import Choice, check
 from pocketlens.pipeline.searching import Search
-from pocketlens.pipeline.shrunk import Shrunk, facts_of, sections, timed
+from pocketlens.pipeline.student_summary import StudentSummary, read_summary, report_sections, with_times
 from pocketlens.pipeline.subjects import subject_of
 from pocketlens.pipeline.trials import Chosen, table
 from pocketlens.recipe import Recipe
@@ -60,7 +60,7 @@ class Build:
     verdicts: tuple[BudgetVerdict, ...]
     choices: tuple[Chosen, ...] = ()
     fronts: tuple[Front, ...] = ()
-    student: Shrunk | None = None
+    student: StudentSummary | None = None
 
     @property
     def verdict(self) -> str:
@@ -137,7 +137,7 @@ def build(
     judged = [judges(folder, *size, calibrate=calibrate, clip=clip) for size in about.sizes]
     chosen = check(recipe.rewrites.keep if rewrites is None else rewrites)
     timing, wanted = Timing(threads=threads), recipe.targets.chosen()
-    shrunk = facts_of(source)
+    summary = read_summary(source)
     teacher = source_of(about, base) if generator is None and recipe.compress is not None else None
     made = produce(
         source, labels, wanted, judged, notify, rewrites=chosen, timing=timing, quantize=recipe.quantize,
@@ -145,18 +145,18 @@ def build(
     )  # fmt: skip
     if teacher is not None:
         made = against(teacher, made, notify)
-        if shrunk and bench:
-            shrunk = timed(shrunk, teacher, source, about.sizes[0], threads, notify)
+        if summary and bench:
+            summary = with_times(summary, teacher, source, about.sizes[0], threads, notify)
     document = _measured(made, threads, budget, notify) if bench else None
     verdicts = judge_all(document, budget) if document else []
     notify("bundle", 1, 1)
     draft = replace(
         draft_of(recipe, text, licenses, source, made),
-        measurements=_measurements(document, made, shrunk),
-        report=lambda manifest: _report(manifest, document, verdicts, made, budget, shrunk),
+        measurements=_measurements(document, made, summary),
+        report=lambda manifest: _report(manifest, document, verdicts, made, budget, summary),
     )
     manifest = write(draft, path)
-    alone = shrunk if teacher is None else None
+    alone = summary if teacher is None else None
     return Build(path, manifest, document, tuple(verdicts), made[0].choices, made[0].fronts, alone)
 
 
@@ -183,15 +183,15 @@ def _measured(made: list[Produced], threads: int, budget: Budget, notify: Notify
     return document
 
 
-def _measurements(document: Document | None, made: list[Produced], shrunk: Shrunk | None) -> dict[str, str]:
+def _measurements(document: Document | None, made: list[Produced], summary: StudentSummary | None) -> dict[str, str]:
     """Documents with times, which stay outside the bundle's hashes."""
     found = {"local": document.to_json()} if document else {}
     if document and (judged := judge_worth(document)):
         found["worth"] = to_json(judged)
     if made[0].choices:
         found["rewrites"] = table(made[0].choices)
-    if shrunk:
-        found["student"] = shrunk.to_json()
+    if summary:
+        found["student"] = summary.to_json()
     if made[0].fronts:
         found["plans"] = plans(made[0].fronts)
     return found
@@ -203,7 +203,7 @@ def _report(
     verdicts: list[BudgetVerdict],
     made: list[Produced],
     budget: Budget,
-    shrunk: Shrunk | None = None,
+    summary: StudentSummary | None = None,
 ) -> str:
     from pocketlens.bench.report import ReportPicture, render
 
@@ -220,5 +220,5 @@ def _report(
                     scores=emitted.verified.scores[index],
                 )
             )
-    more = [*(sections(shrunk) if shrunk else ()), *(section(front) for front in made[0].fronts)]
+    more = [*(report_sections(summary) if summary else ()), *(section(front) for front in made[0].fronts)]
     return render(manifest, document, verdicts, pictures, budget, more)

@@ -15,8 +15,8 @@ from pocketlens.errors import InputError
 from pocketlens.models import made
 from pocketlens.models.pocket import Pocket
 from pocketlens.models.source import resolve
-from pocketlens.pipeline.distill import distill
-from pocketlens.pipeline.shrunk import Shrunk, facts_of, sections, timed
+from pocketlens.pipeline.commands.distill import distill
+from pocketlens.pipeline.student_summary import StudentSummary, read_summary, report_sections, with_times
 from pocketlens.recipe import Recipe
 
 RECIPE = """
@@ -187,17 +187,19 @@ def test_the_report_says_what_the_student_costs_and_what_pruning_took(recipe: Pa
 def test_what_stands_beside_a_checkpoint_and_makes_no_sense_is_passed_over(told: str, recipe: Path) -> None:
     source = resolve("t.safetensors", base=recipe.parent, architecture="pocket")
     (recipe.parent / "t.json").write_text(told)
-    assert facts_of(source) is None
+    assert read_summary(source) is None
 
 
 def test_teacher_and_student_are_measured_in_one_run(recipe: Path) -> None:
     source = resolve("t.safetensors", base=recipe.parent, architecture="pocket")
-    assert facts_of(source) is None
+    assert read_summary(source) is None
     calls: list[str] = []
     for _ in range(2):
-        found = timed(Shrunk((200, 100), (None, 7)), source, source, (64, 64), 1, lambda what, *_: calls.append(what))
+        found = with_times(
+            StudentSummary((200, 100), (None, 7)), source, source, (64, 64), 1, lambda what, *_: calls.append(what)
+        )
     assert len(calls) == 1, "the second time it is known"
-    (section,) = sections(found)
+    (section,) = report_sections(found)
     assert [row[0] for row in section.rows] == ["GMACs", "parameters", "onnxruntime, ms"]
     assert section.rows[1][1:] == ("-", "7", "-")
     assert found.ms is not None and min(found.ms) > 0

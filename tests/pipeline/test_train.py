@@ -11,7 +11,7 @@ from pocketlens import images
 from pocketlens.errors import InputError
 from pocketlens.models.training.style import Styling, gram
 from pocketlens.models.training.vgg import Vgg, load
-from pocketlens.pipeline.train import Wish, train
+from pocketlens.pipeline.commands.train import Wish, train
 
 
 @pytest.fixture(autouse=True)

@@ -10,7 +10,7 @@ from pocketlens.models.source import Source, resolve
 from pocketlens.pipeline import stages
 from pocketlens.pipeline.pictures import check_unseen, judges
 from pocketlens.pipeline.produce import Notify
-from pocketlens.pipeline.shrunk import times
+from pocketlens.pipeline.student_summary import measure_times
 from pocketlens.recipe import Compress, Filter, Recipe
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ def distill(
     written = folder / "recipe.toml"
     files.write(written, told.model_copy(update={"filter": about, "pictures": shown, "compress": None}).text())
     own = resolve(done.path.name, base=done.path.parent, architecture=done.architecture)
-    measured = times(source, own, told.filter.sizes[0], threads, notify) if bench else (None, None)
+    measured = measure_times(source, own, told.filter.sizes[0], threads, notify) if bench else (None, None)
     return Distilled(written, done, *measured)
 
 

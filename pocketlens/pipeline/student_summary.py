@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Shrunk:
+class StudentSummary:
     """A student beside its teacher.
 
     Attributes:
@@ -44,14 +44,14 @@ class Shrunk:
         return json.dumps(asdict(self), indent=2) + "\n"
 
 
-def facts_of(source: Source) -> Shrunk | None:
+def read_summary(source: Source) -> StudentSummary | None:
     """What the distillation that made a source wrote beside its checkpoint; None where there is nothing of the kind."""
     if source.kind != "checkpoint" or source.path is None:
         return None
     try:
         told: dict[str, Any] = json.loads(source.path.with_suffix(".json").read_text("utf-8"))
         before, after = told["before"], told["after"]
-        return Shrunk(
+        return StudentSummary(
             macs=(_count(before["macs"]) if before else None, _count(after["macs"])),
             parameters=(_count(before["parameters"]) if before else None, _count(after["parameters"])),
             layers=tuple(str(line) for line in told["layers"]),
@@ -67,13 +67,13 @@ def _count(told: Any) -> int:
     return told
 
 
-def timed(
-    found: Shrunk, teacher: Source, student: Source, size: tuple[int, int], threads: int, notify: Notify
-) -> Shrunk:
+def with_times(
+    found: StudentSummary, teacher: Source, student: Source, size: tuple[int, int], threads: int, notify: Notify
+) -> StudentSummary:
     """The same with measured times; measured once for the same generators on the same machine."""
 
     def make(folder: Path) -> None:
-        (folder / "times.json").write_text(json.dumps(times(teacher, student, size, threads, notify)))
+        (folder / "times.json").write_text(json.dumps(measure_times(teacher, student, size, threads, notify)))
 
     key = key_of(
         teacher=teacher.key, student=student.key, size=size, threads=threads, host=stages.machine(),
@@ -83,7 +83,7 @@ def timed(
     return replace(found, ms=(first, second), threads=threads)
 
 
-def times(
+def measure_times(
     teacher: Source, student: Source, size: tuple[int, int], threads: int, notify: Notify
 ) -> tuple[float, float]:  # fmt: skip
     """Median times of two generators as ONNX graphs in onnxruntime, in ms, played in turns."""
@@ -103,7 +103,7 @@ def times(
     return first, second
 
 
-def sections(found: Shrunk) -> "list[Section]":
+def report_sections(found: StudentSummary) -> "list[Section]":
     """The parts of the report that show it."""
     from pocketlens.bench.report import Section
 
