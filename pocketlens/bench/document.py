@@ -14,7 +14,14 @@ from pocketlens.errors import InputError
 from pocketlens.files import write as write_whole
 
 SCHEMA = "1.2"
-"""Version of the document. Another major version is refused; unknown keys of a later minor version are ignored."""
+"""Version of the document. Another major version is refused; unknown keys of a later minor version are ignored.
+
+1.0: environment, settings, and of each subject its artifact, runtime, picture, check, timing, memory, skipped and failure.
+1.1: battery, throttling and snapshots taken during the measurement; sustained measurements; resumed connections; delegate.
+     Later, with the same number: the multiply-adds of an artifact (macs), the processor's simd and max_mhz.
+1.2: asked_delegate and asked_precision, beside what the runtime did.
+     Later, with the same number: settings.least_rounds.
+"""
 
 MB = 1e6
 QUIET = 0.25

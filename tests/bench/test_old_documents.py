@@ -1,0 +1,97 @@
+"""Documents of every schema version that ever was, written by the code of their time (``tests/data/documents``)."""
+
+import json
+from dataclasses import replace
+from itertools import permutations
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pocketlens.bench.budget import Budget, judge_all
+from pocketlens.bench.compare import compare, unlike
+from pocketlens.bench.document import SCHEMA, Document
+from pocketlens.bench.report import render
+from pocketlens.bundle.draft import Draft
+from pocketlens.bundle.manifest import Manifest
+from pocketlens.bundle.read import open_bundle
+from pocketlens.bundle.write import write
+
+FOLDER = Path(__file__).parents[1] / "data" / "documents"
+PATHS = {path.stem: path for path in sorted(FOLDER.glob("*.json"))}
+IN_TURNS = [name for name in PATHS if "sustained" not in name]
+BUDGET = Budget.of(preset="snap-lens")
+
+
+def test_there_is_one_of_every_version() -> None:
+    versions = {json.loads(path.read_text())["schema"] for path in PATHS.values()}
+    assert {name.partition("-")[0] for name in PATHS} == versions
+    assert versions == {f"1.{minor}" for minor in range(int(SCHEMA.partition(".")[2]) + 1)}
+
+
+@pytest.mark.parametrize("name", PATHS)
+def test_it_is_read_and_nothing_of_it_is_lost(name: str) -> None:
+    document = Document.read(PATHS[name])
+    onnx = document.subjects[0]
+    assert onnx.label == "onnx-fp32-64x64 in onnxruntime" and onnx.rounds and onnx.failure is None
+    written = document.to_json()
+    assert Document.from_json(written) == document
+    kept(json.loads(PATHS[name].read_text()), json.loads(written))
+
+
+def kept(old: Any, new: Any, where: str = "") -> None:
+    """Every key and value of the old document stands in the new one."""
+    if isinstance(old, dict):
+        for key, value in old.items():
+            assert key in new, f"{where}.{key} is lost"
+            kept(value, new[key], f"{where}.{key}")
+    elif isinstance(old, list):
+        assert len(old) == len(new), where
+        for index, (first, second) in enumerate(zip(old, new, strict=True)):
+            kept(first, second, f"{where}[{index}]")
+    else:
+        assert old == new, where
+
+
+def test_what_became_of_each_subject() -> None:
+    for name in IN_TURNS:
+        found = {one.label: one for one in Document.read(PATHS[name]).subjects}
+        assert found["coreml-fp16-64x64 in mil"].interpreted
+        assert "macOS" in str(found["coreml-fp16-64x64 in coreml"].skipped)
+        assert "the picture is wrong" in str(found["swapped-fp32-64x64 in onnxruntime"].failure)
+    asked = Document.read(PATHS["1.2"]).subjects
+    assert [one.setting for one in asked][-2:] == ["2 threads, xnnpack", "1 thread, computing in fp32"]
+    assert Document.read(PATHS["1.1-sustained"]).environment.during
+
+
+@pytest.mark.parametrize(("base", "other"), permutations(IN_TURNS, 2))
+def test_versions_are_compared_with_each_other(base: str, other: str) -> None:
+    one, two = Document.read(PATHS[base]), Document.read(PATHS[other])
+    assert unlike(one, two) == []
+    labels = [ratio.label for ratio in compare(one, two)]
+    assert labels[:3] == [
+        "onnx-fp32-64x64 in onnxruntime",
+        "openvino-fp32-64x64 in openvino",
+        "tflite-fp32-64x64 in litert",
+    ]
+
+
+@pytest.fixture(scope="module")
+def manifest(full_draft: Draft, tmp_path_factory: pytest.TempPathFactory) -> Manifest:
+    """A bundle of artifacts that are called as those in the documents."""
+    folder = tmp_path_factory.mktemp("old") / "full.bundle"
+    write(full_draft, folder)
+    with open_bundle(folder) as bundle:
+        found = bundle.manifest
+    return replace(
+        found, artifacts=tuple(replace(one, id=f"{one.id.rpartition('-')[0]}-64x64") for one in found.artifacts)
+    )
+
+
+@pytest.mark.parametrize("name", PATHS)
+def test_it_is_judged_and_reported(name: str, manifest: Manifest) -> None:
+    document = Document.read(PATHS[name])
+    verdicts = judge_all(document, BUDGET)
+    assert {"frame_ms", "size_mb", "memory_mb"} == {one.name for one in verdicts}
+    page = render(manifest, document, verdicts, [], BUDGET)
+    assert "onnx-fp32-64x64" in page and "Latency over time" in page and document.environment.time in page
