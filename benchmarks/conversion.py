@@ -18,16 +18,17 @@ import torch
 
 from benchmarks.generators import Pixels, generator
 from pocketlens.converters.ranges import Ranges
+from pocketlens.targets import TARGETS
 
 Convert = Callable[[torch.nn.Module, Ranges, torch.Tensor, Path], None]
 
 
 def pocketlens(target: str, precision: str) -> Convert:
     """Export to the graph, then emit."""
-    from pocketlens.converters.emitter import EMITTERS, Labels, emitter
+    from pocketlens.converters.emitter import Labels, emitter
     from pocketlens.models.export import export
 
-    importlib.import_module(EMITTERS[target])
+    importlib.import_module(TARGETS[target].package)
 
     def convert(module: torch.nn.Module, ranges: Ranges, example: torch.Tensor, path: Path) -> None:
         graph = export(module, *example.shape[2:], ranges)

@@ -19,7 +19,7 @@ from benchmarks import notes
 from benchmarks.generators import generator
 from benchmarks.peers import PEERS, ROOT
 from pocketlens.converters import graph as hub
-from pocketlens.converters.emitter import SUFFIXES, Labels, emitter
+from pocketlens.converters.emitter import Labels, emitter
 from pocketlens.converters.rewrites import registry
 from pocketlens.errors import PocketlensError
 from pocketlens.files import key_of, remove, sha256
@@ -30,6 +30,7 @@ from pocketlens.pipeline import stages
 from pocketlens.pipeline.pictures import judges
 from pocketlens.quality import psnr
 from pocketlens.runtimes.session import open_artifact
+from pocketlens.targets import TARGETS
 
 RIGHT = 40.0
 """Least PSNR to the generator, in dB, of a file that is compared: a wrong picture has no speed."""
@@ -156,7 +157,7 @@ def _ours(of: Generator, graph: Path, target: str, chosen: str, key: str) -> tup
         return replace(wanted, rewrites=changed)
 
     label = f"{target} {chosen}"
-    path = of.folder / f"{label.replace(' ', '-')}{SUFFIXES[target]}"
+    path = of.folder / f"{label.replace(' ', '-')}{TARGETS[target].suffix}"
     return Made(label, path, target, key_of(key=key, names=names_of(chosen, target))), make
 
 

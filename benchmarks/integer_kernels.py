@@ -24,13 +24,14 @@ from onnx import TensorProto, helper, numpy_helper
 from benchmarks.generators import generator
 from benchmarks.shim import in_turns
 from pocketlens.cli import output
-from pocketlens.converters.emitter import SUFFIXES, Labels, emitter
+from pocketlens.converters.emitter import Labels, emitter
 from pocketlens.converters.quantization.plan import Plan, default, slower
 from pocketlens.converters.quantization.quantize import quantize
 from pocketlens.converters.rewrites import registry
 from pocketlens.models.export import export
 from pocketlens.pipeline.pictures import judges
 from pocketlens.runtimes.session import open_artifact
+from pocketlens.targets import TARGETS
 
 CHANNELS, EDGE = 128, 64
 FORMS: dict[str, tuple[Any, Any, bool]] = {
@@ -145,7 +146,7 @@ def whole(name: str, threads: int, seconds: float) -> None:
             model = quantize(model, plan, pictures.calibrates, target, lambda m: registry.apply(m, names))
         else:
             registry.apply(model, names)
-        path = path.with_suffix(SUFFIXES[target])
+        path = path.with_suffix(TARGETS[target].suffix)
         emitter(target).emit(model, precision, Labels("kernels"), path)
         return path
 

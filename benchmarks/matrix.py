@@ -29,7 +29,6 @@ from pocketlens.bench.document import Settings
 from pocketlens.bench.measure import measure
 from pocketlens.bench.subject import Subject
 from pocketlens.cli import output
-from pocketlens.converters.emitter import SUFFIXES
 from pocketlens.converters.ranges import Ranges
 from pocketlens.errors import PocketlensError, UnsupportedError, VerificationError
 from pocketlens.files import artifact_bytes
@@ -39,6 +38,7 @@ from pocketlens.models.teacher import torch_teacher
 from pocketlens.pipeline.convert import convert
 from pocketlens.pipeline.pictures import judges
 from pocketlens.runtimes.adapter import runtime_for
+from pocketlens.targets import TARGETS
 
 PRECISIONS = ("fp32", "fp16", "w8", "int8")
 """Those that all targets have. How much of a picture 8 bits keep depends on the weights: those of the rule are no trained ones."""
@@ -81,7 +81,7 @@ class Cell:
 def cells(folder: Path, architectures: list[str]) -> Iterator[Cell]:
     """The table's cells, in order."""
     for architecture in architectures:
-        for target in SUFFIXES:
+        for target in TARGETS:
             for precision in PRECISIONS:
                 yield Cell(architecture, target, precision, folder)
 

@@ -23,7 +23,6 @@ from pocketlens.bench.document import Document, Settings
 from pocketlens.bench.measure import measure
 from pocketlens.bench.subject import Subject
 from pocketlens.cli import output
-from pocketlens.converters.emitter import SUFFIXES
 from pocketlens.files import artifact_bytes
 from pocketlens.images import Picture, to_uint8
 from pocketlens.models.teacher import torch_teacher
@@ -31,6 +30,7 @@ from pocketlens.pipeline.pictures import judges
 from pocketlens.quality import psnr
 from pocketlens.runtimes.adapter import runtime_for
 from pocketlens.runtimes.session import open_artifact
+from pocketlens.targets import TARGETS
 
 ROOT = Path(__file__).resolve().parents[1]
 PEERS = {"litert-torch": ".tflite", "raw-onnx": ".onnx", "raw-openvino": ".xml"}
@@ -43,7 +43,7 @@ def convert_all(name: str, size: int, folder: Path, repeats: int) -> dict[str, d
     for _ in range(repeats):
         for way in WAYS:
             target = way.split("-")[1] if way not in PEERS else ""
-            path = folder / f"{way}{PEERS.get(way) or SUFFIXES[target]}"
+            path = folder / f"{way}{PEERS.get(way) or TARGETS[target].suffix}"
             python = ROOT / (".peers" if way in PEERS else ".venv") / "bin/python"
             command = [python, "-W", "ignore", "-m", "benchmarks.conversion", way, name, str(size), str(path)]
             found = subprocess.run(

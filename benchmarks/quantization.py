@@ -29,7 +29,7 @@ from pocketlens.bench.measure import measure
 from pocketlens.bench.subject import Subject
 from pocketlens.cli import output
 from pocketlens.converters import graph as hub
-from pocketlens.converters.emitter import SUFFIXES, Labels, emitter
+from pocketlens.converters.emitter import Labels, emitter
 from pocketlens.converters.quantization.plan import Plan, default, slower
 from pocketlens.converters.quantization.quantize import quantize
 from pocketlens.converters.rewrites import registry
@@ -40,6 +40,7 @@ from pocketlens.models.export import export
 from pocketlens.pipeline.pictures import judges
 from pocketlens.runtimes.adapter import runtime_for
 from pocketlens.runtimes.session import open_artifact
+from pocketlens.targets import TARGETS
 
 OURS = ("fp32", "int8")
 PEERS = {
@@ -61,7 +62,7 @@ class Cell:
     @property
     def path(self) -> Path:
         """Where the file is."""
-        return self.folder / f"{self.target}-{self.way}{SUFFIXES[self.target]}"
+        return self.folder / f"{self.target}-{self.way}{TARGETS[self.target].suffix}"
 
     @property
     def label(self) -> str:
@@ -135,7 +136,7 @@ def _make(cell: Cell, calibrate: tuple[Picture, ...]) -> str:
             registry.apply(model, names)
         emitter(cell.target).emit(model, cell.way, Labels("benchmark"), cell.path)
         return ""
-    source = (cell.folder / f"{cell.target}-fp32{SUFFIXES[cell.target]}").resolve()
+    source = (cell.folder / f"{cell.target}-fp32{TARGETS[cell.target].suffix}").resolve()
     command = [ROOT / ".quantizers/bin/python", "-W", "ignore", "-m", "benchmarks.quantizers"]
     found = subprocess.run(
         [*command, cell.way, source, source.with_name("calibrate.npy"), source.with_name(cell.path.name)],

@@ -1,12 +1,29 @@
-"""The precisions: what each name means, and which target has which. Recipes, emitters and documents share this table."""
+"""The precisions: what each name means, and how near to its teacher a file of it must come at the least."""
 
 from dataclasses import dataclass
 from typing import Literal
 
-from pocketlens.errors import InputError
+Quantizes = Literal["nothing", "weights", "activations"]
+"""What is stored or computed in integers: nothing, the weights alone, or weights and activations."""
 
-Coding = Literal["float", "weights", "activations"]
-"""What is coded in fewer bits: nothing or float16; the weights alone; weights and activations."""
+
+@dataclass(frozen=True)
+class Floors:
+    """PSNR in dB under which a file is wrong, whatever a gate asks.
+
+    Attributes:
+        file: Of the worst picture: against the teacher, and where weights or activations are quantized against the quantized
+            graph itself, so that a wrong file cannot pass for a lossy one.
+        block_means: The same of means over 8 x 8 pixels. Kernels may round differently from the graph, which averages out
+            there; what a wrong kernel does stays. Eleven generators on every target at two sizes gave 31 dB and 43 dB of means
+            at the least; four negated channels of 128 in one convolution of a fast-style gave 28 to 38 dB and 30 to 42 of means
+            (the documentation's page on precisions has the table).
+        teacher: Of the worst picture against the teacher, where quantization has gone wrong and not only lost something.
+    """
+
+    file: float
+    block_means: float = 0.0
+    teacher: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -15,64 +32,45 @@ class Precision:
 
     Attributes:
         name: As recipes and file names have it.
-        coding: What is coded in integers.
+        quantizes: What is in integers.
         summary: One line for people.
         bits: Of a weight.
+        floors: The least dB that each file must reach.
     """
 
     name: str
-    coding: Coding
+    quantizes: Quantizes
     summary: str
     bits: int
+    floors: Floors
+
+    @property
+    def is_low_bit(self) -> bool:
+        """Whether its graph differs from that of floats: weights, or weights and activations, are quantized."""
+        return self.quantizes != "nothing"
+
+    @property
+    def dtype(self) -> str:
+        """The number type of pixels in and out, where the target has no image type of its own."""
+        return "uint8" if self.quantizes == "activations" else "float32"
 
 
-_ALL = (
-    Precision("fp32", "float", "32-bit floats", 32),
-    Precision("fp16", "float", "16-bit floats; what the arithmetic is in, the device chooses", 16),
-    Precision("w8", "weights", "8-bit weights, a scale for each output channel; arithmetic in floats", 8),
-    Precision("int8", "activations", "8-bit weights and activations", 8),
-    Precision("int8-a16", "activations", "8-bit weights, 16-bit activations", 8),
-    Precision("palette8", "weights", "weights from a palette of 256 values a tensor", 8),
-    Precision("palette6", "weights", "weights from a palette of 64 values a tensor", 6),
-    Precision("palette4", "weights", "weights from a palette of 16 values a tensor", 4),
-)
-NAMES: dict[str, Precision] = {one.name: one for one in _ALL}
-"""Every precision, whatever target has it."""
-
-PRECISIONS: dict[str, tuple[str, ...]] = {
-    "onnx": ("fp32", "fp16", "w8", "int8", "int8-a16"),
-    "openvino": ("fp32", "fp16", "w8", "int8"),
-    "tflite": ("fp32", "fp16", "w8", "int8"),
-    "coreml": ("fp32", "fp16", "w8", "int8", "palette8", "palette6", "palette4"),
-}
-"""The precisions that each target can be emitted in."""
-
-MIN_OS: dict[str, str] = {"coreml": "iOS 16, macOS 13", "coreml-int8": "iOS 17, macOS 14"}
-"""The oldest system that plays a target, or a target in a precision."""
-
-
-def min_os(target: str, precision: str) -> str:
-    """The oldest system that plays an artifact; empty if any does.
-
-    Example:
-        >>> min_os("coreml", "w8"), min_os("coreml", "int8"), min_os("tflite", "int8")
-        ('iOS 16, macOS 13', 'iOS 17, macOS 14', '')
-    """
-    return MIN_OS.get(f"{target}-{precision}", MIN_OS.get(target, ""))
-
-
-def check(target: str, precision: str) -> str:
-    """The precision, if the target has it.
-
-    Raises:
-        InputError: There is no such target, or it has no such precision; the message lists what there is.
-    """
-    if target not in PRECISIONS:
-        raise InputError(f"there is no target {target!r}", do=f"choose from {', '.join(PRECISIONS)}")
-    if precision not in PRECISIONS[target]:
-        elsewhere = [name for name, has in PRECISIONS.items() if precision in has]
-        there = f" ({', '.join(elsewhere)} has it)" if elsewhere else ""
-        raise InputError(
-            f"{target} has no precision {precision!r}{there}", do=f"choose from {', '.join(PRECISIONS[target])}"
-        )
-    return precision
+PRECISIONS: dict[str, Precision] = {
+    precision.name: precision
+    for precision in (
+        Precision("fp32", "nothing", "32-bit floats", 32, Floors(80)),
+        Precision("fp16", "nothing", "16-bit floats; what the arithmetic is in, the device chooses", 16, Floors(50)),
+        Precision(
+            "w8", "weights", "8-bit weights, a scale for each output channel; arithmetic in floats", 8,
+            Floors(50, teacher=30),
+        ),
+        Precision("int8", "activations", "8-bit weights and activations", 8, Floors(28, block_means=39, teacher=15)),
+        Precision(
+            "int8-a16", "activations", "8-bit weights, 16-bit activations", 8, Floors(50, block_means=62, teacher=25)
+        ),
+        Precision("palette8", "weights", "weights from a palette of 256 values a tensor", 8, Floors(50, teacher=30)),
+        Precision("palette6", "weights", "weights from a palette of 64 values a tensor", 6, Floors(50, teacher=20)),
+        Precision("palette4", "weights", "weights from a palette of 16 values a tensor", 4, Floors(50, teacher=12)),
+    )
+}  # fmt: skip
+"""Every precision by its name, whatever target has it."""

@@ -6,10 +6,20 @@ import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, get_args
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    create_model,
+    model_validator,
+)
 
-from pocketlens import precisions
 from pocketlens.errors import InputError
+from pocketlens.precisions import PRECISIONS
+from pocketlens.targets import TARGETS, target_named
 
 Size = tuple[Annotated[int, Field(ge=16, le=4096)], Annotated[int, Field(ge=16, le=4096)]]
 Limit = Annotated[float, Field(gt=0, strict=True)]
@@ -97,10 +107,10 @@ class Pictures(_Table):
     clip: str = ""
 
 
-def _of(target: str) -> AfterValidator:
+def _precision_of(target: str) -> AfterValidator:
     def check(precision: str) -> str:
         try:
-            return precisions.check(target, precision)
+            return target_named(target).precision(precision).name
         except InputError as error:
             raise ValueError(f"{error.what}; {error.do}") from error
 
@@ -172,13 +182,14 @@ class Compress(_Table):
         return self
 
 
-class Targets(_Table):
-    """The precisions to emit for each target; :data:`pocketlens.precisions.PRECISIONS` says which has which."""
+_TargetKeys: Any = create_model(
+    "_TargetKeys", __base__=_Table, **{name: (tuple[Annotated[str, _precision_of(name)], ...], ()) for name in TARGETS}
+)  # type: ignore[call-overload]
+"""A key for each of :data:`pocketlens.targets.TARGETS`."""
 
-    onnx: tuple[Annotated[str, _of("onnx")], ...] = ()
-    openvino: tuple[Annotated[str, _of("openvino")], ...] = ()
-    tflite: tuple[Annotated[str, _of("tflite")], ...] = ()
-    coreml: tuple[Annotated[str, _of("coreml")], ...] = ()
+
+class Targets(_TargetKeys):
+    """Target → the precisions to emit it in; a key for each of :data:`pocketlens.targets.TARGETS`."""
 
     @model_validator(mode="after")
     def _something(self) -> Self:
@@ -191,8 +202,14 @@ class Targets(_Table):
         return {name: tuple(dict.fromkeys(value)) for name, value in self if value}
 
 
+def _target(name: str) -> str:
+    if name not in TARGETS:
+        raise ValueError(f"there is no target {name!r}; choose from {', '.join(TARGETS)}")
+    return name
+
+
 def _setting(name: str) -> str:
-    known = ["float", *(one.name for one in precisions.NAMES.values() if one.coding != "float")]
+    known = ["float", *(precision.name for precision in PRECISIONS.values() if precision.is_low_bit)]
     if name not in known:
         raise ValueError(f"there is no setting {name!r}; choose from {', '.join(known)}")
     return name
@@ -219,7 +236,7 @@ class Rule(_Table):
     setting: Annotated[str, AfterValidator(_setting)]
     match: Annotated[Text, AfterValidator(_expression)] = ""
     operator: Literal["", "Conv", "ConvTranspose", "MatMul", "Gemm"] = ""
-    targets: tuple[Literal["onnx", "openvino", "tflite", "coreml"], ...] = ()
+    targets: tuple[Annotated[str, AfterValidator(_target)], ...] = ()
 
 
 class Quantize(_Table):

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 
 from pocketlens.bench import statistics
 from pocketlens.bench.document import Document, Result
-from pocketlens.precisions import NAMES
+from pocketlens.precisions import PRECISIONS
 
 _RANK = 50
 
@@ -64,8 +64,8 @@ def to_json(judged: Sequence[Worth]) -> str:
 
 
 def _is_float(result: Result) -> bool:
-    about = NAMES.get(result.precision)
-    return about is None or about.coding == "float"
+    about = PRECISIONS.get(result.precision)
+    return about is None or about.quantizes == "nothing"
 
 
 def _key(result: Result) -> tuple[object, ...]:

@@ -1,11 +1,12 @@
-"""What an emitter is: one module that turns the graph into one target's files, and one line in :data:`EMITTERS`."""
+"""What an emitter is: one module that turns the graph into one target's files, and one entry of :data:`pocketlens.targets.TARGETS`."""
 
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from pocketlens.errors import InputError, UnsupportedError
+from pocketlens.errors import UnsupportedError
+from pocketlens.targets import target_named
 
 if TYPE_CHECKING:
     import onnx_ir as ir
@@ -57,27 +58,13 @@ class Emitter(Protocol):
         ...
 
 
-EMITTERS: dict[str, str] = {
-    "onnx": "pocketlens.converters.onnx",
-    "openvino": "pocketlens.converters.openvino",
-    "tflite": "pocketlens.converters.tflite",
-    "coreml": "pocketlens.converters.coreml",
-}
-"""Every target and the module that emits it."""
-
-SUFFIXES: dict[str, str] = {"onnx": ".onnx", "openvino": ".xml", "tflite": ".tflite", "coreml": ".mlpackage"}
-"""The suffix of each target's artifact."""
-
-
 def emitter(target: str) -> Emitter:
     """The emitter of a target.
 
     Raises:
         InputError: There is no such target.
     """
-    if target not in EMITTERS:
-        raise InputError(f"there is no target {target!r}", do=f"choose from {', '.join(EMITTERS)}")
-    module: Emitter = import_module(EMITTERS[target])
+    module: Emitter = import_module(target_named(target).package)
     return module
 
 

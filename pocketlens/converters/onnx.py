@@ -5,12 +5,12 @@ from pathlib import Path
 import numpy as np
 import onnx_ir as ir
 
-from pocketlens import precisions
 from pocketlens.converters import graph as hub
 from pocketlens.converters.emitter import Labels, Refusal
 from pocketlens.converters.quantization.pixels import take_bytes
 from pocketlens.converters.rewrites.merge_reshapes import MergeReshapes
 from pocketlens.converters.rewrites.spell_out_group_norm import SpellOutGroupNorm
+from pocketlens.precisions import PRECISIONS
 
 _SMALL = 256
 """Tensors of fewer elements stay float32 in fp16 files: norms and scalars, a few hundred bytes that cost accuracy."""
@@ -42,7 +42,7 @@ def emit(model: ir.Model, precision: str, labels: Labels, path: Path) -> None:
     model = precise(model)
     if precision == "fp16":
         _halve_weights(model)
-    elif precisions.NAMES[precision].coding == "activations":
+    elif PRECISIONS[precision].quantizes == "activations":
         model = take_bytes(model)
     model.producer_name, model.producer_version = "pocketlens", labels.version
     model.doc_string = labels.description

@@ -12,7 +12,7 @@ from pocketlens.bench.devices.local import Local
 from pocketlens.bench.document import Document, Result, Settings
 from pocketlens.bench.measure import measure
 from pocketlens.bench.subject import INTERPRETED, Subject
-from pocketlens.converters.emitter import SUFFIXES, Labels
+from pocketlens.converters.emitter import Labels
 from pocketlens.converters.rewrites import registry
 from pocketlens.errors import PocketlensError
 from pocketlens.files import cached, is_cached, key_of, sha256
@@ -24,6 +24,7 @@ from pocketlens.pipeline.quantizing import is_coded, start_for, workshop
 from pocketlens.pipeline.trials import Chosen, Trial, judge, parse
 from pocketlens.recipe import Quantize
 from pocketlens.runtimes.adapter import RUNTIMES
+from pocketlens.targets import TARGETS
 
 SETTINGS = Settings(
     seconds=0.6, count=12, most_seconds=30.0, block_seconds=0.1, block_count=2, warm_seconds=1.5, least_rounds=6
@@ -150,7 +151,7 @@ def choose(
 
 def _runtime_on(device: Device, target: str) -> tuple[str, str]:
     """The runtime that plays a target there, and why it cannot be timed, or an empty string."""
-    able = [one.name for one in RUNTIMES.values() if SUFFIXES[target] in one.suffixes]
+    able = [one.name for one in RUNTIMES.values() if TARGETS[target].suffix in one.suffixes]
     reasons = {name: device.missing(name) for name in able}
     usable = [name for name, reason in reasons.items() if not reason]
     if not usable:

@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from pocketlens.bundle import licensing
-from pocketlens.converters.emitter import SUFFIXES, Labels
+from pocketlens.converters.emitter import Labels
 from pocketlens.files import artifact_files, copy, whole
 from pocketlens.models.source import Overruled, resolve
 from pocketlens.pipeline.choosing import Timing
@@ -13,6 +13,7 @@ from pocketlens.pipeline.pictures import judges
 from pocketlens.pipeline.produce import Notify, produce
 from pocketlens.pipeline.rewriting import Choice
 from pocketlens.pipeline.stages import Emitted, safe_name
+from pocketlens.targets import TARGETS
 
 
 def convert(
@@ -54,7 +55,7 @@ def convert(
     """
     source = resolve(model, base=Path.cwd(), architecture=architecture, ranges=ranges, size=size)
     labels = Labels(safe_name(source.name), license=licensing.check(license))
-    wanted = {target: list(precisions) for target in (targets or SUFFIXES)}
+    wanted = {target: list(precisions) for target in (targets or TARGETS)}
     timing = Timing(threads=threads)
     (produced,) = produce(source, labels, wanted, [judges(None, *size)], notify, rewrites=rewrites, timing=timing)
     return [copied(emitted, output) for emitted in produced.artifacts]

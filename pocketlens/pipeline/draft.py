@@ -14,10 +14,11 @@ from pocketlens.pipeline.gates import gates_of
 from pocketlens.pipeline.pictures import BLENDED, SHIPPED, pure
 from pocketlens.pipeline.produce import Produced
 from pocketlens.pipeline.stages import Emitted, toolchain
-from pocketlens.precisions import NAMES, min_os
+from pocketlens.precisions import PRECISIONS
 from pocketlens.quality import Scores, worst
 from pocketlens.recipe import Recipe
 from pocketlens.runtimes.adapter import RUNTIMES
+from pocketlens.targets import ArtifactSpec
 
 RISKS = 10
 """Risks of each size that the manifest names."""
@@ -83,20 +84,13 @@ def _risk(risk: Extent, height: int, width: int) -> Risk:
     return Risk(height, width, risk.node, risk.operator, risk.kind, float(f"{risk.largest:.4g}"))
 
 
-def _dtype(target: str, precision: str) -> str:
-    """The number type of an artifact's input and output."""
-    if target == "coreml":
-        return "image"
-    return "uint8" if NAMES[precision].coding == "activations" else "float32"
-
-
 def runtimes_of(path: Path) -> tuple[str, ...]:
     """Every runtime that plays an artifact, in order of preference."""
     return tuple(runtime.name for runtime in RUNTIMES.values() if path.suffix in runtime.suffixes)
 
 
 def _artifact(emitted: Emitted, recipe: Recipe, styles: dict[str, Scores]) -> ArtifactDraft:
-    verified = emitted.verified
+    verified, spec = emitted.verified, ArtifactSpec(emitted.target, emitted.precision, (emitted.height, emitted.width))
     each = [gates_of(scores, verified.flicker, recipe.gate, name) for name, scores in styles.items()]
     return ArtifactDraft(
         file=emitted.path,
@@ -104,8 +98,8 @@ def _artifact(emitted: Emitted, recipe: Recipe, styles: dict[str, Scores]) -> Ar
         precision=emitted.precision,
         height=emitted.height,
         width=emitted.width,
-        layout="NHWC" if emitted.target == "tflite" else "NCHW",
-        dtype=_dtype(emitted.target, emitted.precision),
+        layout=spec.layout,
+        dtype=spec.dtype,
         runtimes=runtimes_of(emitted.path),
         scores=verified.worst,
         flicker=verified.flicker,
@@ -113,7 +107,7 @@ def _artifact(emitted: Emitted, recipe: Recipe, styles: dict[str, Scores]) -> Ar
         golden_psnr=verified.golden_psnr,
         gates=sum(each, ()) if styles else gates_of(verified.worst, verified.flicker, recipe.gate),
         styles=styles,
-        min_os=min_os(emitted.target, emitted.precision),
+        min_os=spec.min_os,
         rewrites=emitted.rewrites,
         plan=_plan(emitted),
     )
@@ -124,7 +118,7 @@ def _plan(emitted: Emitted) -> Plan | None:
     if plan is None:
         return None
     rules = tuple(PlanRule(rule.setting, rule.match, rule.operator) for rule in plan.rules)
-    if NAMES[emitted.precision].coding == "weights":
+    if PRECISIONS[emitted.precision].quantizes == "weights":
         return Plan(rules)
     return Plan(rules, plan.ranges, plan.equalize, plan.correct_bias)
 

@@ -10,7 +10,7 @@ import onnx_ir as ir
 from pocketlens.bench.profile import FRAMES, PROFILERS, Step, profile
 from pocketlens.converters import graph as hub
 from pocketlens.converters import roofline
-from pocketlens.converters.emitter import SUFFIXES, Labels, emitter, refuse
+from pocketlens.converters.emitter import Labels, emitter, refuse
 from pocketlens.converters.openvino_forms import say_otherwise
 from pocketlens.converters.rewrites import registry
 from pocketlens.converters.roofline import Layer, Machine
@@ -19,6 +19,7 @@ from pocketlens.pipeline.pictures import judges
 from pocketlens.pipeline.rewriting import Choice, names_for
 from pocketlens.pipeline.stages import export_graphs
 from pocketlens.runtimes.adapter import runtime_for
+from pocketlens.targets import TARGETS
 
 COSTLIEST = 10
 """Layers that are shown of each target."""
@@ -185,7 +186,7 @@ def _cost(target: str, graph: ir.Model, machine: Machine, threads: int, frames: 
             path, runtime = Path(folder) / "graph.onnx", "openvino"
             hub.save(say_otherwise(graph), path)
         else:
-            path = Path(folder) / f"graph{SUFFIXES[target]}"
+            path = Path(folder) / f"graph{TARGETS[target].suffix}"
             emitter(target).emit(graph, "fp32", Labels("profile"), path)
             runtime = runtime_for(path).name
         if runtime not in PROFILERS:

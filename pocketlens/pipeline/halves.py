@@ -8,7 +8,7 @@ from pathlib import Path
 from pocketlens.converters import graph as hub
 from pocketlens.converters.fp16_audit import Extent, audit
 from pocketlens.converters.rewrites.scale_for_half import scale_for_half
-from pocketlens.converters.verify import GRAPH_FLOOR, verify_artifact
+from pocketlens.converters.verify import GRAPH_FLOORS, verify_artifact
 from pocketlens.files import cached, key_of, sha256
 from pocketlens.images import Floats
 from pocketlens.pipeline import stages
@@ -44,7 +44,7 @@ def halved(graph: Path, calibrate: Judges, judges: Judges, teachers: Sequence[Fl
         if scaled:
             hub.check(model)
             hub.save(model, folder / "graph.onnx")
-            verify_artifact(folder / "graph.onnx", GRAPH_FLOOR, judges.pictures, teachers, styles=judges.styles)
+            verify_artifact(folder / "graph.onnx", GRAPH_FLOORS, judges.pictures, teachers, styles=judges.styles)
             extents = audit(model, calibrate.pictures)
         risks = sorted((one for one in extents if one.risky), key=lambda one: (one.kind != "value", -one.largest))
         data = {"scaled": len(scaled), "risks": [asdict(one) for one in risks]}

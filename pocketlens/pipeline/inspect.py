@@ -6,12 +6,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pocketlens.converters import graph as hub
-from pocketlens.converters.emitter import EMITTERS, Refusal, emitter
+from pocketlens.converters.emitter import Refusal, emitter
 from pocketlens.converters.rewrites import registry
 from pocketlens.files import whole
 from pocketlens.models.source import Overruled, resolve
 from pocketlens.pipeline.rewriting import Choice, names_for
 from pocketlens.pipeline.stages import export_graphs
+from pocketlens.targets import TARGETS
 
 if TYPE_CHECKING:
     import onnx_ir as ir
@@ -66,7 +67,7 @@ def inspect(
             hub.save(graph, part)
     refusals = {
         target: tuple(f"{r.operator} {r.node!r}: {r.reason}" for r in refused(graph, target, rewrites))
-        for target in EMITTERS
+        for target in TARGETS
     }
     counts = Counter(node.op_type for node in graph.graph)
     operators = dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from pocketlens.bench.devices.device import Device
 from pocketlens.converters import graph as hub
-from pocketlens.converters.emitter import SUFFIXES, Labels, refuse
+from pocketlens.converters.emitter import Labels, refuse
 from pocketlens.models.source import Overruled, resolve
 from pocketlens.pipeline import stages
 from pocketlens.pipeline.choosing import Candidates, Timing, choose
@@ -16,6 +16,7 @@ from pocketlens.pipeline.pictures import judges
 from pocketlens.pipeline.produce import Notify, check_pack, check_targets
 from pocketlens.pipeline.stages import Emitted
 from pocketlens.pipeline.trials import Chosen
+from pocketlens.targets import TARGETS
 
 
 @dataclass(frozen=True)
@@ -63,7 +64,7 @@ def optimize(
         UnsupportedError: A target cannot express an operator.
         VerificationError: A file does not compute what the model computes.
     """
-    wanted = dict.fromkeys(targets or SUFFIXES, (precision,))
+    wanted = dict.fromkeys(targets or TARGETS, (precision,))
     check_targets(wanted)
     source = resolve(model, base=Path.cwd(), architecture=architecture, ranges=ranges, size=size)
     judged = judges(None, *size)

@@ -4,7 +4,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from pocketlens import precisions
 from pocketlens.converters import graph as hub
 from pocketlens.converters.emitter import Labels, refuse
 from pocketlens.converters.fp16_audit import Extent
@@ -26,6 +25,7 @@ from pocketlens.pipeline.searching import Search
 from pocketlens.pipeline.stages import Emitted, Rewritten
 from pocketlens.pipeline.trials import Chosen
 from pocketlens.recipe import Quantize
+from pocketlens.targets import target_named
 
 Notify = Callable[[str, int, int], None]
 """Told what is being done now, how many steps are done, and how many there are."""
@@ -179,7 +179,7 @@ def check_targets(targets: Mapping[str, Sequence[str]]) -> None:
     """
     for target, wanted in targets.items():
         for precision in wanted:
-            precisions.check(target, precision)
+            target_named(target).precision(precision)
 
 
 def check_pack(source: Source, targets: Mapping[str, Sequence[str]]) -> None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pocketlens.converters import graph as hub
-from pocketlens.converters.emitter import SUFFIXES, Labels, refuse
+from pocketlens.converters.emitter import Labels, refuse
 from pocketlens.converters.rewrites import registry
 from pocketlens.errors import InputError
 from pocketlens.models.source import resolve
@@ -20,8 +20,8 @@ from pocketlens.pipeline.quantizing import Workshop, check_rules, is_coded, star
 from pocketlens.pipeline.rewriting import names_for
 from pocketlens.pipeline.searching import POINTS, Missed, Search, search
 from pocketlens.pipeline.stages import Emitted
-from pocketlens.precisions import PRECISIONS
 from pocketlens.recipe import Gate, Quantize
+from pocketlens.targets import TARGETS
 
 GATE = Gate(psnr=38, ssim=0.97)
 """Where nobody sees a difference side by side."""
@@ -89,7 +89,7 @@ def quantize(
     """
     if not is_coded(precision):
         raise InputError(f"{precision} codes nothing in fewer bits", do="choose for instance int8, w8 or palette6")
-    targets = targets or [target for target in SUFFIXES if precision in PRECISIONS[target]]
+    targets = targets or [target for target in TARGETS if precision in TARGETS[target].precision_names]
     check_targets(dict.fromkeys(targets, (precision,)))
     source = resolve(model, base=Path.cwd(), architecture=architecture, size=size)
     check_size(source, *size)

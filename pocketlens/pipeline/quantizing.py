@@ -14,8 +14,9 @@ from pocketlens.models.source import Source
 from pocketlens.pipeline import stages
 from pocketlens.pipeline.pictures import Judges
 from pocketlens.pipeline.stages import Rewritten
-from pocketlens.precisions import NAMES, PRECISIONS
+from pocketlens.precisions import PRECISIONS
 from pocketlens.recipe import Quantize
+from pocketlens.targets import TARGETS
 
 if TYPE_CHECKING:
     import onnx_ir as ir
@@ -30,7 +31,7 @@ _SETTINGS = ("ranges", "equalize", "correct_bias")
 
 def is_coded(precision: str) -> bool:
     """Whether a precision has fewer bits, so that its graph differs from that of the others."""
-    return NAMES[precision].coding != "float"
+    return PRECISIONS[precision].is_low_bit
 
 
 @dataclass(frozen=True, eq=False)
@@ -131,7 +132,7 @@ class Workshop:
 
     @property
     def _activations(self) -> bool:
-        return NAMES[self.precision].coding == "activations"
+        return PRECISIONS[self.precision].quantizes == "activations"
 
 
 def workshop(
@@ -171,7 +172,7 @@ def with_settings(shop: Workshop, quantize: Quantize) -> Workshop:
         InputError: A value cannot be calibrated.
     """
     asked = [name for name in _SETTINGS if getattr(quantize, name) is not None]
-    if NAMES[shop.precision].coding != "activations" or len(asked) == len(_SETTINGS) or shop.is_trained:
+    if PRECISIONS[shop.precision].quantizes != "activations" or len(asked) == len(_SETTINGS) or shop.is_trained:
         return shop
 
     def make(folder: Path) -> None:
@@ -252,12 +253,12 @@ def plan_for(wanted: Quantize, target: str, precision: str) -> Plan:
         if rule.targets and target not in rule.targets:
             continue
         if rule.setting != "float":
-            if NAMES[rule.setting].coding != NAMES[precision].coding:
+            if PRECISIONS[rule.setting].quantizes != PRECISIONS[precision].quantizes:
                 continue
-            if rule.setting not in PRECISIONS[target]:
+            if rule.setting not in TARGETS[target].precision_names:
                 raise InputError(
                     f"quantize.rules: {target} has no {rule.setting}, which the rule {rule.match!r} asks for",
-                    do=f"choose from float, {', '.join(PRECISIONS[target])}, or name the rule's targets",
+                    do=f"choose from float, {', '.join(TARGETS[target].precision_names)}, or name the rule's targets",
                 )
         rules.append(Rule(rule.match, rule.setting, rule.operator))
     start = default(precision)

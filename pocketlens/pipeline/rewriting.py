@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Literal
 
 from pocketlens.errors import InputError
+from pocketlens.targets import TARGETS
 
 Mode = Literal["none", "safe", "auto"]
 Choice = Mode | Sequence[str]
@@ -54,11 +55,10 @@ def names_for(choice: Choice, target: str) -> tuple[str, ...]:
     Raises:
         InputError: There is no such rewrite or target.
     """
-    from pocketlens.converters.emitter import EMITTERS
     from pocketlens.converters.rewrites import registry
 
-    if target not in EMITTERS:
-        raise InputError(f"there is no target {target!r}", do=f"choose from {', '.join(EMITTERS)}")
+    if target not in TARGETS:
+        raise InputError(f"there is no target {target!r}", do=f"choose from {', '.join(TARGETS)}")
     choice = check(choice)
     if isinstance(choice, str):
         return () if choice == "none" else registry.defaults(target)

@@ -33,10 +33,10 @@ from pocketlens.pipeline.pictures import Judges
 from pocketlens.pipeline.quantizing import Workshop
 from pocketlens.pipeline.stages import Emitted
 from pocketlens.pipeline.subjects import subject_of
-from pocketlens.precisions import PRECISIONS
 from pocketlens.recipe import Gate
 from pocketlens.runtimes.adapter import runtime_for
 from pocketlens.runtimes.session import open_artifact
+from pocketlens.targets import TARGETS
 
 POINTS = 6
 """Real artifacts that a search builds of one target, with floats as the fallback."""
@@ -165,7 +165,7 @@ class _Hunt:
             self.notify(f"{label}: {kept} of {len(self.order)} layers in float", 1 + len(self.points), total)
             self._try(kept, "float")
         good = [kept for (kept, _), point in self.points.items() if point.passes and kept]
-        if good and shop.precision == "int8" and _SIXTEEN in PRECISIONS[shop.target]:
+        if good and shop.precision == "int8" and _SIXTEEN in TARGETS[shop.target].precision_names:
             self._try(min(good), _SIXTEEN)
         self.notify(f"{label}: timing {len(self.emitted)} files in turns", total - 1, total)
         height, width = self.missed.of.judges.pictures[0].shape[:2]

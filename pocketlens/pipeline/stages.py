@@ -14,15 +14,16 @@ import numpy as np
 
 import pocketlens
 from pocketlens import images
-from pocketlens.converters.emitter import SUFFIXES, Labels
-from pocketlens.converters.verify import FLOORS, GRAPH_FLOOR, LEAST, MEANS, Verified
+from pocketlens.converters.emitter import Labels
+from pocketlens.converters.verify import GRAPH_FLOORS, Verification
 from pocketlens.errors import InputError, VerificationError
 from pocketlens.files import cached, files_under, key_of, sha256
 from pocketlens.images import Floats
 from pocketlens.models.source import Source
 from pocketlens.pipeline.pictures import Judges
-from pocketlens.precisions import NAMES
+from pocketlens.precisions import PRECISIONS
 from pocketlens.quality import Scores
+from pocketlens.targets import TARGETS
 
 if TYPE_CHECKING:
     import onnx_ir as ir
@@ -67,7 +68,7 @@ class Emitted:
     height: int
     width: int
     path: Path
-    verified: Verified
+    verified: Verification
     rewrites: tuple[str, ...] = ()
     plan: "Plan | None" = None
 
@@ -168,7 +169,7 @@ def _as_meant(source: Source, graph: "ir.Model", judges: Judges, played: list[Fl
         return played
     hub.save(graph, path)
     try:
-        verify_artifact(path, FLOORS["fp16"] if coarse else GRAPH_FLOOR, judges.pictures, played)
+        verify_artifact(path, PRECISIONS["fp16"].floors if coarse else GRAPH_FLOORS, judges.pictures, played)
     except VerificationError:
         return played
     finally:
@@ -197,7 +198,7 @@ def graph_of(source: Source, height: int, width: int, judges: Judges, teachers: 
         for graph in export_graphs(source, height, width):
             hub.save(precise(graph), path)
             try:
-                verify_artifact(path, GRAPH_FLOOR, judges.pictures, teachers, styles=judges.styles)
+                verify_artifact(path, GRAPH_FLOORS, judges.pictures, teachers, styles=judges.styles)
             except VerificationError as error:
                 wrong = wrong or error
             else:
@@ -233,7 +234,7 @@ def rewritten(graph: Path, names: Sequence[str], judges: Judges, teachers: Seque
         if changed:
             hub.check(model)
             hub.save(precise(model), folder / "graph.onnx")
-            verify_artifact(folder / "graph.onnx", GRAPH_FLOOR, judges.pictures, teachers, styles=judges.styles)
+            verify_artifact(folder / "graph.onnx", GRAPH_FLOORS, judges.pictures, teachers, styles=judges.styles)
             hub.save(model, folder / "graph.onnx")
 
     if not names:
@@ -278,7 +279,7 @@ def export_graphs(source: Source, height: int, width: int) -> "Iterator[ir.Model
 
 def sees_flicker(precision: str) -> bool:
     """Whether a precision is looked at in a clip: floats do not flicker."""
-    return NAMES[precision].coding != "float"
+    return PRECISIONS[precision].is_low_bit
 
 
 def coded(given: Rewritten, precision: str, judges: Judges) -> tuple[Path, list[Floats] | None]:
@@ -308,12 +309,12 @@ def coded(given: Rewritten, precision: str, judges: Judges) -> tuple[Path, list[
         np.save(folder / "meant.npy", np.stack(simulate(hub.load(graph), judges.pictures)))
 
     graph = given.path
-    if given.plan is not None or NAMES[precision].coding == "activations":  # the graph is coded already
+    if given.plan is not None or PRECISIONS[precision].quantizes == "activations":  # the graph is coded already
         entry = cached(
             "meant", key_of(graph=sha256(graph), judges=judges.digest(), code=code(), tools=toolchain()), play
         )
         return graph, list(np.load(entry / "meant.npy", allow_pickle=False))
-    if NAMES[precision].coding != "weights":
+    if PRECISIONS[precision].quantizes != "weights":
         return graph, None
     key = key_of(graph=sha256(graph), precision=precision, judges=judges.digest(), code=code(), tools=toolchain())
     entry = cached("coded", key, make)
@@ -360,12 +361,11 @@ def emit(
         from pocketlens.converters.emitter import emitter
         from pocketlens.converters.verify import Clip, verify_artifact
 
-        path = folder / (name + SUFFIXES[target])
+        path = folder / (name + TARGETS[target].suffix)
         source_graph, meant = coded(graph, precision, judges)
         emitter(target).emit(hub.load(source_graph), precision, labels, path)
         verified = verify_artifact(
-            path, FLOORS[precision], judges.pictures, teachers, meant=meant, means=MEANS.get(precision, 0.0),
-            least=LEAST.get(precision, 0.0),
+            path, PRECISIONS[precision].floors, judges.pictures, teachers, graph_outputs=meant,
             clip=Clip(judges.clip, clip) if clip else None, styles=judges.styles,
         )  # fmt: skip
         data = {f.name: getattr(verified, f.name) for f in fields(verified) if f.name != "worst_picture"}
@@ -376,6 +376,6 @@ def emit(
     found = json.loads((entry / "verified.json").read_text())
     scores = tuple(Scores(**one) for one in found.pop("scores"))
     worst, picture = Scores(**found.pop("worst")), images.read(entry / "worst.png")
-    verified = Verified(scores=scores, worst=worst, worst_picture=picture, **found)
-    path = entry / (name + SUFFIXES[target])
+    verified = Verification(scores=scores, worst=worst, worst_picture=picture, **found)
+    path = entry / (name + TARGETS[target].suffix)
     return Emitted(name, target, precision, height, width, path, verified, graph.rewrites, graph.plan)

@@ -10,7 +10,7 @@ import onnx
 import onnx_ir as ir
 
 from pocketlens.converters import operators
-from pocketlens.converters.emitter import SUFFIXES, Labels, Refusal, emitter
+from pocketlens.converters.emitter import Labels, Refusal, emitter
 from pocketlens.converters.prepare import prepare
 from pocketlens.converters.quantization.plan import default, has_quantizers
 from pocketlens.converters.quantization.quantize import quantize
@@ -21,6 +21,7 @@ from pocketlens.errors import InputError
 from pocketlens.pipeline.inspect import refused
 from pocketlens.quality import psnr
 from pocketlens.runtimes.session import open_artifact
+from pocketlens.targets import TARGETS
 from tests.conformance.case import Case, picture, run
 
 FLOOR = 90.0
@@ -133,7 +134,7 @@ def check_integers(case: Case, target: str) -> Outcome:
 
 def _played(graph: ir.Model, target: str, image: np.ndarray, precision: str = "fp32") -> np.ndarray:
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / f"case{SUFFIXES[target]}"
+        path = Path(folder) / f"case{TARGETS[target].suffix}"
         emitter(target).emit(graph, precision, Labels("case"), path)
         with open_artifact(path, RUNTIMES[target], threads=1) as session:
             return session.floats(image)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from hypothesis import HealthCheck, Phase, given, seed, settings
 
-from pocketlens.converters.emitter import EMITTERS
+from pocketlens.targets import TARGETS
 from tests.conformance.check import Outcome, check, check_integers
 from tests.conformance.operators import CASES
 
@@ -32,7 +32,7 @@ def parameters(*modules: str) -> list[tuple[str, str]]:
         (name, target)
         for name, (_, module) in CASES.items()
         if module.removeprefix(prefix) in modules
-        for target in EMITTERS
+        for target in TARGETS
     ]
 
 

@@ -17,20 +17,26 @@ from pocketlens.converters.coding.forms import scales_of, table_of
 from pocketlens.converters.coding.moments import evidence
 from pocketlens.converters.coding.palette import palette
 from pocketlens.converters.coreml.compress import packed
-from pocketlens.converters.emitter import EMITTERS, SUFFIXES, Labels, emitter
-from pocketlens.converters.verify import FLOORS, verify_artifact
+from pocketlens.converters.emitter import Labels, emitter
+from pocketlens.converters.verify import verify_artifact
 from pocketlens.errors import InputError, VerificationError
 from pocketlens.files import artifact_bytes, sha256
 from pocketlens.models.export import export
-from pocketlens.precisions import NAMES, PRECISIONS
+from pocketlens.precisions import PRECISIONS
 from pocketlens.runtimes.session import open_artifact
+from pocketlens.targets import TARGETS
 from tests.converters.drafts import Draft
 from tests.converters.foreign import run
 from tests.generators import SIGNED, picture, small_graph
 
 PICTURES = [picture(32, 48, seed) for seed in (1, 2)]
 OTHERS = [picture(32, 48, seed) for seed in (3, 4, 5)]
-CODED = [(target, p) for target, has in PRECISIONS.items() for p in has if NAMES[p].coding == "weights"]
+CODED = [
+    (target, p)
+    for target, kind in TARGETS.items()
+    for p in kind.precision_names
+    if PRECISIONS[p].quantizes == "weights"
+]
 
 
 def played(graph: ir.Model, path: Path) -> list[np.ndarray]:
@@ -43,11 +49,11 @@ def played(graph: ir.Model, path: Path) -> list[np.ndarray]:
 def test_every_target_computes_what_the_coded_graph_computes(tmp_path: Path, target: str, precision: str) -> None:
     graph = code(small_graph(), precision, OTHERS)
     meant, teachers = played(graph, tmp_path / "coded.onnx"), played(small_graph(), tmp_path / "float.onnx")
-    paths = [tmp_path / name / f"small{SUFFIXES[target]}" for name in ("a", "b")]
+    paths = [tmp_path / name / f"small{TARGETS[target].suffix}" for name in ("a", "b")]
     for path in paths:
         path.parent.mkdir()
         emitter(target).emit(graph, precision, Labels("small"), path)
-    found = verify_artifact(paths[0], FLOORS[precision], PICTURES, teachers, meant=meant)
+    found = verify_artifact(paths[0], PRECISIONS[precision].floors, PICTURES, teachers, graph_outputs=meant)
     assert found.agreement is not None
     assert found.agreement > (65 if target == "coreml" else found.worst.psnr + 3)  # Core ML rounds to half
     assert sha256(paths[0].parent) == sha256(paths[1].parent)
@@ -59,14 +65,14 @@ def test_a_quarter_of_the_bytes(tmp_path: Path, target: str) -> None:
     graph = export(nn.Sequential(nn.Conv2d(3, 64, 9, 1, 4), nn.Conv2d(64, 3, 9, 1, 4)), 32, 48, SIGNED)
     sizes = {}
     for precision in ("fp32", "w8"):
-        path = tmp_path / precision / f"a{SUFFIXES[target]}"
+        path = tmp_path / precision / f"a{TARGETS[target].suffix}"
         path.parent.mkdir()
         emitter(target).emit(code(graph, precision), precision, Labels("a"), path)
         sizes[precision] = artifact_bytes(path)
     assert sizes["w8"] < 0.25 * sizes["fp32"] + 9000
 
 
-@pytest.mark.parametrize("target", EMITTERS)
+@pytest.mark.parametrize("target", TARGETS)
 def test_a_wrong_file_does_not_pass_for_a_lossy_one(tmp_path: Path, target: str) -> None:
     graph = code(small_graph(), "w8", OTHERS)
     meant, teachers = played(graph, tmp_path / "coded.onnx"), played(small_graph(), tmp_path / "float.onnx")
@@ -74,10 +80,10 @@ def test_a_wrong_file_does_not_pass_for_a_lossy_one(tmp_path: Path, target: str)
     wrong = np.array(hub.plain(graph.graph.initializers[name]))
     wrong[0, 0] = -wrong[0, 0]
     graph.graph.initializers[name].const_value = ir.tensor(wrong, name=name)
-    path = tmp_path / f"wrong{SUFFIXES[target]}"
+    path = tmp_path / f"wrong{TARGETS[target].suffix}"
     emitter(target).emit(graph, "w8", Labels("wrong"), path)
     with pytest.raises(VerificationError, match="dB against the graph that it was made from"):
-        verify_artifact(path, FLOORS["w8"], PICTURES, teachers, meant=meant)
+        verify_artifact(path, PRECISIONS["w8"].floors, PICTURES, teachers, graph_outputs=meant)
 
 
 def test_pictures_help_and_the_graph_is_left_alone(tmp_path: Path) -> None:

@@ -8,12 +8,13 @@ import onnx_ir as ir
 import pytest
 
 from pocketlens.converters import graph as hub
-from pocketlens.converters.emitter import EMITTERS, SUFFIXES, Labels, emitter, refuse
-from pocketlens.converters.verify import FLOORS, verify_artifact
+from pocketlens.converters.emitter import Labels, emitter, refuse
+from pocketlens.converters.verify import verify_artifact
 from pocketlens.errors import UnsupportedError, VerificationError
 from pocketlens.files import sha256
 from pocketlens.models.teacher import torch_teacher
-from pocketlens.precisions import NAMES
+from pocketlens.precisions import PRECISIONS
+from pocketlens.targets import TARGETS
 from tests.generators import SIGNED, picture, seeded, small_graph
 
 PICTURES = [picture(32, 48, seed) for seed in range(2)]
@@ -25,17 +26,17 @@ def teachers() -> list[np.ndarray]:
     return [teacher(p) for p in PICTURES]
 
 
-@pytest.mark.parametrize("target", EMITTERS)
-@pytest.mark.parametrize("precision", [name for name, one in NAMES.items() if one.coding == "float"])
+@pytest.mark.parametrize("target", TARGETS)
+@pytest.mark.parametrize("precision", [name for name, one in PRECISIONS.items() if not one.is_low_bit])
 def test_every_target_computes_what_the_teacher_computes(
     tmp_path: Path, teachers: list[np.ndarray], target: str, precision: str
 ) -> None:
-    paths = [tmp_path / name / f"small{SUFFIXES[target]}" for name in ("a", "b")]
+    paths = [tmp_path / name / f"small{TARGETS[target].suffix}" for name in ("a", "b")]
     for path in paths:
         path.parent.mkdir()
         emitter(target).emit(small_graph(), precision, Labels("small", license="MIT"), path)
-        verified = verify_artifact(path, FLOORS[precision], PICTURES, teachers)
-        assert verified.worst.psnr >= FLOORS[precision]
+        verified = verify_artifact(path, PRECISIONS[precision].floors, PICTURES, teachers)
+        assert verified.worst.psnr >= PRECISIONS[precision].floors.file
         assert verified.worst.ssim > 0.999
     assert sha256(paths[0].parent) == sha256(paths[1].parent)
 
@@ -62,20 +63,20 @@ def _shift_padding(graph: ir.Model) -> None:
     conv.attributes["pads"] = ir.AttrInt64s("pads", [0, 0, 2, 2])
 
 
-@pytest.mark.parametrize("target", EMITTERS)
+@pytest.mark.parametrize("target", TARGETS)
 @pytest.mark.parametrize("damage", [_swap_channels, _zero_kernel, _shift_padding])
 def test_wrong_files_are_caught(
     tmp_path: Path, teachers: list[np.ndarray], target: str, damage: Callable[[ir.Model], None]
 ) -> None:
     graph = small_graph()
     damage(graph)
-    path = tmp_path / f"wrong{SUFFIXES[target]}"
+    path = tmp_path / f"wrong{TARGETS[target].suffix}"
     emitter(target).emit(graph, "fp32", Labels("wrong"), path)
     with pytest.raises(VerificationError, match=r"is wrong: .* dB against the teacher"):
-        verify_artifact(path, FLOORS["fp16"], PICTURES, teachers)
+        verify_artifact(path, PRECISIONS["fp16"].floors, PICTURES, teachers)
 
 
-@pytest.mark.parametrize("target", EMITTERS)
+@pytest.mark.parametrize("target", TARGETS)
 def test_unknown_operators_are_refused_before_any_work(target: str) -> None:
     graph = small_graph()
     tail = graph.graph[-1]

@@ -11,8 +11,8 @@ import torch
 from torch import nn
 
 from pocketlens.converters import graph as hub
-from pocketlens.converters.emitter import SUFFIXES, Labels, emitter, refuse
-from pocketlens.converters.verify import FLOORS, GRAPH_FLOOR, verify_artifact
+from pocketlens.converters.emitter import Labels, emitter, refuse
+from pocketlens.converters.verify import GRAPH_FLOORS, verify_artifact
 from pocketlens.errors import InputError
 from pocketlens.images import Floats, Picture
 from pocketlens.models import zoo
@@ -20,6 +20,8 @@ from pocketlens.models.export import export
 from pocketlens.models.figures import count
 from pocketlens.models.pix2pix_unet import Pix2PixUnet
 from pocketlens.models.teacher import torch_teacher
+from pocketlens.precisions import PRECISIONS
+from pocketlens.targets import TARGETS
 from tests.generators import picture
 from tests.golden import state_by_rule
 
@@ -30,7 +32,7 @@ GOLDEN = {
 }
 SMALL = [("fast-style", 0, 64), ("transformer-net", 0, 64), ("cyclegan-resnet", 1, 64), ("animegan2", 0, 64)]
 UNET = ("pix2pix-unet", 1, 128)
-TARGETS = ("openvino", "tflite", "coreml")
+OTHERS = ("openvino", "tflite", "coreml")
 
 
 @cache
@@ -104,23 +106,23 @@ def test_the_names_of_the_unet_are_the_authors(halvings: int, parameters: int) -
 def test_the_graph_computes_what_torch_computes(tmp_path: Path, name: str, index: int, edge: int) -> None:
     model, image, reference = exported(name, index, edge, edge)
     hub.save(model, tmp_path / "graph.onnx")
-    verify_artifact(tmp_path / "graph.onnx", GRAPH_FLOOR, [image], [reference])
+    verify_artifact(tmp_path / "graph.onnx", GRAPH_FLOORS, [image], [reference])
     architecture = zoo.architecture(name)
     counted = count(architecture.skeleton(architecture.variants[index]), edge, edge)
     assert counted.macs == hub.macs(model)
 
 
-@pytest.mark.parametrize("target", TARGETS)
+@pytest.mark.parametrize("target", OTHERS)
 @pytest.mark.parametrize(("name", "index", "edge"), SMALL[1:])
 def test_every_target_plays_it(tmp_path: Path, name: str, index: int, edge: int, target: str) -> None:
     model, image, reference = exported(name, index, edge, edge)
     refuse(model, [target])
-    path = tmp_path / f"artifact{SUFFIXES[target]}"
+    path = tmp_path / f"artifact{TARGETS[target].suffix}"
     emitter(target).emit(model, "fp32", Labels(name), path)
-    verify_artifact(path, FLOORS["fp32"], [image], [reference])
+    verify_artifact(path, PRECISIONS["fp32"].floors, [image], [reference])
 
 
-@pytest.mark.parametrize("target", TARGETS)
+@pytest.mark.parametrize("target", OTHERS)
 def test_no_target_refuses_the_unet(target: str) -> None:
     model, _, _ = exported(*UNET, UNET[2])
     assert emitter(target).refusals(model) == []

@@ -17,7 +17,7 @@ from safetensors.torch import load_file, save_file
 from pocketlens.converters import graph as hub
 from pocketlens.converters.emitter import emitter
 from pocketlens.converters.ranges import Ranges
-from pocketlens.converters.verify import GRAPH_FLOOR
+from pocketlens.converters.verify import GRAPH_FLOORS
 from pocketlens.errors import InputError, MissingError
 from pocketlens.models import huggingface
 from pocketlens.models.source import resolve
@@ -88,7 +88,7 @@ def converted(folder: Path, offline: None, tmp_path_factory: pytest.TempPathFact
 def test_every_file_computes_what_the_model_computes(converted: Any) -> None:
     found = {one.id: one.verified.worst.psnr for one in converted}
     assert found.keys() == {"onnx-fp32-64x56", "openvino-fp32-64x56"}
-    assert min(found.values()) > GRAPH_FLOOR
+    assert min(found.values()) > GRAPH_FLOORS.file
 
 
 def test_the_teacher_is_the_model_as_transformers_loads_it(folder: Path, converted: Any) -> None:

@@ -10,13 +10,13 @@ from onnx import TensorProto, helper, numpy_helper
 from torch import nn
 
 import pocketlens
-from pocketlens.converters.emitter import EMITTERS
 from pocketlens.pipeline.convert import convert
+from pocketlens.targets import TARGETS
 from tests.converters.foreign import ChannelsLastBlock, Generator, Norm, tensorflow_file, torch_file
 
 HEIGHT, WIDTH = 32, 48
 SIGNED = ((-1.0, 1.0), (-1.0, 1.0))
-ALL = tuple(EMITTERS)
+ALL = tuple(TARGETS)
 
 BY_HAND = (
     "pow, sqrt, div", "mul, rsqrt", "mul, power -1/2", "mean of squares", "mean of squares, clamped", "var, unbiased", "var",

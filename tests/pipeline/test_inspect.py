@@ -6,11 +6,12 @@ import onnx
 import pytest
 from hypothesis import HealthCheck, Phase, given, seed, settings
 
-from pocketlens.converters.emitter import EMITTERS, SUFFIXES, Labels, emitter
+from pocketlens.converters.emitter import Labels, emitter
 from pocketlens.converters.operators import OURS
 from pocketlens.errors import InputError, UnsupportedError
 from pocketlens.pipeline.convert import convert
 from pocketlens.pipeline.inspect import inspect
+from pocketlens.targets import TARGETS
 from tests.conformance.case import Case, Place
 from tests.conformance.operators import CASES
 
@@ -39,12 +40,14 @@ def test_what_an_emitter_refuses_is_named(operator: str, tmp_path: Path) -> None
         path = tmp_path / "case.onnx"
         size = _saved(case, path)
         found = inspect(str(path), size=size, rewrites="none", save=tmp_path / "graph.onnx")
-        assert set(found.refusals) == set(EMITTERS)
+        assert set(found.refusals) == set(TARGETS)
         for target in OURS:
             if not found.refusals[target]:
                 continue
             with pytest.raises(UnsupportedError) as caught:
-                emitter(target).emit(_graph(tmp_path), "fp32", Labels("case"), tmp_path / f"case{SUFFIXES[target]}")
+                emitter(target).emit(
+                    _graph(tmp_path), "fp32", Labels("case"), tmp_path / f"case{TARGETS[target].suffix}"
+                )
             assert [line.removeprefix(f"{target}: ") for line in caught.value.what.splitlines()] == list(
                 found.refusals[target]
             )

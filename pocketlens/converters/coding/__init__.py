@@ -27,7 +27,7 @@ from pocketlens.converters.coding.moments import READERS, Evidence, evidence
 from pocketlens.converters.coding.rounding import round_weights
 from pocketlens.converters.quantization.plan import Plan, default
 from pocketlens.images import Picture
-from pocketlens.precisions import NAMES
+from pocketlens.precisions import PRECISIONS
 
 __all__ = ["Affine", "Coding", "Palette", "code", "coding_of", "codings", "output_axis", "put", "written"]
 
@@ -40,7 +40,7 @@ def code(model: ir.Model, precision: str, pictures: Sequence[Picture] = ()) -> i
 
     Args:
         model: The graph.
-        precision: A key of :data:`pocketlens.precisions.NAMES`.
+        precision: A key of :data:`pocketlens.precisions.PRECISIONS`.
         pictures: ``uint8 [H, W, 3]`` of the graph's size, to see what each layer reads; they must not be those that judge.
             Without any, each weight is rounded to the nearest: 7 to 11 dB less.
 
@@ -53,7 +53,7 @@ def code(model: ir.Model, precision: str, pictures: Sequence[Picture] = ()) -> i
         >>> [type(coding_of(node.inputs[1])).__name__ for node in coded.graph if node.op_type == "ConvTranspose"]
         ['Affine']
     """
-    if NAMES[precision].coding != "weights":
+    if PRECISIONS[precision].quantizes != "weights":
         return model
     return written(model, codings(model, default(precision), pictures))
 
@@ -69,7 +69,7 @@ def codings(model: ir.Model, plan: Plan, pictures: Sequence[Picture] = ()) -> di
         array = np.asarray(hub.constant(value), np.float32)
         found = seen.get(value.name or "")
         if setting.startswith("palette"):
-            made[str(value.name)] = _palette(array, NAMES[setting].bits, found)
+            made[str(value.name)] = _palette(array, PRECISIONS[setting].bits, found)
         else:
             made[str(value.name)] = _affine(array, output_axis(node), found)
     return made

@@ -5,7 +5,6 @@ from pathlib import Path
 
 import onnx_ir as ir
 
-from pocketlens import precisions
 from pocketlens.converters.coreml.compress import pipeline
 from pocketlens.converters.coreml.package import label, write
 from pocketlens.converters.coreml.program import build, refusals, rounds
@@ -13,6 +12,7 @@ from pocketlens.converters.emitter import Labels
 from pocketlens.errors import UnsupportedError
 from pocketlens.files import whole
 from pocketlens.runtimes import apple
+from pocketlens.targets import TARGETS
 
 SUFFIX = ".mlpackage"
 
@@ -27,7 +27,7 @@ def emit(model: ir.Model, precision: str, labels: Labels, path: Path) -> None:
         UnsupportedError: A node cannot be lowered.
         MissingError: coremltools is not installed.
     """
-    precisions.check("coreml", precision)
+    TARGETS["coreml"].precision(precision)
     if found := refusals(model):
         raise UnsupportedError("\n".join(str(refusal) for refusal in found), do="replace these operators in the model")
     ct = apple.coremltools()

@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 
 from pocketlens.converters import graph as hub
 from pocketlens.errors import InputError
-from pocketlens.precisions import NAMES
+from pocketlens.precisions import PRECISIONS
 
-SETTINGS: tuple[str, ...] = ("float", *(one.name for one in NAMES.values() if one.coding != "float"))
+SETTINGS: tuple[str, ...] = ("float", *(one.name for one in PRECISIONS.values() if one.is_low_bit))
 """How a node computes: in floats, or with its weights or activations in fewer bits, as the precision of that name."""
 RANGES: tuple[str, ...] = ("minmax", "percentile", "mse")
 OPERATORS = ("Conv", "ConvTranspose", "MatMul", "Gemm")

@@ -4,8 +4,8 @@ import inspect
 import sys
 from pathlib import Path
 
-from pocketlens.converters.emitter import EMITTERS
 from pocketlens.converters.rewrites import PASSES, registry
+from pocketlens.targets import TARGETS
 
 PAGE = Path(__file__).resolve().parents[3] / "docs" / "rewrites.md"
 
@@ -79,7 +79,7 @@ Not everything exact is a pass on the graph. What only one target needs is writt
 
 def page() -> str:
     """The text of the page."""
-    targets = list(EMITTERS)
+    targets = list(TARGETS)
     lines = [_HEAD, "## Chosen by target\n\n", f"| rewrite | what it does | {' | '.join(targets)} |\n"]
     lines.append(f"|---|---|{'---|' * len(targets)}\n")
     for rewrite in registry.REWRITES.values():

@@ -10,9 +10,10 @@ from pathlib import Path
 
 import onnx_ir as ir
 
-from pocketlens import files, precisions
+from pocketlens import files
 from pocketlens.converters.emitter import Labels, Refusal
 from pocketlens.errors import UnsupportedError, require
+from pocketlens.targets import TARGETS
 
 SUFFIX = ".tflite"
 
@@ -50,7 +51,7 @@ def emit(model: ir.Model, precision: str, labels: Labels, path: Path) -> None:
     from pocketlens.converters.tflite.half import halve
     from pocketlens.converters.tflite.write import flatbuffer
 
-    precisions.check("tflite", precision)
+    TARGETS["tflite"].precision(precision)
     if precision == "int8":
         model = take_bytes(model)
         hybrid.float_activations(model)

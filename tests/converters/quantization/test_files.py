@@ -8,7 +8,7 @@ import onnx_ir as ir
 import pytest
 
 from pocketlens.converters import graph as hub
-from pocketlens.converters.emitter import EMITTERS, SUFFIXES, Labels, emitter
+from pocketlens.converters.emitter import Labels, emitter
 from pocketlens.converters.quantization import insert
 from pocketlens.converters.quantization.calibrate import BINS, calibrate
 from pocketlens.converters.quantization.pixels import take_bytes
@@ -16,12 +16,14 @@ from pocketlens.converters.quantization.plan import default
 from pocketlens.converters.quantization.quantize import quantize
 from pocketlens.converters.quantization.simulate import player, simulate
 from pocketlens.converters.ranges import Ranges
-from pocketlens.converters.verify import FLOORS, MEANS, verify_artifact
+from pocketlens.converters.verify import verify_artifact
 from pocketlens.errors import VerificationError
 from pocketlens.images import to_uint8
 from pocketlens.models.export import export
+from pocketlens.precisions import PRECISIONS
 from pocketlens.quality import psnr
 from pocketlens.runtimes.session import open_artifact
+from pocketlens.targets import TARGETS
 from tests.generators import fast_style, picture, seeded, small_graph
 
 
@@ -43,7 +45,7 @@ def test_file_gives_what_its_graph_gives(tmp_path: Path, target: str, name: str)
         assert data.stat().st_size < 40_000
 
 
-@pytest.mark.parametrize("target", EMITTERS)
+@pytest.mark.parametrize("target", TARGETS)
 def test_a_wrong_file_does_not_pass_for_a_rounded_one(tmp_path: Path, shared: Path, target: str) -> None:
     shown = [picture(64, 64, seed) for seed in (4, 5)]
     module = fast_style(shared / "data/fast_style/wave.npz")
@@ -56,11 +58,11 @@ def test_a_wrong_file_does_not_pass_for_a_rounded_one(tmp_path: Path, shared: Pa
 
     def verified(changed: np.ndarray, kind: str) -> float | None:
         made.graph.initializers[name].const_value = ir.tensor(changed, name=name)
-        path = tmp_path / f"{kind}{SUFFIXES[target]}"
+        path = tmp_path / f"{kind}{TARGETS[target].suffix}"
         emitter(target).emit(made, "int8", Labels(kind), path)
-        return verify_artifact(path, FLOORS["int8"], shown, meant, meant=meant, means=MEANS["int8"]).agreement
+        return verify_artifact(path, PRECISIONS["int8"].floors, shown, meant, graph_outputs=meant).agreement
 
-    assert (verified(weights, "right") or 0) > FLOORS["int8"]
+    assert (verified(weights, "right") or 0) > PRECISIONS["int8"].floors.file
     wrong = weights.copy()
     wrong[:4] = -np.maximum(wrong[:4], -127)
     with pytest.raises(VerificationError, match="against the graph that it was made from"):

@@ -12,7 +12,7 @@ from pocketlens.converters import graph as hub
 from pocketlens.converters import tflite
 from pocketlens.converters.emitter import Labels
 from pocketlens.errors import InputError, UnsupportedError
-from pocketlens.precisions import PRECISIONS
+from pocketlens.targets import TARGETS
 from tests.converters.tflite.bench import emitted, floats, model, node
 from tests.generators import small_graph
 
@@ -95,7 +95,7 @@ def test_what_the_file_says_of_itself(read: schema.ModelT) -> None:
 def test_the_same_graph_gives_the_same_bytes_and_is_left_alone(data: bytes) -> None:
     graph = small_graph()
     before = hub.macs(graph), len(graph.graph), sorted(graph.graph.initializers)
-    for precision in PRECISIONS["tflite"]:
+    for precision in TARGETS["tflite"].precision_names:
         assert emitted(graph, precision, LABELS) == emitted(graph, precision, LABELS)
     assert emitted(small_graph(), labels=LABELS) == data
     assert (hub.macs(graph), len(graph.graph), sorted(graph.graph.initializers)) == before

@@ -9,9 +9,10 @@ from torch import nn
 
 from pocketlens import quality
 from pocketlens.converters import graph as hub
-from pocketlens.converters.emitter import SUFFIXES, Labels, emitter
+from pocketlens.converters.emitter import Labels, emitter
 from pocketlens.models.export import export
 from pocketlens.runtimes.session import open_artifact
+from pocketlens.targets import TARGETS
 from tests.generators import SIGNED, picture
 
 
@@ -33,7 +34,7 @@ def test_a_scalar_meets_a_picture(target: str, tmp_path: Path) -> None:
     assert any(hub.static_shape(node.outputs[0]) == () for node in graph.graph)
     artifacts = {}
     for name in ("onnx", target):
-        artifacts[name] = tmp_path / f"{name}{SUFFIXES[name]}"
+        artifacts[name] = tmp_path / f"{name}{TARGETS[name].suffix}"
         emitter(name).emit(graph, "fp32", Labels("brightness"), artifacts[name])
     pictures = []
     for path in artifacts.values():

@@ -1,0 +1,27 @@
+"""The one table of targets: what it says of files must agree with what emits, plays and rewrites them."""
+
+import pytest
+
+from pocketlens.converters.rewrites import registry
+from pocketlens.errors import InputError
+from pocketlens.precisions import PRECISIONS
+from pocketlens.runtimes.adapter import RUNTIMES
+from pocketlens.targets import TARGETS, ArtifactSpec, target_named
+
+
+@pytest.mark.parametrize("target", TARGETS.values(), ids=TARGETS)
+def test_a_target_names_what_exists(target) -> None:  # type: ignore[no-untyped-def]
+    assert set(target.precision_names) <= set(PRECISIONS)
+    assert {"fp32", "fp16"} <= set(target.precision_names)
+    assert target.runtimes and all(target.suffix in RUNTIMES[name].suffixes for name in target.runtimes)
+    assert registry.ordered(target.rewrites) == target.rewrites
+
+
+def test_what_a_target_has_not() -> None:
+    assert target_named("tflite").precision("fp16").name == "fp16"
+    with pytest.raises(InputError, match="onnx has no precision 'w3'"):
+        target_named("onnx").precision("w3")
+    with pytest.raises(InputError, match=r"tflite has no precision 'palette6' \(coreml has it\)"):
+        ArtifactSpec("tflite", "palette6", (64, 64))
+    with pytest.raises(InputError, match="no target 'ncnn'"):
+        ArtifactSpec("ncnn", "fp16", (64, 64))
