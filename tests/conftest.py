@@ -7,6 +7,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 SHARED = ROOT / "../shared"
+collect_ignore = ["data"]  # bundles hold code to paste, which is no test
 
 
 @pytest.fixture(scope="session")

@@ -13,8 +13,17 @@ from pocketlens.errors import InputError
 from pocketlens.quality import Scores
 
 NAME = "manifest.json"
+HISTORY = {
+    "1.0": "filter, source, io, artifacts, golden, verdict, recipe_sha256, toolchain, files",
+    "1.1": "scores.flip; added later under the same version: rewrites and flicker of an artifact, risks, and the values fit, "
+    "crop and tile of io.resize",
+    "1.2": "style packs: io.styles, styles of an artifact, style of a gate and of a golden picture",
+    "1.3": "plan of an artifact: which layers are quantized, and how",
+}
+"""Each version of the manifest and the fields that it added. Every field added since 1.0 has a default, so that bundles of
+all these versions are read; ``tests/data/bundles/`` holds one of each."""
 SCHEMA = "1.3"
-"""Version of the manifest. The minor part grows when fields are added, the major part when old readers must stop."""
+"""The version that is written. The minor part grows when fields are added, the major part when old readers must stop."""
 MAX_BYTES = 4_000_000
 MEASUREMENTS = "measurements/"
 REPORT = "report.html"
