@@ -13,8 +13,6 @@ import sys
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-__version__ = "0.1.0"
-
 # onnxruntime and OpenVINO report home from wherever they are imported, OpenVINO from a forked process that has hung. What
 # people build is theirs: both are told not to, unless the program has already decided otherwise.
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
@@ -30,10 +28,13 @@ if TYPE_CHECKING:
     from pocketlens.recipe import Recipe
     from pocketlens.runtimes.session import Session
 
+    __version__: str
+
 _WHERE = {
     "Bundle": "pocketlens.bundle.read:Bundle",
     "Recipe": "pocketlens.recipe:Recipe",
     "Session": "pocketlens.runtimes.session:Session",
+    "__version__": "pocketlens.version:VERSION",
     "benchmark": "pocketlens.bench.measure:bench_bundle",
     "build": "pocketlens.pipeline.build:build",
     "convert": "pocketlens.pipeline.convert:convert",

@@ -24,6 +24,7 @@ from pocketlens.pipeline.pictures import Judges
 from pocketlens.precisions import PRECISIONS
 from pocketlens.quality import Scores
 from pocketlens.targets import TARGETS
+from pocketlens.version import BASE_VERSION
 
 if TYPE_CHECKING:
     import onnx_ir as ir
@@ -91,7 +92,7 @@ class Rewritten:
 @cache
 def toolchain() -> dict[str, str]:
     """The version of every library of :data:`LIBRARIES` that is installed, and of Pocketlens."""
-    found = {"pocketlens": pocketlens.__version__}
+    found = {"pocketlens": BASE_VERSION}
     for library in LIBRARIES:
         try:
             found[library] = version(library)
