@@ -48,15 +48,20 @@ class Filter(_Table):
     """What the generator is.
 
     Attributes:
-        source: A checkpoint or ``.onnx`` file, relative to the recipe; ``hf:FOLDER``; ``builtin:NAME``;
-            ``module:factory``.
-        architecture: The generator's class, for checkpoints.
-        sizes: Height and width of each artifact, in pixels.
-        resize: How an app makes a picture of another size fit.
-        license: SPDX expression of the weights; it goes into every artifact.
-        license_file: The licence's text, relative to the recipe; it goes into the bundle.
-        input_range: The values that a foreign generator takes for black and white; pixels 0..255 are mapped to it.
-        output_range: The values that it gives for black and white.
+        name: The filter's name: a letter or digit first, then letters, digits, ``.``, ``_`` and ``-``, 64 at most.
+        source: Where the generator comes from: a checkpoint or ``.onnx`` file, relative to the recipe; ``hf:FOLDER``;
+            ``builtin:NAME``; or ``module:factory``.
+        architecture: The name of the generator's architecture; needed for checkpoints. ``pocketlens zoo`` lists them.
+        sizes: Height and width in pixels; the build makes every artifact once for each.
+        resize: How an app fits a picture of another size to the artifact.
+        license: SPDX expression of the weights' licence; it goes into every artifact.
+        license_file: The file of the licence's text, relative to the recipe; it goes into the bundle.
+        attribution: The people or projects that a user of the filter must name.
+        description: One sentence that says what the filter does.
+        version: The filter's version; an app shows it.
+        input_range: The values that the generator takes for black and for white, where these are not 0 and 255. Checkpoints
+            of a known architecture need none.
+        output_range: The values that the generator gives for black and for white.
     """
 
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
@@ -98,7 +103,10 @@ class Pictures(_Table):
     """Folders of pictures, relative to the recipe; empty means the pictures that ship with Pocketlens.
 
     Attributes:
-        clip: A video or a folder of frames to see flicker on; empty means one made from the first judge picture.
+        calibrate: Pictures that quantization may look at.
+        judge: Pictures that every artifact is compared on; the worst one counts. None of them may also calibrate or train.
+        train: Photographs that a student learns on; without it the folder of ``calibrate``.
+        clip: A video or a folder of frames to measure flicker on; without it one is made from the first judge picture.
     """
 
     calibrate: str = ""
@@ -299,7 +307,17 @@ class Gate(_Table):
 
 
 class Budget(_Table):
-    """Limits on time, size and memory; None is not judged."""
+    """Limits on time, size and memory; a limit that is left out is not judged.
+
+    Attributes:
+        fps: Frames in a second, at least.
+        frame_ms: Milliseconds of a frame, at most; says the same as ``fps``.
+        percentile: The percentile of the frame times that ``fps`` or ``frame_ms`` is judged on.
+        size_mb: Megabytes (10⁶ bytes) of an artifact's files, at most.
+        memory_mb: Megabytes of resident memory that runtime and artifact add to a process, at most.
+        preset: The name of published limits: ``snap-lens``, ``tiktok-effect`` or ``youtube-shorts``. The keys above replace
+            its own.
+    """
 
     fps: Limit | None = None
     frame_ms: Limit | None = None
