@@ -13,15 +13,16 @@ from pocketlens.bundle import typed
 from pocketlens.errors import InputError
 from pocketlens.files import write as write_whole
 
+HISTORY = {
+    "1.0": "environment, settings, and of each subject its artifact, runtime, picture, check, timing, memory, skipped and failure",
+    "1.1": "battery, throttling and snapshots taken during the measurement; sustained measurements; resumed connections; "
+    "delegate; added later under the same version: macs of an artifact, simd and max_mhz of the processor",
+    "1.2": "asked_delegate and asked_precision, beside what the runtime did; added later under the same version: "
+    "settings.least_rounds",
+}
+"""Each version of the document and the fields that it added."""
 SCHEMA = "1.2"
-"""Version of the document. Another major version is refused; unknown keys of a later minor version are ignored.
-
-1.0: environment, settings, and of each subject its artifact, runtime, picture, check, timing, memory, skipped and failure.
-1.1: battery, throttling and snapshots taken during the measurement; sustained measurements; resumed connections; delegate.
-     Later, with the same number: the multiply-adds of an artifact (macs), the processor's simd and max_mhz.
-1.2: asked_delegate and asked_precision, beside what the runtime did.
-     Later, with the same number: settings.least_rounds.
-"""
+"""The version that is written. Another major version is refused; unknown keys of a later minor version are ignored."""
 
 MB = 1e6
 QUIET = 0.25
