@@ -1,4 +1,4 @@
-"""Writing a bundle: the same draft gives the same bytes, and a bundle is there whole or not at all."""
+"""Writing a bundle: the same spec gives the same bytes, and a bundle is there whole or not at all."""
 
 import dataclasses
 import hashlib
@@ -11,7 +11,7 @@ import numpy as np
 
 from pocketlens import files, images
 from pocketlens.bundle import licensing, manifest, paths
-from pocketlens.bundle.draft import ArtifactDraft, Draft
+from pocketlens.bundle.spec import ArtifactEntry, BundleSpec
 from pocketlens.bundle.manifest import Artifact, Filter, Golden, Io, Manifest
 from pocketlens.bundle.render import notice, texts
 from pocketlens.errors import InputError, require
@@ -22,55 +22,55 @@ _ZIP_TIME = (1980, 1, 1, 0, 0, 0)
 """The earliest that a zip can say: a fixed time, so that the same bundle gives the same zip."""
 
 
-def write(draft: Draft, path: Path) -> Manifest:
+def write(spec: BundleSpec, path: Path) -> Manifest:
     """Write a bundle: a folder, or a zip where ``path`` ends in ``.zip``. A bundle that is there is replaced.
 
     Raises:
-        InputError: The draft contradicts itself, its licence is no SPDX expression, ``path`` holds something that is no
+        InputError: The spec contradicts itself, its licence is no SPDX expression, ``path`` holds something that is no
             bundle, or cannot be written.
         MissingError: What renders the snippets or the bill of materials is not installed.
     """
     for library in ("jinja2", "cyclonedx"):
         require(library, "build")
-    _check(draft)
+    _check(spec)
     check_place(path)
     with files.whole(path) as part:
         folder = part.with_name(f"{part.name}.folder") if path.suffix == ".zip" else part
         folder.mkdir()
-        made = _write_content(draft, folder)
-        _write_measurements(folder, draft, made)
+        written = _write_content(spec, folder)
+        _write_measurements(folder, spec, written)
         if folder != part:
             _zip(folder, part)
-    return made
+    return written
 
 
-def _write_measurements(folder: Path, draft: Draft, made: Manifest) -> None:
-    for name, text in sorted(draft.measurements.items()):
+def _write_measurements(folder: Path, spec: BundleSpec, written: Manifest) -> None:
+    for name, text in sorted(spec.measurements.items()):
         file = f"{manifest.MEASUREMENTS}{name}.json"
         if paths.problem(file) or "/" in name:
             raise InputError(f"a measurement cannot be named {name!r}", do="use letters, digits, '-' and '_'")
         _put(folder, file, text)
-    if draft.report is not None:
-        _put(folder, manifest.REPORT, draft.report(made))
+    if spec.report is not None:
+        _put(folder, manifest.REPORT, spec.report(written))
 
 
-def _write_content(draft: Draft, folder: Path) -> Manifest:
-    for artifact in draft.artifacts:
+def _write_content(spec: BundleSpec, folder: Path) -> Manifest:
+    for artifact in spec.artifacts:
         _copy_artifact(artifact, folder / artifact.path)
-    golden = _write_golden(draft, folder)
-    _put(folder, "recipe.toml", draft.recipe)
-    for name, text in sorted(draft.licenses.items()):
+    golden = _write_golden(spec, folder)
+    _put(folder, "recipe.toml", spec.recipe)
+    for name, text in sorted(spec.licenses.items()):
         _put(folder, f"LICENSES/{name}", text)
     listed = _hashes(folder)
-    made = _manifest(draft, golden, listed, folder)
+    written = _manifest(spec, golden, listed, folder)
     from pocketlens.bundle.sbom import sbom
 
-    for name, text in {**texts(made), "LICENSES/NOTICE": notice(made), "sbom.cdx.json": sbom(made)}.items():
+    for name, text in {**texts(written), "LICENSES/NOTICE": notice(written), "sbom.cdx.json": sbom(written)}.items():
         _put(folder, name, text)
-    made = dataclasses.replace(made, files=_hashes(folder))
-    manifest.check(made)
-    _put(folder, manifest.NAME, made.to_json())
-    return made
+    written = dataclasses.replace(written, files=_hashes(folder))
+    manifest.check(written)
+    _put(folder, manifest.NAME, written.to_json())
+    return written
 
 
 def _put(folder: Path, name: str, text: str) -> None:
@@ -83,16 +83,16 @@ def _hashes(folder: Path) -> dict[str, str]:
     return {p.relative_to(folder).as_posix(): files.sha256(p) for p in files.files_under(folder)}
 
 
-def _copy_artifact(artifact: ArtifactDraft, target: Path) -> None:
+def _copy_artifact(entry: ArtifactEntry, target: Path) -> None:
     target.parent.mkdir(exist_ok=True)
-    for part in files.artifact_files(artifact.file):
+    for part in files.artifact_files(entry.file):
         files.copy(part, target.with_name(target.name.removesuffix(target.suffix) + part.suffix))
 
 
-def _write_golden(draft: Draft, folder: Path) -> tuple[Golden, ...]:
+def _write_golden(spec: BundleSpec, folder: Path) -> tuple[Golden, ...]:
     made = []
     (folder / "golden").mkdir()
-    for i, golden in enumerate(draft.golden):
+    for i, golden in enumerate(spec.golden):
         height, width = golden.picture.shape[:2]
         names = [f"golden/{kind}_{i:02}_{height}x{width}.png" for kind in ("in", "out")]
         for name, picture in zip(names, (golden.picture, golden.expected), strict=True):
@@ -101,59 +101,59 @@ def _write_golden(draft: Draft, folder: Path) -> tuple[Golden, ...]:
     return tuple(made)
 
 
-def _manifest(draft: Draft, golden: tuple[Golden, ...], listed: dict[str, str], folder: Path) -> Manifest:
-    artifacts = tuple(_artifact(artifact, listed, folder) for artifact in draft.artifacts)
+def _manifest(spec: BundleSpec, golden: tuple[Golden, ...], listed: dict[str, str], folder: Path) -> Manifest:
+    artifacts = tuple(_artifact(artifact, listed, folder) for artifact in spec.artifacts)
     return Manifest(
         schema=manifest.SCHEMA,
-        filter=_filter(draft.filter),
-        source=draft.source,
+        filter=_filter(spec.filter),
+        source=spec.source,
         io=Io(
-            sizes=tuple(dict.fromkeys((a.height, a.width) for a in artifacts)), resize=draft.resize, styles=draft.styles
+            sizes=tuple(dict.fromkeys((a.height, a.width) for a in artifacts)), resize=spec.resize, styles=spec.styles
         ),
         artifacts=artifacts,
         golden=golden,
         verdict=manifest.verdict(tuple(gate for artifact in artifacts for gate in artifact.gates)),
-        recipe_sha256=hashlib.sha256(draft.recipe.encode()).hexdigest(),
-        toolchain=dict(draft.toolchain),
+        recipe_sha256=hashlib.sha256(spec.recipe.encode()).hexdigest(),
+        toolchain=dict(spec.toolchain),
         files=listed,
-        risks=draft.risks,
+        risks=spec.risks,
     )
 
 
-def _artifact(draft: ArtifactDraft, listed: dict[str, str], folder: Path) -> Artifact:
-    known = {f.name: getattr(draft, f.name) for f in dataclasses.fields(draft) if f.name not in ("file", "styles")}
-    known["styles"] = dict(draft.styles)
-    size = sum((folder / name).stat().st_size for name in manifest.files_of(draft.path, listed))
-    return Artifact(id=draft.id, path=draft.path, bytes=size, sha256=manifest.digest(draft.path, listed), **known)
+def _artifact(entry: ArtifactEntry, listed: dict[str, str], folder: Path) -> Artifact:
+    known = {f.name: getattr(entry, f.name) for f in dataclasses.fields(entry) if f.name not in ("file", "styles")}
+    known["styles"] = dict(entry.styles)
+    size = sum((folder / name).stat().st_size for name in manifest.files_of(entry.path, listed))
+    return Artifact(id=entry.id, path=entry.path, bytes=size, sha256=manifest.digest(entry.path, listed), **known)
 
 
-def _filter(draft: Filter) -> Filter:
-    allowed = licensing.commercial_use(draft.license)
-    if draft.commercial_use and allowed is False:
-        raise InputError(f"commercial_use is true, but {draft.license} forbids it", do="correct the licence")
-    use = allowed if draft.commercial_use is None else draft.commercial_use
-    return dataclasses.replace(draft, license=licensing.check(draft.license), commercial_use=use)
+def _filter(unchecked: Filter) -> Filter:
+    allowed = licensing.commercial_use(unchecked.license)
+    if unchecked.commercial_use and allowed is False:
+        raise InputError(f"commercial_use is true, but {unchecked.license} forbids it", do="correct the licence")
+    use = allowed if unchecked.commercial_use is None else unchecked.commercial_use
+    return dataclasses.replace(unchecked, license=licensing.check(unchecked.license), commercial_use=use)
 
 
-def _check(draft: Draft) -> None:
+def _check(spec: BundleSpec) -> None:
     # Names go into file names and into code that people paste: only characters that are harmless in all of them.
-    for field, text in (("name", draft.filter.name), ("version", draft.filter.version)):
+    for field, text in (("name", spec.filter.name), ("version", spec.filter.version)):
         if not _NAME.fullmatch(text):
             raise InputError(f"the filter's {field} is {text!r}", do="use letters, digits, space, '.', '_' and '-'")
-    for name in draft.styles:
+    for name in spec.styles:
         if not _NAME.fullmatch(name) or "=" in name or "," in name:
             raise InputError(f"a style is called {name!r}", do="use letters, digits, space, '.', '_' and '-'")
-    for name in draft.licenses:
+    for name in spec.licenses:
         if paths.problem(name) or "/" in name or name == "NOTICE":
             raise InputError(f"a licence text cannot be named {name!r}", do="name it after its SPDX id: MIT.txt")
-    if not draft.artifacts:
+    if not spec.artifacts:
         raise InputError("there is no artifact to bundle", do="choose a target in the recipe")
-    for artifact in draft.artifacts:
-        _check_artifact(artifact, draft)
-    if len({artifact.id for artifact in draft.artifacts}) < len(draft.artifacts):
-        ids = ", ".join(sorted(artifact.id for artifact in draft.artifacts))
+    for artifact in spec.artifacts:
+        _check_artifact(artifact, spec)
+    if len({artifact.id for artifact in spec.artifacts}) < len(spec.artifacts):
+        ids = ", ".join(sorted(artifact.id for artifact in spec.artifacts))
         raise InputError(f"two artifacts have the same target, precision and size: {ids}", do="give each once")
-    for i, golden in enumerate(draft.golden):
+    for i, golden in enumerate(spec.golden):
         for picture in (golden.picture, golden.expected):
             if picture.dtype != np.uint8 or picture.ndim != 3 or picture.shape[2] != 3:
                 found = f"{picture.dtype} {list(picture.shape)}"
@@ -165,16 +165,16 @@ def _check(draft: Draft) -> None:
             raise InputError(f"golden picture {i} and the teacher's differ in shape: {shapes}", do="resize the one")
 
 
-def _check_artifact(artifact: ArtifactDraft, draft: Draft) -> None:
-    for word in (artifact.target, artifact.precision):
+def _check_artifact(entry: ArtifactEntry, spec: BundleSpec) -> None:
+    for word in (entry.target, entry.precision):
         if not _WORD.fullmatch(word):
             raise InputError(f"an artifact cannot be named after {word!r}", do="use small letters and digits")
-    for part in files.artifact_files(artifact.file):
+    for part in files.artifact_files(entry.file):
         if not part.exists():
             raise InputError(f"{part} does not exist", do="emit the artifact first")
-    size = (artifact.height, artifact.width)
-    if not any(golden.picture.shape[:2] == size for golden in draft.golden):
-        raise InputError(f"no golden picture is {size}, the size of {artifact.id}", do="give one of each size")
+    size = (entry.height, entry.width)
+    if not any(golden.picture.shape[:2] == size for golden in spec.golden):
+        raise InputError(f"no golden picture is {size}, the size of {entry.id}", do="give one of each size")
 
 
 def check_place(path: Path) -> None:

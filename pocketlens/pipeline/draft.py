@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from pocketlens.bundle import licensing
-from pocketlens.bundle.draft import ArtifactDraft, Draft, GoldenDraft
+from pocketlens.bundle.spec import ArtifactEntry, BundleSpec, GoldenEntry
 from pocketlens.bundle.manifest import Filter, Plan, PlanRule, Proof, Risk, Source
 from pocketlens.converters.fp16_audit import Extent
 from pocketlens.errors import InputError
@@ -27,18 +27,20 @@ GOLDENS = 2
 _PICTURES = "pictures.md"
 
 
-def draft_of(recipe: Recipe, text: str, licenses: dict[str, str], source: Generator, made: list[Produced]) -> Draft:
+def draft_of(
+    recipe: Recipe, text: str, licenses: dict[str, str], source: Generator, made: list[Produced]
+) -> BundleSpec:
     """Everything about a bundle that cannot be worked out from its files; ``licenses`` are from :func:`licenses_of`."""
     about = recipe.filter
     shipped = not recipe.pictures.judge
     origin = f"shipped with Pocketlens, see LICENSES/{_PICTURES}" if shipped else "given with the recipe"
     terms = f"see LICENSES/{_PICTURES}" if shipped else "unknown"
     golden = tuple(
-        GoldenDraft(one.judges.pictures[i], to_uint8(one.teachers[i]), f"{one.judges.names[i]}, {origin}", terms, style)
+        GoldenEntry(one.judges.pictures[i], to_uint8(one.teachers[i]), f"{one.judges.names[i]}, {origin}", terms, style)
         for one in made
         for i, style in _golden(one, source.styles)
     )
-    return Draft(
+    return BundleSpec(
         filter=Filter(
             name=about.name,
             version=about.version,
@@ -89,10 +91,10 @@ def runtimes_of(path: Path) -> tuple[str, ...]:
     return tuple(runtime.name for runtime in RUNTIMES.values() if path.suffix in runtime.suffixes)
 
 
-def _artifact(emitted: Emitted, recipe: Recipe, styles: dict[str, Scores]) -> ArtifactDraft:
+def _artifact(emitted: Emitted, recipe: Recipe, styles: dict[str, Scores]) -> ArtifactEntry:
     verified, spec = emitted.verified, ArtifactSpec(emitted.target, emitted.precision, (emitted.height, emitted.width))
     each = [gates_of(scores, verified.flicker, recipe.gate, name) for name, scores in styles.items()]
-    return ArtifactDraft(
+    return ArtifactEntry(
         file=emitted.path,
         target=emitted.target,
         precision=emitted.precision,

@@ -7,7 +7,7 @@ import pytest
 from pocketlens.bench.choice import Choice, subjects_of
 from pocketlens.bench.document import Document
 from pocketlens.bench.measure import bench_bundle
-from pocketlens.bundle.draft import Draft
+from pocketlens.bundle.spec import BundleSpec
 from pocketlens.bundle.read import open_bundle
 from pocketlens.bundle.write import write
 from pocketlens.errors import InputError, MissingError
@@ -65,16 +65,16 @@ def test_an_altered_artifact_is_refused(bundle: Path) -> None:
 
 
 @pytest.mark.skipif(sys.platform == "darwin", reason="Core ML itself runs on macOS")
-def test_the_first_runtime_that_is_usable_here_is_taken(full_draft: Draft, tmp_path: Path) -> None:
-    write(full_draft, tmp_path / "full.bundle")
+def test_the_first_runtime_that_is_usable_here_is_taken(full_spec: BundleSpec, tmp_path: Path) -> None:
+    write(full_spec, tmp_path / "full.bundle")
     with open_bundle(tmp_path / "full.bundle") as opened:
         chosen = {one.artifact: one.runtime for one in subjects_of(opened)}
     assert chosen["coreml-fp16-48x64"] == "mil"
     assert chosen["onnx-fp32-48x64"] == "onnxruntime"
 
 
-def test_nothing_to_play_here_is_an_error_that_says_what_to_install(full_draft: Draft, tmp_path: Path) -> None:
-    write(full_draft, tmp_path / "full.bundle")
+def test_nothing_to_play_here_is_an_error_that_says_what_to_install(full_spec: BundleSpec, tmp_path: Path) -> None:
+    write(full_spec, tmp_path / "full.bundle")
     with pytest.raises(MissingError, match="macOS") as caught:
         bench_bundle(tmp_path / "full.bundle", Choice(runtimes=["coreml"]), settings=QUICK)
     assert "pip install" in caught.value.do

@@ -12,7 +12,7 @@ from pocketlens.bench.budget import Budget, judge_all
 from pocketlens.bench.compare import compare, unlike
 from pocketlens.bench.document import SCHEMA, Document
 from pocketlens.bench.report import render
-from pocketlens.bundle.draft import Draft
+from pocketlens.bundle.spec import BundleSpec
 from pocketlens.bundle.manifest import Manifest
 from pocketlens.bundle.read import open_bundle
 from pocketlens.bundle.write import write
@@ -77,10 +77,10 @@ def test_versions_are_compared_with_each_other(base: str, other: str) -> None:
 
 
 @pytest.fixture(scope="module")
-def manifest(full_draft: Draft, tmp_path_factory: pytest.TempPathFactory) -> Manifest:
+def manifest(full_spec: BundleSpec, tmp_path_factory: pytest.TempPathFactory) -> Manifest:
     """A bundle of artifacts that are called as those in the documents."""
     folder = tmp_path_factory.mktemp("old") / "full.bundle"
-    write(full_draft, folder)
+    write(full_spec, folder)
     with open_bundle(folder) as bundle:
         found = bundle.manifest
     return replace(

@@ -15,7 +15,7 @@ from pocketlens.bench.budget import Budget, judge_all
 from pocketlens.bench.document import Document
 from pocketlens.bench.figures import ReportPicture, data_uri, difference
 from pocketlens.bench.report import render, summary
-from pocketlens.bundle.draft import Draft
+from pocketlens.bundle.spec import BundleSpec
 from pocketlens.bundle.manifest import Gate, Manifest
 from pocketlens.bundle.read import open_bundle
 from pocketlens.bundle.write import write
@@ -28,9 +28,9 @@ VOID = {"meta", "img", "br", "link", "input", "hr"}
 
 
 @pytest.fixture(scope="module")
-def manifest(full_draft: Draft, tmp_path_factory: pytest.TempPathFactory) -> Manifest:
+def manifest(full_spec: BundleSpec, tmp_path_factory: pytest.TempPathFactory) -> Manifest:
     folder = tmp_path_factory.mktemp("report") / "full.bundle"
-    write(full_draft, folder)
+    write(full_spec, folder)
     with open_bundle(folder) as bundle:
         return bundle.manifest
 

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import nn
 
-from pocketlens.bundle.draft import ArtifactDraft, Draft, GoldenDraft
+from pocketlens.bundle.spec import ArtifactEntry, BundleSpec, GoldenEntry
 from pocketlens.bundle.manifest import Filter, Gate, Proof, Source
 from pocketlens.bundle.write import write
 from pocketlens.converters import graph as hub
@@ -53,20 +53,20 @@ def emitted(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def golden(emitted: Path) -> tuple[GoldenDraft, ...]:
+def golden(emitted: Path) -> tuple[GoldenEntry, ...]:
     with open_artifact(emitted / "model.onnx", "onnxruntime") as session:
         pairs = [(picture(*SIZE, seed), session(picture(*SIZE, seed))) for seed in (1, 2)]
-    return tuple(GoldenDraft(a, b, "made by a formula", "CC0-1.0") for a, b in pairs)
+    return tuple(GoldenEntry(a, b, "made by a formula", "CC0-1.0") for a, b in pairs)
 
 
-def artifact(emitted: Path, target: str, precision: str = "fp32") -> ArtifactDraft:
+def artifact(emitted: Path, target: str, precision: str = "fp32") -> ArtifactEntry:
     suffix, layout, runtimes = {
         "onnx": (".onnx", "NCHW", ("onnxruntime", "openvino")),
         "openvino": (".xml", "NCHW", ("openvino",)),
         "tflite": (".tflite", "NHWC", ("litert",)),
         "coreml": (".mlpackage", "NCHW", ("coreml", "mil")),
     }[target]
-    return ArtifactDraft(
+    return ArtifactEntry(
         file=emitted / f"model{suffix}",
         target=target,
         precision=precision,
@@ -84,9 +84,9 @@ def artifact(emitted: Path, target: str, precision: str = "fp32") -> ArtifactDra
 
 
 @pytest.fixture(scope="session")
-def draft(emitted: Path, golden: tuple[GoldenDraft, ...]) -> Draft:
+def spec(emitted: Path, golden: tuple[GoldenEntry, ...]) -> BundleSpec:
     """What can be played here: ONNX and OpenVINO."""
-    return Draft(
+    return BundleSpec(
         filter=Filter("tint", "1.0", "Turns the colours.", "MIT", None, ("Made by the tests",), "tint"),
         source=Source("0" * 64, "module"),
         artifacts=(artifact(emitted, "onnx"), artifact(emitted, "openvino")),
@@ -98,22 +98,22 @@ def draft(emitted: Path, golden: tuple[GoldenDraft, ...]) -> Draft:
 
 
 @pytest.fixture(scope="session")
-def full_draft(draft: Draft, emitted: Path) -> Draft:
+def full_spec(spec: BundleSpec, emitted: Path) -> BundleSpec:
     """With stand-ins for the phone targets, for what is only written and not played."""
     phones = (artifact(emitted, "tflite", "fp16"), artifact(emitted, "coreml", "fp16"))
-    return replace(draft, artifacts=draft.artifacts + phones)
+    return replace(spec, artifacts=spec.artifacts + phones)
 
 
 @pytest.fixture
-def bundle(draft: Draft, tmp_path: Path) -> Path:
+def bundle(spec: BundleSpec, tmp_path: Path) -> Path:
     """A bundle folder of the test's own."""
-    write(draft, tmp_path / "tint.bundle")
+    write(spec, tmp_path / "tint.bundle")
     return tmp_path / "tint.bundle"
 
 
 @pytest.fixture
-def zipped(draft: Draft, tmp_path: Path) -> Path:
-    write(draft, tmp_path / "tint.zip")
+def zipped(spec: BundleSpec, tmp_path: Path) -> Path:
+    write(spec, tmp_path / "tint.zip")
     return tmp_path / "tint.zip"
 
 

@@ -12,7 +12,7 @@ import pytest
 from pocketlens import machine
 from pocketlens.bundle import fastest
 from pocketlens.bundle.choose import by_preference, choose
-from pocketlens.bundle.draft import Draft
+from pocketlens.bundle.spec import BundleSpec
 from pocketlens.bundle.load import load
 from pocketlens.bundle.read import open_bundle
 from pocketlens.bundle.write import write
@@ -27,13 +27,13 @@ ROOT = Path(__file__).resolve().parents[2]
 Edit = Callable[[Path, Callable[[dict], None]], None]
 
 
-def test_folder_zip_opened_and_bare_artifact_paint_the_same(bundle: Path, zipped: Path, draft: Draft) -> None:
-    expected = draft.golden[0].expected
+def test_folder_zip_opened_and_bare_artifact_paint_the_same(bundle: Path, zipped: Path, spec: BundleSpec) -> None:
+    expected = spec.golden[0].expected
     with open_bundle(bundle) as opened:
         sources = [bundle, str(bundle), zipped, opened, bundle / "artifacts/onnx-fp32-48x64.onnx"]
         for source in sources:
             with load(source, "onnxruntime", threads=1) as session:
-                assert np.array_equal(session(draft.golden[0].picture), expected)
+                assert np.array_equal(session(spec.golden[0].picture), expected)
         opened.check_hashes()
 
 
@@ -62,24 +62,24 @@ def test_the_choice(bundle: Path) -> None:
         assert session.runtime == "openvino"
 
 
-def test_order_of_artifacts(draft: Draft, tmp_path: Path) -> None:
-    onnx = draft.artifacts[0]
+def test_order_of_artifacts(spec: BundleSpec, tmp_path: Path) -> None:
+    onnx = spec.artifacts[0]
     missed = (replace(onnx.gates[0], verdict="fail"),)
     large = tmp_path / "large.onnx"
     large.write_bytes(b"x" * 9_000)
-    drafts = (
+    artifacts = (
         replace(onnx, precision="fp16", gates=missed),
         replace(onnx, precision="int8"),
         replace(onnx, file=large, precision="fp32"),
         replace(onnx, precision="fp16", target="other"),
     )
-    made = write(replace(draft, artifacts=drafts), tmp_path / "b")
+    made = write(replace(spec, artifacts=artifacts), tmp_path / "b")
     order = [artifact.id.removesuffix("-48x64") for artifact in by_preference(made, made.artifacts)]
     assert order == ["other-fp16", "onnx-fp32", "onnx-int8", "onnx-fp16"]
 
 
-def test_what_cannot_be_played_is_explained(full_draft: Draft, tmp_path: Path) -> None:
-    made = write(replace(full_draft, artifacts=full_draft.artifacts[3:]), tmp_path / "coreml")
+def test_what_cannot_be_played_is_explained(full_spec: BundleSpec, tmp_path: Path) -> None:
+    made = write(replace(full_spec, artifacts=full_spec.artifacts[3:]), tmp_path / "coreml")
     with pytest.raises(MissingError, match="coreml-fp16-48x64: coreml: it runs on macOS only") as caught:
         choose(made, "coreml")
     assert caught.value.exit_code == 3
@@ -178,12 +178,12 @@ def test_the_bundles_own_measurements_decide_on_a_machine_like_theirs(bundle: Pa
         assert "order of preference" in session.explain()
 
 
-def test_several_sizes_in_one_bundle(draft: Draft, tmp_path: Path) -> None:
-    small, large = draft.artifacts[0], tmp_path / "large.onnx"
+def test_several_sizes_in_one_bundle(spec: BundleSpec, tmp_path: Path) -> None:
+    small, large = spec.artifacts[0], tmp_path / "large.onnx"
     hub.save(export(Tint(), 96, 128, Ranges()), large)
-    golden = replace(draft.golden[0], picture=picture(96, 128), expected=picture(96, 128))
+    golden = replace(spec.golden[0], picture=picture(96, 128), expected=picture(96, 128))
     both = (small, replace(small, file=large, height=96, width=128))
-    write(replace(draft, artifacts=both, golden=(*draft.golden, golden), resize="fit"), tmp_path / "b")
+    write(replace(spec, artifacts=both, golden=(*spec.golden, golden), resize="fit"), tmp_path / "b")
     with load(tmp_path / "b", "onnxruntime") as session:
         assert session.sizes == (SIZE, (96, 128))
         assert session.resize == "fit"

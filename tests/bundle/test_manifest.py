@@ -8,15 +8,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pocketlens.bundle import manifest, schema
-from pocketlens.bundle.draft import Draft
+from pocketlens.bundle.spec import BundleSpec
 from pocketlens.bundle.write import write
 from pocketlens.errors import InputError
 
 
 @pytest.fixture(scope="module")
-def text(full_draft: Draft, tmp_path_factory: pytest.TempPathFactory) -> str:
+def text(full_spec: BundleSpec, tmp_path_factory: pytest.TempPathFactory) -> str:
     folder = tmp_path_factory.mktemp("b") / "b"
-    write(full_draft, folder)
+    write(full_spec, folder)
     return (folder / "manifest.json").read_text()
 
 

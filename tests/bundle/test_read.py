@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from pocketlens.bundle.draft import Draft
+from pocketlens.bundle.spec import BundleSpec
 from pocketlens.bundle.read import open_bundle
 from pocketlens.bundle.write import write
 from pocketlens.errors import InputError
@@ -99,8 +99,8 @@ def test_a_pipe_is_no_file(bundle: Path) -> None:
         opened.check_hashes()
 
 
-def test_a_stowaway_in_an_artifacts_folder(full_draft: Draft, tmp_path: Path) -> None:
-    write(full_draft, tmp_path / "b")
+def test_a_stowaway_in_an_artifacts_folder(full_spec: BundleSpec, tmp_path: Path) -> None:
+    write(full_spec, tmp_path / "b")
     with open_bundle(tmp_path / "b") as opened:
         coreml = opened.artifact("coreml-fp16-48x64")
         assert opened.path_of(coreml).is_dir()

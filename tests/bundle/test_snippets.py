@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from pocketlens import images, quality
-from pocketlens.bundle.draft import Draft
+from pocketlens.bundle.spec import BundleSpec
 from pocketlens.bundle.render import class_name
 from pocketlens.bundle.write import write
 from tests.bundle.conftest import SIZE
@@ -21,9 +21,9 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture(scope="module")
-def full(full_draft: Draft, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def full(full_spec: BundleSpec, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("full") / "tint.bundle"
-    write(full_draft, folder)
+    write(full_spec, folder)
     return folder
 
 
@@ -40,13 +40,13 @@ def test_python_snippet_paints_what_the_teacher_paints(bundle: Path, tmp_path: P
     assert images.read(tmp_path / "out.png").shape == (90, 130, 3)
 
 
-def test_a_target_that_is_not_there_has_no_snippet(bundle: Path, full: Path, draft: Draft, tmp_path: Path) -> None:
+def test_a_target_that_is_not_there_has_no_snippet(bundle: Path, full: Path, spec: BundleSpec, tmp_path: Path) -> None:
     def snippets(folder: Path) -> list[str]:
         return sorted(p.name for p in (folder / "snippets").rglob("*.*"))
 
     assert snippets(bundle) == ["with_onnxruntime.py", "with_pocketlens.py"]
     assert snippets(full) == ["TintFilter.kt", "TintFilter.swift", "with_onnxruntime.py", "with_pocketlens.py"]
-    write(replace(draft, artifacts=draft.artifacts[1:]), tmp_path / "only-openvino")
+    write(replace(spec, artifacts=spec.artifacts[1:]), tmp_path / "only-openvino")
     assert snippets(tmp_path / "only-openvino") == ["with_pocketlens.py"]
 
 
@@ -91,9 +91,9 @@ def test_every_kotlin_and_swift_class_is_imported(full: Path) -> None:
     assert imported - used - {"roundToInt"} == set()
 
 
-def test_kotlin_hands_over_bytes_where_the_artifact_takes_them(full_draft: Draft, tmp_path: Path) -> None:
-    artifacts = tuple(replace(a, dtype="uint8") if a.target == "tflite" else a for a in full_draft.artifacts)
-    write(replace(full_draft, artifacts=artifacts), tmp_path / "b")
+def test_kotlin_hands_over_bytes_where_the_artifact_takes_them(full_spec: BundleSpec, tmp_path: Path) -> None:
+    artifacts = tuple(replace(a, dtype="uint8") if a.target == "tflite" else a for a in full_spec.artifacts)
+    write(replace(full_spec, artifacts=artifacts), tmp_path / "b")
     text = (tmp_path / "b/snippets/android/TintFilter.kt").read_text()
     assert text.startswith("// ") and "ByteArray" in text and ".toByte()" in text
     assert not re.search(r"float|ByteOrder|roundToInt|\{%|\* 4", text, re.IGNORECASE)
@@ -104,10 +104,10 @@ def test_class_names_are_identifiers(name: str) -> None:
     assert re.fullmatch(r"[A-Z][A-Za-z0-9]*Filter", class_name(name))
 
 
-def test_snippets_take_the_best_artifact(draft: Draft, full_draft: Draft, tmp_path: Path) -> None:
-    onnx = draft.artifacts[0]
+def test_snippets_take_the_best_artifact(spec: BundleSpec, full_spec: BundleSpec, tmp_path: Path) -> None:
+    onnx = spec.artifacts[0]
     missed = replace(onnx, precision="w8", gates=(replace(onnx.gates[0], verdict="fail"),))
-    write(replace(draft, artifacts=(missed, onnx)), tmp_path / "b")
+    write(replace(spec, artifacts=(missed, onnx)), tmp_path / "b")
     assert "onnx-fp32-48x64.onnx" in (tmp_path / "b/snippets/python/with_onnxruntime.py").read_text()
 
 
@@ -118,6 +118,6 @@ def test_readme_links_lead_somewhere(full: Path) -> None:
     assert "have not been run on an Apple device" in (full / "README.md").read_text()
 
 
-def test_golden_pictures_are_the_drafts(bundle: Path, draft: Draft) -> None:
-    assert np.array_equal(images.read(bundle / "golden/in_01_48x64.png"), draft.golden[1].picture)
+def test_golden_pictures_are_the_drafts(bundle: Path, spec: BundleSpec) -> None:
+    assert np.array_equal(images.read(bundle / "golden/in_01_48x64.png"), spec.golden[1].picture)
     assert images.read(bundle / "golden/in_01_48x64.png").shape[:2] == SIZE

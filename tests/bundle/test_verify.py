@@ -10,7 +10,7 @@ import onnx
 import pytest
 from onnx import numpy_helper
 
-from pocketlens.bundle.draft import Draft
+from pocketlens.bundle.spec import BundleSpec
 from pocketlens.bundle.manifest import Gate
 from pocketlens.bundle.verify import Report, verify
 from pocketlens.bundle.write import write
@@ -40,9 +40,9 @@ def test_a_whole_bundle_passes(request: pytest.FixtureRequest, kind: str) -> Non
     assert tuple(seen) == report.checks
 
 
-def test_a_missed_gate_is_told_and_the_files_still_pass(draft: Draft, tmp_path: Path) -> None:
-    missed = replace(draft.artifacts[0], gates=(Gate("ssim", 0.95, 0.9, "fail"),))
-    write(replace(draft, artifacts=(missed,)), tmp_path / "b")
+def test_a_missed_gate_is_told_and_the_files_still_pass(spec: BundleSpec, tmp_path: Path) -> None:
+    missed = replace(spec.artifacts[0], gates=(Gate("ssim", 0.95, 0.9, "fail"),))
+    write(replace(spec, artifacts=(missed,)), tmp_path / "b")
     report = verify(tmp_path / "b")
     assert (report.verdict, report.gates) == ("pass", "fail")
 
@@ -52,8 +52,8 @@ def test_chosen_runtimes_only(bundle: Path) -> None:
     assert [check.name for check in report.checks[2:]] == PLAYED[:1]
 
 
-def test_nothing_played_is_not_a_pass(full_draft: Draft, tmp_path: Path, bundle: Path) -> None:
-    write(replace(full_draft, artifacts=full_draft.artifacts[3:]), tmp_path / "b")
+def test_nothing_played_is_not_a_pass(full_spec: BundleSpec, tmp_path: Path, bundle: Path) -> None:
+    write(replace(full_spec, artifacts=full_spec.artifacts[3:]), tmp_path / "b")
     report = verify(tmp_path / "b", runtimes=["coreml"])
     assert report.played == 0
     assert report.checks[2].state == "skipped"
@@ -79,13 +79,13 @@ def test_missing_and_unlisted_files_are_found(bundle: Path) -> None:
     }
 
 
-def rewrite_weights(draft: Draft, folder: Path, how: Callable[[np.ndarray], np.ndarray]) -> Draft:
-    """The draft with the convolution of its ONNX artifact changed: hashes will be right, the picture will not."""
-    model = onnx.load(draft.artifacts[0].file)
+def rewrite_weights(spec: BundleSpec, folder: Path, how: Callable[[np.ndarray], np.ndarray]) -> BundleSpec:
+    """The spec with the convolution of its ONNX artifact changed: hashes will be right, the picture will not."""
+    model = onnx.load(spec.artifacts[0].file)
     kernel = next(tensor for tensor in model.graph.initializer if len(tensor.dims) == 4)
     kernel.CopyFrom(numpy_helper.from_array(how(numpy_helper.to_array(kernel)).copy(), kernel.name))
     onnx.save(model, folder / "wrong.onnx")
-    return replace(draft, artifacts=(replace(draft.artifacts[0], file=folder / "wrong.onnx"), draft.artifacts[1]))
+    return replace(spec, artifacts=(replace(spec.artifacts[0], file=folder / "wrong.onnx"), spec.artifacts[1]))
 
 
 @pytest.mark.filterwarnings("ignore:invalid value encountered in cast:RuntimeWarning")  # the case that is no number
@@ -95,9 +95,9 @@ def rewrite_weights(draft: Draft, folder: Path, how: Callable[[np.ndarray], np.n
     ids=["channels swapped in", "channels swapped out", "zeroed", "shifted", "not a number"],
 )
 def test_an_artifact_that_paints_something_else_is_caught(
-    draft: Draft, tmp_path: Path, how: Callable[[np.ndarray], np.ndarray]
+    spec: BundleSpec, tmp_path: Path, how: Callable[[np.ndarray], np.ndarray]
 ) -> None:
-    write(rewrite_weights(draft, tmp_path, how), tmp_path / "b")
+    write(rewrite_weights(spec, tmp_path, how), tmp_path / "b")
     found = failed(verify(tmp_path / "b"))
     assert set(found) == set(PLAYED[:2])
     assert all("dB to the teacher's, at least 45.0 dB asked" in details for details in found.values())
@@ -131,17 +131,17 @@ def test_an_artifact_that_no_runtime_loads(bundle: Path, edit: Edit) -> None:
     assert all("cannot play" in details for details in found.values())
 
 
-def test_weights_outside_the_bundle_are_not_read(draft: Draft, tmp_path: Path) -> None:
+def test_weights_outside_the_bundle_are_not_read(spec: BundleSpec, tmp_path: Path) -> None:
     """ONNX can name another file for its weights."""
-    model = onnx.load(draft.artifacts[0].file)
+    model = onnx.load(spec.artifacts[0].file)
     kernel = next(tensor for tensor in model.graph.initializer if len(tensor.dims) == 4)
     (tmp_path / "secret").write_bytes(numpy_helper.to_array(kernel).tobytes())
     kernel.ClearField("raw_data")
     kernel.data_location = onnx.TensorProto.EXTERNAL
     kernel.external_data.add(key="location", value="../../secret")
     (tmp_path / "leak.onnx").write_bytes(model.SerializeToString())
-    onnx_only = (replace(draft.artifacts[0], file=tmp_path / "leak.onnx"),)
-    write(replace(draft, artifacts=onnx_only), tmp_path / "b")
+    onnx_only = (replace(spec.artifacts[0], file=tmp_path / "leak.onnx"),)
+    write(replace(spec, artifacts=onnx_only), tmp_path / "b")
     assert set(failed(verify(tmp_path / "b"))) == set(PLAYED[:2])
 
 

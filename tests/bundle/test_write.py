@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from pocketlens import files
-from pocketlens.bundle.draft import Draft
+from pocketlens.bundle.spec import BundleSpec
 from pocketlens.bundle.manifest import Gate
 from pocketlens.bundle.read import open_bundle
 from pocketlens.bundle.write import write
@@ -23,15 +23,15 @@ def tree(folder: Path) -> dict[str, str]:
     return {p.relative_to(folder).as_posix(): files.sha256(p) for p in files.files_under(folder)}
 
 
-def test_everything_is_there_and_listed(full_draft: Draft, tmp_path: Path) -> None:
-    made = write(full_draft, tmp_path / "b")
+def test_everything_is_there_and_listed(full_spec: BundleSpec, tmp_path: Path) -> None:
+    made = write(full_spec, tmp_path / "b")
     assert set(tree(tmp_path / "b")) == set(made.files) | {"manifest.json"}
     assert {name.split("/")[0] for name in made.files} == {
         "artifacts", "golden", "snippets", "LICENSES", "recipe.toml", "sbom.cdx.json", "README.md",
     }  # fmt: skip
     assert "artifacts/openvino-fp32-48x64.bin" in made.files
     assert "artifacts/coreml-fp16-48x64.mlpackage/Data/weight.bin" in made.files
-    assert made.recipe_sha256 == hashlib.sha256(full_draft.recipe.encode()).hexdigest()
+    assert made.recipe_sha256 == hashlib.sha256(full_spec.recipe.encode()).hexdigest()
     for artifact in made.artifacts:
         path = tmp_path / "b" / artifact.path
         assert artifact.bytes == files.artifact_bytes(path)
@@ -39,22 +39,22 @@ def test_everything_is_there_and_listed(full_draft: Draft, tmp_path: Path) -> No
             assert artifact.sha256 == files.sha256(path)
 
 
-def test_licence_is_normalised_and_commercial_use_worked_out(draft: Draft, tmp_path: Path) -> None:
-    made = write(replace(draft, filter=replace(draft.filter, license="cc-by-nc-4.0")), tmp_path / "b")
+def test_licence_is_normalised_and_commercial_use_worked_out(spec: BundleSpec, tmp_path: Path) -> None:
+    made = write(replace(spec, filter=replace(spec.filter, license="cc-by-nc-4.0")), tmp_path / "b")
     assert (made.filter.license, made.filter.commercial_use) == ("CC-BY-NC-4.0", False)
     assert "forbids commercial use" in (tmp_path / "b/README.md").read_text()
 
 
-def test_claiming_commercial_use_against_the_licence_is_refused(draft: Draft, tmp_path: Path) -> None:
-    claimed = replace(draft.filter, license="CC-BY-NC-4.0", commercial_use=True)
+def test_claiming_commercial_use_against_the_licence_is_refused(spec: BundleSpec, tmp_path: Path) -> None:
+    claimed = replace(spec.filter, license="CC-BY-NC-4.0", commercial_use=True)
     with pytest.raises(InputError, match="forbids it"):
-        write(replace(draft, filter=claimed), tmp_path / "b")
+        write(replace(spec, filter=claimed), tmp_path / "b")
     assert not (tmp_path / "b").exists()
 
 
-def test_a_missed_gate_writes_a_bundle_marked_fail(draft: Draft, tmp_path: Path) -> None:
-    missed = replace(draft.artifacts[0], gates=(Gate("ssim", 0.95, 0.9, "fail"),))
-    made = write(replace(draft, artifacts=(missed, draft.artifacts[1])), tmp_path / "b")
+def test_a_missed_gate_writes_a_bundle_marked_fail(spec: BundleSpec, tmp_path: Path) -> None:
+    missed = replace(spec.artifacts[0], gates=(Gate("ssim", 0.95, 0.9, "fail"),))
+    made = write(replace(spec, artifacts=(missed, spec.artifacts[1])), tmp_path / "b")
     assert made.verdict == "fail"
     assert "Quality gates: **fail**" in (tmp_path / "b/README.md").read_text()
 
@@ -67,19 +67,21 @@ write(pickle.loads(pathlib.Path(sys.argv[1]).read_bytes()), pathlib.Path(sys.arg
 
 
 @pytest.mark.parametrize("name", ["b", "b.zip"])
-def test_two_processes_write_the_same_bytes(full_draft: Draft, tmp_path: Path, name: str) -> None:
+def test_two_processes_write_the_same_bytes(full_spec: BundleSpec, tmp_path: Path, name: str) -> None:
     import pickle
 
-    plain = replace(full_draft, measurements={}, licenses=dict(full_draft.licenses))
-    (tmp_path / "draft").write_bytes(pickle.dumps(plain))
+    plain = replace(full_spec, measurements={}, licenses=dict(full_spec.licenses))
+    (tmp_path / "spec").write_bytes(pickle.dumps(plain))
     for seed in ("1", "2"):
         (tmp_path / seed).mkdir()
-        command = [sys.executable, "-c", WRITER, str(tmp_path / "draft"), str(tmp_path / seed / name)]
+        command = [sys.executable, "-c", WRITER, str(tmp_path / "spec"), str(tmp_path / seed / name)]
         subprocess.run(command, check=True, env={**os.environ, "PYTHONHASHSEED": seed, "TZ": f"UTC{seed}"}, cwd=ROOT)
     assert files.sha256(tmp_path / "1" / name) == files.sha256(tmp_path / "2" / name)
 
 
-def test_zip_is_stored_sorted_and_the_same_content(draft: Draft, tmp_path: Path, bundle: Path, zipped: Path) -> None:
+def test_zip_is_stored_sorted_and_the_same_content(
+    spec: BundleSpec, tmp_path: Path, bundle: Path, zipped: Path
+) -> None:
     with zipfile.ZipFile(zipped) as archive:
         entries = archive.infolist()
     assert [e.filename for e in entries] == sorted(e.filename for e in entries)
@@ -89,9 +91,9 @@ def test_zip_is_stored_sorted_and_the_same_content(draft: Draft, tmp_path: Path,
         assert tree(one.folder) == tree(other.folder)
 
 
-def test_measurements_are_outside_the_content(draft: Draft, tmp_path: Path, bundle: Path) -> None:
+def test_measurements_are_outside_the_content(spec: BundleSpec, tmp_path: Path, bundle: Path) -> None:
     measured = replace(
-        draft, measurements={"local": '{"p50": 1}'}, report=lambda made: f"<p>4 ms, {made.filter.name}</p>"
+        spec, measurements={"local": '{"p50": 1}'}, report=lambda made: f"<p>4 ms, {made.filter.name}</p>"
     )
     made = write(measured, tmp_path / "measured")
     assert (tmp_path / "measured/measurements/local.json").read_text() == '{"p50": 1}'
@@ -103,22 +105,22 @@ def test_measurements_are_outside_the_content(draft: Draft, tmp_path: Path, bund
 
 
 @pytest.mark.parametrize("name", ["../escape", "a/b", "a\\b"])
-def test_measurements_cannot_be_written_elsewhere(draft: Draft, tmp_path: Path, name: str) -> None:
+def test_measurements_cannot_be_written_elsewhere(spec: BundleSpec, tmp_path: Path, name: str) -> None:
     with pytest.raises(InputError, match="cannot be named"):
-        write(replace(draft, measurements={name: "{}"}), tmp_path / "b")
+        write(replace(spec, measurements={name: "{}"}), tmp_path / "b")
     assert not (tmp_path / "b").exists()
 
 
-def test_a_bundle_is_replaced_and_nothing_of_the_old_one_stays(draft: Draft, bundle: Path) -> None:
+def test_a_bundle_is_replaced_and_nothing_of_the_old_one_stays(spec: BundleSpec, bundle: Path) -> None:
     (bundle / "stray").write_text("old")
-    write(replace(draft, recipe="# other\n"), bundle)
+    write(replace(spec, recipe="# other\n"), bundle)
     assert not (bundle / "stray").exists()
     assert (bundle / "recipe.toml").read_text() == "# other\n"
     assert [p.name for p in bundle.parent.iterdir()] == [bundle.name]
 
 
 @pytest.mark.parametrize("name", ["home", "home.zip", "file"])
-def test_what_is_no_bundle_is_not_replaced(draft: Draft, tmp_path: Path, name: str) -> None:
+def test_what_is_no_bundle_is_not_replaced(spec: BundleSpec, tmp_path: Path, name: str) -> None:
     if name == "home":
         (tmp_path / name).mkdir()
         precious = tmp_path / name / "thesis.tex"
@@ -126,32 +128,32 @@ def test_what_is_no_bundle_is_not_replaced(draft: Draft, tmp_path: Path, name: s
         precious = tmp_path / name
     precious.write_text("precious")
     with pytest.raises(InputError, match="not a bundle"):
-        write(draft, tmp_path / name)
+        write(spec, tmp_path / name)
     assert precious.read_text() == "precious"
 
 
-def test_a_failure_in_the_middle_leaves_the_old_bundle(draft: Draft, bundle: Path) -> None:
+def test_a_failure_in_the_middle_leaves_the_old_bundle(spec: BundleSpec, bundle: Path) -> None:
     before = tree(bundle)
     with pytest.raises(InputError, match="SPDX"):
-        write(replace(draft, filter=replace(draft.filter, license="my own")), bundle)
+        write(replace(spec, filter=replace(spec.filter, license="my own")), bundle)
     assert tree(bundle) == before
     assert [p.name for p in bundle.parent.iterdir()] == [bundle.name]
 
 
-def wrong_drafts(draft: Draft) -> dict[str, Draft]:
-    onnx, golden = draft.artifacts[0], draft.golden[0]
+def wrong_specs(spec: BundleSpec) -> dict[str, BundleSpec]:
+    onnx, golden = spec.artifacts[0], spec.golden[0]
     small = golden.picture[:16]
     return {
-        "no artifact": replace(draft, artifacts=()),
-        "same target": replace(draft, artifacts=(onnx, onnx)),
-        "does not exist": replace(draft, artifacts=(replace(onnx, file=onnx.file.with_name("absent.onnx")),)),
-        "no golden picture": replace(draft, golden=()),
-        "differ in shape": replace(draft, golden=(golden, replace(golden, expected=small))),
-        "expected uint8": replace(draft, golden=(golden, replace(golden, picture=golden.picture.astype(np.float32)))),
-        "named after": replace(draft, artifacts=(replace(onnx, precision="../fp32"),)),
-        "filter's name": replace(draft, filter=replace(draft.filter, name='tint"); evil("')),
-        "licence text": replace(draft, licenses={"../../.bashrc": "x"}),
-        "source.sha256": replace(draft, source=replace(draft.source, sha256="")),
+        "no artifact": replace(spec, artifacts=()),
+        "same target": replace(spec, artifacts=(onnx, onnx)),
+        "does not exist": replace(spec, artifacts=(replace(onnx, file=onnx.file.with_name("absent.onnx")),)),
+        "no golden picture": replace(spec, golden=()),
+        "differ in shape": replace(spec, golden=(golden, replace(golden, expected=small))),
+        "expected uint8": replace(spec, golden=(golden, replace(golden, picture=golden.picture.astype(np.float32)))),
+        "named after": replace(spec, artifacts=(replace(onnx, precision="../fp32"),)),
+        "filter's name": replace(spec, filter=replace(spec.filter, name='tint"); evil("')),
+        "licence text": replace(spec, licenses={"../../.bashrc": "x"}),
+        "source.sha256": replace(spec, source=replace(spec.source, sha256="")),
     }
 
 
@@ -160,7 +162,7 @@ def wrong_drafts(draft: Draft) -> dict[str, Draft]:
     ["no artifact", "same target", "does not exist", "no golden picture", "differ in shape", "expected uint8",
      "named after", "filter's name", "licence text", "source.sha256"],
 )  # fmt: skip
-def test_a_wrong_draft_is_refused(draft: Draft, tmp_path: Path, message: str) -> None:
+def test_a_wrong_spec_is_refused(spec: BundleSpec, tmp_path: Path, message: str) -> None:
     with pytest.raises(InputError, match=message):
-        write(wrong_drafts(draft)[message], tmp_path / "b")
+        write(wrong_specs(spec)[message], tmp_path / "b")
     assert list(tmp_path.iterdir()) == []

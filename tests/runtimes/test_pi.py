@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from pocketlens.bundle.draft import Draft
+from pocketlens.bundle.spec import BundleSpec
 from pocketlens.bundle.write import write
-from tests.bundle.conftest import draft, emitted, golden  # noqa: F401
+from tests.bundle.conftest import spec, emitted, golden  # noqa: F401
 from tests.converters.tflite.bench import emitted as flatbuffer
 from tests.generators import small_graph
 
@@ -58,20 +58,20 @@ def test_the_wheel_is_pure_and_whole(wheel: Path) -> None:
     assert not [name for name in names if name.startswith("tests/")]
 
 
-def test_it_plays_checks_and_measures_in_a_clean_environment(wheel: Path, draft: Draft, tmp_path: Path) -> None:  # noqa: F811
+def test_it_plays_checks_and_measures_in_a_clean_environment(wheel: Path, spec: BundleSpec, tmp_path: Path) -> None:  # noqa: F811
     from dataclasses import replace
 
     import numpy as np
 
-    from pocketlens.bundle.draft import GoldenDraft
+    from pocketlens.bundle.spec import GoldenEntry
     from pocketlens.runtimes.session import open_artifact
     from tests.generators import picture
 
     (tmp_path / "m.tflite").write_bytes(flatbuffer(small_graph(48, 64)))
     with open_artifact(tmp_path / "m.tflite") as session:
-        pair = GoldenDraft(picture(48, 64), session(picture(48, 64)), "made by a formula", "CC0-1.0")
-    one = replace(draft.artifacts[0], file=tmp_path / "m.tflite", target="tflite", layout="NHWC", runtimes=("litert",))
-    write(replace(draft, artifacts=(one,), golden=(pair,)), tmp_path / "b.bundle")
+        pair = GoldenEntry(picture(48, 64), session(picture(48, 64)), "made by a formula", "CC0-1.0")
+    one = replace(spec.artifacts[0], file=tmp_path / "m.tflite", target="tflite", layout="NHWC", runtimes=("litert",))
+    write(replace(spec, artifacts=(one,), golden=(pair,)), tmp_path / "b.bundle")
     assert isinstance(pair.picture, np.ndarray)
 
     environment = tmp_path / "pi"

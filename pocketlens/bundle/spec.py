@@ -1,4 +1,4 @@
-"""What a bundle is written from: everything about it that cannot be worked out."""
+"""``BundleSpec``: everything that a bundle is written from. What can be computed from it, ``write`` computes."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -11,8 +11,8 @@ from pocketlens.quality import Scores
 
 
 @dataclass(frozen=True)
-class ArtifactDraft:
-    """An artifact on disk, and what is known of it. For the fields see :class:`pocketlens.bundle.manifest.Artifact`.
+class ArtifactEntry:
+    """An artifact on disk and what the manifest says of it. For the fields see :class:`pocketlens.bundle.manifest.Artifact`.
 
     Attributes:
         file: The file; for OpenVINO the ``.xml`` with its ``.bin`` beside it; for Core ML the ``.mlpackage`` folder.
@@ -49,10 +49,15 @@ class ArtifactDraft:
 
 
 @dataclass(frozen=True)
-class GoldenDraft:
-    """A picture and the teacher's, both ``uint8 [H, W, 3]`` and of one size, with where the picture comes from.
+class GoldenEntry:
+    """A golden picture: the input and the teacher's output for it, both ``uint8 [H, W, 3]`` and of one size.
 
-    Of a pack also the style that it is in.
+    Attributes:
+        picture: The input.
+        expected: The teacher's output.
+        source: Where the picture comes from.
+        license: The picture's licence.
+        style: Of a pack, the style that the teacher's output is in.
     """
 
     picture: Picture
@@ -63,8 +68,8 @@ class GoldenDraft:
 
 
 @dataclass(frozen=True)
-class Draft:
-    """A bundle before it is written.
+class BundleSpec:
+    """The content of a bundle before it is written.
 
     Attributes:
         filter: ``license`` in any SPDX spelling; ``commercial_use`` None to have it worked out from the licence.
@@ -83,8 +88,8 @@ class Draft:
 
     filter: Filter
     source: Source
-    artifacts: tuple[ArtifactDraft, ...]
-    golden: tuple[GoldenDraft, ...]
+    artifacts: tuple[ArtifactEntry, ...]
+    golden: tuple[GoldenEntry, ...]
     recipe: str
     toolchain: Mapping[str, str]
     licenses: Mapping[str, str] = field(default_factory=dict)
