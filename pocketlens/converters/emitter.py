@@ -1,4 +1,4 @@
-"""What an emitter is: one module that turns the graph into one target's files, and one entry of :data:`pocketlens.targets.TARGETS`."""
+"""What an emitter is: one package that turns the graph into one target's files, and one entry of :data:`pocketlens.targets.TARGETS`."""
 
 from dataclasses import dataclass
 from importlib import import_module
@@ -43,8 +43,23 @@ class Refusal:
         return f"{self.target}: {self.operator} {self.node!r}: {self.reason}"
 
 
+@dataclass(frozen=True)
+class LoweredOperators:
+    """The standard ONNX operators that a target takes; ``docs/operators.md`` shows them.
+
+    Attributes:
+        conditions: By operator: what a node has to fulfil, in words; empty where nothing in particular.
+        summary: A sentence about the target, after its name; what holds for every operator.
+        has_own_lowerings: Whether the lowerings stand in this repository, so that each operator deserves a row of its own.
+    """
+
+    conditions: dict[str, str]
+    summary: str
+    has_own_lowerings: bool = False
+
+
 class Emitter(Protocol):
-    """The module of a target."""
+    """The package of a target."""
 
     def refusals(self, model: "ir.Model") -> list[Refusal]:
         """Every node that the target cannot express; empty if all can be. Cheap, writes nothing."""
@@ -55,6 +70,10 @@ class Emitter(Protocol):
 
         The same graph, precision and labels give the same bytes.
         """
+        ...
+
+    def lowered_operators(self) -> LoweredOperators:
+        """The operators that the target takes."""
         ...
 
 

@@ -1,21 +1,16 @@
-"""Which operator goes to which target: the tables of the emitters, as one page.
+"""Which operator goes to which target: what every emitter says of itself, as one page.
 
 ``python -m pocketlens.converters.operators`` writes ``docs/operators.md`` again (``make operators``).
 """
 
-from collections.abc import Iterable
 from pathlib import Path
 
 from pocketlens.converters import graph as hub
-from pocketlens.converters import openvino
-from pocketlens.converters.coreml import lowerings  # noqa: F401 - importing it fills the table
-from pocketlens.converters.coreml.registry import MAX_RANK, TABLE
-from pocketlens.converters.tflite import registry
+from pocketlens.converters.emitter import LoweredOperators, emitter
+from pocketlens.converters.opset import standard_operators
+from pocketlens.targets import TARGETS
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "operators.md"
-YES, NO = "yes", "no"
-OURS = ("tflite", "coreml")
-"""The targets whose lowerings are in this repository."""
 
 _HEAD = f"""# Operators
 
@@ -25,69 +20,52 @@ Which ONNX operator (opset {hub.OPSET}) goes to which target. Written by `make o
 This is asked of the graph that Pocketlens has prepared, not of your file: constants are folded, shapes are fixed, batch
 norms are merged into convolutions, norms that an exporter took apart are put together again, and older opsets are
 converted. `pocketlens inspect MODEL` tells what your model asks for, before any work.
-
-- **onnx** takes every standard operator.
-- **openvino** takes what OpenVINO's own ONNX reader has a rule for. A rule may refuse attributes; then the refusal names
-  the node and says why.
-- **tflite** computes with float32 and booleans. Values of four axes are stored channels last, all others as they are; a
-  reshape between the two is a transpose more where the order of the values changes. Of an operator with several outputs only the first may be
-  used, Split aside.
-- **coreml** computes with floats of 1 to {MAX_RANK} axes (Reshape and Transpose also with {MAX_RANK + 1}, the first of length 1). The first input is
-  always there. What is tried here is the package, in our interpreter; Apple's own runtime runs on macOS only.
 """
-
-
-def conditions(target: str) -> dict[str, str]:
-    """What has to hold for each operator that a target of ours takes, in words; empty where nothing in particular.
-
-    Args:
-        target: ``tflite`` or ``coreml``.
-    """
-    if target == "tflite":
-        return registry.conditions()
-    return {operator: lowering.needs for operator, lowering in sorted(TABLE.items())}
-
-
-def standard() -> list[str]:
-    """The operators of the graph's opset, sorted."""
-    from onnx import defs
-
-    names = {schema.name for schema in defs.get_all_schemas() if not schema.domain and defs.has(schema.name, hub.OPSET)}
-    return sorted(name for name in names if not defs.get_schema(name, hub.OPSET).deprecated)
 
 
 def page() -> str:
     """The text of ``docs/operators.md``."""
-    names = standard()
-    read = openvino.converted(names)
-    tables = {target: conditions(target) for target in OURS}
-    ours = [name for name in names if any(name in table for table in tables.values())]
-    lines = ["| operator | onnx | openvino | tflite | coreml |", "|---|---|---|---|---|"]
-    for name in ours:
-        cells = [_cell(tables[target], name) for target in OURS]
-        lines.append(f"| {name} | {YES} | {YES if name in read else NO} | {' | '.join(cells)} |")
-    rest = [name for name in names if name not in ours]
+    targets = {target: emitter(target).lowered_operators() for target in TARGETS}
+    own = [lowered.conditions for lowered in targets.values() if lowered.has_own_lowerings]
+    rows: list[str] = []
+    others: list[str] = []
+    for operator in standard_operators():
+        (rows if any(operator in conditions for conditions in own) else others).append(operator)
     return "\n".join(
         [
             _HEAD,
-            *lines,
+            *(f"- **{target}** {lowered.summary}" for target, lowered in targets.items()),
             "",
-            "ONNX and OpenVINO alone: " + _listed(n for n in rest if n in read),
+            f"| operator | {' | '.join(targets)} |",
+            "|" + "---|" * (1 + len(targets)),
+            *(_row(operator, targets) for operator in rows),
             "",
-            "ONNX alone: " + _listed(n for n in rest if n not in read),
-            "",
+            *_paragraphs(others, targets),
         ]
     )
 
 
-def _cell(table: dict[str, str], name: str) -> str:
-    if name not in table:
-        return NO
-    return f"{YES}: {table[name]}" if table[name] else YES
+def _row(operator: str, targets: dict[str, LoweredOperators]) -> str:
+    cells = (_cell(lowered.conditions.get(operator)) for lowered in targets.values())
+    return f"| {operator} | {' | '.join(cells)} |"
 
 
-def _listed(names: Iterable[str]) -> str:
-    return ", ".join(names) + "."
+def _cell(condition: str | None) -> str:
+    if condition is None:
+        return "no"
+    return f"yes: {condition}" if condition else "yes"
+
+
+def _paragraphs(operators: list[str], targets: dict[str, LoweredOperators]) -> list[str]:
+    """The operators without a row, by the targets that take them; those that most targets take come first."""
+    by_targets: dict[tuple[str, ...], list[str]] = {}
+    for operator in operators:
+        takers = tuple(target for target, lowered in targets.items() if operator in lowered.conditions)
+        by_targets.setdefault(takers, []).append(operator)
+    lines = []
+    for takers, taken in sorted(by_targets.items(), key=lambda group: (-len(group[0]), group[0])):
+        lines += [f"Only {' and '.join(takers)}: {', '.join(taken)}.", ""]
+    return lines
 
 
 if __name__ == "__main__":

@@ -7,6 +7,14 @@ from pocketlens.converters import graph as hub
 from pocketlens.errors import InputError
 
 
+def standard_operators() -> list[str]:
+    """The operators of the graph's opset, sorted."""
+    from onnx import defs
+
+    names = {schema.name for schema in defs.get_all_schemas() if not schema.domain and defs.has(schema.name, hub.OPSET)}
+    return sorted(name for name in names if not defs.get_schema(name, hub.OPSET).deprecated)
+
+
 def to_opset(model: ir.Model) -> ir.Model:
     """Say the same in opset :data:`~pocketlens.converters.graph.OPSET`.
 

@@ -11,7 +11,7 @@ from pocketlens.bench.profile import FRAMES, PROFILERS, Step, profile
 from pocketlens.converters import graph as hub
 from pocketlens.converters import roofline
 from pocketlens.converters.emitter import Labels, emitter, refuse
-from pocketlens.converters.openvino_forms import say_otherwise
+from pocketlens.converters.openvino.workarounds import apply_workarounds
 from pocketlens.converters.rewrites import registry
 from pocketlens.converters.roofline import Layer, Machine
 from pocketlens.models.source import Overruled, Source, resolve
@@ -184,7 +184,7 @@ def _cost(target: str, graph: ir.Model, machine: Machine, threads: int, frames: 
     with tempfile.TemporaryDirectory(prefix="pocketlens-") as folder:
         if target == "openvino":  # the .xml numbers its nodes; as .onnx they keep the graph's names
             path, runtime = Path(folder) / "graph.onnx", "openvino"
-            hub.save(say_otherwise(graph), path)
+            hub.save(apply_workarounds(graph), path)
         else:
             path = Path(folder) / f"graph{TARGETS[target].suffix}"
             emitter(target).emit(graph, "fp32", Labels("profile"), path)

@@ -159,14 +159,14 @@ def _as_meant(source: Source, graph: "ir.Model", judges: Judges, played: list[Fl
     same graph with means of means is the teacher. If it does not, :func:`graph_of` says what is wrong.
     """
     from pocketlens.converters import graph as hub
-    from pocketlens.converters.onnx import is_precise, precise
+    from pocketlens.converters.long_norms import decompose_long_norms, has_long_norms
     from pocketlens.converters.onnx_file import has_half_ends
     from pocketlens.converters.verify import verify_artifact
     from pocketlens.runtimes.session import open_artifact
 
     assert source.path is not None
     coarse = has_half_ends(source.path)
-    if is_precise(graph) and not coarse:
+    if not has_long_norms(graph) and not coarse:
         return played
     hub.save(graph, path)
     try:
@@ -175,7 +175,7 @@ def _as_meant(source: Source, graph: "ir.Model", judges: Judges, played: list[Fl
         return played
     finally:
         path.unlink()
-    hub.save(precise(graph), path)
+    hub.save(decompose_long_norms(graph), path)
     with open_artifact(path) as session:
         meant = [np.clip(session.floats(picture), 0, 255) for picture in judges.pictures]
     path.unlink()
@@ -192,12 +192,12 @@ def graph_of(source: Source, height: int, width: int, judges: Judges, teachers: 
 
     def make(folder: Path) -> None:
         from pocketlens.converters import graph as hub
-        from pocketlens.converters.onnx import precise
+        from pocketlens.converters.long_norms import decompose_long_norms
         from pocketlens.converters.verify import verify_artifact
 
         path, wrong = folder / "graph.onnx", None
         for graph in export_graphs(source, height, width):
-            hub.save(precise(graph), path)
+            hub.save(decompose_long_norms(graph), path)
             try:
                 verify_artifact(path, GRAPH_FLOORS, judges.pictures, teachers, styles=judges.styles)
             except VerificationError as error:
@@ -225,7 +225,7 @@ def rewritten(graph: Path, names: Sequence[str], judges: Judges, teachers: Seque
 
     def make(folder: Path) -> None:
         from pocketlens.converters import graph as hub
-        from pocketlens.converters.onnx import precise
+        from pocketlens.converters.long_norms import decompose_long_norms
         from pocketlens.converters.rewrites import registry
         from pocketlens.converters.verify import verify_artifact
 
@@ -234,7 +234,7 @@ def rewritten(graph: Path, names: Sequence[str], judges: Judges, teachers: Seque
         (folder / "rewrites.json").write_text(json.dumps(changed))
         if changed:
             hub.check(model)
-            hub.save(precise(model), folder / "graph.onnx")
+            hub.save(decompose_long_norms(model), folder / "graph.onnx")
             verify_artifact(folder / "graph.onnx", GRAPH_FLOORS, judges.pictures, teachers, styles=judges.styles)
             hub.save(model, folder / "graph.onnx")
 
@@ -294,11 +294,11 @@ def coded(given: Rewritten, precision: str, judges: Judges) -> tuple[Path, list[
     def make(folder: Path) -> None:
         from pocketlens.converters import graph as hub
         from pocketlens.converters.coding import code as code_weights
-        from pocketlens.converters.onnx import precise
+        from pocketlens.converters.long_norms import decompose_long_norms
         from pocketlens.runtimes.session import open_artifact
 
         coded = code_weights(hub.load(graph), precision, judges.calibrates)
-        hub.save(precise(coded), folder / "graph.onnx")
+        hub.save(decompose_long_norms(coded), folder / "graph.onnx")
         with open_artifact(folder / "graph.onnx") as session:
             np.save(folder / "meant.npy", np.stack([session.floats(picture) for picture in judges.pictures]))
         hub.save(coded, folder / "graph.onnx")

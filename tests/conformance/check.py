@@ -2,15 +2,14 @@
 
 import tempfile
 from enum import Enum
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 
 import numpy as np
 import onnx
 import onnx_ir as ir
 
-from pocketlens.converters import operators
-from pocketlens.converters.emitter import Labels, Refusal, emitter
+from pocketlens.converters.emitter import Labels, LoweredOperators, Refusal, emitter
 from pocketlens.converters.prepare import prepare
 from pocketlens.converters.quantization.plan import default, has_quantizers
 from pocketlens.converters.quantization.quantize import quantize
@@ -140,12 +139,19 @@ def _played(graph: ir.Model, target: str, image: np.ndarray, precision: str = "f
             return session.floats(image)
 
 
+@cache
+def lowered_operators(target: str) -> LoweredOperators:
+    """The operators that a target takes; OpenVINO is asked for each, so the answer is kept."""
+    return emitter(target).lowered_operators()
+
+
 def _is_told(refusal: Refusal) -> bool:
     """Whether the page of operators says that such a node may be refused."""
     assert refusal.reason
-    if refusal.target not in operators.OURS or any(general in refusal.reason for general in _GENERAL):
+    lowered = lowered_operators(refusal.target)
+    if not lowered.has_own_lowerings or any(general in refusal.reason for general in _GENERAL):
         return True
-    return operators.conditions(refusal.target).get(refusal.operator) != ""
+    return lowered.conditions.get(refusal.operator) != ""
 
 
 def told(case: Case, proto: onnx.ModelProto, target: str) -> str:

@@ -11,11 +11,16 @@ from pathlib import Path
 import onnx_ir as ir
 
 from pocketlens import files
-from pocketlens.converters.emitter import Labels, Refusal
+from pocketlens.converters.emitter import Labels, LoweredOperators, Refusal
 from pocketlens.errors import UnsupportedError, require
 from pocketlens.targets import TARGETS
 
 SUFFIX = ".tflite"
+_OPERATORS_SUMMARY = (
+    "computes with float32 and booleans. Values of four axes are stored channels last, all others as they are; a reshape between"
+    " the two is a transpose more where the order of the values changes. Of an operator with several outputs only the first may"
+    " be used, Split aside."
+)
 
 
 def refusals(model: ir.Model) -> list[Refusal]:
@@ -69,3 +74,10 @@ def emit(model: ir.Model, precision: str, labels: Labels, path: Path) -> None:
     elif precision == "int8":
         operators = hybrid.code(operators)
     files.write(path, flatbuffer(operators, inputs, stylized, labels))
+
+
+def lowered_operators() -> LoweredOperators:
+    """The operators that have a lowering, and what each asks for."""
+    from pocketlens.converters.tflite import registry
+
+    return LoweredOperators(registry.conditions(), _OPERATORS_SUMMARY, has_own_lowerings=True)

@@ -1,4 +1,4 @@
-"""Forms of a graph that OpenVINO (2026.4) computes otherwise than ONNX means them: said in another way, or refused.
+"""Workarounds for nodes that OpenVINO (2026.4) computes otherwise than ONNX defines: they are rewritten, or refused.
 
 Each was found by ``make conformance``, and has its case in ``tests/conformance/regressions.py``.
 """
@@ -7,34 +7,34 @@ import numpy as np
 import onnx_ir as ir
 
 from pocketlens.converters import graph as hub
-from pocketlens.converters.onnx import precise
+from pocketlens.converters.long_norms import decompose_long_norms
 from pocketlens.converters.quantization.plan import has_quantizers
 from pocketlens.converters.rewrites import edit
 
 
-def say_otherwise(model: ir.Model) -> ir.Model:
-    """A copy of the graph without these forms; the same pixels."""
-    model = precise(model)
+def apply_workarounds(model: ir.Model) -> ir.Model:
+    """A copy of the graph that OpenVINO computes as ONNX defines it; the same pixels."""
+    model = decompose_long_norms(model)
     for node in tuple(model.graph):
         if node.op_type == "ConvTranspose":
-            _spell_out_pads(node)
+            _make_pads_explicit(node)
         elif node.op_type == "Gather":
-            _hide_order(model, node)
+            _gather_by_a_table(model, node)
         elif node.op_type == "GatherElements":
-            _count_from_the_start(model, node)
+            _make_indices_positive(model, node)
         elif node.op_type == "PRelu":
-            _slope_of_columns(model, node)
+            _give_slope_all_axes(model, node)
     if has_quantizers(model):
         if any(node.op_type == "DepthToSpace" for node in model.graph):
-            _tell_channels_apart(model)
+            _make_scales_unequal(model)
         for node in tuple(model.graph):
             if node.op_type == "Pad" and not node.domain:
-                _put_beside(model, node)
+                _pad_by_concatenation(model, node)
     return model
 
 
-def computed_otherwise(node: ir.Node) -> str:
-    """Why a node that OpenVINO takes without a word is refused: it would compute something else. Empty if it would not."""
+def computes_something_else(node: ir.Node) -> str:
+    """Why a node is refused that OpenVINO converts without an error but computes wrongly; empty if it computes it rightly."""
     if node.domain:
         return ""
     if node.op_type == "GatherElements" and edit.maker(node.inputs[0], "Slice"):
@@ -46,7 +46,7 @@ def computed_otherwise(node: ir.Node) -> str:
     if hub.text(node, "mode", "nearest") == "cubic" and hub.integer(node, "exclude_outside", 0):
         return "OpenVINO does not leave out what is outside"
     before, after = hub.static_shape(node.inputs[0]) if node.inputs[0] else (), hub.static_shape(node.outputs[0])
-    if hub.text(node, "mode", "nearest") == "cubic" and not _by_ratio(node, before, after):
+    if hub.text(node, "mode", "nearest") == "cubic" and not _scales_are_ratios(node, before, after):
         return "OpenVINO samples by the ratio of the sizes, and its scale is another"
     # It takes the same few pixels as without.
     if hub.integer(node, "antialias", 0) and any(a < b for a, b in zip(after, before, strict=True)):
@@ -54,16 +54,16 @@ def computed_otherwise(node: ir.Node) -> str:
     return ""
 
 
-def _by_ratio(node: ir.Node, before: tuple[int, ...], after: tuple[int, ...]) -> bool:
-    """Whether the scales that a Resize names are the ratios of its sizes."""
+def _scales_are_ratios(node: ir.Node, before: tuple[int, ...], after: tuple[int, ...]) -> bool:
+    """Whether the scales of a Resize are the ratios of its sizes."""
     scales = hub.constant(node.inputs[2]) if len(node.inputs) > 2 else None
     if scales is None or scales.size != len(before):
         return True
-    named = np.asarray(scales, np.float64).tolist()
-    return all(abs(b * s - a) < 1e-4 for b, s, a in zip(before, named, after, strict=True))
+    factors = np.asarray(scales, np.float64).tolist()
+    return all(abs(b * s - a) < 1e-4 for b, s, a in zip(before, factors, after, strict=True))
 
 
-def _put_beside(model: ir.Model, node: ir.Node) -> None:
+def _pad_by_concatenation(model: ir.Model, node: ir.Node) -> None:
     """Write a Pad by a number as a Concat of constants.
 
     Among integers OpenVINO moves scales and shifts behind the Pad, and fills in its value as if it were an integer.
@@ -85,28 +85,28 @@ def _put_beside(model: ir.Model, node: ir.Node) -> None:
     edit.replace(node.outputs[0], x)
 
 
-_SCALED = ("InstanceNormalization", "BatchNormalization", "Mul")
-"""What multiplies each channel by a number."""
+_SCALING_OPERATORS = ("InstanceNormalization", "BatchNormalization", "Mul")
+"""Operators that multiply each channel by a number."""
 
 
-def _tell_channels_apart(model: ir.Model) -> None:
-    """Let one scale of a channel differ from the others in its last bit, where all are equal.
+def _make_scales_unequal(model: ir.Model) -> None:
+    """Where the scales of all channels are equal, let the first differ from the others in its last bit.
 
     Among integers OpenVINO takes equal scales for one number and moves them behind a DepthToSpace, which leaves fewer
     channels than there are scales: the file cannot be loaded.
     """
     for node in tuple(model.graph):
-        for index, value in enumerate(node.inputs[:2] if node.op_type in _SCALED else ()):
+        for index, value in enumerate(node.inputs[:2] if node.op_type in _SCALING_OPERATORS else ()):
             scale = hub.constant(value)
             if scale is None or scale.dtype != np.float32 or scale.size < 2 or np.ptp(scale) > 0:
                 continue
-            apart = scale.copy()
-            apart.flat[0] = np.nextafter(apart.flat[0], np.float32(np.inf))
-            node.replace_input_with(index, hub.add_constant(model, f"{node.outputs[0].name}_apart", apart))
+            unequal = scale.copy()
+            unequal.flat[0] = np.nextafter(unequal.flat[0], np.float32(np.inf))
+            node.replace_input_with(index, hub.add_constant(model, f"{node.outputs[0].name}_apart", unequal))
 
 
-def _slope_of_columns(model: ir.Model, node: ir.Node) -> None:
-    """A slope of one axis belongs to the last axis in ONNX; OpenVINO takes it for the channels where it has as many."""
+def _give_slope_all_axes(model: ir.Model, node: ir.Node) -> None:
+    """Give a PRelu slope of one axis all axes: ONNX applies it to the last axis, OpenVINO to the channels if there are as many."""
     source, slope = node.inputs[0], hub.constant(node.inputs[1])
     assert source is not None
     if slope is None or slope.ndim != 1 or slope.size == 1:
@@ -115,23 +115,23 @@ def _slope_of_columns(model: ir.Model, node: ir.Node) -> None:
     node.replace_input_with(1, hub.add_constant(model, f"{node.outputs[0].name}_slope", slope.reshape(shape)))
 
 
-def _count_from_the_start(model: ir.Model, node: ir.Node) -> None:
-    """Places counted from the end are counted from the start, which is all that OpenVINO knows here."""
+def _make_indices_positive(model: ir.Model, node: ir.Node) -> None:
+    """Indices counted from the end are counted from the start: OpenVINO computes only those rightly."""
     source, places = node.inputs[0], hub.constant(node.inputs[1])
     assert source is not None
     if places is None:
         return
-    found = np.asarray(places, np.int64)
-    if found.min() >= 0:
+    indices = np.asarray(places, np.int64)
+    if indices.min() >= 0:
         return
     shape = hub.static_shape(source)
     length = shape[hub.integer(node, "axis", 0) % len(shape)]
-    counted = np.where(found < 0, found + length, found)
-    node.replace_input_with(1, hub.add_constant(model, f"{node.outputs[0].name}_places", counted))
+    positive = np.where(indices < 0, indices + length, indices)
+    node.replace_input_with(1, hub.add_constant(model, f"{node.outputs[0].name}_places", positive))
 
 
-def _spell_out_pads(node: ir.Node) -> None:
-    """``output_shape`` becomes ``pads``: OpenVINO puts an odd row on the other side than ONNX."""
+def _make_pads_explicit(node: ir.Node) -> None:
+    """Replace ``output_shape`` and ``auto_pad`` by ``pads``: OpenVINO cuts an odd row at the other end than ONNX."""
     mode = hub.text(node, "auto_pad", "NOTSET")
     if "output_shape" not in node.attributes and not mode.startswith("SAME"):
         return
@@ -156,11 +156,11 @@ def _spell_out_pads(node: ir.Node) -> None:
     node.attributes["output_padding"] = ir.AttrInt64s("output_padding", extra)
 
 
-def _hide_order(model: ir.Model, node: ir.Node) -> None:
-    """Channels in another order are gathered by a table and not by a list.
+def _gather_by_a_table(model: ir.Model, node: ir.Node) -> None:
+    """Gather channels in another order by indices of two axes instead of one.
 
-    OpenVINO merges the list into the convolution that follows, and is right only for orders that undo themselves, such as
-    RGB to BGR.
+    OpenVINO merges indices of one axis into the convolution that follows, and is right only for orders that are their own
+    inverse, such as RGB to BGR.
     """
     source, places = node.inputs[0], hub.constant(node.inputs[1])
     assert source is not None
@@ -168,14 +168,14 @@ def _hide_order(model: ir.Model, node: ir.Node) -> None:
     if places is None or places.ndim != 1 or len(shape) < 2 or hub.integer(node, "axis", 0) % len(shape) != 1:
         return
     out = node.outputs[0]
-    wanted = hub.static_shape(out)
+    gathered_shape = hub.static_shape(out)
     node.replace_input_with(1, hub.add_constant(model, f"{out.name}_table", places.reshape(1, -1)))
-    back = hub.add_constant(model, f"{out.name}_shape", np.array(wanted, np.int64))
-    reshape = ir.node("Reshape", [out, back], name=f"{node.name}_flat")
+    target_shape = hub.add_constant(model, f"{out.name}_shape", np.array(gathered_shape, np.int64))
+    reshape = ir.node("Reshape", [out, target_shape], name=f"{node.name}_flat")
     flat = reshape.outputs[0]
     flat.name, flat.shape, flat.dtype = f"{out.name}_flat", out.shape, ir.DataType.FLOAT
     for reader, index in tuple(out.uses()):
         if reader is not reshape:
             reader.replace_input_with(index, flat)
-    out.shape = ir.Shape((shape[0], 1, *wanted[1:]))
+    out.shape = ir.Shape((shape[0], 1, *gathered_shape[1:]))
     model.graph.insert_after(node, reshape)

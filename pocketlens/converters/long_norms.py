@@ -1,0 +1,24 @@
+"""Norms over very many values, in a form that runtimes which read ONNX compute exactly enough (see docs/decisions/0005)."""
+
+import onnx_ir as ir
+
+from pocketlens.converters.rewrites.merge_reshapes import MergeReshapes
+from pocketlens.converters.rewrites.spell_out_group_norm import SpellOutGroupNorm
+
+
+def decompose_long_norms(model: ir.Model) -> ir.Model:
+    """A copy of the graph that onnxruntime and OpenVINO compute exactly enough at any size; the same pixels.
+
+    Example:
+        >>> decompose_long_norms(ir.Model(ir.Graph([], [], nodes=[]), ir_version=10)).ir_version
+        10
+    """
+    model = model.clone()
+    if SpellOutGroupNorm()(model).modified:
+        MergeReshapes()(model)
+    return model
+
+
+def has_long_norms(model: ir.Model) -> bool:
+    """Whether onnxruntime would lose accuracy on the graph as it is."""
+    return SpellOutGroupNorm()(model.clone()).modified

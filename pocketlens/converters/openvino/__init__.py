@@ -1,0 +1,126 @@
+"""The ``openvino`` target: an IR (``.xml`` with its ``.bin``), read from the graph by OpenVINO's own ONNX frontend."""
+
+import io
+from pathlib import Path
+from typing import Any
+
+import onnx_ir as ir
+
+from pocketlens.converters import graph as hub
+from pocketlens.converters.emitter import Labels, LoweredOperators, Refusal
+from pocketlens.converters.openvino.weights import store_int8
+from pocketlens.converters.openvino.workarounds import apply_workarounds, computes_something_else
+from pocketlens.converters.opset import standard_operators
+from pocketlens.converters.quantization.pixels import take_bytes
+
+
+def refusals(model: ir.Model) -> list[Refusal]:
+    """Nodes that the frontend leaves unconverted, and those for which OpenVINO would compute something else."""
+    from openvino.frontend import FrontEndManager
+
+    frontend = FrontEndManager().load_by_framework("onnx")
+    partly_converted = frontend.convert_partially(frontend.load(_stream(model)))
+    producers = {str(value.name): node for node in model.graph for value in node.outputs}
+    refused = [
+        Refusal("openvino", node.op_type, str(node.name), reason)
+        for node in model.graph
+        if (reason := computes_something_else(node))
+    ]
+    for operation in partly_converted.get_ordered_ops():
+        if operation.get_type_name() in ("NotSupportedONNXNode", "ONNXFrameworkNode"):
+            attributes = operation.get_attributes()
+            node = producers.get(operation.get_friendly_name())
+            name = str(node.name) if node is not None else operation.get_friendly_name()
+            operator = str(attributes.get("ONNX_META_type", "operator"))
+            reason = attributes.get("ONNX_META_error_message") or "OpenVINO has no conversion for it"
+            refused.append(Refusal("openvino", operator, name, str(reason)))
+    return refused
+
+
+def emit(model: ir.Model, precision: str, labels: Labels, path: Path) -> None:
+    """Write ``path`` (``.xml``) and the ``.bin`` beside it: ``[1, 3, H, W]`` in and out, RGB 0..255, ``uint8`` for ``int8``, else
+    ``float32``.
+
+    ``fp16`` stores the weights as float16, ``w8`` those that the graph quantizes as int8 with their scales; the device's plugin
+    chooses the arithmetic.
+    """
+    import openvino as ov
+
+    from pocketlens.runtimes.openvino import core
+
+    if precision == "int8":
+        model = take_bytes(model)
+    network = core().read_model(_stream(model).getvalue())
+    for key, text in (
+        ("name", labels.name),
+        ("version", labels.version),
+        ("description", labels.description),
+        ("license", labels.license),
+        ("author", labels.author),
+    ):
+        network.set_rt_info(text, ["pocketlens", key])
+    if precision != "int8":  # it would fold the weights' integers into floats, and convolutions with them
+        _fold_constants(network)
+    if precision == "w8":
+        store_int8(network, model)
+    _rename_nodes(network, labels.name)
+    ov.save_model(network, path, compress_to_fp16=precision == "fp16")
+
+
+def lowered_operators() -> LoweredOperators:
+    """The operators that the frontend has a rule for."""
+    return LoweredOperators(
+        dict.fromkeys(frontend_operators(standard_operators()), ""),
+        "takes what OpenVINO's own ONNX reader has a rule for. A rule may refuse attributes; then the refusal names the node and"
+        " says why.",
+    )
+
+
+def frontend_operators(operators: list[str]) -> list[str]:
+    """Those of some standard ONNX operators that the frontend has a rule for; a rule may still refuse a node."""
+    from onnx import TensorProto, defs, helper
+    from openvino.frontend import FrontEndManager, OpConversionFailure
+
+    frontend = FrontEndManager().load_by_framework("onnx")
+    known = []
+    for operator in operators:
+        schema = defs.get_schema(operator, hub.OPSET)
+        names = [f"in_{i}" for i in range(schema.min_input)]
+        values = [helper.make_tensor_value_info(name, TensorProto.FLOAT, [1, 3, 4, 4]) for name in names]
+        out = helper.make_tensor_value_info("out", TensorProto.FLOAT, None)
+        outs = ["out", *(f"out_{i}" for i in range(1, schema.min_output))]
+        graph = helper.make_graph([helper.make_node(operator, names, outs)], "probe", values, [out])
+        proto = helper.make_model(graph, opset_imports=[helper.make_opsetid("", hub.OPSET)], ir_version=10)
+        try:
+            frontend.convert(frontend.load(io.BytesIO(proto.SerializeToString())))
+        except OpConversionFailure as error:  # a rule that refuses these inputs is a rule as well
+            if "No conversion rule found" in str(error):
+                continue
+        known.append(operator)
+    return known
+
+
+def _fold_constants(network: Any) -> None:
+    """Fold the shape arithmetic that fixed sizes make constant."""
+    from openvino.passes import ConstantFolding, Manager
+
+    manager = Manager()
+    manager.register_pass(ConstantFolding())
+    manager.run_passes(network)
+
+
+def _rename_nodes(network: Any, name: str) -> None:
+    """Name nodes by their place.
+
+    OpenVINO numbers the nodes that it makes with a counter of the whole process, so that the same graph would give other
+    bytes the second time.
+    """
+    network.set_friendly_name(name)
+    for index, node in enumerate(network.get_ordered_ops()):
+        kind = node.get_type_name()
+        if kind not in ("Parameter", "Result"):
+            node.set_friendly_name(f"{kind}_{index}")
+
+
+def _stream(model: ir.Model) -> io.BytesIO:
+    return io.BytesIO(ir.to_proto(apply_workarounds(model)).SerializeToString(deterministic=True))
