@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install bench-peers demo test conformance fuzz bench-matrix operators rewrites check format schema train lab-pi clean bench-rewrites bench-agreement lab-android lab-pages bench-shim lab-arm64
+.PHONY: help install bench-peers demo test conformance fuzz bench-matrix operators rewrites check format schema changelog dist train lab-pi clean bench-rewrites bench-agreement lab-android lab-pages bench-shim lab-arm64
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
@@ -52,6 +52,14 @@ check: install  ## lint, types, import contract, formatting: what a commit must 
 format: install  ## format the code and mend what the linter can
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+changelog: install  ## print what has changed since the last release, from changes/
+	@$(BIN)/towncrier build --draft --version Unreleased 2>/dev/null
+
+dist: install  ## write the sdist and the wheel into dist/
+	rm -rf dist
+	$(BIN)/python -m build --quiet --outdir dist
+	@ls -l dist
 
 schema: install  ## write the manifest's JSON Schema again, after its dataclasses have changed
 	$(BIN)/python -m pocketlens.bundle.schema
