@@ -145,7 +145,7 @@ def _once(of: Generator, work: tuple[Made, Callable[[Made], Made]], teacher: Flo
 
 def names_of(chosen: str, target: str) -> tuple[str, ...]:
     """The rewrites that a set names: ``none``, ``default``, ``all``, or these with ``+`` between."""
-    sets = {"none": (), "default": registry.defaults(target), "all": tuple(registry.REWRITES)}
+    sets = {"none": (), "default": TARGETS[target].rewrites, "all": tuple(registry.REWRITES)}
     return registry.ordered(name for part in chosen.split("+") for name in sets.get(part, (part,)))
 
 

@@ -139,11 +139,13 @@ def whole(name: str, threads: int, seconds: float) -> None:
     graph, pictures = export(module, 256, 256, ranges), judges(None, 256, 256)
 
     def emitted(model: ir.Model, target: str, precision: str, path: Path) -> Path:
-        names = registry.fitting(registry.defaults(target), precision)
+        names = registry.fitting(TARGETS[target].rewrites, precision)
         model = model.clone()
         if precision == "int8":
-            plan = Plan((*default("int8").rules, *slower(model, target, "int8")))
-            model = quantize(model, plan, pictures.calibrates, target, lambda m: registry.apply(m, names))
+            plan = Plan((*default("int8").rules, *slower(model, TARGETS[target].min_int8_input_channels, "int8")))
+            model = quantize(
+                model, plan, pictures.calibrates, TARGETS[target].quantizers, lambda m: registry.apply(m, names)
+            )
         else:
             registry.apply(model, names)
         path = path.with_suffix(TARGETS[target].suffix)

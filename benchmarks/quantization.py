@@ -128,10 +128,11 @@ def _make(cell: Cell, calibrate: tuple[Picture, ...]) -> str:
     """Write a cell's file; the reason why not, or nothing."""
     if cell.way in OURS:
         model = hub.load(cell.folder / "graph.onnx")
-        names = registry.fitting(registry.defaults(cell.target), cell.way)
+        target = TARGETS[cell.target]
+        names = registry.fitting(target.rewrites, cell.way)
         if cell.way == "int8":
-            plan = Plan((*default("int8").rules, *slower(model, cell.target, "int8")))
-            model = quantize(model, plan, calibrate, cell.target, lambda changed: registry.apply(changed, names))
+            plan = Plan((*default("int8").rules, *slower(model, target.min_int8_input_channels, "int8")))
+            model = quantize(model, plan, calibrate, target.quantizers, lambda changed: registry.apply(changed, names))
         else:
             registry.apply(model, names)
         emitter(cell.target).emit(model, cell.way, Labels("benchmark"), cell.path)

@@ -194,7 +194,7 @@ def _search(
     for target, precision in targets.items():
         runtime, why = played[target]
         if why:
-            names = registry.defaults(target)
+            names = TARGETS[target].rewrites
             done[target] = Chosen(target, names, trials=(Trial(target, "+".join(names), names, note=why),))
         else:
             searches.append(_Search(target, precision, runtime))
@@ -281,7 +281,7 @@ def _ends(of: Candidates, search: _Search) -> list[tuple[str, ...]]:
     """What the search began with, and the target's defaults: one step at a time may have missed what they reach."""
     sets: list[tuple[str, ...]] = [()]
     with suppress(PocketlensError):
-        names = registry.defaults(search.target)
+        names = TARGETS[search.target].rewrites
         if _emitted(of, search, names).rewrites not in ((), _emitted(of, search, search.kept).rewrites):
             sets.append(names)
     return sets
@@ -289,7 +289,7 @@ def _ends(of: Candidates, search: _Search) -> list[tuple[str, ...]]:
 
 def _finish(search: _Search, document: Document | None) -> None:
     """Take the defaults if they beat what was kept, and nothing at all if the whole does not beat that."""
-    names = registry.defaults(search.target)
+    names = TARGETS[search.target].rewrites
     if (trial := _judged(search, document, search.kept).get(names)) and names:
         search.trials.append(replace(trial, rewrite=DEFAULTS))
         search.kept = names if trial.kept else search.kept

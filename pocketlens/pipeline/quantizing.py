@@ -74,7 +74,7 @@ class Workshop:
         from pocketlens.converters.rewrites import registry
 
         return calibrated(
-            hub.load(self.graph), self.start, self.calibrate.pictures, self.target,
+            hub.load(self.graph), self.start, self.calibrate.pictures, TARGETS[self.target].quantizers,
             lambda changed: registry.apply(changed, self.rewritten.rewrites),
         )  # fmt: skip
 
@@ -181,7 +181,7 @@ def with_settings(shop: Workshop, quantize: Quantize) -> Workshop:
         from pocketlens.converters.rewrites import registry
 
         plan, trials = measured(
-            hub.load(shop.graph), shop.start, shop.calibrate.pictures, shop.target,
+            hub.load(shop.graph), shop.start, shop.calibrate.pictures, TARGETS[shop.target].quantizers,
             lambda changed: registry.apply(changed, shop.rewritten.rewrites), asked,
         )  # fmt: skip
         document = {"plan": plan.to_json(), "trials": [asdict(trial) for trial in trials]}
@@ -216,7 +216,6 @@ def trained(source: Source, graph: Path, target: str) -> Path | None:
         from torch import nn
 
         from pocketlens.converters import graph as hub
-        from pocketlens.converters.quantization.insert import FORMS
         from pocketlens.converters.quantization.trained import Trained, quantize_trained
 
         found = dict(source.load().named_modules())
@@ -228,7 +227,8 @@ def trained(source: Source, graph: Path, target: str) -> Path | None:
                     f"{source.path} has a range for {name!r}, which is no convolution of its", do="get the file again"
                 )
             layers.append(Trained(name, layer.weight.detach().numpy(), isinstance(layer, nn.ConvTranspose2d), span))
-        coded = quantize_trained(hub.load(graph), layers, source.ranges.taken, anew=FORMS[target].anew)
+        dynamic = TARGETS[target].quantizers.dynamic_ranges
+        coded = quantize_trained(hub.load(graph), layers, source.ranges.taken, dynamic_ranges=dynamic)
         hub.save(coded, folder / "graph.onnx")
 
     key = key_of(target=target, graph=sha256(graph), source=source.key, code=stages.code(), tools=stages.toolchain())
@@ -278,7 +278,10 @@ def start_for(wanted: Quantize, target: str, precision: str, rewritten: Rewritte
 
     plan = plan_for(wanted, target, precision)
     first, *rules = plan.rules
-    return replace(plan, rules=(first, *slower(hub.load(rewritten.path), target, precision), *rules))
+    return replace(
+        plan,
+        rules=(first, *slower(hub.load(rewritten.path), TARGETS[target].min_int8_input_channels, precision), *rules),
+    )
 
 
 def check_rules(workshop: Workshop) -> None:

@@ -55,11 +55,9 @@ def names_for(choice: Choice, target: str) -> tuple[str, ...]:
     Raises:
         InputError: There is no such rewrite or target.
     """
-    from pocketlens.converters.rewrites import registry
-
     if target not in TARGETS:
         raise InputError(f"there is no target {target!r}", do=f"choose from {', '.join(TARGETS)}")
     choice = check(choice)
     if isinstance(choice, str):
-        return () if choice == "none" else registry.defaults(target)
+        return () if choice == "none" else TARGETS[target].rewrites
     return tuple(choice)

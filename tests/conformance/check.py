@@ -66,7 +66,7 @@ class _Made:
     def graphs(self, target: str) -> list[ir.Model]:
         """The graph as it is, and where the target's rewrites change something, as they leave it."""
         changed = self.graph.clone()
-        return [self.graph, changed] if registry.apply(changed, registry.defaults(target)) else [self.graph]
+        return [self.graph, changed] if registry.apply(changed, TARGETS[target].rewrites) else [self.graph]
 
 
 _KEPT: dict[str, _Made] = {}
@@ -115,7 +115,7 @@ def check_integers(case: Case, target: str) -> Outcome:
             return Outcome.REFUSED
         others = [random.integers(0, 256, made.image.shape, np.uint8) for _ in range(2)]
         try:
-            graph = quantize(made.graph, default("int8"), [made.image, *others], target)
+            graph = quantize(made.graph, default("int8"), [made.image, *others], TARGETS[target].quantizers)
         except InputError as error:
             assert "everywhere on all" in str(error), "a constant value has no range"
             return Outcome.REFUSED

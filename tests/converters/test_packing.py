@@ -9,9 +9,10 @@ from hypothesis import strategies as st
 from pocketlens.converters.rewrites.enlarge_last import EnlargeLast
 from pocketlens.converters.rewrites.keep_packed import MOST_ZEROS, KeepPacked
 from pocketlens.converters.rewrites.pack_thin_conv import PackThinConv
-from pocketlens.converters.rewrites.registry import REWRITES, apply, defaults
+from pocketlens.converters.rewrites.registry import REWRITES, apply
 from pocketlens.converters.rewrites.sub_pixel_conv import SubPixelConv
 from pocketlens.errors import InputError
+from pocketlens.targets import TARGETS
 from tests.converters.drafts import Draft, close, exact, quick, values
 
 pads = st.tuples(*[st.integers(0, 2)] * 4)
@@ -259,8 +260,8 @@ def test_a_tail_of_two_packed_layers() -> None:
 def test_rewrites_are_named() -> None:
     with pytest.raises(InputError, match="no rewrite 'faster'"):
         apply(ir.Model(ir.Graph([], [], nodes=[]), ir_version=10), ["faster"])
-    for target in ("onnx", "openvino", "tflite", "coreml"):
-        assert set(defaults(target)) <= set(REWRITES)
+    for target in TARGETS.values():
+        assert set(target.rewrites) <= set(REWRITES)
 
 
 def test_every_tap_of_a_packed_kernel_is_one_of_the_original() -> None:

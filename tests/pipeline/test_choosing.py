@@ -16,6 +16,7 @@ from pocketlens.errors import InputError
 from pocketlens.pipeline import choosing, trials
 from pocketlens.pipeline.optimize import optimize
 from pocketlens.pipeline.trials import judge, parse
+from pocketlens.targets import TARGETS
 from tests.generators import seeded, small_graph
 
 QUICK = Settings(seconds=0.02, count=4, block_seconds=0.001, block_count=1, warm_seconds=0.02)
@@ -68,7 +69,7 @@ def test_every_rewrite_is_tried_where_it_changes_something(model: str, tmp_path:
     assert sub_pixel.before_ms is not None and sub_pixel.after_ms is not None and sub_pixel.ratio is not None
     assert tried["pack-thin-conv"].note == "changes nothing", "the only thin convolution here is 5 x 5 on 8 channels"
     assert onnx.device == "local" and onnx.cpu and onnx.time
-    assert coreml.names == registry.defaults("coreml") and not coreml.device
+    assert coreml.names == TARGETS["coreml"].rewrites and not coreml.device
     assert "mil" in coreml.trials[0].note
     written = {one.target: one for one in found.artifacts}
     assert set(written["onnx"].rewrites) <= set(onnx.names) and written["onnx"].path.is_file()

@@ -11,6 +11,7 @@ from pocketlens.errors import InputError
 from pocketlens.pipeline.convert import convert
 from pocketlens.pipeline.rewriting import names_for, parse
 from pocketlens.recipe import Recipe
+from pocketlens.targets import TARGETS
 from tests.generators import seeded, small_graph
 
 RECIPE = """
@@ -31,7 +32,7 @@ def test_choices() -> None:
     first, second, *_ = registry.REWRITES
     assert parse(f"{second}, {first}") == (first, second), "in the order in which they run"
     assert names_for("none", "tflite") == ()
-    assert names_for("safe", "tflite") == registry.defaults("tflite")
+    assert names_for("safe", "tflite") == TARGETS["tflite"].rewrites
     assert names_for(["keep-packed"], "onnx") == ("keep-packed",)
     for wrong in ("fast", "none,keep-packed", ""):
         with pytest.raises(InputError) as caught:

@@ -19,6 +19,7 @@ from pocketlens.pipeline.front import Front, Point, choose, parse
 from pocketlens.pipeline.quantize import quantize
 from pocketlens.quality import Scores
 from pocketlens.recipe import Gate
+from pocketlens.targets import TARGETS
 from tests.generators import picture, seeded, small_graph
 
 QUICK = Timing(settings=Settings(seconds=0.02, count=4, block_seconds=0.001, block_count=1, warm_seconds=0.02))
@@ -64,7 +65,7 @@ def test_a_gate_that_nothing_reaches_refuses_the_artifact() -> None:
 
 def test_errors_of_layers_add_up_and_rank_them() -> None:
     pictures = [picture(32, 48, seed) for seed in (1, 2)]
-    shop = calibrated(small_graph(), Plan(), pictures, "openvino")
+    shop = calibrated(small_graph(), Plan(), pictures, TARGETS["openvino"].quantizers)
     order = sensitivity.ranked(shop.model, shop.quantized, Plan(), pictures)
     assert [layer.urgency for layer in order] == sorted((layer.urgency for layer in order), reverse=True)
     assert {name for layer in order for name in layer.names} == {

@@ -13,12 +13,13 @@ from pocketlens.converters.coding import output_axis
 from pocketlens.converters.quantization import plan as plans
 from pocketlens.converters.quantization.calibrate import Statistics
 from pocketlens.converters.quantization.equalize import shift_bias
-from pocketlens.converters.quantization.insert import Form, round_weight, weight_scales
+from pocketlens.converters.quantization.insert import round_weight, weight_scales
 from pocketlens.converters.quantization.plan import Plan
 from pocketlens.converters.rewrites.edit import only_reader
+from pocketlens.targets import QuantizerPlacement
 
 
-def correct(model: ir.Model, plan: Plan, statistics: Mapping[str, Statistics], form: Form) -> int:
+def correct(model: ir.Model, plan: Plan, statistics: Mapping[str, Statistics], placement: QuantizerPlacement) -> int:
     """Correct the biases of convolutions that are about to be quantized. In place; returns how many there were.
 
     Padding counts as if it were the mean, which is wrong at the edges alone.
@@ -34,7 +35,7 @@ def correct(model: ir.Model, plan: Plan, statistics: Mapping[str, Statistics], f
         assert array is not None and source is not None
         weight = array.astype(np.float32)
         axis = output_axis(node)
-        scale = weight_scales(weight, axis, form.pairs and setting == "int8")
+        scale = weight_scales(weight, axis, placement.pair_sums and setting == "int8")
         error = round_weight(weight, scale, axis) * scale.reshape(-1, 1, 1, 1) - weight
         shift = error.astype(np.float64).sum((2, 3)) @ statistics[str(source.name)].mean
         shift_bias(model, node, -shift)

@@ -18,41 +18,12 @@ from pocketlens.converters.quantization import plan as plans
 from pocketlens.converters.quantization.calibrate import Statistics
 from pocketlens.converters.quantization.plan import Plan
 from pocketlens.errors import InputError
+from pocketlens.targets import QuantizerPlacement
 
 SIXTEEN_OPSET = 21
 MOST_LEVELS = {8: 255, 16: 65535}
 WORTH_CUTTING = 0.9
 """Share of the whole range under which cutting values off is worth an operator."""
-
-
-@dataclass(frozen=True)
-class Form:
-    """What a runtime's integer kernels want.
-
-    Attributes:
-        outputs: Round outputs of convolutions as well: without it the kernel is not taken.
-        biases: Biases as int32 with the scale of the sums.
-        pairs: Keep the sums of two neighbouring products within 16 bits, where processors without dot products of bytes
-            clip them (see :func:`weight_scales`).
-        anew: The runtime finds ranges itself, picture by picture. What lies outside of the calibrated range is cut off before,
-            so that a single bright spot does not cost all other values their levels.
-        trained: Ranges were trained: all that lies outside is cut off, however little that is.
-    """
-
-    outputs: bool = False
-    biases: bool = False
-    pairs: bool = False
-    anew: bool = False
-    trained: bool = False
-
-
-FORMS: dict[str, Form] = {
-    "onnx": Form(outputs=True, biases=True, pairs=True),
-    "openvino": Form(pairs=True),
-    "tflite": Form(anew=True),
-    "coreml": Form(),
-}
-"""The form of each target."""
 
 
 @dataclass(frozen=True)
@@ -76,12 +47,12 @@ class Quantizer:
         return cls(scale, int(np.clip(round(-low / scale), 0, levels)), bits)
 
 
-def taps(model: ir.Model, plan: Plan, form: Form) -> list[str]:
+def taps(model: ir.Model, plan: Plan, placement: QuantizerPlacement) -> list[str]:
     """The values whose ranges a plan needs."""
     found = []
     for node, _ in plans.chosen(model, plan):
         found.append(str(node.inputs[0].name))  # type: ignore[union-attr]
-        if form.outputs:
+        if placement.outputs:
             found.append(str(rounded_output(node).name))
     return list(dict.fromkeys(found))
 
@@ -95,14 +66,23 @@ def rounded_output(node: ir.Node) -> ir.Value:
     return value
 
 
-def insert(model: ir.Model, plan: Plan, statistics: Mapping[str, Statistics], form: Form) -> int:
+def insert(
+    model: ir.Model,
+    plan: Plan,
+    statistics: Mapping[str, Statistics],
+    placement: QuantizerPlacement,
+    *,
+    is_trained: bool = False,
+) -> int:
     """Quantize a graph in place.
 
     Args:
         model: The graph.
         plan: What is quantized.
         statistics: Of every value of :func:`taps`.
-        form: What the runtime wants.
+        placement: Where the runtime's kernels want values rounded.
+        is_trained: The ranges were trained: where the runtime finds ranges itself, all that lies outside of the trained ones is
+            cut off before, however little that is.
 
     Returns:
         How many nodes compute in integers now.
@@ -121,17 +101,17 @@ def insert(model: ir.Model, plan: Plan, statistics: Mapping[str, Statistics], fo
         quantizers[node] = _quantizer(source, statistics, plan, bits)
         if key not in coded:
             coded[key] = (
-                writer.round_anew(source, _limits(source, statistics, plan, form))
-                if form.anew
+                writer.round_anew(source, _limits(source, statistics, plan, is_trained))
+                if placement.dynamic_ranges
                 else writer.round(source, quantizers[node], node)
             )
-        weight_scale = _write_weight(writer, node, form.pairs and bits == 8)
-        if form.biases and len(node.inputs) > 2 and node.inputs[2] is not None:
+        weight_scale = _write_weight(writer, node, placement.pair_sums and bits == 8)
+        if placement.biases and len(node.inputs) > 2 and node.inputs[2] is not None:
             _write_bias(writer, node, quantizers[node].scale * weight_scale)
     for node, setting in nodes:
         bits = 16 if setting == "int8-a16" else 8
         source = node.inputs[0]
-        if form.outputs:
+        if placement.outputs:
             value = rounded_output(node)
             if (str(value.name), bits) not in coded:
                 quantizer = _quantizer(value, statistics, plan, bits)
@@ -168,12 +148,12 @@ def _quantizer(value: ir.Value, statistics: Mapping[str, Statistics], plan: Plan
     return Quantizer.of(*statistics[str(value.name)].range(plan.ranges, 1 << bits), bits)
 
 
-def _limits(value: ir.Value, statistics: Mapping[str, Statistics], plan: Plan, form: Form) -> list[float | None]:
+def _limits(value: ir.Value, statistics: Mapping[str, Statistics], plan: Plan, is_trained: bool) -> list[float | None]:
     """What a value is cut off to, below and above, before its range is found anew; nothing where next to nothing is cut."""
     if value.name == hub.INPUT:
         return []
     found = statistics[str(value.name)]
-    if form.trained:
+    if is_trained:
         return list(found.range("minmax"))
     (low, high), (least, most) = found.range(plan.ranges), found.range("minmax")
     if high - low > WORTH_CUTTING * (most - least):

@@ -19,9 +19,6 @@ SETTINGS: tuple[str, ...] = ("float", *(one.name for one in PRECISIONS.values() 
 RANGES: tuple[str, ...] = ("minmax", "percentile", "mse")
 OPERATORS = ("Conv", "ConvTranspose", "MatMul", "Gemm")
 """What is quantized, where its weights are constant. Norms never are: it cost 8 dB and gained nothing."""
-FEWEST_INPUTS = {"tflite": 8}
-"""Input channels under which a target's integer convolution is slower than its float one. LiteRT's kernel fills them up with
-zeros: 9 x 9, 3 to 32 channels at 256 x 256 took 16.5 ms in integers and 8.1 in floats."""
 _NUMBERED = re.compile(r"node_\w*_\d+")
 """Names that a graph gives to nodes without any; they change with everything before them."""
 
@@ -114,13 +111,18 @@ def default(precision: str) -> Plan:
     return Plan((Rule("", precision),))
 
 
-def slower(model: ir.Model, target: str, precision: str) -> tuple[Rule, ...]:
-    """Rules that keep in float what a target's integer kernels compute slower than its float kernels."""
+def slower(model: ir.Model, min_input_channels: int, precision: str) -> tuple[Rule, ...]:
+    """Rules that keep in float the convolutions of fewer input channels, which integer kernels compute slower than float ones.
+
+    Args:
+        model: The graph.
+        min_input_channels: Of the target: :attr:`pocketlens.targets.Target.min_int8_input_channels`.
+        precision: There are none but for ``int8``.
+    """
     if precision != "int8":
         return ()
-    least = FEWEST_INPUTS.get(target, 0)
     nodes = candidates(model)
-    few = [node for node in nodes if node.op_type == "Conv" and _weight(node).shape[1] < least]
+    few = [node for node in nodes if node.op_type == "Conv" and _weight(node).shape[1] < min_input_channels]
     return tuple(only(node, nodes) for node in few) if len(few) < len(nodes) else ()
 
 

@@ -7,26 +7,26 @@ import onnx_ir as ir
 
 from pocketlens.converters.quantization import bias_correct, equalize, insert, plan
 from pocketlens.converters.quantization.calibrate import Statistics, calibrate
-from pocketlens.converters.quantization.insert import FORMS, Form
 from pocketlens.converters.quantization.plan import Plan
 from pocketlens.images import Picture
+from pocketlens.targets import QuantizerPlacement
 
 
 def quantize(
     model: ir.Model,
     wanted: Plan,
     pictures: Sequence[Picture],
-    target: str,
+    placement: QuantizerPlacement,
     rewrite: Callable[[ir.Model], object] = lambda model: None,
 ) -> ir.Model:
-    """A quantized copy of a graph, in the form of a target.
+    """A quantized copy of a graph, with quantizers where a target wants them.
 
     Args:
         model: The graph before any rewrite: channels are evened out where norms and convolutions still stand side by side.
             One with quantizers of its own, from quantization-aware training, is taken as it is.
         wanted: The plan.
         pictures: To calibrate with, ``uint8 [height, width, 3]`` of the graph's size.
-        target: For instance ``"openvino"``.
+        placement: Where the kernels of the target's runtime want values rounded.
         rewrite: Applied in place before the quantizers are set.
 
     Raises:
@@ -34,7 +34,7 @@ def quantize(
     """
     if plan.has_quantizers(model):
         return model.clone()
-    return calibrated(model, wanted, pictures, target, rewrite).quantized(wanted)
+    return calibrated(model, wanted, pictures, placement, rewrite).quantized(wanted)
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,19 +44,19 @@ class Calibrated:
     Attributes:
         model: The graph, still of floats.
         statistics: Of every value that the plan may round.
-        form: What the target's kernels want.
+        placement: Where the kernels of the target's runtime want values rounded.
     """
 
     model: ir.Model
     statistics: Mapping[str, Statistics]
-    form: Form
+    placement: QuantizerPlacement
 
     def quantized(self, wanted: Plan) -> ir.Model:
         """A copy with a plan written into it, which quantizes no node that the plan of the calibration left out."""
         model = self.model.clone()
         if wanted.correct_bias:
-            bias_correct.correct(model, wanted, self.statistics, self.form)
-        insert.insert(model, wanted, self.statistics, self.form)
+            bias_correct.correct(model, wanted, self.statistics, self.placement)
+        insert.insert(model, wanted, self.statistics, self.placement)
         return model
 
 
@@ -64,24 +64,23 @@ def calibrated(
     model: ir.Model,
     wanted: Plan,
     pictures: Sequence[Picture],
-    target: str,
+    placement: QuantizerPlacement,
     rewrite: Callable[[ir.Model], object] = lambda model: None,
 ) -> Calibrated:
     """The work that plans share which differ only in the nodes that they keep; for the arguments see :func:`quantize`."""
     model = model.clone()
-    form = FORMS.get(target, Form())
-    prepare(model, wanted, pictures, form)
+    prepare(model, wanted, pictures, placement)
     rewrite(model)
-    names = insert.taps(model, wanted, form)
+    names = insert.taps(model, wanted, placement)
     found = calibrate(model, names, pictures, histograms=wanted.ranges != "minmax") if names else {}
-    return Calibrated(model, found, form)
+    return Calibrated(model, found, placement)
 
 
-def prepare(model: ir.Model, wanted: Plan, pictures: Sequence[Picture], form: Form) -> None:
+def prepare(model: ir.Model, wanted: Plan, pictures: Sequence[Picture], placement: QuantizerPlacement) -> None:
     """Even out channels in place, as far as the plan asks."""
     if not wanted.equalize:
         return
-    outputs = [str(node.outputs[0].name) for node, _ in plan.chosen(model, wanted)] if form.outputs else []
+    outputs = [str(node.outputs[0].name) for node, _ in plan.chosen(model, wanted)] if placement.outputs else []
     names = [*equalize.taps(model), *outputs]
     found = calibrate(model, names, pictures, histograms=False) if names else {}
     equalize.even_outputs(model, found, outputs)

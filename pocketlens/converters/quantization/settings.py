@@ -16,6 +16,7 @@ from pocketlens.converters.quantization.plan import Plan
 from pocketlens.converters.quantization.quantize import Calibrated, calibrated
 from pocketlens.converters.quantization.simulate import simulate
 from pocketlens.images import Picture
+from pocketlens.targets import QuantizerPlacement
 
 CHOICES: dict[str, tuple[Any, ...]] = {
     "equalize": (0.0, 0.5, 1.0),
@@ -51,7 +52,7 @@ def measured(
     model: ir.Model,
     plan: Plan,
     pictures: Sequence[Picture],
-    target: str,
+    placement: QuantizerPlacement,
     rewrite: Callable[[ir.Model], object] = lambda model: None,
     asked: Collection[str] = (),
 ) -> tuple[Plan, tuple[Trial, ...]]:
@@ -61,7 +62,7 @@ def measured(
         model: The graph before any rewrite; it is not changed.
         plan: Whose rules are used; its settings count where they are in ``asked``.
         pictures: To calibrate with, ``uint8 [height, width, 3]`` of the graph's size.
-        target: For instance ``"openvino"``.
+        placement: Where the kernels of the target's runtime want values rounded.
         rewrite: Applied in place before the quantizers are set.
         asked: Settings that somebody has decided about: they are left alone.
 
@@ -75,7 +76,9 @@ def measured(
 
     def psnr(candidate: Plan) -> float:
         if candidate.equalize not in ready:  # "mse" keeps the histograms, so that every kind of range can be asked for
-            ready[candidate.equalize] = calibrated(model, replace(candidate, ranges="mse"), pictures, target, rewrite)
+            ready[candidate.equalize] = calibrated(
+                model, replace(candidate, ranges="mse"), pictures, placement, rewrite
+            )
         error = sensitivity.error(simulate(ready[candidate.equalize].quantized(candidate), pictures), references)
         return float(10 * np.log10(255.0**2 / max(error, 1e-9)))
 

@@ -12,11 +12,11 @@ from pocketlens.converters import graph as hub
 from pocketlens.converters.coding import output_axis
 from pocketlens.converters.quantization import insert
 from pocketlens.converters.quantization.calibrate import Statistics
-from pocketlens.converters.quantization.insert import Form
 from pocketlens.converters.quantization.plan import Plan, Rule, candidates
 from pocketlens.errors import InputError
+from pocketlens.targets import QuantizerPlacement
 
-FORM = Form(pairs=True, trained=True)
+PLACEMENT = QuantizerPlacement(pair_sums=True)
 """What training rounds: inputs and weights, on the grid that every processor adds up without clipping."""
 _ALIKE = 0.9999
 _MOVES = ("Cast", "Concat", "Gather", "Identity", "Pad", "Reshape", "Slice", "SpaceToDepth", "Transpose")
@@ -40,7 +40,11 @@ class Trained:
 
 
 def quantize_trained(
-    model: ir.Model, layers: Sequence[Trained], picture: tuple[float, float] = (0.0, 255.0), *, anew: bool = False
+    model: ir.Model,
+    layers: Sequence[Trained],
+    picture: tuple[float, float] = (0.0, 255.0),
+    *,
+    dynamic_ranges: bool = False,
 ) -> ir.Model:
     """A copy of a graph with the quantizers that training found.
 
@@ -50,7 +54,7 @@ def quantize_trained(
         model: The graph as it was exported: rewrites that change weights come later, or never.
         layers: Every convolution that was trained; others stay float.
         picture: The range of the module's pictures: the graph's are 0..255, and what reads them as they are has its range in that.
-        anew: For a runtime that finds ranges itself, picture by picture: the trained ones are what it is cut off to before.
+        dynamic_ranges: For a runtime that finds ranges itself, picture by picture: the trained ones are what it is cut off to before.
 
     Raises:
         InputError: A layer's weights are not in the graph.
@@ -81,7 +85,7 @@ def quantize_trained(
         node.name = node.name or f"node_{index}"
     names = "|".join(f"^{re.escape(str(node.name))}$" for node in chosen)
     plan = Plan((Rule(names, "int8"),), "minmax", 0.0, False)
-    insert.insert(made, plan, found, replace(FORM, anew=anew))
+    insert.insert(made, plan, found, replace(PLACEMENT, dynamic_ranges=dynamic_ranges), is_trained=True)
     hub.check(made)
     return made
 

@@ -83,7 +83,7 @@ def page() -> str:
     lines = [_HEAD, "## Chosen by target\n\n", f"| rewrite | what it does | {' | '.join(targets)} |\n"]
     lines.append(f"|---|---|{'---|' * len(targets)}\n")
     for rewrite in registry.REWRITES.values():
-        marks = " | ".join("yes" if target in rewrite.default_on else "" for target in targets)
+        marks = " | ".join("yes" if rewrite.name in TARGETS[target].rewrites else "" for target in targets)
         lines.append(f"| `{rewrite.name}` | {rewrite.summary} | {marks} |\n")
     only = ", ".join(f"`{rewrite.name}`" for rewrite in registry.REWRITES.values() if rewrite.only_fp32)
     lines.append("\nThey run in this order. `yes`: in the target's `safe` set. ")

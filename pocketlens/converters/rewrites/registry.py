@@ -1,4 +1,7 @@
-"""The rewrites that a target may want: each makes the same pixels, and may or may not be faster there."""
+"""The rewrites that a target may want: each makes the same pixels, and may or may not be faster there.
+
+Which of them a target gets where nothing was measured is said by :attr:`pocketlens.targets.Target.rewrites`.
+"""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -28,20 +31,16 @@ class Rewrite:
         name: As ``--rewrites`` takes it.
         summary: What it does, in one line.
         run: Changes a graph in place, and says whether it did.
-        default_on: The targets that want it where nothing was measured.
         only_fp32: Whether it is for files of that precision alone: its sums leave the range in which fewer bits are right.
     """
 
     name: str
     summary: str
     run: Callable[[ir.Model], bool]
-    default_on: frozenset[str]
     only_fp32: bool = False
 
 
-def _rewrite(
-    name: str, summary: str, kind: type[ir.passes.InPlacePass], default_on: Iterable[str], only_fp32: bool = False
-) -> Rewrite:
+def _rewrite(name: str, summary: str, kind: type[ir.passes.InPlacePass], only_fp32: bool = False) -> Rewrite:
     def run(model: ir.Model) -> bool:
         modified = False
         for _ in range(MOST_ROUNDS):
@@ -50,7 +49,7 @@ def _rewrite(
             modified = True
         return modified
 
-    return Rewrite(name, summary, run, frozenset(default_on), only_fp32)
+    return Rewrite(name, summary, run, only_fp32)
 
 
 REWRITES: dict[str, Rewrite] = {
@@ -60,60 +59,47 @@ REWRITES: dict[str, Rewrite] = {
             "enlarge-last",
             "convolutions of pictures enlarged by repeated pixels are computed at the small size",
             EnlargeLast,
-            ("onnx", "openvino", "tflite"),
         ),
         _rewrite(
             "pack-thin-conv",
             "large convolutions to few channels compute 2 x 2 pixels at once",
             PackThinConv,
-            ("onnx", "openvino", "tflite"),
         ),
         _rewrite(
             "keep-packed",
             "no pixel shuffle or transposed convolution in front of a convolution that computes blocks",
             KeepPacked,
-            ("onnx", "tflite"),
         ),
         _rewrite(
             "sub-pixel-conv",
             "transposed convolutions as convolutions and a pixel shuffle",
             SubPixelConv,
-            ("tflite",),
         ),
         _rewrite(
             "activate-early",
             "a Relu behind a Concat or shuffle moves into the convolutions in front",
             ActivateEarly,
-            (),
         ),
         _rewrite(
             "shuffle-last",
             "the last norm before the last pixel shuffle, on four times the channels",
             ShuffleLast,
-            ("openvino", "tflite"),
         ),
         _rewrite(
             "winograd-conv",
             "3 x 3 convolutions of many channels compute four rows at a time with half the products",
             WinogradConv,
-            ("onnx", "openvino", "tflite"),
             only_fp32=True,
         ),
         _rewrite(
             "keep-rows",
             "no Reshape between convolutions that compute tiles of rows",
             KeepRows,
-            ("openvino",),
             only_fp32=True,
         ),
     )
 }
 """Every rewrite by its name, in the order in which they run: later ones build on what earlier ones leave."""
-
-
-def defaults(target: str) -> tuple[str, ...]:
-    """The rewrites that a target wants where nothing was measured, in order."""
-    return tuple(rewrite.name for rewrite in REWRITES.values() if target in rewrite.default_on)
 
 
 def fitting(names: Iterable[str], precision: str) -> tuple[str, ...]:

@@ -14,6 +14,7 @@ from pocketlens.converters import graph as hub
 from pocketlens.converters.rewrites import registry
 from pocketlens.pipeline import choosing
 from pocketlens.pipeline.optimize import optimize
+from pocketlens.targets import TARGETS
 from tests.bench.devices.adbd import Adbd
 from tests.bench.devices.conftest import Sshd
 from tests.bench.devices.phones import device_of
@@ -44,7 +45,7 @@ def test_over_ssh(model: str, sshd: Sshd, monkeypatch: pytest.MonkeyPatch) -> No
     onnx, coreml = json.loads(done.stdout)["choices"]
     assert onnx["device"] == "ssh://loopback" and onnx["cpu"] and onnx["time"]
     assert onnx["trials"][0]["ratio"] is not None, onnx
-    assert not coreml["device"] and coreml["names"] == list(registry.defaults("coreml"))
+    assert not coreml["device"] and coreml["names"] == list(TARGETS["coreml"].rewrites)
     left = set((sshd.home / "cache").glob("run-*"))
     assert left == before, "what each measurement brought is removed"
 

@@ -29,7 +29,9 @@ from tests.generators import fast_style, picture, seeded, small_graph
 
 @pytest.mark.parametrize(("target", "name"), [("onnx", "a.onnx"), ("openvino", "a.xml"), ("tflite", "a.tflite")])
 def test_file_gives_what_its_graph_gives(tmp_path: Path, target: str, name: str) -> None:
-    made = quantize(small_graph(), default("int8"), [picture(32, 48, seed) for seed in (1, 2, 3)], target)
+    made = quantize(
+        small_graph(), default("int8"), [picture(32, 48, seed) for seed in (1, 2, 3)], TARGETS[target].quantizers
+    )
     emitter(target).emit(made, "int8", Labels("small"), tmp_path / name)
     emitter(target).emit(made, "int8", Labels("small"), tmp_path / f"again-{name}")
     judged = picture(32, 48, 7)
@@ -50,7 +52,10 @@ def test_a_wrong_file_does_not_pass_for_a_rounded_one(tmp_path: Path, shared: Pa
     shown = [picture(64, 64, seed) for seed in (4, 5)]
     module = fast_style(shared / "data/fast_style/wave.npz")
     made = quantize(
-        export(module, 64, 64, Ranges()), default("int8"), [picture(64, 64, seed) for seed in (1, 2, 3)], target
+        export(module, 64, 64, Ranges()),
+        default("int8"),
+        [picture(64, 64, seed) for seed in (1, 2, 3)],
+        TARGETS[target].quantizers,
     )
     meant = simulate(made, shown)
     name = next(n for n in made.graph.initializers if n.startswith("blocks.1.second") and n.endswith("_int"))
@@ -82,14 +87,16 @@ def test_bytes_go_in_and_out_and_give_the_same_pixels() -> None:
 
 def test_a_quantizer_of_pixels_falls_away() -> None:
     graph = export(seeded(), 32, 48, Ranges((0.0, 255.0), (-1.0, 1.0)))
-    made = take_bytes(quantize(graph, default("int8"), [picture(32, 48, seed) for seed in (1, 2, 3)], "openvino"))
+    made = take_bytes(
+        quantize(graph, default("int8"), [picture(32, 48, seed) for seed in (1, 2, 3)], TARGETS["openvino"].quantizers)
+    )
     readers = [node.op_type for node, _ in made.graph.inputs[0].uses()]
     assert readers == ["DequantizeLinear"]
 
 
 def test_litert_finds_ranges_of_what_was_cut_off() -> None:
     """One bright spot would cost all other values their levels."""
-    graph, form = small_graph(), insert.FORMS["tflite"]
+    graph, form = small_graph(), TARGETS["tflite"].quantizers
     found = calibrate(graph, insert.taps(graph, default("int8"), form), [picture(32, 48, 1)])
     for name, stats in found.items():
         counts = np.zeros(BINS)

@@ -18,6 +18,7 @@ from pocketlens.converters.ranges import Ranges
 from pocketlens.errors import InputError
 from pocketlens.models.export import export
 from pocketlens.quality import psnr
+from pocketlens.targets import TARGETS
 from tests.generators import fast_style, picture, seeded, small_graph
 
 CALIBRATE = [picture(32, 48, seed) for seed in (1, 2, 3)]
@@ -38,7 +39,7 @@ def operators(model: ir.Model) -> dict[str, int]:
 def test_int8_stays_close_and_the_graph_is_not_changed(target: str) -> None:
     graph = small_graph()
     before = ir.to_proto(graph).SerializeToString(deterministic=True)
-    made = quantize(graph, default("int8"), CALIBRATE, target)
+    made = quantize(graph, default("int8"), CALIBRATE, TARGETS[target].quantizers)
     assert ir.to_proto(graph).SerializeToString(deterministic=True) == before
     hub.check(made)
     assert operators(made)["DynamicQuantizeLinear" if target == "tflite" else "QuantizeLinear"] >= 4
@@ -47,28 +48,30 @@ def test_int8_stays_close_and_the_graph_is_not_changed(target: str) -> None:
 
 def test_sixteen_bit_activations_lose_less_than_eight() -> None:
     graph = small_graph()
-    eight, sixteen = (worst(quantize(graph, default(p), CALIBRATE, "onnx"), graph) for p in ("int8", "int8-a16"))
+    eight, sixteen = (
+        worst(quantize(graph, default(p), CALIBRATE, TARGETS["onnx"].quantizers), graph) for p in ("int8", "int8-a16")
+    )
     assert sixteen > eight
 
 
 def test_the_last_rule_that_matches_wins() -> None:
     graph = small_graph()
     plan = Plan((Rule("", "int8"), Rule("last|up", "float"), Rule("up", "int8-a16")))
-    made = quantize(graph, plan, CALIBRATE, "openvino")
+    made = quantize(graph, plan, CALIBRATE, TARGETS["openvino"].quantizers)
     rounded = [n for n in made.graph if n.op_type == "QuantizeLinear"]
     kinds = sorted(str(hub.constant(n.inputs[2]).dtype) for n in rounded)
     assert kinds == ["uint16", "uint8", "uint8"]
     assert Plan.from_json(plan.to_json()) == plan
-    none = quantize(graph, plan.keeping([""]), CALIBRATE, "openvino")
+    none = quantize(graph, plan.keeping([""]), CALIBRATE, TARGETS["openvino"].quantizers)
     assert "QuantizeLinear" not in operators(none)
 
 
 def test_litert_keeps_convolutions_of_few_channels_in_float() -> None:
     graph = small_graph()
-    (rule,) = slower(graph, "tflite", "int8")
+    (rule,) = slower(graph, 8, "int8")
     (first,) = [node for node in candidates(graph) if rule.fits(node)]
     assert hub.static_shape(first.inputs[1])[1] == 3
-    assert not slower(graph, "openvino", "int8") and not slower(graph, "tflite", "w8")
+    assert not slower(graph, 0, "int8") and not slower(graph, 8, "w8")
 
 
 def test_rules_are_checked() -> None:
@@ -107,8 +110,8 @@ def test_even_outputs_in_front_of_norms_change_no_pixel() -> None:
 
 
 def test_what_training_decided_is_taken_as_it_is() -> None:
-    trained = quantize(small_graph(), default("int8"), CALIBRATE, "openvino")
-    again = quantize(trained, default("int8-a16"), CALIBRATE, "openvino")
+    trained = quantize(small_graph(), default("int8"), CALIBRATE, TARGETS["openvino"].quantizers)
+    again = quantize(trained, default("int8-a16"), CALIBRATE, TARGETS["openvino"].quantizers)
     assert ir.to_proto(again).SerializeToString(deterministic=True) == ir.to_proto(trained).SerializeToString(
         deterministic=True
     )
@@ -125,13 +128,13 @@ def test_nan_and_constant_activations_name_their_node() -> None:
         if len(node.inputs) > 2:
             node.replace_input_with(2, hub.add_constant(broken, "wrong_bias", np.zeros(len(weight), np.float32)))
         with pytest.raises(InputError, match=words) as caught:
-            quantize(broken, Plan(equalize=0), CALIBRATE, "onnx")
+            quantize(broken, Plan(equalize=0), CALIBRATE, TARGETS["onnx"].quantizers)
         assert node.name in str(caught.value) or "Relu" in str(caught.value)
 
 
 def test_memory_is_bounded_by_playing_values_in_turn(monkeypatch: pytest.MonkeyPatch) -> None:
     graph = small_graph()
-    names = insert.taps(graph, default("int8"), insert.FORMS["onnx"])
+    names = insert.taps(graph, default("int8"), TARGETS["onnx"].quantizers)
     at_once = calibrate(graph, names, CALIBRATE)
     monkeypatch.setattr("pocketlens.converters.quantization.calibrate.MAX_BYTES", 1)
     in_turn = calibrate(graph, names, CALIBRATE)
@@ -143,7 +146,7 @@ def test_memory_is_bounded_by_playing_values_in_turn(monkeypatch: pytest.MonkeyP
 def test_pixels_are_integers_and_lose_nothing() -> None:
     assert Quantizer.of(0.0, 255.0, 8) == Quantizer(1.0, 0, 8)
     graph = export(seeded(), 32, 48, Ranges((0.0, 255.0), (-1.0, 1.0)))
-    made = quantize(graph, default("int8"), CALIBRATE, "openvino")
+    made = quantize(graph, default("int8"), CALIBRATE, TARGETS["openvino"].quantizers)
     first = next(n for n in made.graph if n.op_type == "QuantizeLinear" and n.inputs[0].name == hub.INPUT)
     assert float(hub.constant(first.inputs[1])) == 1.0
 
@@ -160,6 +163,6 @@ def test_pairs_of_weights_fit_sixteen_bits() -> None:
 def test_a_trained_filter_keeps_its_picture() -> None:
     graph = export(fast_style(WAVE), 64, 64, Ranges((0.0, 255.0), (0.0, 255.0)))
     pictures = [picture(64, 64, seed) for seed in (1, 2, 3, 4)]
-    made = quantize(graph, default("int8"), pictures[:3], "openvino")
+    made = quantize(graph, default("int8"), pictures[:3], TARGETS["openvino"].quantizers)
     (ours,), (teacher,) = simulate(made, pictures[3:]), simulate(graph, pictures[3:])
     assert psnr(teacher, ours) > 34

@@ -12,13 +12,14 @@ from pocketlens.converters.quantization.settings import (
     measured,
     sentence,
 )
+from pocketlens.targets import TARGETS
 from tests.generators import picture, small_graph
 
 PICTURES = [picture(32, 48, seed) for seed in (1, 2, 3)]
 
 
 def test_a_value_is_kept_unless_another_is_clearly_better() -> None:
-    plan, trials = measured(small_graph(), Plan(), PICTURES, "openvino")
+    plan, trials = measured(small_graph(), Plan(), PICTURES, TARGETS["openvino"].quantizers)
     assert [trial.setting for trial in trials] == [name for name, (_, *more) in CHOICES.items() for _ in more]
     for name, (nothing, usual, *_) in CHOICES.items():
         gained = {trial.value: trial.gained for trial in trials if trial.setting == name} | {str(nothing): 0.0}
@@ -32,7 +33,9 @@ def test_a_value_is_kept_unless_another_is_clearly_better() -> None:
 def test_ranges_that_cut_off_what_a_style_lives_on_are_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("pocketlens.converters.quantization.calibrate.PERCENTILE", 60.0)
     monkeypatch.setitem(CHOICES, "ranges", ("minmax", "percentile"))
-    plan, trials = measured(small_graph(), Plan(), PICTURES, "openvino", asked=["equalize", "correct_bias"])
+    plan, trials = measured(
+        small_graph(), Plan(), PICTURES, TARGETS["openvino"].quantizers, asked=["equalize", "correct_bias"]
+    )
     (cut,) = trials
     assert plan.ranges == "minmax" and cut.gained < -BETTER and not cut.kept
     assert sentence(trials).startswith("not ranges percentile (-")
@@ -40,7 +43,9 @@ def test_ranges_that_cut_off_what_a_style_lives_on_are_not_kept(monkeypatch: pyt
 
 def test_what_somebody_decided_is_left_alone() -> None:
     wanted = Plan(equalize=0.25, correct_bias=True)
-    plan, trials = measured(small_graph(), wanted, PICTURES, "openvino", asked=["equalize", "correct_bias"])
+    plan, trials = measured(
+        small_graph(), wanted, PICTURES, TARGETS["openvino"].quantizers, asked=["equalize", "correct_bias"]
+    )
     assert plan.equalize == 0.25 and plan.correct_bias
     assert {trial.setting for trial in trials} == {"ranges"}
 
@@ -56,7 +61,7 @@ def test_a_quiet_channel_beside_a_loud_one_is_evened_out() -> None:
     norm.replace_input_with(1, hub.add_constant(graph, "loud", scale))
     weight[:, 0] /= 60
     node.replace_input_with(1, hub.add_constant(graph, "quiet", weight))
-    plan, trials = measured(graph, Plan(), PICTURES, "openvino")
+    plan, trials = measured(graph, Plan(), PICTURES, TARGETS["openvino"].quantizers)
     assert plan.equalize > 0, sentence(trials)
     assert next(t.gained for t in trials if t.kept) > 1
 
