@@ -35,7 +35,7 @@ for name in ("small.tflite", "small.onnx"):
     with open_artifact(Path(sys.argv[1]) / name, threads=1) as session:
         pictures = np.load(Path(sys.argv[1]) / "pictures.npy")
         np.save(Path(sys.argv[1]) / (name + ".npy"), np.stack([session(one) for one in pictures]))
-        told.append(session.facts)
+        told.append(session.runtime_info.document())
 print(json.dumps(told))
 """
 

@@ -55,7 +55,7 @@ class _Timed:
 
     def __init__(self, player: Player) -> None:
         self._player = player
-        self.inputs, self.outputs, self.facts = player.inputs, player.outputs, player.facts
+        self.inputs, self.outputs, self.runtime_info = player.inputs, player.outputs, player.runtime_info
         self.feed, self.result, self.close = player.feed, player.result, player.close
         self.took_ns = 0
 
@@ -91,8 +91,7 @@ class _Worker:
         self._player = _Timed(chosen.open(Path(path), Options(threads, delegate, precision, pixels=True)))
         load_ms = (perf_counter_ns() - start) / _NS
         self._session = Session(self._player, chosen.name)
-        self._player.facts.setdefault("delegate", delegate)
-        facts = {key: value for key, value in self._player.facts.items() if isinstance(value, str | int | None)}
+        facts = {"delegate": delegate, **self._player.runtime_info.document()}
         return {"load_ms": load_ms, "size": self._session.size, "facts": facts, "baseline_mb": baseline}
 
     def first(self, picture: str, expected: str | None) -> dict[str, Any]:

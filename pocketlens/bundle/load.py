@@ -115,10 +115,10 @@ def open_in(
         others={(one.height, one.width): opener(one) for one in also},
         styles=bundle.manifest.io.styles,
     )
-    if session.takes != len(bundle.manifest.io.styles):
+    if session.style_count != len(bundle.manifest.io.styles):
         session.close()
         raise InputError(
-            f"{artifact.id} takes {session.takes or 1} styles, its manifest names {len(bundle.manifest.io.styles) or 1}",
+            f"{artifact.id} takes {session.style_count or 1} styles, its manifest names {len(bundle.manifest.io.styles) or 1}",
             do="build the bundle again",
         )
     if session.size != (artifact.height, artifact.width):

@@ -11,9 +11,9 @@ import numpy as np
 
 from pocketlens import files, images
 from pocketlens.bundle import licensing, manifest, paths
-from pocketlens.bundle.spec import ArtifactEntry, BundleSpec
 from pocketlens.bundle.manifest import Artifact, Filter, Golden, Io, Manifest
 from pocketlens.bundle.render import notice, texts
+from pocketlens.bundle.spec import ArtifactEntry, BundleSpec
 from pocketlens.errors import InputError, require
 
 _WORD = re.compile(r"[a-z0-9][a-z0-9_]{0,31}")

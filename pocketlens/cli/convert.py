@@ -60,7 +60,7 @@ def convert(
 
 
 def _plain(emitted: "Emitted") -> dict[str, object]:
-    scores, facts = emitted.verified.worst, emitted.verified.facts
+    scores = emitted.verified.worst
     return {
         "id": emitted.id,
         "path": emitted.path,
@@ -68,6 +68,6 @@ def _plain(emitted: "Emitted") -> dict[str, object]:
         "psnr": scores.psnr,
         "ssim": scores.ssim,
         "largest_error": scores.largest_error,
-        "verified_with": facts,
+        "verified_with": emitted.verified.runtime_info.document(),
         "rewrites": emitted.rewrites,
     }

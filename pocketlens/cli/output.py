@@ -170,7 +170,7 @@ def artifacts(emitted: "Sequence[Emitted]") -> None:
             f"{e.verified.worst.psnr:.1f}",
             f"{e.verified.worst.ssim:.4f}",
             f"{e.verified.worst.largest_error:.3f}",
-            f"{e.verified.facts['runtime']} {e.verified.facts['version']}",
+            f"{e.verified.runtime_info.runtime} {e.verified.runtime_info.version}",
         ]
         for e in emitted
     ]

@@ -86,15 +86,15 @@ def _pictures(session: "Session", picture: list[Path], out: Path, json: bool) ->
             images.write(target, stylized, found.alpha if found.picture.shape == stylized.shape else None)
             height, width = found.picture.shape[:2]
             rows.append({"picture": str(path), "stylized": str(target), "size": [height, width]})
-    facts = session.facts
+    info = session.runtime_info
     if json:
-        output.document({"pictures": rows, "session": facts})
+        output.document({"pictures": rows, "session": info.document()})
         return
     output.table(
         ["picture", "stylized", "size"],
         [[str(r["picture"]), str(r["stylized"]), f"{r['size'][0]}x{r['size'][1]}"] for r in rows],
     )
-    output.say(f"{facts['runtime']} {facts['version']}, computed at {session.size[0]}x{session.size[1]}")
+    output.say(f"{info.runtime} {info.version}, computed at {session.size[0]}x{session.size[1]}")
 
 
 def _video(
@@ -126,7 +126,7 @@ def _video(
             most_frames=frames,
         )
     if json:
-        output.document({"video": done, "out": out, "session": session.facts})
+        output.document({"video": done, "out": out, "session": session.runtime_info.document()})
     else:
         where = f" in {out}" if out else ""
         left_out = f", {done.dropped} left out" if done.dropped else ""

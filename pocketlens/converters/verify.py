@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -12,6 +11,7 @@ from pocketlens.errors import VerificationError
 from pocketlens.images import Floats, Picture
 from pocketlens.precisions import Floors
 from pocketlens.quality import Scores
+from pocketlens.runtimes.adapter import RuntimeInfo
 from pocketlens.runtimes.session import open_artifact
 
 GRAPH_FLOORS = Floors(100)
@@ -32,7 +32,7 @@ class Verification:
         worst_picture: What the artifact made of it, rounded: ``uint8 [H, W, 3]``.
         golden_psnr: dB that the rounded picture must reach against the teacher's rounded picture on any machine: 3 under
             what was measured here, and at most 50, since other processors round elsewhere.
-        facts: The runtime that played it, its version and the precision that it computed in.
+        runtime_info: The runtime that played it, its version and the precision that it computed in.
         flicker: Of a clip, beyond the teacher's own (:func:`pocketlens.quality.flicker`); None where none was played.
         agreement: The worst PSNR in dB against the graph that it was emitted from, where weights or activations are quantized.
     """
@@ -42,7 +42,7 @@ class Verification:
     worst_index: int
     worst_picture: Picture
     golden_psnr: float
-    facts: dict[str, Any]
+    runtime_info: RuntimeInfo
     flicker: float | None = None
     agreement: float | None = None
 
@@ -90,11 +90,11 @@ def verify_artifact(
         blends: Sequence[Sequence[float] | None] = styles or [None] * len(pictures)
         outputs = [session.floats(p, style=style) for p, style in zip(pictures, blends, strict=True)]
         frames = [images.to_uint8(session.floats(frame)) for frame in clip.frames] if clip else []
-        facts = session.facts
+        info = session.runtime_info
     for output in outputs:
         if not np.isfinite(output).all():
             raise VerificationError(
-                f"{path.name} gives NaN or infinity in {facts['runtime']}", do="convert to fp32, and please report it"
+                f"{path.name} gives NaN or infinity in {info.runtime}", do="convert to fp32, and please report it"
             )
     scores, worst, index = score(outputs, teacher_outputs)
     agreement, floor = None, floors.file
@@ -109,21 +109,21 @@ def verify_artifact(
             if reached < least:
                 raise VerificationError(
                     f"{path.name} is wrong: {reached:.1f} dB{where} against the graph that it was made from in"
-                    f" {facts['runtime']}, at least {least:.0f} dB expected",
+                    f" {info.runtime}, at least {least:.0f} dB expected",
                     do="this file was thrown away; try another precision or target, and please report the generator",
                 )
         floor = floors.teacher
     if worst.psnr < floor:
         raise VerificationError(
             f"{path.name} is wrong: {worst.psnr:.1f} dB against the teacher on picture {index + 1} in"
-            f" {facts['runtime']}, at least {floor:.0f} dB expected; largest error {worst.largest_error:.1f} of 255",
+            f" {info.runtime}, at least {floor:.0f} dB expected; largest error {worst.largest_error:.1f} of 255",
             do="this file was thrown away; try another precision or target, and please report the generator",
         )
     flickers = quality.flicker([images.to_uint8(t) for t in clip.teacher_outputs], frames).worst if clip else None
     rounded = [images.to_uint8(output) for output in outputs]
     golden = min(quality.psnr(images.to_uint8(r), p) for r, p in zip(teacher_outputs, rounded, strict=True))
     return Verification(
-        scores, worst, index, rounded[index], min(_GOLDEN_CAP, golden - _GOLDEN_MARGIN), facts, flickers, agreement
+        scores, worst, index, rounded[index], min(_GOLDEN_CAP, golden - _GOLDEN_MARGIN), info, flickers, agreement
     )
 
 

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from pocketlens.bundle import licensing
-from pocketlens.bundle.spec import ArtifactEntry, BundleSpec, GoldenEntry
 from pocketlens.bundle.manifest import Filter, Plan, PlanRule, Proof, Risk, Source
+from pocketlens.bundle.spec import ArtifactEntry, BundleSpec, GoldenEntry
 from pocketlens.converters.fp16_audit import Extent
 from pocketlens.errors import InputError
 from pocketlens.images import to_uint8
@@ -93,6 +93,7 @@ def runtimes_of(path: Path) -> tuple[str, ...]:
 
 def _artifact(emitted: Emitted, recipe: Recipe, styles: dict[str, Scores]) -> ArtifactEntry:
     verified, spec = emitted.verified, ArtifactSpec(emitted.target, emitted.precision, (emitted.height, emitted.width))
+    info = verified.runtime_info
     each = [gates_of(scores, verified.flicker, recipe.gate, name) for name, scores in styles.items()]
     return ArtifactEntry(
         file=emitted.path,
@@ -105,7 +106,7 @@ def _artifact(emitted: Emitted, recipe: Recipe, styles: dict[str, Scores]) -> Ar
         runtimes=runtimes_of(emitted.path),
         scores=verified.worst,
         flicker=verified.flicker,
-        verified_with=Proof(verified.facts["runtime"], verified.facts["version"], verified.facts["precision"]),
+        verified_with=Proof(info.runtime, info.version, info.precision),
         golden_psnr=verified.golden_psnr,
         gates=sum(each, ()) if styles else gates_of(verified.worst, verified.flicker, recipe.gate),
         styles=styles,

@@ -176,7 +176,7 @@ class _Hunt:
             limits=limits_of(self.how.gate),
             points=tuple(point for _, point in sorted(self.points.items())),
             layers=tuple(self.order),
-            runtime=self.emitted[0, "float"].verified.facts["runtime"],
+            runtime=self.emitted[0, "float"].verified.runtime_info.runtime,
             settings=shop.trials,
         )
         front = self._timed(front) if self.how.timing else front

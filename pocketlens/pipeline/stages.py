@@ -23,6 +23,7 @@ from pocketlens.models.source import Source
 from pocketlens.pipeline.pictures import Judges
 from pocketlens.precisions import PRECISIONS
 from pocketlens.quality import Scores
+from pocketlens.runtimes.adapter import RuntimeInfo
 from pocketlens.targets import TARGETS
 from pocketlens.version import BASE_VERSION
 
@@ -377,6 +378,7 @@ def emit(
     found = json.loads((entry / "verified.json").read_text())
     scores = tuple(Scores(**one) for one in found.pop("scores"))
     worst, picture = Scores(**found.pop("worst")), images.read(entry / "worst.png")
-    verified = Verification(scores=scores, worst=worst, worst_picture=picture, **found)
+    info = RuntimeInfo(**(found.pop("facts", None) or found.pop("runtime_info")))  # "facts" in entries of 0.1
+    verified = Verification(scores=scores, worst=worst, worst_picture=picture, runtime_info=info, **found)
     path = entry / (name + TARGETS[target].suffix)
     return Emitted(name, target, precision, height, width, path, verified, graph.rewrites, graph.plan)

@@ -7,7 +7,7 @@ import contextlib
 import re
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import MISSING, asdict, dataclass, field, fields
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
@@ -43,6 +43,43 @@ class Options:
     pixels: bool = False
 
 
+@dataclass(frozen=True)
+class RuntimeInfo:
+    """What a runtime says of itself once an artifact is loaded. None stands for what it does not tell.
+
+    Attributes:
+        runtime: Its name in :data:`RUNTIMES`.
+        version: The library's version.
+        threads: The number of threads that it computes with.
+        precision: The precision that it really computes in.
+        delegate: What computes inside the runtime, where that is not its default.
+        library: The library's name, where several can play the same artifacts.
+        partitions: How many parts of the graph a delegate computes.
+        system: The operating system, where the runtime is a part of it.
+        interpreted: Whether it plays an artifact step by step in Python, to check it and not for speed.
+    """
+
+    runtime: str
+    version: str
+    threads: int | None
+    precision: str
+    delegate: str | None = None
+    library: str | None = None
+    partitions: int | None = None
+    system: str | None = None
+    interpreted: bool = False
+
+    def document(self) -> dict[str, Any]:
+        """As JSON data: the first four fields, and of the others those that say something.
+
+        Example:
+            >>> RuntimeInfo("onnxruntime", "1.23.0", None, "fp32").document()
+            {'runtime': 'onnxruntime', 'version': '1.23.0', 'threads': None, 'precision': 'fp32'}
+        """
+        required = {field.name for field in fields(self) if field.default is MISSING}
+        return {key: value for key, value in asdict(self).items() if key in required or value not in (None, False)}
+
+
 class Player(Protocol):
     """An artifact loaded in a runtime. Not for two threads at a time.
 
@@ -52,12 +89,12 @@ class Player(Protocol):
     Attributes:
         inputs: What goes in, in the runtime's order.
         outputs: What comes out.
-        facts: What the runtime says of itself: ``version``, ``threads``, ``precision`` (the one really computed in).
+        runtime_info: What the runtime says of itself.
     """
 
     inputs: tuple[Port, ...]
     outputs: tuple[Port, ...]
-    facts: dict[str, Any]
+    runtime_info: RuntimeInfo
 
     def feed(self, index: int) -> NDArray[Any]:
         """The array to write an input into, of its port's type and shape; good until the next :meth:`run`."""
@@ -91,7 +128,7 @@ class Runtime:
         libraries: Import names, one of which must be installed.
         install: The command that installs it.
         platform: The only ``sys.platform`` that it runs on, or empty.
-        layout: The usual order of axes in its artifacts.
+        default_layout: The order of axes to assume in its artifacts where both would do.
         devices: The devices that can be asked for; the first is the default.
         delegates: The delegates that can be asked for; ``"*"`` stands for a path of a library.
         precisions: The precisions that can be asked for.
@@ -103,7 +140,7 @@ class Runtime:
     libraries: tuple[str, ...]
     install: str
     platform: str = ""
-    layout: Layout = "NCHW"
+    default_layout: Layout = "NCHW"
     devices: tuple[str, ...] = ("cpu",)
     delegates: tuple[str, ...] = field(default=())
     precisions: tuple[str, ...] = field(default=())
@@ -185,7 +222,7 @@ RUNTIMES: dict[str, Runtime] = {
             (".tflite",),
             ("ai_edge_litert", "tflite_runtime"),
             "pip install 'pocketlens[litert]'",
-            layout="NHWC",
+            default_layout="NHWC",
             delegates=("xnnpack", "none", "*"),
         ),
         Runtime(
@@ -195,7 +232,7 @@ RUNTIMES: dict[str, Runtime] = {
             ("coremltools",),
             "pip install coremltools",
             "darwin",
-            layout="NHWC",
+            default_layout="NHWC",
             devices=("auto", "cpu", "gpu", "npu"),
         ),
         Runtime("mil", f"{_HERE}.mil", (".mlpackage",), ("coremltools",), "pip install 'pocketlens[build]'"),

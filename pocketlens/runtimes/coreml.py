@@ -11,7 +11,7 @@ from PIL import Image
 
 from pocketlens.errors import InputError
 from pocketlens.runtimes import apple
-from pocketlens.runtimes.adapter import Options, playing
+from pocketlens.runtimes.adapter import Options, RuntimeInfo, playing
 from pocketlens.runtimes.ports import Port
 
 _UNITS = {"auto": "ALL", "cpu": "CPU_ONLY", "gpu": "CPU_AND_GPU", "npu": "CPU_AND_NE"}
@@ -41,12 +41,8 @@ class Player:
         self._feeds = [np.zeros(port.shape, port.dtype) for port in self.inputs]
         self._result = np.zeros(shape, np.uint8)
         # Core ML chooses the unit, the precision within it and the threads by itself, and does not say which.
-        self.facts: dict[str, Any] = {
-            "version": version(),
-            "threads": None,
-            "precision": self._model.user_defined_metadata.get("pocketlens.precision", "unknown"),
-            "system": f"macOS {platform.mac_ver()[0]}",
-        }
+        precision = self._model.user_defined_metadata.get("pocketlens.precision", "unknown")
+        self.runtime_info = RuntimeInfo("coreml", version(), None, precision, system=f"macOS {platform.mac_ver()[0]}")
 
     def feed(self, index: int) -> NDArray[Any]:
         return self._feeds[index]

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pocketlens.runtimes import litert_library as library
-from pocketlens.runtimes.adapter import Options, playing
+from pocketlens.runtimes.adapter import Options, RuntimeInfo, playing
 from pocketlens.runtimes.ports import Port
 
 _KINDS = (ValueError, RuntimeError)
@@ -41,8 +41,14 @@ class Player:
             self.inputs, self.outputs = tuple(map(_port, inputs)), tuple(map(_port, outputs))
         self._feeds = [self._interpreter.tensor(one["index"]) for one in inputs]
         self._results = [self._interpreter.tensor(one["index"]) for one in outputs]
-        threads = options.threads or 1  # the interpreter's own choice is one
-        self.facts: dict[str, Any] = {**library.facts(self._interpreter), "threads": threads, "precision": "fp32"}
+        self.runtime_info = RuntimeInfo(
+            "litert",
+            version(),
+            options.threads or 1,  # the interpreter's own choice is one
+            "fp32",
+            library=library.LIBRARIES[library.name()],
+            partitions=library.partitions(self._interpreter),
+        )
 
     def feed(self, index: int) -> NDArray[Any]:
         return self._array(self._feeds[index])

@@ -100,11 +100,10 @@ def settle_sizes(interpreter: Any, size: tuple[int, int] | None) -> None:
             interpreter.resize_tensor_input(one["index"], ports.settle(shape, size))
 
 
-def facts(interpreter: Any) -> dict[str, Any]:
-    """What can be said of a loaded file: version, library, and how many parts of the graph a delegate runs, if it tells."""
-    said: dict[str, Any] = {"version": version(), "library": LIBRARIES[name()]}
+def partitions(interpreter: Any) -> int | None:
+    """How many parts of a loaded file's graph a delegate computes; None where the library does not tell."""
     # Names alone: the library's own list of operators also reads each one's tensors, which nobody needs here.
     inner: Any = getattr(interpreter, "_interpreter", None)
-    if hasattr(inner, "NumNodes") and hasattr(inner, "NodeName"):
-        said["partitions"] = [str(inner.NodeName(index)) for index in range(inner.NumNodes())].count("DELEGATE")
-    return said
+    if not (hasattr(inner, "NumNodes") and hasattr(inner, "NodeName")):
+        return None
+    return [str(inner.NodeName(index)) for index in range(inner.NumNodes())].count("DELEGATE")

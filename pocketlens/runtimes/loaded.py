@@ -25,34 +25,32 @@ class Loaded:
     Args:
         path: The artifact, for messages.
         player: It, loaded.
-        usual: The usual order of axes in its runtime's artifacts.
+        default_layout: The order of axes to assume where both would do.
         values: What black and white are to it; None for what its ports say, or 0..255 where they say nothing.
 
     Attributes:
         size: Height and width that it computes at, in pixels.
         extra: The inputs besides the picture and the style.
-        styles: How many styles it holds; 0 if it takes none.
-        facts: What the runtime says of itself.
+        style_count: How many styles it can blend; 0 if it has no input for that.
 
     Raises:
         InputError: No input or no output of it is a picture.
     """
 
-    def __init__(self, path: Path, player: Player, usual: Layout, values: Range | None = None) -> None:
-        image = picture_port(path, "input", player.inputs, usual)
-        stylized = picture_port(path, "output", player.outputs, usual)
+    def __init__(self, path: Path, player: Player, default_layout: Layout, values: Range | None = None) -> None:
+        image = picture_port(path, "input", player.inputs, default_layout)
+        stylized = picture_port(path, "output", player.outputs, default_layout)
         self.size = image.size
-        self.facts = player.facts
         others = {i: port for i, port in enumerate(player.inputs) if i != image.index}
-        self._style = next((i for i, port in others.items() if port.styles), None)
-        self.styles = others[self._style].styles if self._style is not None else 0
-        self._weights = np.eye(1, self.styles, dtype=np.float32)
+        self._style = next((i for i, port in others.items() if port.style_count), None)
+        self.style_count = others[self._style].style_count if self._style is not None else 0
+        self._weights = np.eye(1, self.style_count, dtype=np.float32)
         self._indexes = {port.name: i for i, port in others.items() if i != self._style}
         self.extra: tuple[Port, ...] = tuple(player.inputs[i] for i in self._indexes.values())
         self._player = player
         self._exact: Loaded | None = None
         exact = getattr(player, "exact", None)
-        self._load_exact = (lambda: Loaded(path, exact(), usual, values)) if exact else None
+        self._load_exact = (lambda: Loaded(path, exact(), default_layout, values)) if exact else None
         self._image, self._stylized = image.index, stylized.index
         self._write = PixelsIn(image, values or values_of(image.port)).write
         self._out = PixelsOut(stylized, values or values_of(stylized.port))

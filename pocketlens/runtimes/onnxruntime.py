@@ -8,7 +8,7 @@ import onnxruntime as ort
 from numpy.typing import NDArray
 
 from pocketlens.errors import MissingError
-from pocketlens.runtimes.adapter import Options, playing
+from pocketlens.runtimes.adapter import Options, RuntimeInfo, playing
 from pocketlens.runtimes.ports import Port, settle
 
 _DTYPES = {"float": "float32", "double": "float64"}
@@ -43,9 +43,8 @@ class Player:
                 self._bound.bind_output(port.name, "cpu", *where)
             if not all(port.fixed for port in self.outputs) and all(port.fixed for port in self.inputs):
                 self.outputs = self._settled()
-        self.facts: dict[str, Any] = {"version": version(), "threads": options.threads, "precision": "fp32"}
-        if name != "cpu":
-            self.facts["delegate"] = name
+        delegate = name if name != "cpu" else None
+        self.runtime_info = RuntimeInfo("onnxruntime", version(), options.threads, "fp32", delegate)
 
     def feed(self, index: int) -> NDArray[Any]:
         return self._feeds[index]

@@ -10,7 +10,7 @@ import openvino as ov
 from numpy.typing import NDArray
 
 from pocketlens.errors import MissingError
-from pocketlens.runtimes.adapter import Options, playing
+from pocketlens.runtimes.adapter import Options, RuntimeInfo, playing
 from pocketlens.runtimes.openvino_ports import ports, with_pixels
 
 _HINTS = {"fp32": "f32", "fp16": "f16", "bf16": "bf16", "auto": "dynamic"}
@@ -33,7 +33,7 @@ class Player:
             here = ", ".join(opened.available_devices).lower()
             raise MissingError(f"OpenVINO finds no {device.lower()} here, it finds {here}", do="choose another device")
         # OpenVINO computes in bf16 by itself on CPUs that have it, which loses 40 dB: fp32 is asked for, and what it
-        # really took is read back into the facts.
+        # really took is read back into ``runtime_info``.
         settings: dict[str, Any] = {"PERFORMANCE_HINT": "LATENCY"}
         if options.precision != "auto":
             settings["INFERENCE_PRECISION_HINT"] = _HINTS[options.precision or "fp32"]
@@ -52,11 +52,8 @@ class Player:
             self._model = opened.compile_model(model, device, settings)
             self._request = self._model.create_infer_request()
         effective = self._model.get_property("INFERENCE_PRECISION_HINT").to_string() if device == "CPU" else ""
-        self.facts: dict[str, Any] = {
-            "version": version(),
-            "threads": self._model.get_property("INFERENCE_NUM_THREADS") if device == "CPU" else None,
-            "precision": _NAMES.get(effective, effective),
-        }
+        threads = self._model.get_property("INFERENCE_NUM_THREADS") if device == "CPU" else None
+        self.runtime_info = RuntimeInfo("openvino", version(), threads, _NAMES.get(effective, effective))
 
     def feed(self, index: int) -> NDArray[Any]:
         return np.asarray(self._request.get_input_tensor(index).data)

@@ -38,7 +38,7 @@ class Port:
     reverse: bool = False
 
     @property
-    def styles(self) -> int:
+    def style_count(self) -> int:
         """How many styles there are to choose from, if it is a pack's :data:`STYLE`; else 0."""
         pack = self.name == STYLE and self.dtype == "float32" and self.fixed and len(self.shape) == 2
         return int(self.shape[1]) if pack and self.shape[0] == 1 and self.shape[1] > 1 else 0
@@ -55,19 +55,19 @@ class Port:
         except TypeError:
             return np.zeros(0)
 
-    def layout(self, usual: Layout) -> Layout | None:
+    def layout(self, default_layout: Layout) -> Layout | None:
         """Where the colours are, or None if this is no single picture of a fixed size.
 
         Args:
-            usual: The layout to believe where both would do.
+            default_layout: The layout to assume where both would do.
         """
         if len(self.shape) != 4 or not self.fixed or self.shape[0] != 1 or self.dtype not in _DTYPES:
             return None
         if self.shape[1] * self.shape[2] * self.shape[3] <= _CHANNELS[0]:
             return None
-        other: Layout = "NHWC" if usual == "NCHW" else "NCHW"
+        other: Layout = "NHWC" if default_layout == "NCHW" else "NCHW"
         for channels in _CHANNELS:
-            for layout in (usual, other):
+            for layout in (default_layout, other):
                 if self.shape[1 if layout == "NCHW" else 3] == channels and min(self._plane(layout)) > 1:
                     return layout
         return None
@@ -106,22 +106,22 @@ class PicturePort:
         return int(self.port.shape[1 if self.layout == "NCHW" else 3])
 
 
-def picture_port(path: Path, kind: str, ports: Sequence[Port], usual: Layout) -> PicturePort:
+def picture_port(path: Path, kind: str, ports: Sequence[Port], default_layout: Layout) -> PicturePort:
     """The first input or output that is a picture.
 
     Args:
         path: The artifact, for the message.
         kind: ``"input"`` or ``"output"``, for the message.
         ports: All of them.
-        usual: The layout to believe where both would do.
+        default_layout: The layout to assume where both would do.
 
     Raises:
         InputError: None is a picture of a fixed size.
     """
     for index, port in enumerate(ports):
-        if layout := port.layout(usual):
+        if layout := port.layout(default_layout):
             return PicturePort(index, port, layout)
-    expected = "[1, 3, height, width]" if usual == "NCHW" else "[1, height, width, 3]"
+    expected = "[1, 3, height, width]" if default_layout == "NCHW" else "[1, height, width, 3]"
     found = "; ".join(map(str, ports)) or "none"
     loose = any(len(port.shape) == 4 and not port.fixed for port in ports)
     raise InputError(

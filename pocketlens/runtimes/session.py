@@ -4,7 +4,7 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -57,9 +57,9 @@ class Session:
         sizes: All of them.
         resize: How a picture of another size is made to fit.
         inputs: The inputs that the artifact has besides the picture and the style.
-        takes: How many styles the artifact holds; 0 where there is one.
+        style_count: How many styles the artifact can blend; 0 where there is one style and no input for it.
         styles: Their names; empty where there is one.
-        facts: Runtime version, threads, and the precision that is really computed in.
+        runtime_info: The runtime's version, its threads, and the precision that it really computes in.
     """
 
     def __init__(
@@ -78,16 +78,16 @@ class Session:
             raise InputError(f"there is no resize {resize!r}", do=f"choose from {', '.join(RESIZES)}")
         self._path = path or Path(runtime)
         self._values = values
-        self._layout = RUNTIMES[runtime].layout if runtime in RUNTIMES else "NCHW"
+        self._layout = RUNTIMES[runtime].default_layout if runtime in RUNTIMES else "NCHW"
         first = self._load(player)
         self.runtime, self.resize = runtime, resize
         self.size = first.size
         self.sizes: tuple[Size, ...] = (first.size, *(size for size in others or {} if size != first.size))
         self.inputs: tuple[Port, ...] = first.extra
-        self.takes = first.styles
-        self.styles: tuple[str, ...] = tuple(styles) or tuple(map(str, range(first.styles)))
+        self.style_count = first.style_count
+        self.styles: tuple[str, ...] = tuple(styles) or tuple(map(str, range(first.style_count)))
         self._style: NDArray[np.float32] | None = None
-        self.facts: dict[str, Any] = {"runtime": runtime, **player.facts}
+        self.runtime_info = player.runtime_info
         self._loaded: dict[Size, Loaded] = {first.size: first}
         self._others = dict(others or {})
         self._kept: list[Closing] = []
@@ -155,9 +155,10 @@ class Session:
 
     def explain(self) -> str:
         """Why this artifact plays in this runtime, and how: a few lines for people."""
-        facts = ", ".join(f"{key} {value}" for key, value in self.facts.items() if value is not None)
+        known = self.runtime_info.document().items()
+        info = ", ".join(f"{key} {value}" for key, value in known if value is not None)
         sizes = ", ".join(f"{height}x{width}" for height, width in self.sizes)
-        return "\n".join([*self._why, f"plays: {facts}", f"computes at: {sizes}; other sizes: {self.resize}"])
+        return "\n".join([*self._why, f"plays: {info}", f"computes at: {sizes}; other sizes: {self.resize}"])
 
     def keep(self, resource: Closing) -> None:
         """Close something else after the runtime is freed, for instance the folder that the artifact was unpacked to."""

@@ -13,7 +13,7 @@ from pocketlens.converters.emitter import Labels, emitter
 from pocketlens.images import Picture
 from pocketlens.runtimes.session import open_artifact
 from tests.bench.devices.phones import lite  # noqa: F401 - fixture
-from tests.bundle.conftest import bundle, spec, edit, emitted, full_spec, golden, zipped  # noqa: F401 - fixtures
+from tests.bundle.conftest import bundle, edit, emitted, full_spec, golden, spec, zipped  # noqa: F401 - fixtures
 from tests.generators import picture, small_graph
 
 QUICK = Settings(seconds=0.05, count=8, block_seconds=0.01, warm_seconds=0.1, answer_seconds=60)

@@ -7,8 +7,8 @@ import pytest
 from pocketlens.bench.choice import Choice, subjects_of
 from pocketlens.bench.document import Document
 from pocketlens.bench.measure import bench_bundle
-from pocketlens.bundle.spec import BundleSpec
 from pocketlens.bundle.read import open_bundle
+from pocketlens.bundle.spec import BundleSpec
 from pocketlens.bundle.write import write
 from pocketlens.errors import InputError, MissingError
 from tests.bench.conftest import QUICK

@@ -12,9 +12,9 @@ from pocketlens.bench.budget import Budget, judge_all
 from pocketlens.bench.compare import compare, unlike
 from pocketlens.bench.document import SCHEMA, Document
 from pocketlens.bench.report import render
-from pocketlens.bundle.spec import BundleSpec
 from pocketlens.bundle.manifest import Manifest
 from pocketlens.bundle.read import open_bundle
+from pocketlens.bundle.spec import BundleSpec
 from pocketlens.bundle.write import write
 
 FOLDER = Path(__file__).parents[1] / "data" / "documents"

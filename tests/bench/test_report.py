@@ -15,9 +15,9 @@ from pocketlens.bench.budget import Budget, judge_all
 from pocketlens.bench.document import Document
 from pocketlens.bench.figures import ReportPicture, data_uri, difference
 from pocketlens.bench.report import render, summary
-from pocketlens.bundle.spec import BundleSpec
 from pocketlens.bundle.manifest import Gate, Manifest
 from pocketlens.bundle.read import open_bundle
+from pocketlens.bundle.spec import BundleSpec
 from pocketlens.bundle.write import write
 from pocketlens.quality import compare
 from tests.bench.samples import document, result, rounds

@@ -8,8 +8,8 @@ import pytest
 import torch
 from torch import nn
 
-from pocketlens.bundle.spec import ArtifactEntry, BundleSpec, GoldenEntry
 from pocketlens.bundle.manifest import Filter, Gate, Proof, Source
+from pocketlens.bundle.spec import ArtifactEntry, BundleSpec, GoldenEntry
 from pocketlens.bundle.write import write
 from pocketlens.converters import graph as hub
 from pocketlens.converters.ranges import Ranges

@@ -12,9 +12,9 @@ import pytest
 from pocketlens import machine
 from pocketlens.bundle import fastest
 from pocketlens.bundle.choose import by_preference, choose
-from pocketlens.bundle.spec import BundleSpec
 from pocketlens.bundle.load import load
 from pocketlens.bundle.read import open_bundle
+from pocketlens.bundle.spec import BundleSpec
 from pocketlens.bundle.write import write
 from pocketlens.converters import graph as hub
 from pocketlens.converters.ranges import Ranges

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from pocketlens.bundle.spec import BundleSpec
 from pocketlens.bundle.read import open_bundle
+from pocketlens.bundle.spec import BundleSpec
 from pocketlens.bundle.write import write
 from pocketlens.errors import InputError
 

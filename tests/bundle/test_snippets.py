@@ -12,8 +12,8 @@ import pytest
 from PIL import Image
 
 from pocketlens import images, quality
-from pocketlens.bundle.spec import BundleSpec
 from pocketlens.bundle.render import class_name
+from pocketlens.bundle.spec import BundleSpec
 from pocketlens.bundle.write import write
 from tests.bundle.conftest import SIZE
 

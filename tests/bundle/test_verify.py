@@ -10,8 +10,8 @@ import onnx
 import pytest
 from onnx import numpy_helper
 
-from pocketlens.bundle.spec import BundleSpec
 from pocketlens.bundle.manifest import Gate
+from pocketlens.bundle.spec import BundleSpec
 from pocketlens.bundle.verify import Report, verify
 from pocketlens.bundle.write import write
 from pocketlens.errors import InputError

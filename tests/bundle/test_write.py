@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from pocketlens import files
-from pocketlens.bundle.spec import BundleSpec
 from pocketlens.bundle.manifest import Gate
 from pocketlens.bundle.read import open_bundle
+from pocketlens.bundle.spec import BundleSpec
 from pocketlens.bundle.write import write
 from pocketlens.errors import InputError
 

@@ -27,10 +27,10 @@ def test_facts(artifact: Path) -> None:
     with open_artifact(artifact, threads=2) as session:
         assert session.runtime == "litert"
         assert session.size == (32, 48)
-        assert session.facts["threads"] == 2
-        assert session.facts["precision"] == "fp32"
-        assert session.facts["partitions"] == 1
-        assert session.facts["version"][0].isdigit()
+        assert session.runtime_info.threads == 2
+        assert session.runtime_info.precision == "fp32"
+        assert session.runtime_info.partitions == 1
+        assert session.runtime_info.version[0].isdigit()
 
 
 def test_a_result_is_not_overwritten_by_the_next(artifact: Path) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from pocketlens.bundle.spec import BundleSpec
 from pocketlens.bundle.write import write
-from tests.bundle.conftest import spec, emitted, golden  # noqa: F401
+from tests.bundle.conftest import emitted, golden, spec  # noqa: F401
 from tests.converters.tflite.bench import emitted as flatbuffer
 from tests.generators import small_graph
 

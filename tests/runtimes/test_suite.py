@@ -71,8 +71,9 @@ def test_a_result_is_the_callers_own(opened: Callable[..., Session]) -> None:
 @pytest.mark.parametrize("threads", [1, 2])
 def test_number_of_threads(opened: Callable[..., Session], threads: int) -> None:
     with opened(threads=threads) as session:
-        assert session.facts["threads"] in (threads, None)
-        assert {"runtime", "version", "precision"} <= set(session.facts)
+        assert session.runtime_info.threads in (threads, None)
+        assert session.runtime_info.runtime == session.runtime
+        assert session.runtime_info.version and session.runtime_info.precision
         assert "plays:" in session.explain()
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from pocketlens.runtimes.adapter import Options
+from pocketlens.runtimes.adapter import Options, RuntimeInfo
 from pocketlens.runtimes.mil import package as packages
 from pocketlens.runtimes.mil import pictures
 from pocketlens.runtimes.mil import program as programs
@@ -35,12 +35,8 @@ class Player:
         self._result = self._feeds[0]
         self._interpreter = Interpreter(program)
         self._threads = options.threads
-        self.facts: dict[str, Any] = {
-            "version": version(),
-            "threads": options.threads or torch.get_num_threads(),
-            "precision": program.precision,
-            "interpreted": True,
-        }
+        threads = options.threads or torch.get_num_threads()
+        self.runtime_info = RuntimeInfo("mil", version(), threads, program.precision, interpreted=True)
 
     def feed(self, index: int) -> NDArray[Any]:
         return self._feeds[index]

@@ -29,7 +29,7 @@ def both(graph: ir.Model, precision: str, folder: Path) -> tuple[np.ndarray, np.
     path = folder / f"package{coreml.SUFFIX}"
     coreml.emit(graph, precision, Labels("test"), path)
     with open_artifact(folder / "graph.onnx") as reference, open_artifact(path, "mil") as session:
-        assert session.facts["precision"] == precision
+        assert session.runtime_info.precision == precision
         return reference.floats(taken), session.floats(taken)
 
 

@@ -38,7 +38,7 @@ def test_file_gives_what_its_graph_gives(tmp_path: Path, target: str, name: str)
     with open_artifact(tmp_path / name) as session:
         played, pixels = session.floats(judged), session(judged)
         if target == "tflite":
-            assert session.facts["partitions"] == 1
+            assert session.runtime_info.partitions == 1
     assert np.array_equal(played, pixels), "bytes come out"
     assert psnr(simulate(made, [judged])[0], played) > 45
     assert (tmp_path / name).read_bytes() == (tmp_path / f"again-{name}").read_bytes()

@@ -89,7 +89,7 @@ class Student(nn.Module):
 
 
 def played(graph: ir.Model, precision: str, folder: Path) -> tuple[float, Counter[str], dict]:
-    """PSNR against onnxruntime on the same graph, the file's operators, and the facts of the session."""
+    """PSNR against onnxruntime on the same graph, the file's operators, and what the runtime says of itself."""
     height, width = hub.size(graph)
     onnx, lite = folder / "graph.onnx", folder / "graph.tflite"
     hub.save(graph, onnx)
@@ -100,7 +100,7 @@ def played(graph: ir.Model, precision: str, folder: Path) -> tuple[float, Counte
         inner = session._loaded[session.size]._player._interpreter._interpreter
         operators = Counter(str(inner.NodeName(index)) for index in range(inner.NumNodes()))
         del operators["DELEGATE"]
-        return score, operators, session.facts
+        return score, operators, session.runtime_info
 
 
 @pytest.mark.parametrize(("kind", "partitions"), [(Anime, 1), (UNet, 1), (Student, 2)])
@@ -108,13 +108,13 @@ def test_a_generator(kind: type[nn.Module], partitions: int, tmp_path: Path) -> 
     torch.manual_seed(3)
     graph = export(kind(), 64, 64, SIGNED)
     assert tflite.refusals(graph) == []
-    score, operators, facts = played(graph, "fp32", tmp_path)
+    score, operators, info = played(graph, "fp32", tmp_path)
     assert score > 100
     assert operators["TRANSPOSE"] == operators["MIRROR_PAD"] == 0
-    assert facts["partitions"] == partitions
-    score, _, facts = played(graph, "fp16", tmp_path)
+    assert info.partitions == partitions
+    score, _, info = played(graph, "fp16", tmp_path)
     assert score > 60
-    assert facts["partitions"] == partitions
+    assert info.partitions == partitions
 
 
 def test_a_picture_that_is_not_square(tmp_path: Path) -> None:
@@ -124,14 +124,14 @@ def test_a_picture_that_is_not_square(tmp_path: Path) -> None:
 
 def test_real_weights(shared: Path, tmp_path: Path) -> None:
     graph = export(fast_style(shared / "data/fast_style/wave.npz"), 256, 256, Ranges())
-    score, operators, facts = played(graph, "fp32", tmp_path)
+    score, operators, info = played(graph, "fp32", tmp_path)
     assert score > 100
     assert operators["TRANSPOSE"] == operators["PAD"] == operators["SLICE"] == 0
-    assert facts["partitions"] == 1
+    assert info.partitions == 1
     assert (tmp_path / "graph.tflite").stat().st_size < 6_800_000
-    score, _, facts = played(graph, "fp16", tmp_path)
+    score, _, info = played(graph, "fp16", tmp_path)
     assert score > 70
-    assert facts["partitions"] == 1
+    assert info.partitions == 1
     assert (tmp_path / "graph.tflite").stat().st_size < 3_450_000
 
 

@@ -288,12 +288,12 @@ def test_any_flipped_byte_is_an_error_or_a_picture(good: Path, package: Path) ->
             assert error.do
 
 
-def test_facts(good: Path) -> None:
+def test_runtime_info(good: Path) -> None:
     import torch
 
     before = torch.get_num_threads()
     with open_artifact(good, "mil", threads=1) as session:
-        assert session.facts == {
+        assert session.runtime_info.document() == {
             "runtime": "mil",
             "version": apple.coremltools().__version__,
             "threads": 1,
