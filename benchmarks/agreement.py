@@ -16,8 +16,8 @@ from pathlib import Path
 import numpy as np
 
 from pocketlens.bench import statistics as ours
-from pocketlens.bench.document import Settings
-from pocketlens.bench.measure import Subject, measure
+from pocketlens.bench.document import BenchmarkSettings
+from pocketlens.bench.measure import BenchmarkCase, measure
 from pocketlens.converters.emitter import Labels, emitter
 from tests.generators import picture, small_graph
 
@@ -26,8 +26,8 @@ BIN = Path(sys.executable).parent
 
 
 def harness(path: Path, runtime: str) -> float:
-    subject = Subject("one", path, path.suffix, "fp32", runtime, picture(SIZE, SIZE), threads=THREADS)
-    settings = Settings(seconds=SECONDS, count=20, block_seconds=0.5, warm_seconds=2)
+    subject = BenchmarkCase("one", path, path.suffix, "fp32", runtime, picture(SIZE, SIZE), threads=THREADS)
+    settings = BenchmarkSettings(seconds=SECONDS, count=20, block_seconds=0.5, warm_seconds=2)
     (result,) = measure([subject], settings).subjects
     assert result.failure is None, result.failure
     return ours.percentile(ours.inferences(result.rounds), 50)

@@ -25,9 +25,9 @@ from torch import nn
 from benchmarks import notes
 from benchmarks.generators import generator
 from pocketlens.bench import statistics
-from pocketlens.bench.document import Settings
+from pocketlens.bench.case import BenchmarkCase
+from pocketlens.bench.document import BenchmarkSettings
 from pocketlens.bench.measure import measure
-from pocketlens.bench.subject import Subject
 from pocketlens.cli import output
 from pocketlens.converters.ranges import Ranges
 from pocketlens.errors import PocketlensError, UnsupportedError, VerificationError
@@ -132,7 +132,7 @@ def times(folder: Path, architectures: list[str], size: int, seconds: float, mos
             continue
         picture, expected = judges(None, size, size).pictures[0], np.load(folder / f"{architecture}.npy")
         subjects = [_subject(cell, picture, expected) for cell in wanted]
-        document = measure(subjects, Settings(seconds=seconds, count=20, most_seconds=6 * seconds))
+        document = measure(subjects, BenchmarkSettings(seconds=seconds, count=20, most_seconds=6 * seconds))
         for cell, result in zip(wanted, document.subjects, strict=True):
             if result.rounds:
                 frames = statistics.frames(result.rounds)
@@ -143,9 +143,9 @@ def times(folder: Path, architectures: list[str], size: int, seconds: float, mos
                 print(cell.name, f"{p50:.1f} ms", flush=True)
 
 
-def _subject(cell: Cell, picture: Picture, expected: Picture) -> Subject:
+def _subject(cell: Cell, picture: Picture, expected: Picture) -> BenchmarkCase:
     runtime = runtime_for(cell.path).name
-    return Subject(
+    return BenchmarkCase(
         cell.name, cell.path, cell.target, cell.precision, runtime, picture, expected, min_psnr=10, threads=2
     )
 

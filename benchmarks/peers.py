@@ -19,9 +19,9 @@ import numpy as np
 from benchmarks.conversion import WAYS
 from benchmarks.generators import generator
 from pocketlens.bench import statistics
-from pocketlens.bench.document import Document, Settings
+from pocketlens.bench.case import BenchmarkCase
+from pocketlens.bench.document import BenchmarkSettings, Document
 from pocketlens.bench.measure import measure
-from pocketlens.bench.subject import Subject
 from pocketlens.cli import output
 from pocketlens.files import artifact_bytes
 from pocketlens.images import Picture, to_uint8
@@ -67,8 +67,8 @@ def measured(done: dict[str, dict[str, Any]], picture: Picture, expected: Pictur
     subjects = []
     for way, one in done.items():
         runtime = runtime_for(one["path"]).name
-        subjects.append(Subject(way, one["path"], way, "", runtime, picture, expected, min_psnr=40, threads=2))
-    return measure(subjects, Settings(seconds=seconds, count=50, most_seconds=10 * seconds))
+        subjects.append(BenchmarkCase(way, one["path"], way, "", runtime, picture, expected, min_psnr=40, threads=2))
+    return measure(subjects, BenchmarkSettings(seconds=seconds, count=50, most_seconds=10 * seconds))
 
 
 def ratio(document: Document, ours: str, peer: str) -> tuple[float, float, float]:

@@ -24,9 +24,9 @@ from benchmarks.generators import generator
 from benchmarks.peers import ROOT
 from pocketlens import quality
 from pocketlens.bench import statistics
-from pocketlens.bench.document import Settings
+from pocketlens.bench.case import BenchmarkCase
+from pocketlens.bench.document import BenchmarkSettings
 from pocketlens.bench.measure import measure
-from pocketlens.bench.subject import Subject
 from pocketlens.cli import output
 from pocketlens.converters import graph as hub
 from pocketlens.converters.emitter import Labels, emitter
@@ -153,10 +153,10 @@ def times(folder: Path, name: str, size: int, seconds: float) -> None:
         return
     picture = judges(None, size, size).pictures[0]
     subjects = [
-        Subject(cell.label, cell.path, cell.target, cell.way, runtime_for(cell.path).name, picture, threads=2)
+        BenchmarkCase(cell.label, cell.path, cell.target, cell.way, runtime_for(cell.path).name, picture, threads=2)
         for cell in known
     ]
-    document = measure(subjects, Settings(seconds=seconds, count=20, most_seconds=6 * seconds))
+    document = measure(subjects, BenchmarkSettings(seconds=seconds, count=20, most_seconds=6 * seconds))
     for cell, result in zip(known, document.subjects, strict=True):
         if result.rounds:
             frames = statistics.frames(result.rounds)

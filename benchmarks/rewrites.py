@@ -18,9 +18,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from benchmarks.files import PEERS_OF, Generator, Made, convert
-from pocketlens.bench.document import Document, Result, Settings
+from pocketlens.bench.case import BenchmarkCase
+from pocketlens.bench.document import BenchmarkSettings, CaseResult, Document
 from pocketlens.bench.measure import measure
-from pocketlens.bench.subject import Subject
 from pocketlens.errors import PocketlensError
 from pocketlens.files import key_of, write
 from pocketlens.pipeline.trials import Trial, judge
@@ -42,13 +42,13 @@ def time(of: Generator, targets: Sequence[str], wanted: Sequence[str], seconds: 
         return
     picture = of.picture
     subjects = [
-        Subject(
+        BenchmarkCase(
             f"{one.label}{_AGAIN * n}", one.path, one.target, "fp32", runtime_for(one.path).name, picture, threads=2
         )
         for n in range(processes)
         for one in files
     ]
-    settings = Settings(seconds=seconds, count=9, most_seconds=10 * seconds, block_seconds=0.2, block_count=2)
+    settings = BenchmarkSettings(seconds=seconds, count=9, most_seconds=10 * seconds, block_seconds=0.2, block_count=2)
     document = measure(subjects, settings)
     document.write(of.folder / "measured.json")
     write(stamp, key)
@@ -90,16 +90,16 @@ def _beside(of: Generator, target: str, known: dict[str, Made]) -> Iterator[Made
         yield from (one for one in of.known("onnx") if one.label == "onnx default")
 
 
-def _results(of: Generator) -> dict[str, list[Result]]:
+def _results(of: Generator) -> dict[str, list[CaseResult]]:
     """What was measured of each file, by its digest."""
-    path, found = of.folder / "measured.json", dict[str, list[Result]]()
+    path, found = of.folder / "measured.json", dict[str, list[CaseResult]]()
     digests = {one.label: one.digest for target in TARGETS for one in of.known(target)}
     for result in Document.read(path).subjects if path.exists() else ():
         found.setdefault(digests.get(result.artifact.rstrip(_AGAIN), ""), []).append(result)
     return found
 
 
-def _against(results: dict[str, list[Result]], before: str, after: str) -> Trial | None:
+def _against(results: dict[str, list[CaseResult]], before: str, after: str) -> Trial | None:
     if before not in results or after not in results:
         return None
     if before == after:

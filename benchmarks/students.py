@@ -14,9 +14,9 @@ import numpy as np
 
 from pocketlens import quality
 from pocketlens.bench import statistics
-from pocketlens.bench.document import Settings
+from pocketlens.bench.case import BenchmarkCase
+from pocketlens.bench.document import BenchmarkSettings
 from pocketlens.bench.measure import measure
-from pocketlens.bench.subject import Subject
 from pocketlens.bundle.read import Bundle, open_bundle
 from pocketlens.cli import output
 from pocketlens.images import Floats, Picture
@@ -28,10 +28,10 @@ TARGETS = ("onnx", "openvino", "tflite")
 THREADS = 2
 
 
-def subjects(bundle: Bundle, name: str, target: str, picture: Picture) -> list[Subject]:
+def subjects(bundle: Bundle, name: str, target: str, picture: Picture) -> list[BenchmarkCase]:
     """A bundle's artifacts of a target, for pictures of this size."""
     return [
-        Subject(
+        BenchmarkCase(
             f"{name} {one.precision}", path, target, one.precision, runtime_for(path).name, picture, threads=THREADS
         )
         for one in bundle.manifest.artifacts
@@ -46,9 +46,11 @@ def played(path: Path, pictures: tuple[Picture, ...]) -> list[Floats]:
         return [np.clip(session.floats(picture), 0, 255) for picture in pictures]
 
 
-def rows(found: list[Subject], pictures: tuple[Picture, ...], teacher: list[Floats], seconds: float) -> list[list[str]]:
+def rows(
+    found: list[BenchmarkCase], pictures: tuple[Picture, ...], teacher: list[Floats], seconds: float
+) -> list[list[str]]:
     """The table of one target; the first file is the teacher's, and what the others are compared with."""
-    document = measure(found, Settings(seconds=seconds, count=20, most_seconds=6 * seconds))
+    document = measure(found, BenchmarkSettings(seconds=seconds, count=20, most_seconds=6 * seconds))
     timed = [statistics.frames(result.rounds) for result in document.subjects]
     lines = []
     for one, frames, result in zip(found, timed, document.subjects, strict=True):

@@ -12,17 +12,17 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
+from pocketlens.bench.case import BenchmarkCase
 from pocketlens.bench.devices import android
 from pocketlens.bench.devices.adb import Adb, devices, open_adb
-from pocketlens.bench.document import Settings
+from pocketlens.bench.document import BenchmarkSettings
 from pocketlens.bench.measure import measure
-from pocketlens.bench.subject import Subject
 from pocketlens.converters.emitter import Labels, emitter
 from pocketlens.runtimes.session import open_artifact
 from tests.generators import picture, small_graph
 
 PORT, SERVER = 15555, 15137
-QUICK = Settings(seconds=0.2, count=9, block_seconds=0.05, warm_seconds=0.5)
+QUICK = BenchmarkSettings(seconds=0.2, count=9, block_seconds=0.05, warm_seconds=0.5)
 
 
 def main() -> None:
@@ -68,7 +68,7 @@ def _exercise(home: Path) -> None:
     given = picture(64, 64)
     with open_artifact(path, "litert", 1) as session:
         expected = session(given)
-    subject = Subject("tflite-fp32-64x64", path, "tflite", "fp32", "litert", given, expected, 50.0, 1)
+    subject = BenchmarkCase("tflite-fp32-64x64", path, "tflite", "fp32", "litert", given, expected, 50.0, 1)
     for name, tool, delegate in (("stand-in", stand_in, "xnnpack"), ("benchmark_model", Path(sys.argv[2]), "none")):
         ways = [replace(subject, threads=threads) for threads in (1, 2)]
         wrong = replace(subject, artifact="wrong", expected=255 - expected)

@@ -13,16 +13,16 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from pocketlens.bench.case import BenchmarkCase
 from pocketlens.bench.devices.ssh import open_ssh
-from pocketlens.bench.document import Document, Settings
-from pocketlens.bench.measure import Progress, measure
-from pocketlens.bench.subject import Subject
+from pocketlens.bench.document import BenchmarkSettings, Document
+from pocketlens.bench.measure import BenchmarkProgress, measure
 from pocketlens.converters.emitter import Labels, emitter
 from pocketlens.errors import MissingError
 from pocketlens.runtimes.session import open_artifact
 from tests.generators import picture, small_graph
 
-QUICK = Settings(seconds=0.5, count=6, block_seconds=0.1, warm_seconds=2, answer_seconds=120)
+QUICK = BenchmarkSettings(seconds=0.5, count=6, block_seconds=0.1, warm_seconds=2, answer_seconds=120)
 
 
 def main() -> None:
@@ -41,7 +41,7 @@ def step(name: str, do: Callable[[], None]) -> None:
     print(f"   {time.monotonic() - began:.0f} s", flush=True)
 
 
-def made(folder: Path) -> list[Subject]:
+def made(folder: Path) -> list[BenchmarkCase]:
     subjects = []
     given = picture(64, 64)
     for target, suffix, runtime in (("onnx", ".onnx", "onnxruntime"), ("tflite", ".tflite", "litert")):
@@ -49,7 +49,7 @@ def made(folder: Path) -> list[Subject]:
         emitter(target).emit(small_graph(64, 64), "fp32", Labels("small"), path)
         with open_artifact(path, runtime, 1) as session:
             expected = session(given)
-        subjects.append(Subject(f"{target}-fp32-64x64", path, target, "fp32", runtime, given, expected, 50.0, 1))
+        subjects.append(BenchmarkCase(f"{target}-fp32-64x64", path, target, "fp32", runtime, given, expected, 50.0, 1))
     return subjects
 
 
@@ -65,10 +65,10 @@ def unknown(config: Path, folder: Path) -> None:
         raise AssertionError("an unknown host key was accepted")
 
 
-def cut(config: Path, subjects: list[Subject]) -> None:
+def cut(config: Path, subjects: list[BenchmarkCase]) -> None:
     server, done = int((config.parent / "sshd.pid").read_text()), False
 
-    def listen(progress: Progress) -> None:
+    def listen(progress: BenchmarkProgress) -> None:
         nonlocal done
         if progress.stage == "measure" and progress.share > 0.2 and not done:
             done = True
@@ -81,7 +81,7 @@ def cut(config: Path, subjects: list[Subject]) -> None:
     check(document, config, "lab-pi")
 
 
-def offline(config: Path, subjects: list[Subject]) -> None:
+def offline(config: Path, subjects: list[BenchmarkCase]) -> None:
     assert said(config, "lab-pi-offline", "rm -rf ~/.cache/pocketlens-bench; cat /proc/net/dev").count(":") == 1
     document = measure(subjects, QUICK, None, open_ssh("ssh://lab-pi-offline", config))
     show(document)

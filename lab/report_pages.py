@@ -13,11 +13,11 @@ from dataclasses import replace
 from pathlib import Path
 
 from pocketlens.bench.budget import Budget, judge_all
-from pocketlens.bench.document import Document, Moment, Settings, Snapshot
-from pocketlens.bench.fleet import Outcome
+from pocketlens.bench.document import BenchmarkSettings, Document, Snapshot, TimedSnapshot
 from pocketlens.bench.gallery import gallery
-from pocketlens.bench.measure import Choice, bench_bundle
-from pocketlens.bench.report import Part, render
+from pocketlens.bench.measure import Selection, bench_bundle
+from pocketlens.bench.multi_device import DeviceOutcome
+from pocketlens.bench.report import DeviceReport, render
 from pocketlens.bundle.read import Bundle, open_bundle
 from pocketlens.images import Picture
 
@@ -36,25 +36,27 @@ def main() -> None:
     shutil.copy(path / "report.html", out / "build.html")
     with open_bundle(path) as bundle:
         pictures: dict[str, Picture] = {}
-        here = bench_bundle(bundle, Choice(threads=(1, 2)), settings=Settings(seconds=0.5), pictures=pictures)
+        here = bench_bundle(
+            bundle, Selection(threads=(1, 2)), settings=BenchmarkSettings(seconds=0.5), pictures=pictures
+        )
         (out / "one.html").write_text(page(bundle, here, pictures))
         (out / "three.html").write_text(page(bundle, here, pictures, several=True))
 
 
 def page(bundle: Bundle, here: Document, pictures: dict[str, Picture], several: bool = False) -> str:
-    outcomes, others = [Outcome("local", here, pictures=pictures)], []
+    outcomes, others = [DeviceOutcome("local", here, pictures=pictures)], []
     if several:
-        warm = tuple(Moment(float(s), Snapshot(temperature_c=40 + 2 * s)) for s in range(8))
+        warm = tuple(TimedSnapshot(float(s), Snapshot(temperature_c=40 + 2 * s)) for s in range(8))
         about = replace(here.environment, device="adb:emulator-5554", emulated=True, during=warm)
         first, *rest = here.subjects
         broken = replace(first, timing=None, failure="the picture is wrong: 9.1 dB against the expected one")
         phone = replace(here, environment=about, subjects=(broken, *rest))
         outcomes.append(
-            Outcome("adb:emulator-5554", phone, pictures={**pictures, first.label: 255 - pictures[first.label]})
+            DeviceOutcome("adb:emulator-5554", phone, pictures={**pictures, first.label: 255 - pictures[first.label]})
         )
         others = [
-            Part("adb:emulator-5554", phone, judge_all(phone, BUDGET)),
-            Part("ssh://pi@raspberrypi.local", None, error=AWAY),
+            DeviceReport("adb:emulator-5554", phone, judge_all(phone, BUDGET)),
+            DeviceReport("ssh://pi@raspberrypi.local", None, error=AWAY),
         ]
     return render(bundle.manifest, here, judge_all(here, BUDGET), gallery(bundle, outcomes), BUDGET, others=others)
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from pocketlens.bench import statistics
-from pocketlens.bench.document import MB, Document, Result
+from pocketlens.bench.document import MB, CaseResult, Document
 from pocketlens.errors import InputError
 
 Verdict = Literal["pass", "fail", "unstable", "not measured"]
@@ -122,7 +122,7 @@ class BudgetVerdict:
         verdict: ``"unstable"`` where repeating the measurement might turn it round; ``"not measured"`` where the
             subject is one that is never timed.
         reason: The figures that led to it, in words.
-        setting: What was asked for of the runtime, in words; see :attr:`~pocketlens.bench.document.Result.setting`.
+        setting: What was asked for of the runtime, in words; see :attr:`~pocketlens.bench.document.CaseResult.setting`.
     """
 
     artifact: str
@@ -144,7 +144,7 @@ LAST_SECONDS = 60.0
 """Of a sustained measurement the last minute is judged: what a user sees who keeps the filter on."""
 
 
-def last(result: Result) -> Result:
+def last(result: CaseResult) -> CaseResult:
     """A result with only the rounds of its last minute."""
     if result.timing is None or not result.rounds:
         return result
@@ -153,12 +153,12 @@ def last(result: Result) -> Result:
     return replace(result, timing=replace(result.timing, rounds=rounds))
 
 
-def judged(document: Document) -> tuple[Result, ...]:
+def judged(document: Document) -> tuple[CaseResult, ...]:
     """A document's results with the rounds that count: all, or of a sustained measurement those of the last minute."""
     return tuple(map(last, document.subjects)) if document.settings.sustained else document.subjects
 
 
-def judge(result: Result, budget: Budget) -> list[BudgetVerdict]:
+def judge(result: CaseResult, budget: Budget) -> list[BudgetVerdict]:
     """The verdict of each limit of a budget on one subject, in the order time, size, memory."""
     found: list[BudgetVerdict] = []
 
@@ -191,7 +191,7 @@ def _within(actual: float, limit: float) -> Verdict:
     return "pass" if actual <= limit else "fail"
 
 
-def _unmeasured(result: Result) -> tuple[None, Verdict, str] | None:
+def _unmeasured(result: CaseResult) -> tuple[None, Verdict, str] | None:
     if result.failure is not None:
         return None, "fail", result.failure
     if result.skipped is not None:
@@ -205,7 +205,7 @@ def _unmeasured(result: Result) -> tuple[None, Verdict, str] | None:
     return None
 
 
-def _judge_time(result: Result, limit: float, rank: float) -> tuple[float | None, Verdict, str]:
+def _judge_time(result: CaseResult, limit: float, rank: float) -> tuple[float | None, Verdict, str]:
     if unmeasured := _unmeasured(result):
         return unmeasured
     if not result.rounds:
@@ -226,7 +226,7 @@ def _judge_time(result: Result, limit: float, rank: float) -> tuple[float | None
     return actual, _within(actual, limit), figures
 
 
-def _judge_memory(result: Result, limit: float) -> tuple[float | None, Verdict, str]:
+def _judge_memory(result: CaseResult, limit: float) -> tuple[float | None, Verdict, str]:
     if unmeasured := _unmeasured(result):
         return unmeasured
     if result.memory is None:

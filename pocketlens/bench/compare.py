@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 
 from pocketlens.bench import statistics
-from pocketlens.bench.document import Document, Result, Round
+from pocketlens.bench.document import Block, CaseResult, Document
 from pocketlens.errors import InputError
 
 Finding = Literal["faster", "slower", "no difference"]
@@ -82,13 +82,13 @@ def regressions(ratios: Sequence[Ratio], threshold: float) -> list[Ratio]:
     return [one for one in ratios if one.low > 1 + threshold]
 
 
-def _shared(base: Document, other: Document) -> list[tuple[Result, Result]]:
+def _shared(base: Document, other: Document) -> list[tuple[CaseResult, CaseResult]]:
     """The timed subjects of both, in pairs."""
     there = {one.label: one for one in other.subjects if one.rounds}
     return [(one, there[one.label]) for one in base.subjects if one.rounds and one.label in there]
 
 
-def _pairs(base: Document, other: Document) -> list[tuple[Result, Result]]:
+def _pairs(base: Document, other: Document) -> list[tuple[CaseResult, CaseResult]]:
     found = _shared(base, other)
     if not found:
         one, two = ("; ".join(r.label for r in doc.subjects if r.rounds) or "nothing" for doc in (base, other))
@@ -99,7 +99,7 @@ def _pairs(base: Document, other: Document) -> list[tuple[Result, Result]]:
     return found
 
 
-def _ratio(label: str, base: Sequence[Round], other: Sequence[Round]) -> Ratio:
+def _ratio(label: str, base: Sequence[Block], other: Sequence[Block]) -> Ratio:
     first, second = (statistics.percentile(statistics.frames(rounds), 50) for rounds in (base, other))
     drawn = _medians(other, 1) / _medians(base, 0)
     tail = 50 * (1 - statistics.CONFIDENCE)
@@ -111,7 +111,7 @@ def _ratio(label: str, base: Sequence[Round], other: Sequence[Round]) -> Ratio:
     return Ratio(label, first, second, ratio, low, high, finding)
 
 
-def _medians(rounds: Sequence[Round], seed: int) -> statistics.Samples:
+def _medians(rounds: Sequence[Block], seed: int) -> statistics.Samples:
     """Medians of what is drawn by the bootstrap: whole rounds, because frames of one round resemble each other."""
     random = np.random.default_rng(seed)
     groups = [np.asarray(one.frame_ms) for one in rounds]
@@ -125,7 +125,7 @@ def _medians(rounds: Sequence[Round], seed: int) -> statistics.Samples:
 
 
 @dataclass(frozen=True)
-class Point:
+class HistoryPoint:
     """A subject's median at one time of its history, with its interval, in ms."""
 
     time: str
@@ -145,16 +145,16 @@ def history(folder: Path) -> list[Document]:
     return sorted((Document.read(path) for path in paths), key=lambda one: one.environment.time)
 
 
-def series(documents: Sequence[Document]) -> dict[str, list[Point]]:
+def series(documents: Sequence[Document]) -> dict[str, list[HistoryPoint]]:
     """Each subject's medians over time, by device and label; those of other devices or pictures are kept apart."""
-    found: dict[tuple[str, str], list[Point]] = {}
+    found: dict[tuple[str, str], list[HistoryPoint]] = {}
     for document in documents:
         for one in document.subjects:
             if one.rounds:
                 low, high = statistics.bootstrap_interval(one.rounds, 50)
                 p50 = statistics.percentile(statistics.frames(one.rounds), 50)
                 key = (f"{document.environment.device}: {one.label}", one.picture)
-                found.setdefault(key, []).append(Point(document.environment.time, p50, low, high))
+                found.setdefault(key, []).append(HistoryPoint(document.environment.time, p50, low, high))
     names = [name for name, _ in found]
     return {
         name if names.count(name) == 1 else f"{name}, picture {picture[:6]}": points

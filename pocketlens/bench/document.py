@@ -87,8 +87,8 @@ class Snapshot:
 
 
 @dataclass(frozen=True)
-class Moment:
-    """A snapshot taken while the measurement went on; ``at_s`` on the clock of :class:`Round`."""
+class TimedSnapshot:
+    """A snapshot taken while the measurement went on; ``at_s`` on the clock of :class:`Block`."""
 
     at_s: float
     snapshot: Snapshot
@@ -111,7 +111,7 @@ class Environment:
     host: Host
     before: Snapshot
     after: Snapshot
-    during: tuple[Moment, ...] = ()
+    during: tuple[TimedSnapshot, ...] = ()
 
     @property
     def throttled(self) -> str:
@@ -132,7 +132,7 @@ class Environment:
 
 
 @dataclass(frozen=True)
-class Settings:
+class BenchmarkSettings:
     """How long to measure, and when a subject is warm.
 
     A subject is measured until both ``seconds`` and ``count`` are reached, or ``most_seconds`` have passed. It is played
@@ -171,7 +171,7 @@ class Settings:
 
 
 @dataclass(frozen=True)
-class Check:
+class PictureCheck:
     """The first picture against the expected one, before anything was timed: PSNR in dB and the limit it must reach."""
 
     psnr: float
@@ -203,7 +203,7 @@ class Memory:
 
 
 @dataclass(frozen=True)
-class Round:
+class Block:
     """One block of frames, played without a break.
 
     Attributes:
@@ -233,11 +233,11 @@ class Timing:
     first_ms: float
     warmup_count: int
     warm: bool
-    rounds: tuple[Round, ...]
+    rounds: tuple[Block, ...]
 
 
 @dataclass(frozen=True)
-class Result:
+class CaseResult:
     """One subject: an artifact in a runtime, and what became of it.
 
     Attributes:
@@ -272,7 +272,7 @@ class Result:
     runtime_version: str | None = None
     effective_threads: int | None = None
     effective_precision: str | None = None
-    check: Check | None = None
+    check: PictureCheck | None = None
     timing: Timing | None = None
     memory: Memory | None = None
     skipped: str | None = None
@@ -296,7 +296,7 @@ class Result:
         return ", ".join(filter(None, (f"{self.artifact} in {self.runtime}", self.setting)))
 
     @property
-    def rounds(self) -> tuple[Round, ...]:
+    def rounds(self) -> tuple[Block, ...]:
         """The timed rounds; empty if there are none."""
         return self.timing.rounds if self.timing else ()
 
@@ -306,8 +306,8 @@ class Document:
     """One run of the harness on one device."""
 
     environment: Environment
-    settings: Settings
-    subjects: tuple[Result, ...]
+    settings: BenchmarkSettings
+    subjects: tuple[CaseResult, ...]
     schema: str = SCHEMA
 
     def to_json(self) -> str:
@@ -354,7 +354,7 @@ def _expect(holds: bool, where: str, message: str) -> None:
         raise InputError(f"{where} {message}", do=_AGAIN)
 
 
-def _check_result(result: Result, where: str) -> None:
+def _check_result(result: CaseResult, where: str) -> None:
     _expect(min(result.size) >= 1, f"{where}.size", f"is {list(result.size)}, expected at least 1 x 1")
     _expect(result.bytes >= 0, f"{where}.bytes", f"is {result.bytes}, expected at least 0")
     if result.timing is not None:

@@ -3,15 +3,15 @@
 from collections.abc import Sequence
 
 from pocketlens import images
-from pocketlens.bench.choice import golden_of
-from pocketlens.bench.figures import ReportPicture
-from pocketlens.bench.fleet import Outcome
+from pocketlens.bench.multi_device import DeviceOutcome
+from pocketlens.bench.report_pictures import ReportPicture
+from pocketlens.bench.selection import golden_of
 from pocketlens.bundle.read import Bundle
 from pocketlens.images import Picture
 from pocketlens.quality import compare
 
 
-def gallery(bundle: Bundle, outcomes: Sequence[Outcome]) -> list[ReportPicture]:
+def gallery(bundle: Bundle, outcomes: Sequence[DeviceOutcome]) -> list[ReportPicture]:
     """Each artifact's picture beside the teacher's, with its scores; where several came out equal, shown once.
 
     A wrong picture, which is never timed, is shown too.

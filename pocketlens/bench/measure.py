@@ -6,21 +6,21 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
+from pocketlens.bench.case import INTERPRETED, BenchmarkCase, CaseRun, check_cases
 from pocketlens.bench.channel import WorkerError
-from pocketlens.bench.choice import Choice, subjects_of
 from pocketlens.bench.devices.device import Device
 from pocketlens.bench.devices.local import Local
-from pocketlens.bench.document import Document, Environment, Moment, Settings, Snapshot
-from pocketlens.bench.subject import INTERPRETED, Run, Subject, check_subjects
+from pocketlens.bench.document import BenchmarkSettings, Document, Environment, Snapshot, TimedSnapshot
+from pocketlens.bench.selection import Selection, select_cases
 from pocketlens.bundle.read import Bundle, open_bundle
 from pocketlens.errors import MissingError
 from pocketlens.images import Picture
 
-__all__ = ["Choice", "Progress", "Subject", "bench_bundle", "measure", "subjects_of"]
+__all__ = ["BenchmarkCase", "BenchmarkProgress", "Selection", "bench_bundle", "measure", "select_cases"]
 
 
 @dataclass(frozen=True)
-class Progress:
+class BenchmarkProgress:
     """Where a measurement stands.
 
     Attributes:
@@ -36,7 +36,7 @@ class Progress:
     share: float
 
 
-Listener = Callable[[Progress], None]
+Listener = Callable[[BenchmarkProgress], None]
 
 _LOOK_SECONDS = 5.0
 """How often a sustained measurement looks at the device; looking takes 0.2 s, during which nothing is played."""
@@ -45,8 +45,8 @@ _WARMER = 2.0
 
 
 def measure(
-    subjects: Sequence[Subject],
-    settings: Settings | None = None,
+    subjects: Sequence[BenchmarkCase],
+    settings: BenchmarkSettings | None = None,
     progress: Listener | None = None,
     device: Device | None = None,
     pictures: dict[str, Picture] | None = None,
@@ -72,9 +72,9 @@ def measure(
         InputError: There are no subjects, two are the same, or one is not as it must be.
         MissingError: The device cannot be reached, or is not fit to be measured.
     """
-    settings, device = settings or Settings(), device or Local()
-    check_subjects(subjects)
-    runs = [Run(subject, settings) for subject in subjects]
+    settings, device = settings or BenchmarkSettings(), device or Local()
+    check_cases(subjects)
+    runs = [CaseRun(subject, settings) for subject in subjects]
     timed = [run for run in runs if run.subject.runtime not in INTERPRETED]
     began = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
     with ExitStack() as stack:
@@ -102,13 +102,18 @@ class _Stage:
     """All runs of a measurement, in turns or one after the other, and what the device said meanwhile."""
 
     def __init__(
-        self, runs: list[Run], device: Device, settings: Settings, progress: Listener | None, before: Snapshot
+        self,
+        runs: list[CaseRun],
+        device: Device,
+        settings: BenchmarkSettings,
+        progress: Listener | None,
+        before: Snapshot,
     ) -> None:
         self._runs, self._device, self._settings, self._progress = runs, device, settings, progress
         self._before = before
         self._start = time.perf_counter()
         self._looked = -_LOOK_SECONDS
-        self.moments: list[Moment] = []
+        self.moments: list[TimedSnapshot] = []
 
     def play(self) -> None:
         """Play them all."""
@@ -128,13 +133,13 @@ class _Stage:
         except (WorkerError, MissingError):
             return None
 
-    def _tell(self, run: Run, stage: str) -> None:
+    def _tell(self, run: CaseRun, stage: str) -> None:
         if self._progress is not None:
             shares = [one.share if one.rounds or one.failure or one.skipped else 0.0 for one in self._runs]
             done = sum(shares) / len(shares) if stage in ("measure", "cool down") else 0.0
-            self._progress(Progress(run.subject.artifact, run.subject.runtime, stage, done))
+            self._progress(BenchmarkProgress(run.subject.artifact, run.subject.runtime, stage, done))
 
-    def _play(self, runs: list[Run], looking: bool) -> None:
+    def _play(self, runs: list[CaseRun], looking: bool) -> None:
         for run in runs:
             self._tell(run, "load")
             with run.alone():
@@ -165,10 +170,10 @@ class _Stage:
         found = self.look()
         self._looked = now
         if found is not None:
-            self.moments.append(Moment(round(now, 3), found))
+            self.moments.append(TimedSnapshot(round(now, 3), found))
         return found
 
-    def _cool_down(self, run: Run) -> None:
+    def _cool_down(self, run: CaseRun) -> None:
         """Wait until the device is as cool as in the beginning, or the time for that is over."""
         end = time.perf_counter() + self._settings.cooldown_seconds
         while (left := end - time.perf_counter()) > 0:
@@ -181,9 +186,9 @@ class _Stage:
 
 def bench_bundle(
     path: Path | str | Bundle,
-    choice: Choice | None = None,
+    choice: Selection | None = None,
     *,
-    settings: Settings | None = None,
+    settings: BenchmarkSettings | None = None,
     progress: Listener | None = None,
     device: Device | None = None,
     pictures: dict[str, Picture] | None = None,
@@ -192,7 +197,7 @@ def bench_bundle(
 
     ::
 
-        bench_bundle("wave.bundle", Choice(threads=(1, 2, 4)))  # three subjects an artifact, in turns
+        bench_bundle("wave.bundle", Selection(threads=(1, 2, 4)))  # three subjects an artifact, in turns
 
     Args:
         path: The bundle: its folder, a zip of it, or opened.
@@ -210,7 +215,7 @@ def bench_bundle(
         with open_bundle(path) as bundle:
             return bench_bundle(bundle, choice, settings=settings, progress=progress, device=device, pictures=pictures)
     device = device or Local()
-    document = measure(subjects_of(path, choice, device), settings, progress, device, pictures)
+    document = measure(select_cases(path, choice, device), settings, progress, device, pictures)
     reasons = [result.skipped for result in document.subjects]
     if all(reasons):
         raise MissingError(

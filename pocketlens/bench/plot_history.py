@@ -3,11 +3,11 @@
 import io
 from collections.abc import Mapping, Sequence
 
-from pocketlens.bench.compare import Point
+from pocketlens.bench.compare import HistoryPoint
 from pocketlens.errors import require
 
 
-def history_plot(series: Mapping[str, Sequence[Point]]) -> str:
+def history_plot(series: Mapping[str, Sequence[HistoryPoint]]) -> str:
     """Draw one line a subject, with its interval as a band; the axis of times is logarithmic.
 
     Args:

@@ -6,13 +6,22 @@ from pathlib import Path
 
 from pocketlens.bench.budget import Budget, BudgetVerdict, overall
 from pocketlens.bench.document import Document
-from pocketlens.bench.figures import ReportPicture, data_uri, difference, framed
-from pocketlens.bench.report_part import FIGURES, Mark, Part, budget_text, decibels, gate_text, line, view
+from pocketlens.bench.report_device import (
+    FIGURES,
+    DeviceReport,
+    VerdictMark,
+    budget_text,
+    decibels,
+    gate_text,
+    line,
+    view,
+)
+from pocketlens.bench.report_pictures import ReportPicture, data_uri, difference, framed
 from pocketlens.bundle.manifest import Manifest
 from pocketlens.errors import require
 from pocketlens.quality import worst_region
 
-__all__ = ["Part", "ReportPicture", "Section", "render", "summary"]
+__all__ = ["DeviceReport", "ReportPicture", "Section", "render", "summary"]
 
 _TEMPLATES = Path(__file__).parent / "templates"
 
@@ -26,7 +35,7 @@ class Section:
         text: One or two sentences.
         columns: The table's, or none.
         rows: As many cells each as there are columns; the first one names the row.
-        plot: An ``<svg>`` of :mod:`pocketlens.bench.plot_more` in two widths, :data:`NARROW` and :data:`WIDE`; or empty.
+        plot: An ``<svg>`` of :mod:`pocketlens.bench.plot_pareto` in two widths, :data:`NARROW` and :data:`WIDE`; or empty.
     """
 
     title: str
@@ -60,7 +69,7 @@ def render(
     pictures: Sequence[ReportPicture],
     budget: Budget | None = None,
     sections: Sequence[Section] = (),
-    others: Sequence[Part] = (),
+    others: Sequence[DeviceReport] = (),
 ) -> str:
     """The report as HTML. The same arguments give the same text.
 
@@ -87,7 +96,7 @@ def render(
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    parts = [Part(document.environment.device if document else "", document, verdicts), *others]
+    parts = [DeviceReport(document.environment.device if document else "", document, verdicts), *others]
     return pages.get_template("report.html.jinja").render(
         manifest=manifest,
         document=document,
@@ -102,11 +111,11 @@ def render(
     )
 
 
-def _where(part: Part, parts: Sequence[Part]) -> str:
+def _where(part: DeviceReport, parts: Sequence[DeviceReport]) -> str:
     return f" on {part.device}" if len(parts) > 1 else ""
 
 
-def _failed(parts: Sequence[Part]) -> list[str]:
+def _failed(parts: Sequence[DeviceReport]) -> list[str]:
     """What could not be measured through its own fault: one sentence each."""
     away = [f"{part.device}: {part.error.removeprefix(part.device).strip()}" for part in parts if part.error]
     return away + [
@@ -117,7 +126,7 @@ def _failed(parts: Sequence[Part]) -> list[str]:
     ]
 
 
-def summary(manifest: Manifest, verdicts: Sequence[BudgetVerdict], failed: Sequence[str] = ()) -> Mark:
+def summary(manifest: Manifest, verdicts: Sequence[BudgetVerdict], failed: Sequence[str] = ()) -> VerdictMark:
     """The verdict on the whole bundle, gates and budgets together, and what it rests on in one sentence.
 
     Args:
@@ -129,26 +138,26 @@ def summary(manifest: Manifest, verdicts: Sequence[BudgetVerdict], failed: Seque
     judged = [one.verdict for one in verdicts if one.verdict != "not measured"]
     limits = len(gates) + len(judged)
     if failed:
-        return Mark("fail", "Not everything could be measured.")
+        return VerdictMark("fail", "Not everything could be measured.")
     if limits == 0:
-        return Mark("no limits", "Neither gates nor a budget were set, so nothing was judged.")
+        return VerdictMark("no limits", "Neither gates nor a budget were set, so nothing was judged.")
     held = sum(gate.verdict == "pass" for gate in gates) + judged.count("pass")
     found = "fail" if manifest.verdict == "fail" else overall(verdicts) if judged else "pass"
     if held == limits:
-        return Mark(found, f"All {limits} limits hold." if limits > 1 else "The one limit holds.")
-    return Mark(found, f"{held} of {limits} limits hold.")
+        return VerdictMark(found, f"All {limits} limits hold." if limits > 1 else "The one limit holds.")
+    return VerdictMark(found, f"{held} of {limits} limits hold.")
 
 
-def _broken(manifest: Manifest, parts: Sequence[Part]) -> list[Mark]:
+def _broken(manifest: Manifest, parts: Sequence[DeviceReport]) -> list[VerdictMark]:
     """What does not hold, one sentence each."""
     gates = [
-        Mark(gate.verdict, f"{artifact.id}: {gate_text(gate)}")
+        VerdictMark(gate.verdict, f"{artifact.id}: {gate_text(gate)}")
         for artifact in manifest.artifacts
         for gate in artifact.gates
         if gate.verdict != "pass"
     ]
     budgets = [
-        Mark(
+        VerdictMark(
             one.verdict,
             f"{one.label}{_where(part, parts)}: {budget_text(one)}: {one.reason}",
         )
@@ -156,7 +165,7 @@ def _broken(manifest: Manifest, parts: Sequence[Part]) -> list[Mark]:
         for one in part.verdicts
         if one.verdict in ("fail", "unstable")
     ]
-    return [*(Mark("fail", one) for one in _failed(parts)), *budgets, *gates]
+    return [*(VerdictMark("fail", one) for one in _failed(parts)), *budgets, *gates]
 
 
 def _panel(picture: ReportPicture) -> Panel:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from pocketlens.bench.document import Round
+from pocketlens.bench.document import Block
 
 Samples = NDArray[np.float64]
 
@@ -40,12 +40,12 @@ class Summary:
     drift: float
 
 
-def frames(rounds: Sequence[Round]) -> Samples:
+def frames(rounds: Sequence[Block]) -> Samples:
     """All frame times of some rounds, in ms, in the order in which they were played."""
     return np.concatenate([np.asarray(one.frame_ms, np.float64) for one in rounds])
 
 
-def inferences(rounds: Sequence[Round]) -> Samples:
+def inferences(rounds: Sequence[Block]) -> Samples:
     """All inference times of some rounds, in ms: the frame times less the handling of pictures."""
     return np.concatenate([np.asarray(one.inference_ms, np.float64) for one in rounds])
 
@@ -60,7 +60,7 @@ def percentile(samples: Samples, rank: float) -> float:
     return float(np.percentile(samples, rank))
 
 
-def summarize(rounds: Sequence[Round]) -> Summary:
+def summarize(rounds: Sequence[Block]) -> Summary:
     """The figures of a subject.
 
     Args:
@@ -85,7 +85,7 @@ def summarize(rounds: Sequence[Round]) -> Summary:
     )
 
 
-def halves(rounds: Sequence[Round]) -> tuple[Samples, Samples]:
+def halves(rounds: Sequence[Block]) -> tuple[Samples, Samples]:
     """The samples of the first and of the second half of the rounds; of a single round, of its samples."""
     if len(rounds) < 2:
         samples = frames(rounds)
@@ -95,7 +95,7 @@ def halves(rounds: Sequence[Round]) -> tuple[Samples, Samples]:
     return frames(rounds[:middle]), frames(rounds[middle:])
 
 
-def drift(rounds: Sequence[Round]) -> float:
+def drift(rounds: Sequence[Block]) -> float:
     """How much slower the second half is, as a share; the median over each half's round medians.
 
     A half counts round by round, so that a slow machine, which gets fewer frames into a round, is not outvoted by its own
@@ -109,7 +109,7 @@ def drift(rounds: Sequence[Round]) -> float:
     return float(np.median(medians[middle:]) / np.median(medians[:middle]) - 1)
 
 
-def bootstrap_interval(rounds: Sequence[Round], rank: float = 95, seed: int = 0) -> tuple[float, float]:
+def bootstrap_interval(rounds: Sequence[Block], rank: float = 95, seed: int = 0) -> tuple[float, float]:
     """A confidence interval of a percentile of the frame time, in ms (percentile bootstrap, Efron 1979).
 
     Whole rounds are drawn, not single frames: what slows a machine down lasts longer than one frame, so frames of one
@@ -144,7 +144,7 @@ def bootstrap_interval(rounds: Sequence[Round], rank: float = 95, seed: int = 0)
     return float(low), float(high)
 
 
-def paired_ratio(before: Sequence[Round], after: Sequence[Round], seed: int = 0) -> tuple[float, float, float]:
+def paired_ratio(before: Sequence[Block], after: Sequence[Block], seed: int = 0) -> tuple[float, float, float]:
     """How many times faster ``after`` is than ``before``, of two subjects that were played in turns.
 
     The rounds are compared pair by pair, the medians of two neighbours in time: what slowed the machine down for a while
@@ -160,7 +160,7 @@ def paired_ratio(before: Sequence[Round], after: Sequence[Round], seed: int = 0)
         The median of the ratios, and the ends of the interval that holds it with a confidence of :data:`CONFIDENCE`.
 
     Example:
-        >>> slow, fast = [Round(0.0, (30.0,), (30.0,))] * 6, [Round(0.0, (20.0,), (20.0,))] * 6
+        >>> slow, fast = [Block(0.0, (30.0,), (30.0,))] * 6, [Block(0.0, (20.0,), (20.0,))] * 6
         >>> paired_ratio(slow, fast)
         (1.5, 1.5, 1.5)
     """

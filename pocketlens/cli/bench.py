@@ -12,7 +12,7 @@ from pocketlens.errors import InputError
 if TYPE_CHECKING:
     from pocketlens.bench.budget import Budget, BudgetVerdict, Verdict
     from pocketlens.bench.document import Document
-    from pocketlens.bench.fleet import Outcome
+    from pocketlens.bench.multi_device import DeviceOutcome
     from pocketlens.bundle.read import Bundle
 
 
@@ -55,18 +55,18 @@ def bench(
     Each picture is checked before it is timed. Exit code 1 if a budget breaks or the figures cannot tell, 3 if a device
     cannot be reached; what the others gave is kept.
     """
-    from pocketlens.bench.choice import Choice
-    from pocketlens.bench.document import Settings
-    from pocketlens.bench.fleet import bench_devices, open_device
+    from pocketlens.bench.document import BenchmarkSettings
+    from pocketlens.bench.multi_device import bench_devices, open_device
+    from pocketlens.bench.selection import Selection
     from pocketlens.bundle.read import open_bundle
     from pocketlens.pipeline.budgets import budget_of
 
     names = list(dict.fromkeys(device or ["local"]))
     devices = [open_device(name, ssh_config, benchmark_model) for name in names]
-    choice = Choice(artifact, runtime, numbers(threads), words(delegate), words(precision))
-    settings = Settings(seconds=seconds, most_seconds=max(60.0, 4 * seconds))
+    choice = Selection(artifact, runtime, numbers(threads), words(delegate), words(precision))
+    settings = BenchmarkSettings(seconds=seconds, most_seconds=max(60.0, 4 * seconds))
     if minutes is not None:
-        settings = Settings(
+        settings = BenchmarkSettings(
             seconds=60 * minutes,
             most_seconds=60 * minutes,
             block_seconds=1.0,
@@ -74,7 +74,7 @@ def bench(
             cooldown_seconds=cooldown,
         )
 
-    def keep(outcome: "Outcome") -> None:
+    def keep(outcome: "DeviceOutcome") -> None:
         if outcome.document is not None:
             if out is not None:
                 outcome.document.write(out if len(names) == 1 else out / f"{file_name(outcome.device)}.json")
@@ -110,16 +110,18 @@ def bench(
         raise typer.Exit(1)
 
 
-def _write_report(path: Path, bundle: "Bundle", outcomes: "list[Outcome]", budget: "Budget") -> None:
+def _write_report(path: Path, bundle: "Bundle", outcomes: "list[DeviceOutcome]", budget: "Budget") -> None:
     from pocketlens.bench.budget import judge_all
     from pocketlens.bench.gallery import gallery
-    from pocketlens.bench.report import Part, render
+    from pocketlens.bench.report import DeviceReport, render
     from pocketlens.files import write
 
     first, *others = sorted(outcomes, key=lambda one: one.document is None)
     assert first.document is not None
     parts = [
-        Part(one.device, one.document, judge_all(one.document, budget) if one.document else (), str(one.error or ""))
+        DeviceReport(
+            one.device, one.document, judge_all(one.document, budget) if one.document else (), str(one.error or "")
+        )
         for one in others
     ]
     verdicts, pictures = judge_all(first.document, budget), gallery(bundle, outcomes)
@@ -167,7 +169,7 @@ def combined(verdicts: "list[Verdict]") -> "Verdict":
     return next((one for one in order if one in verdicts), "not measured")
 
 
-def _plain(outcome: "Outcome", budget: "Budget") -> dict[str, Any]:
+def _plain(outcome: "DeviceOutcome", budget: "Budget") -> dict[str, Any]:
     from pocketlens.bench.budget import judge_all
 
     document, error = outcome.document, outcome.error
@@ -182,7 +184,7 @@ def _plain(outcome: "Outcome", budget: "Budget") -> dict[str, Any]:
     }
 
 
-def _show_device(outcome: "Outcome", budget: "Budget", titled: bool) -> None:
+def _show_device(outcome: "DeviceOutcome", budget: "Budget", titled: bool) -> None:
     from pocketlens.bench.budget import judge_all
 
     document = outcome.document

@@ -36,7 +36,7 @@ def build(
 
 def report(made: "Build", json: bool) -> None:
     """Print what a build made, and stop with exit code 1 if something does not hold."""
-    from pocketlens.bench.worth import judge_worth
+    from pocketlens.bench.speedup_check import check_speedups
     from pocketlens.cli.bench import rows
 
     timed = {row["artifact"]: row for row in rows(made.document)} if made.document else {}
@@ -47,7 +47,7 @@ def report(made: "Build", json: bool) -> None:
                 "artifacts": made.manifest.artifacts,
                 "measured": list(timed.values()),
                 "budgets": made.verdicts,
-                "worth": judge_worth(made.document) if made.document else [],
+                "worth": check_speedups(made.document) if made.document else [],
                 "verdict": made.verdict,
                 "rewrites": made.choices,
                 "plans": made.fronts,
@@ -71,7 +71,7 @@ def report(made: "Build", json: bool) -> None:
 def table(made: "Build") -> None:
     """The table of a build: size, scores, gates, times and budgets of every artifact."""
     from pocketlens.bench.budget import overall
-    from pocketlens.bench.worth import judge_worth
+    from pocketlens.bench.speedup_check import check_speedups
     from pocketlens.cli.bench import rows
 
     timed = {row["artifact"]: row for row in rows(made.document)} if made.document else {}
@@ -100,7 +100,7 @@ def table(made: "Build") -> None:
         if verdict.verdict in ("fail", "unstable"):
             output.say(f"{verdict.verdict}: {verdict.artifact}: {verdict.name}: {verdict.reason}")
     _risks(made)
-    for one in judge_worth(made.document) if made.document else ():
+    for one in check_speedups(made.document) if made.document else ():
         if not one.faster:
             output.say(f"{one.artifact}: {one.reason}")
     for result in made.document.subjects if made.document else ():

@@ -38,7 +38,7 @@ def optimize(
 
     The choice is cached with the machine that it was measured on; build --rewrites auto takes it from there.
     """
-    from pocketlens.bench.fleet import open_device
+    from pocketlens.bench.multi_device import open_device
     from pocketlens.pipeline.optimize import optimize as work
 
     where = None if device == "local" else open_device(device, ssh_config, benchmark_model)

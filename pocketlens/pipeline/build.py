@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pocketlens.bench.budget import Budget, BudgetVerdict, judge_all, overall
-from pocketlens.bench.document import Document, Settings
+from pocketlens.bench.document import BenchmarkSettings, Document
 from pocketlens.bench.measure import measure
-from pocketlens.bench.worth import judge_worth, to_json
+from pocketlens.bench.speedup_check import check_speedups, to_json
 from pocketlens.bundle.manifest import Manifest
 from pocketlens.bundle.write import check_place, write
 from pocketlens.converters.emitter import Labels
@@ -167,7 +167,7 @@ def _measured(made: list[Produced], threads: int, budget: Budget, notify: Notify
     budget holds, is not kept, so that building again measures again.
     """
     subjects = [subject_of(emitted, one.judges, one.teachers, threads) for one in made for emitted in one.artifacts]
-    settings = Settings()
+    settings = BenchmarkSettings()
     key = key_of(
         artifacts=[[s.artifact, s.runtime, *(sha256(f) for f in artifact_files(s.path))] for s in subjects],
         pictures=[one.judges.digest() for one in made],
@@ -186,7 +186,7 @@ def _measured(made: list[Produced], threads: int, budget: Budget, notify: Notify
 def _measurements(document: Document | None, made: list[Produced], summary: StudentSummary | None) -> dict[str, str]:
     """Documents with times, which stay outside the bundle's hashes."""
     found = {"local": document.to_json()} if document else {}
-    if document and (judged := judge_worth(document)):
+    if document and (judged := check_speedups(document)):
         found["worth"] = to_json(judged)
     if made[0].choices:
         found["rewrites"] = table(made[0].choices)

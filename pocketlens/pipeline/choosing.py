@@ -7,11 +7,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from pocketlens.bench.case import INTERPRETED, BenchmarkCase
 from pocketlens.bench.devices.device import Device
 from pocketlens.bench.devices.local import Local
-from pocketlens.bench.document import Document, Result, Settings
+from pocketlens.bench.document import BenchmarkSettings, CaseResult, Document
 from pocketlens.bench.measure import measure
-from pocketlens.bench.subject import INTERPRETED, Subject
 from pocketlens.converters.emitter import Labels
 from pocketlens.converters.rewrites import registry
 from pocketlens.errors import PocketlensError
@@ -26,7 +26,7 @@ from pocketlens.recipe import Quantize
 from pocketlens.runtimes.adapter import RUNTIMES
 from pocketlens.targets import TARGETS
 
-SETTINGS = Settings(
+SETTINGS = BenchmarkSettings(
     seconds=0.6, count=12, most_seconds=30.0, block_seconds=0.1, block_count=2, warm_seconds=1.5, least_rounds=6
 )
 """Many short turns: it is the pairs of neighbouring rounds that are compared."""
@@ -53,7 +53,7 @@ class Timing:
 
     device: Device | None = None
     threads: int = 2
-    settings: Settings = field(default_factory=lambda: SETTINGS)
+    settings: BenchmarkSettings = field(default_factory=lambda: SETTINGS)
 
 
 @dataclass(frozen=True)
@@ -226,7 +226,7 @@ def _run(
     device: Device,
 ) -> Document | None:
     """Time some sets of each target beside its best so far, all in turns, each in several processes."""
-    subjects: list[Subject] = []
+    subjects: list[BenchmarkCase] = []
     for search in searches:
         if names := [one for one in sets[search.target] if one != search.kept]:
             ours = [_subject(of, search, one, timing.threads) for one in (search.kept, *names)]
@@ -251,7 +251,7 @@ def _sets(of: Candidates, search: _Search, rewrite: str) -> list[tuple[str, ...]
 
 def _judged(search: _Search, document: Document | None, before: tuple[str, ...]) -> dict[tuple[str, ...], Trial]:
     """Every set of a target that was measured, against one of them."""
-    results: dict[str, list[Result]] = {}
+    results: dict[str, list[CaseResult]] = {}
     for result in document.subjects if document is not None else ():
         results.setdefault(result.artifact.rstrip(_AGAIN), []).append(result)
     found = {}
@@ -308,9 +308,9 @@ def _name(search: _Search, names: tuple[str, ...]) -> str:
     return f"{search.target} with {'+'.join(names) or 'none'}"
 
 
-def _subject(of: Candidates, search: _Search, names: tuple[str, ...], threads: int) -> Subject:
+def _subject(of: Candidates, search: _Search, names: tuple[str, ...], threads: int) -> BenchmarkCase:
     emitted = _emitted(of, search, names)
-    return Subject(
+    return BenchmarkCase(
         artifact=_name(search, names),
         path=emitted.path,
         target=search.target,

@@ -5,7 +5,7 @@ import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from pocketlens.bench import plot_more
+from pocketlens.bench.pareto import Candidate, pareto_front
 from pocketlens.bundle import typed
 from pocketlens.bundle.manifest import Gate, verdict
 from pocketlens.converters.quantization.plan import Plan, sentence
@@ -115,7 +115,7 @@ class Front:
     def unbeaten(self) -> tuple[int, ...]:
         """The places of the points that no other one beats in both cost and PSNR, cheapest first."""
         able = [i for i, point in enumerate(self.points) if point.scores and (point.ms is not None or not self.timed)]
-        found = plot_more.front([plot_more.Candidate(str(i), self._cost(i), self._psnr(i)) for i in able])
+        found = pareto_front([Candidate(str(i), self._cost(i), self._psnr(i)) for i in able])
         return tuple(int(one.label) for one in found)
 
     @property

@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from pocketlens.bench import plot_front
-from pocketlens.bench.plot_front import Field
-from pocketlens.bench.plot_more import Candidate
+from pocketlens.bench import plot_pareto
+from pocketlens.bench.pareto import Candidate
+from pocketlens.bench.plot_pareto import ParetoPlot
 from pocketlens.bench.report import Section
-from pocketlens.bench.report_part import NARROW, WIDE
+from pocketlens.bench.report_device import NARROW, WIDE
 from pocketlens.converters.quantization.settings import sentence
 from pocketlens.errors import require
 from pocketlens.files import whole
@@ -56,11 +56,11 @@ def section(front: Front) -> Section:
         text += f" On the calibration pictures: {tried}."
     numbered = tuple((f"{i + 1}", *row) for i, row in enumerate(rows(front)))
     drawn = field(front)
-    plots = tuple(plot_front.page(drawn, width) for width in (NARROW, WIDE)) if drawn.candidates else ()
+    plots = tuple(plot_pareto.render_plot(drawn, width) for width in (NARROW, WIDE)) if drawn.candidates else ()
     return Section(f"Plans of {front.id}", text, ("", *COLUMNS), numbered, plots)  # type: ignore[arg-type]
 
 
-def field(front: Front) -> Field:
+def field(front: Front) -> ParetoPlot:
     """A front as it is drawn: points that were built, numbered as in its table."""
     able = [point for point in front.points if point.scores and (point.ms is not None or not front.timed)]
     found = [
@@ -71,7 +71,7 @@ def field(front: Front) -> Field:
     twin = front.twin_ms if front.timed else front.twin_bytes and front.twin_bytes / 1e6
     limit = next((gate.limit for gate in front.points[0].gates if gate.name == "psnr"), None)
     ships = front.ships
-    return Field(
+    return ParetoPlot(
         found,
         [index for index, point in enumerate(able) if point.passes],
         able.index(ships) if ships in able else None,
@@ -92,7 +92,7 @@ def draw(fronts: Sequence[Front], path: Path) -> None:
     fields = [(one, field(one)) for one in fronts]
     drawn = [(one, of) for one, of in fields if of.candidates]
     with whole(path) as part:
-        plot_front.file([of for _, of in drawn], [one.id for one, _ in drawn], part)
+        plot_pareto.save_plots([of for _, of in drawn], [one.id for one, _ in drawn], part)
 
 
 def _ms(value: float | None) -> str:

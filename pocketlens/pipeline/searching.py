@@ -12,11 +12,11 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
+from pocketlens.bench.case import INTERPRETED
 from pocketlens.bench.devices.local import Local
-from pocketlens.bench.document import Result
+from pocketlens.bench.document import CaseResult
 from pocketlens.bench.measure import measure
 from pocketlens.bench.statistics import frames, percentile
-from pocketlens.bench.subject import INTERPRETED
 from pocketlens.converters.quantization import sensitivity
 from pocketlens.converters.quantization.sensitivity import Layer
 from pocketlens.converters.rewrites import registry
@@ -288,11 +288,11 @@ class _Hunt:
         )
 
 
-def _with_time(point: Point, result: Result | None) -> Point:
+def _with_time(point: Point, result: CaseResult | None) -> Point:
     if result is None:
         return point
     return replace(point, ms=_median(result), note=point.note or str(result.failure or result.skipped or ""))
 
 
-def _median(result: Result) -> float | None:
+def _median(result: CaseResult) -> float | None:
     return round(percentile(frames(result.rounds), 50), 3) if result.rounds else None

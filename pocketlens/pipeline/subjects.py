@@ -2,14 +2,16 @@
 
 from collections.abc import Sequence
 
-from pocketlens.bench.subject import Subject
+from pocketlens.bench.case import BenchmarkCase
 from pocketlens.images import Floats, to_uint8
 from pocketlens.pipeline.pictures import Judges
 from pocketlens.pipeline.stages import Emitted
 from pocketlens.runtimes.adapter import runtime_for
 
 
-def subject_of(emitted: Emitted, judges: Judges, teachers: Sequence[Floats], threads: int, name: str = "") -> Subject:
+def subject_of(
+    emitted: Emitted, judges: Judges, teachers: Sequence[Floats], threads: int, name: str = ""
+) -> BenchmarkCase:
     """An artifact in the first runtime that plays it; its first judge picture is checked before it is timed.
 
     Args:
@@ -22,7 +24,7 @@ def subject_of(emitted: Emitted, judges: Judges, teachers: Sequence[Floats], thr
     Raises:
         MissingError: No runtime that plays it is installed.
     """
-    return Subject(
+    return BenchmarkCase(
         artifact=name or emitted.id,
         path=emitted.path,
         target=emitted.target,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pocketlens.bench.document import Environment, Result
+from pocketlens.bench.document import CaseResult, Environment
 from pocketlens.bench.statistics import frames, paired_ratio, percentile
 from pocketlens.bundle import typed
 
@@ -94,7 +94,7 @@ def table(choices: Iterable[Chosen]) -> str:
 
 
 def judge(
-    target: str, rewrite: str, names: tuple[str, ...], before: Sequence[Result], after: Sequence[Result]
+    target: str, rewrite: str, names: tuple[str, ...], before: Sequence[CaseResult], after: Sequence[CaseResult]
 ) -> Trial:
     """Compare two artifacts that were measured in turns, each in several processes.
 

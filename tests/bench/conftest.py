@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from pocketlens.bench.document import Settings
-from pocketlens.bench.subject import Subject
+from pocketlens.bench.case import BenchmarkCase
+from pocketlens.bench.document import BenchmarkSettings
 from pocketlens.converters.emitter import Labels, emitter
 from pocketlens.images import Picture
 from pocketlens.runtimes.session import open_artifact
@@ -16,7 +16,7 @@ from tests.bench.devices.phones import lite  # noqa: F401 - fixture
 from tests.bundle.conftest import bundle, edit, emitted, full_spec, golden, spec, zipped  # noqa: F401 - fixtures
 from tests.generators import picture, small_graph
 
-QUICK = Settings(seconds=0.05, count=8, block_seconds=0.01, warm_seconds=0.1, answer_seconds=60)
+QUICK = BenchmarkSettings(seconds=0.05, count=8, block_seconds=0.01, warm_seconds=0.1, answer_seconds=60)
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class Small:
     picture: Picture
     expected: Picture
 
-    def subject(self, runtime: str = "onnxruntime", **changes: Any) -> Subject:
+    def subject(self, runtime: str = "onnxruntime", **changes: Any) -> BenchmarkCase:
         target, suffix = ("openvino", ".xml") if runtime == "openvino" else ("onnx", ".onnx")
         fields: dict[str, Any] = {
             "artifact": f"{target}-fp32-64x64",
@@ -38,7 +38,7 @@ class Small:
             "min_psnr": 50.0,
             "threads": 1,
         }
-        return Subject(**{**fields, **changes})
+        return BenchmarkCase(**{**fields, **changes})
 
 
 @pytest.fixture(scope="session")
@@ -53,5 +53,5 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> Small:
 
 
 @pytest.fixture(scope="session")
-def subject(small: Small) -> Callable[..., Subject]:
+def subject(small: Small) -> Callable[..., BenchmarkCase]:
     return small.subject

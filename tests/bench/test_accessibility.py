@@ -9,8 +9,8 @@ import pytest
 
 from pocketlens.bench.budget import judge_all
 from pocketlens.bench.document import Document
-from pocketlens.bench.figures import ReportPicture
-from pocketlens.bench.report import Part, render
+from pocketlens.bench.report import DeviceReport, render
+from pocketlens.bench.report_pictures import ReportPicture
 from pocketlens.bundle.manifest import Manifest
 from tests.bench.test_report import SNAP, VOID, manifest, measured, shown  # noqa: F401 - fixtures
 
@@ -73,7 +73,7 @@ def page(request: pytest.FixtureRequest, manifest: Manifest, measured: Document,
     if request.param == "one device":
         return render(manifest, measured, verdicts, shown, SNAP)
     phone = replace(measured, environment=replace(measured.environment, device="adb:x", emulated=True))
-    others = [Part("adb:x", phone, verdicts), Part("ssh://pi", None, error="it cannot be reached")]
+    others = [DeviceReport("adb:x", phone, verdicts), DeviceReport("ssh://pi", None, error="it cannot be reached")]
     return render(manifest, measured, verdicts, [replace(one, where="litert on adb:x") for one in shown], others=others)
 
 

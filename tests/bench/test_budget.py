@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 
 from pocketlens.bench.budget import PRESETS, Budget, Verdict, judge, judge_all, overall
-from pocketlens.bench.document import Memory, Result
+from pocketlens.bench.document import CaseResult, Memory
 from pocketlens.errors import InputError
 from tests.bench.samples import document, result, rounds
 
 
-def verdict(timed: Result, **limits: float) -> Verdict:
+def verdict(timed: CaseResult, **limits: float) -> Verdict:
     (found,) = judge(timed, Budget.of(**limits))
     return found.verdict
 

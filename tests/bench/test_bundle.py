@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from pocketlens.bench.choice import Choice, subjects_of
 from pocketlens.bench.document import Document
 from pocketlens.bench.measure import bench_bundle
+from pocketlens.bench.selection import Selection, select_cases
 from pocketlens.bundle.read import open_bundle
 from pocketlens.bundle.spec import BundleSpec
 from pocketlens.bundle.write import write
@@ -21,7 +21,7 @@ def labels(document: Document) -> list[str]:
 
 
 def test_a_zip_is_measured_against_its_golden_pictures(zipped: Path) -> None:
-    document = bench_bundle(zipped, Choice(threads=(1,)), settings=QUICK)
+    document = bench_bundle(zipped, Selection(threads=(1,)), settings=QUICK)
     assert labels(document) == [
         "onnx-fp32-48x64 in onnxruntime, 1 thread",
         "openvino-fp32-48x64 in openvino, 1 thread",
@@ -33,13 +33,13 @@ def test_a_zip_is_measured_against_its_golden_pictures(zipped: Path) -> None:
 
 def test_chosen_artifacts_and_runtimes(bundle: Path) -> None:
     with open_bundle(bundle) as opened:
-        both = subjects_of(opened, Choice(runtimes=["openvino", "onnxruntime"]))
+        both = select_cases(opened, Selection(runtimes=["openvino", "onnxruntime"]))
         assert [(one.artifact, one.runtime) for one in both] == [
             ("onnx-fp32-48x64", "onnxruntime"),
             ("onnx-fp32-48x64", "openvino"),
             ("openvino-fp32-48x64", "openvino"),
         ]
-        (one,) = subjects_of(opened, Choice(["openvino-fp32-48x64"], threads=(2,)))
+        (one,) = select_cases(opened, Selection(["openvino-fp32-48x64"], threads=(2,)))
         assert (one.runtime, one.threads, one.target) == ("openvino", 2, "openvino")
 
 
@@ -54,7 +54,7 @@ def test_chosen_artifacts_and_runtimes(bundle: Path) -> None:
 )
 def test_wrong_choices_are_refused(bundle: Path, wrong: dict[str, list[str]], named: str) -> None:
     with pytest.raises(InputError, match=named):
-        bench_bundle(bundle, Choice(**wrong), settings=QUICK)  # type: ignore[arg-type]
+        bench_bundle(bundle, Selection(**wrong), settings=QUICK)  # type: ignore[arg-type]
 
 
 def test_an_altered_artifact_is_refused(bundle: Path) -> None:
@@ -68,7 +68,7 @@ def test_an_altered_artifact_is_refused(bundle: Path) -> None:
 def test_the_first_runtime_that_is_usable_here_is_taken(full_spec: BundleSpec, tmp_path: Path) -> None:
     write(full_spec, tmp_path / "full.bundle")
     with open_bundle(tmp_path / "full.bundle") as opened:
-        chosen = {one.artifact: one.runtime for one in subjects_of(opened)}
+        chosen = {one.artifact: one.runtime for one in select_cases(opened)}
     assert chosen["coreml-fp16-48x64"] == "mil"
     assert chosen["onnx-fp32-48x64"] == "onnxruntime"
 
@@ -76,7 +76,7 @@ def test_the_first_runtime_that_is_usable_here_is_taken(full_spec: BundleSpec, t
 def test_nothing_to_play_here_is_an_error_that_says_what_to_install(full_spec: BundleSpec, tmp_path: Path) -> None:
     write(full_spec, tmp_path / "full.bundle")
     with pytest.raises(MissingError, match="macOS") as caught:
-        bench_bundle(tmp_path / "full.bundle", Choice(runtimes=["coreml"]), settings=QUICK)
+        bench_bundle(tmp_path / "full.bundle", Selection(runtimes=["coreml"]), settings=QUICK)
     assert "pip install" in caught.value.do
 
 

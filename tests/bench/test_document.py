@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pocketlens.bench.document import Document, Settings
+from pocketlens.bench.document import BenchmarkSettings, Document
 from pocketlens.errors import InputError
 from tests.bench.samples import document, result, rounds
 
@@ -112,4 +112,4 @@ def test_unreadable_files(tmp_path: Path) -> None:
 @pytest.mark.parametrize("wrong", [{"seconds": 0}, {"count": 0}, {"answer_seconds": -1}, {"warm_change": 0}])
 def test_settings_out_of_range_are_refused(wrong: dict[str, Any]) -> None:
     with pytest.raises(InputError, match=next(iter(wrong))):
-        Settings(**wrong)
+        BenchmarkSettings(**wrong)

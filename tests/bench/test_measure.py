@@ -14,14 +14,14 @@ import pytest
 
 from pocketlens.bench import statistics
 from pocketlens.bench.budget import Budget, judge
+from pocketlens.bench.case import BenchmarkCase
 from pocketlens.bench.devices.local import Local, LocalWorker
-from pocketlens.bench.document import Document, Settings
-from pocketlens.bench.measure import Progress, measure
-from pocketlens.bench.subject import Subject
+from pocketlens.bench.document import BenchmarkSettings, Document
+from pocketlens.bench.measure import BenchmarkProgress, measure
 from pocketlens.errors import InputError
 from tests.bench.conftest import QUICK
 
-Make = Callable[..., Subject]
+Make = Callable[..., BenchmarkCase]
 
 
 class Watched(Local):
@@ -39,8 +39,10 @@ class Watched(Local):
         return all(worker.channel.process.poll() is not None for worker in self.workers)
 
 
-def harm(device: Watched, which: int, number: signal.Signals, stage: str = "measure") -> Callable[[Progress], None]:
-    def listen(progress: Progress) -> None:
+def harm(
+    device: Watched, which: int, number: signal.Signals, stage: str = "measure"
+) -> Callable[[BenchmarkProgress], None]:
+    def listen(progress: BenchmarkProgress) -> None:
         if progress.stage == stage and device.workers[which].channel.process.poll() is None:
             os.kill(device.workers[which].channel.process.pid, number)
 
@@ -48,7 +50,7 @@ def harm(device: Watched, which: int, number: signal.Signals, stage: str = "meas
 
 
 def test_two_runtimes_side_by_side(subject: Make, tmp_path: Path) -> None:
-    heard: list[Progress] = []
+    heard: list[BenchmarkProgress] = []
     device = Watched()
     document = measure([subject(), subject("openvino")], QUICK, heard.append, device)
     for result in document.subjects:
@@ -97,7 +99,7 @@ def test_a_crash_loses_only_its_own_subject_and_keeps_what_it_had(subject: Make)
     several = replace(QUICK, seconds=0.3)
     listen = harm(device, 0, signal.SIGKILL)
 
-    def later(progress: Progress) -> None:
+    def later(progress: BenchmarkProgress) -> None:
         if progress.share > 0.3:
             listen(progress)
 
@@ -205,9 +207,9 @@ def test_no_worker_outlives_its_asker(subject: Make, tmp_path: Path, number: sig
     script = textwrap.dedent(f"""
         import json, numpy as np
         from pathlib import Path
-        from pocketlens.bench.measure import Subject, measure
+        from pocketlens.bench.measure import BenchmarkCase, measure
         from pocketlens.bench.devices.local import Local
-        from pocketlens.bench.document import Settings
+        from pocketlens.bench.document import BenchmarkSettings
         pids = []
         class Watched(Local):
             def start(self):
@@ -219,8 +221,8 @@ def test_no_worker_outlives_its_asker(subject: Make, tmp_path: Path, number: sig
                 Path({str(tmp_path / "part")!r}).write_text(json.dumps(pids))
                 Path({str(tmp_path / "part")!r}).rename({str(tmp_path / "pids")!r})
         picture = np.zeros((64, 64, 3), np.uint8)
-        subjects = [Subject(str(i), Path({str(one.path)!r}), "onnx", "fp32", "onnxruntime", picture) for i in range(2)]
-        measure(subjects, Settings(seconds=60, warm_seconds=0.1, block_seconds=1), listen, Watched())
+        subjects = [BenchmarkCase(str(i), Path({str(one.path)!r}), "onnx", "fp32", "onnxruntime", picture) for i in range(2)]
+        measure(subjects, BenchmarkSettings(seconds=60, warm_seconds=0.1, block_seconds=1), listen, Watched())
     """)
     asker = subprocess.Popen([sys.executable, "-c", script], stderr=subprocess.PIPE, text=True)
     try:
@@ -266,7 +268,7 @@ def test_runtimes_send_no_telemetry_while_they_are_timed(subject: Make) -> None:
     device = Watched()
     opened: list[str] = []
 
-    def listen(progress: Progress) -> None:
+    def listen(progress: BenchmarkProgress) -> None:
         if progress.stage == "measure":
             for worker in device.workers:
                 folder = Path(f"/proc/{worker.channel.process.pid}/fd")
@@ -278,4 +280,4 @@ def test_runtimes_send_no_telemetry_while_they_are_timed(subject: Make) -> None:
 
 
 def test_default_settings_are_short() -> None:
-    assert Settings().seconds <= 2 and Settings().count <= 50
+    assert BenchmarkSettings().seconds <= 2 and BenchmarkSettings().count <= 50

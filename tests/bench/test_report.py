@@ -13,8 +13,8 @@ from PIL import Image
 from pocketlens import images
 from pocketlens.bench.budget import Budget, judge_all
 from pocketlens.bench.document import Document
-from pocketlens.bench.figures import ReportPicture, data_uri, difference
 from pocketlens.bench.report import render, summary
+from pocketlens.bench.report_pictures import ReportPicture, data_uri, difference
 from pocketlens.bundle.manifest import Gate, Manifest
 from pocketlens.bundle.read import open_bundle
 from pocketlens.bundle.spec import BundleSpec
@@ -235,11 +235,14 @@ def test_large_pictures_are_made_smaller_and_stay_in_shape() -> None:
 
 
 def test_parts_of_others_and_other_devices(manifest: Manifest, measured: Document) -> None:
-    from pocketlens.bench.report import Part, Section
+    from pocketlens.bench.report import DeviceReport, Section
 
     phone = replace(measured, environment=replace(measured.environment, device="adb:x<y", emulated=True))
     extra = Section("Risks", "A <b> is text.", ("node", "risk"), (("conv<1>", "overflow"),))
-    others = [Part("adb:x<y", phone, judge_all(phone, SNAP)), Part("ssh://gone", None, error="it cannot be reached")]
+    others = [
+        DeviceReport("adb:x<y", phone, judge_all(phone, SNAP)),
+        DeviceReport("ssh://gone", None, error="it cannot be reached"),
+    ]
     text = render(manifest, measured, judge_all(measured, SNAP), [], SNAP, sections=[extra], others=others)
     read = Page(text)
     order = ["Devices", "Artifacts", "Risks", "Latency on local", "Latency on adb:x<y", "Environment of adb:x<y"]
@@ -255,8 +258,8 @@ def test_parts_of_others_and_other_devices(manifest: Manifest, measured: Documen
 
 
 def test_pictures_of_devices_are_told_apart(bundle: Path) -> None:
-    from pocketlens.bench.fleet import Outcome
     from pocketlens.bench.gallery import gallery
+    from pocketlens.bench.multi_device import DeviceOutcome
 
     with open_bundle(bundle) as opened:
         golden = opened.manifest.golden[0]
@@ -265,7 +268,9 @@ def test_pictures_of_devices_are_told_apart(bundle: Path) -> None:
         here = document(result(**taken, threads=1), result(**taken, threads=2, failure="the picture is wrong: 9 dB"))
         one, two = (found.label for found in here.subjects)
         there = {one: teacher, two: 255 - teacher}
-        right, wrong = gallery(opened, [Outcome("local", here, pictures=there), Outcome("adb:x", here, pictures=there)])
+        right, wrong = gallery(
+            opened, [DeviceOutcome("local", here, pictures=there), DeviceOutcome("adb:x", here, pictures=there)]
+        )
         text = render(opened.manifest, here, [], [right, wrong])
     assert right.where == "onnxruntime, 1 thread on local; onnxruntime, 1 thread on adb:x"
     assert right.scores.psnr >= 145 and wrong.scores.psnr < 20 and wrong.label == golden.picture.rpartition("/")[2]
@@ -273,10 +278,10 @@ def test_pictures_of_devices_are_told_apart(bundle: Path) -> None:
 
 
 def test_a_sustained_measurement_shows_its_last_minute(manifest: Manifest) -> None:
-    from pocketlens.bench.document import Round, Settings
+    from pocketlens.bench.document import BenchmarkSettings, Block
 
-    blocks = tuple(Round(float(t), (20.0 if t < 60 else 50.0,) * 5, (10.0,) * 5) for t in range(5, 121, 5))
+    blocks = tuple(Block(float(t), (20.0 if t < 60 else 50.0,) * 5, (10.0,) * 5) for t in range(5, 121, 5))
     found = document(result(blocks, artifact="onnx-fp32-48x64", size=(48, 64)))
-    found = replace(found, settings=Settings(sustained=True))
+    found = replace(found, settings=BenchmarkSettings(sustained=True))
     text = Page(render(manifest, found, judge_all(found, SNAP), [])).text
     assert "frame time 50" in text and "in the last minute" in text and "played alone" in text

@@ -5,14 +5,14 @@ import pytest
 
 from pocketlens.bench import environment
 from pocketlens.bench.budget import Budget, judge_all, last
-from pocketlens.bench.document import Document, Moment, Round, Settings, Snapshot
+from pocketlens.bench.document import BenchmarkSettings, Block, Document, Snapshot, TimedSnapshot
 from tests.bench.samples import document, result
 
 
 def heating(slow_from: float) -> Document:
     """Five minutes of a device that is at 20 ms until it throttles, and at 40 ms from then on."""
-    blocks = tuple(Round(float(t), *((40.0 if t > slow_from else 20.0,) * 10,) * 2) for t in range(5, 301, 5))
-    return replace(document(result(blocks)), settings=Settings(sustained=True))
+    blocks = tuple(Block(float(t), *((40.0 if t > slow_from else 20.0,) * 10,) * 2) for t in range(5, 301, 5))
+    return replace(document(result(blocks)), settings=BenchmarkSettings(sustained=True))
 
 
 @pytest.mark.parametrize(("slow_from", "verdict"), [(200, "fail"), (400, "pass"), (270, "unstable")])
@@ -29,7 +29,7 @@ def test_what_slowed_the_device_down_is_said() -> None:
     clear = replace(one.environment, before=Snapshot(throttled="", throttled_since_boot="under-voltage"))
     after = Snapshot(throttled="", throttled_since_boot="under-voltage, throttled")
     assert replace(clear, after=after).throttled == "throttled", "sticky bits count only if they were clear before"
-    during = (Moment(5.0, Snapshot(throttled="thermal state severe")),)
+    during = (TimedSnapshot(5.0, Snapshot(throttled="thermal state severe")),)
     assert replace(clear, during=during).throttled == "thermal state severe"
     assert clear.throttled == ""
 

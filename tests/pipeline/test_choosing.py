@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 import pocketlens
-from pocketlens.bench.document import Memory, Result, Round, Settings, Timing
+from pocketlens.bench.case import BenchmarkCase
+from pocketlens.bench.document import BenchmarkSettings, Block, CaseResult, Memory, Timing
 from pocketlens.bench.statistics import paired_ratio
-from pocketlens.bench.subject import Subject
 from pocketlens.converters import graph as hub
 from pocketlens.converters.rewrites import registry
 from pocketlens.errors import InputError
@@ -19,12 +19,12 @@ from pocketlens.pipeline.trials import judge, parse
 from pocketlens.targets import TARGETS
 from tests.generators import seeded, small_graph
 
-QUICK = Settings(seconds=0.02, count=4, block_seconds=0.001, block_count=1, warm_seconds=0.02)
+QUICK = BenchmarkSettings(seconds=0.02, count=4, block_seconds=0.001, block_count=1, warm_seconds=0.02)
 
 
-def timed(*medians: float) -> Result:
-    rounds = tuple(Round(float(i), (ms, ms * 1.01, ms * 0.99), (ms, ms, ms)) for i, ms in enumerate(medians))
-    return Result(
+def timed(*medians: float) -> CaseResult:
+    rounds = tuple(Block(float(i), (ms, ms * 1.01, ms * 0.99), (ms, ms, ms)) for i, ms in enumerate(medians))
+    return CaseResult(
         artifact="a", target="onnx", precision="fp32", size=(32, 48), bytes=1, runtime="onnxruntime", threads=1,
         picture="0" * 64, interpreted=False, runtime_version="1", effective_threads=1, effective_precision="fp32",
         check=None, timing=Timing(1.0, 1.0, 3, True, rounds), memory=Memory(1.0, 2.0), skipped=None, failure=None,
@@ -118,7 +118,7 @@ def test_fewer_bits_are_timed_and_written_as_such(model: str, tmp_path: Path, mo
     played: list[Path] = []
     work = choosing.measure
 
-    def measured(subjects: list[Subject], *arguments: object, **options: object) -> object:
+    def measured(subjects: list[BenchmarkCase], *arguments: object, **options: object) -> object:
         played.extend(subject.path for subject in subjects)
         return work(subjects, *arguments, **options)  # type: ignore[arg-type]
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 import pocketlens
-from pocketlens.bench.document import Settings
+from pocketlens.bench.document import BenchmarkSettings
 from pocketlens.bundle.manifest import Gate as Judged
 from pocketlens.converters import graph as hub
 from pocketlens.converters.quantization import sensitivity
@@ -22,7 +22,7 @@ from pocketlens.recipe import Gate
 from pocketlens.targets import TARGETS
 from tests.generators import picture, seeded, small_graph
 
-QUICK = Timing(settings=Settings(seconds=0.02, count=4, block_seconds=0.001, block_count=1, warm_seconds=0.02))
+QUICK = Timing(settings=BenchmarkSettings(seconds=0.02, count=4, block_seconds=0.001, block_count=1, warm_seconds=0.02))
 ALONE = Plan((Rule("", "int8"),))
 
 

@@ -33,7 +33,7 @@ _STATES = {
 
 
 @dataclass(frozen=True)
-class Listed:
+class AdbDevice:
     """A line of ``adb devices -l``; ``emulator`` is told from the name that adb gives those."""
 
     serial: str
@@ -46,7 +46,7 @@ class Listed:
         return self.serial.startswith("emulator-")
 
 
-def listed(text: str) -> list[Listed]:
+def parse_devices(text: str) -> list[AdbDevice]:
     """The devices that ``adb devices -l`` prints.
 
     Example:
@@ -58,11 +58,11 @@ def listed(text: str) -> list[Listed]:
         one = re.match(r"(\S+)\s+(no permissions|\w+)(.*)", line)
         if one and not line.startswith(("List of", "*")):
             model = re.search(r"\bmodel:(\S+)", one[3])
-            found.append(Listed(one[1], one[2], model[1].replace("_", " ") if model else ""))
+            found.append(AdbDevice(one[1], one[2], model[1].replace("_", " ") if model else ""))
     return found
 
 
-def devices() -> list[Listed]:
+def devices() -> list[AdbDevice]:
     """What is connected.
 
     Raises:
@@ -76,11 +76,11 @@ def devices() -> list[Listed]:
         raise MissingError(f"adb's server gives {error.what}", do="adb kill-server, then again") from error
     if done.returncode:
         raise MissingError(f"adb: {_said(done.stderr)}", do="adb kill-server, then again")
-    return listed(done.stdout.decode(errors="replace"))
+    return parse_devices(done.stdout.decode(errors="replace"))
 
 
 class Adb:
-    """Commands on one device; see :class:`~pocketlens.bench.devices.remote.Reach`.
+    """Commands on one device; see :class:`~pocketlens.bench.devices.remote.Transport`.
 
     Args:
         serial: As ``adb devices`` lists it; empty for the only one.
@@ -92,7 +92,7 @@ class Adb:
         self.serial = serial
         self.name = f"adb:{serial}"
 
-    def find(self) -> Listed:
+    def find(self) -> AdbDevice:
         """The device, if it can be worked with.
 
         Raises:

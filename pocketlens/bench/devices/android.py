@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from pocketlens.bench import telemetry
 from pocketlens.bench.channel import WorkerError
-from pocketlens.bench.devices.device import Block, First, Load, Worker
+from pocketlens.bench.devices.device import BlockTimes, FirstFrame, LoadResult, Worker
 from pocketlens.bench.devices.remote import RemoteDevice
 from pocketlens.bench.devices.tool import DELEGATES, ToolWorker
 from pocketlens.bench.document import Host, Snapshot
@@ -220,14 +220,14 @@ class _Either:
         self._device = device
         self._chosen: Worker | None = None
 
-    def load(self, path: Path, runtime: str, options: Options, seconds: float) -> Load:
+    def load(self, path: Path, runtime: str, options: Options, seconds: float) -> LoadResult:
         self._chosen = self._device.worker(runtime)
         return self._chosen.load(path, runtime, options, seconds)
 
-    def first(self, picture: Picture, expected: Picture | None, seconds: float) -> First:
+    def first(self, picture: Picture, expected: Picture | None, seconds: float) -> FirstFrame:
         return self._there.first(picture, expected, seconds)
 
-    def play(self, block_seconds: float, block_count: int, seconds: float) -> Block:
+    def play(self, block_seconds: float, block_count: int, seconds: float) -> BlockTimes:
         return self._there.play(block_seconds, block_count, seconds)
 
     def peak_mb(self, seconds: float) -> float | None:

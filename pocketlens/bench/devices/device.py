@@ -11,7 +11,7 @@ from pocketlens.runtimes.adapter import Options
 
 
 @dataclass(frozen=True)
-class Load:
+class LoadResult:
     """What loading an artifact told.
 
     Attributes:
@@ -36,7 +36,7 @@ class Load:
 
 
 @dataclass(frozen=True)
-class First:
+class FirstFrame:
     """The first frame: its time, its scores against the expected picture where there is one, and what came out.
 
     Attributes:
@@ -53,7 +53,7 @@ class First:
 
 
 @dataclass(frozen=True)
-class Block:
+class BlockTimes:
     """Frames played without a break; both lists have one entry a frame, in ms."""
 
     frame_ms: tuple[float, ...]
@@ -67,15 +67,15 @@ class Worker(Protocol):
     does not answer in time.
     """
 
-    def load(self, path: Path, runtime: str, options: Options, seconds: float) -> Load:
+    def load(self, path: Path, runtime: str, options: Options, seconds: float) -> LoadResult:
         """Load an artifact within ``seconds``."""
         ...
 
-    def first(self, picture: Picture, expected: Picture | None, seconds: float) -> First:
+    def first(self, picture: Picture, expected: Picture | None, seconds: float) -> FirstFrame:
         """Play the first frame and compare it with ``expected``; both ``uint8 [H, W, 3]`` of the artifact's size."""
         ...
 
-    def play(self, block_seconds: float, block_count: int, seconds: float) -> Block:
+    def play(self, block_seconds: float, block_count: int, seconds: float) -> BlockTimes:
         """Play until both limits of a block are reached; ``seconds`` is how long that may take."""
         ...
 

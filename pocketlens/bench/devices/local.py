@@ -15,14 +15,14 @@ import numpy as np
 import pocketlens
 from pocketlens.bench import environment
 from pocketlens.bench.channel import Channel, WorkerError
-from pocketlens.bench.devices.device import Block, First, Load
+from pocketlens.bench.devices.device import BlockTimes, FirstFrame, LoadResult
 from pocketlens.bench.document import Host, Snapshot
 from pocketlens.bundle import typed
 from pocketlens.errors import InputError
 from pocketlens.images import Picture
 from pocketlens.runtimes.adapter import RUNTIMES, Options
 
-Told = TypeVar("Told", Load, First, Block)
+Told = TypeVar("Told", LoadResult, FirstFrame, BlockTimes)
 
 
 class LocalWorker:
@@ -37,10 +37,10 @@ class LocalWorker:
             {**os.environ, "PYTHONPATH": os.pathsep.join(paths)},
         )
 
-    def load(self, path: Path, runtime: str, options: Options, seconds: float) -> Load:
+    def load(self, path: Path, runtime: str, options: Options, seconds: float) -> LoadResult:
         return load_from(self._ask(loading(str(path.absolute()), runtime, options), seconds))
 
-    def first(self, picture: Picture, expected: Picture | None, seconds: float) -> First:
+    def first(self, picture: Picture, expected: Picture | None, seconds: float) -> FirstFrame:
         with tempfile.TemporaryDirectory(prefix="pocketlens-") as folder:
             given, wanted = Path(folder) / "picture.npy", Path(folder) / "expected.npy"
             np.save(given, picture)
@@ -49,8 +49,8 @@ class LocalWorker:
             question = {"picture": str(given), "expected": str(wanted) if expected is not None else None}
             return first_from(self._ask({"do": "first", **question}, seconds))
 
-    def play(self, block_seconds: float, block_count: int, seconds: float) -> Block:
-        return decode(Block, self._ask({"do": "play", "seconds": block_seconds, "count": block_count}, seconds))
+    def play(self, block_seconds: float, block_count: int, seconds: float) -> BlockTimes:
+        return decode(BlockTimes, self._ask({"do": "play", "seconds": block_seconds, "count": block_count}, seconds))
 
     def peak_mb(self, seconds: float) -> float | None:
         return float(self._ask({"do": "memory"}, seconds)["peak_mb"])
@@ -68,14 +68,14 @@ def loading(path: str, runtime: str, options: Options) -> dict[str, Any]:
     return {"do": "load", "path": path, "runtime": runtime, **asked}
 
 
-def load_from(answer: dict[str, Any]) -> Load:
+def load_from(answer: dict[str, Any]) -> LoadResult:
     """A worker's answer to ``load``."""
     facts = answer.pop("facts", {})
     told = {"runtime_version": "version", "threads": "threads", "precision": "precision", "delegate": "delegate"}
-    return decode(Load, {**answer, **{ours: facts.get(theirs) for ours, theirs in told.items()}})
+    return decode(LoadResult, {**answer, **{ours: facts.get(theirs) for ours, theirs in told.items()}})
 
 
-def first_from(answer: dict[str, Any]) -> First:
+def first_from(answer: dict[str, Any]) -> FirstFrame:
     """A worker's answer to ``first``."""
     packed, shape = answer.pop("stylized", ""), answer.pop("shape", [])
     try:
@@ -83,7 +83,7 @@ def first_from(answer: dict[str, Any]) -> First:
         stylized = np.frombuffer(pixels, np.uint8).reshape(shape)
     except (ValueError, TypeError, zlib.error) as error:
         raise WorkerError(f"the worker's picture cannot be read: {error}", do="check its version") from error
-    return replace(decode(First, answer), stylized=stylized)
+    return replace(decode(FirstFrame, answer), stylized=stylized)
 
 
 def decode(kind: type[Told], answer: dict[str, Any]) -> Told:

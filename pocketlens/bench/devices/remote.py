@@ -15,7 +15,7 @@ import numpy as np
 from pocketlens import files
 from pocketlens.bench.channel import Channel, LostError, WorkerError
 from pocketlens.bench.devices import runner
-from pocketlens.bench.devices.device import Block, First, Load
+from pocketlens.bench.devices.device import BlockTimes, FirstFrame, LoadResult
 from pocketlens.bench.devices.local import decode, first_from, load_from, loading
 from pocketlens.bench.document import Host, Snapshot
 from pocketlens.bundle import typed
@@ -38,7 +38,7 @@ print('pocketlens-probe ' + json.dumps({'python': list(sys.version_info[:2]), 'm
 """
 
 
-class Reach(Protocol):
+class Transport(Protocol):
     """How a machine is reached.
 
     Attributes:
@@ -108,11 +108,11 @@ class Probe:
 class RemoteWorker:
     """A worker there; see :class:`~pocketlens.bench.devices.device.Worker`."""
 
-    def __init__(self, reach: Reach, line: str, folder: str) -> None:
+    def __init__(self, reach: Transport, line: str, folder: str) -> None:
         self._reach, self._folder = reach, folder
         self.channel = Channel(reach.command(line), greeting=GREETING)
 
-    def load(self, path: Path, runtime: str, options: Options, seconds: float) -> Load:
+    def load(self, path: Path, runtime: str, options: Options, seconds: float) -> LoadResult:
         there = f"{self._folder}/{files.sha256(path)[:16]}"
         parts = files.artifact_files(path)
         for part in parts:
@@ -121,7 +121,7 @@ class RemoteWorker:
                 _copy_once(self._reach, one, f"{there}/{one.relative_to(path.parent).as_posix()}")
         return load_from(self._ask(loading(f"{there}/{path.name}", runtime, options), seconds))
 
-    def first(self, picture: Picture, expected: Picture | None, seconds: float) -> First:
+    def first(self, picture: Picture, expected: Picture | None, seconds: float) -> FirstFrame:
         names: dict[str, str | None] = {}
         for name, pixels in (("picture", picture), ("expected", expected)):
             names[name] = None
@@ -133,8 +133,8 @@ class RemoteWorker:
                 self._reach.run(_writing(str(names[name])), _COPY_SECONDS, data)
         return first_from(self._ask({"do": "first", **names}, seconds))
 
-    def play(self, block_seconds: float, block_count: int, seconds: float) -> Block:
-        return decode(Block, self._ask({"do": "play", "seconds": block_seconds, "count": block_count}, seconds))
+    def play(self, block_seconds: float, block_count: int, seconds: float) -> BlockTimes:
+        return decode(BlockTimes, self._ask({"do": "play", "seconds": block_seconds, "count": block_count}, seconds))
 
     def peak_mb(self, seconds: float) -> float | None:
         return float(self._ask({"do": "memory"}, seconds)["peak_mb"])
@@ -168,7 +168,7 @@ def _writing(target: str) -> str:
     return f"mkdir -p {folder} && cat > {quoted}.part && mv {quoted}.part {quoted}"
 
 
-def _copy_once(reach: Reach, source: Path, target: str) -> None:
+def _copy_once(reach: Transport, source: Path, target: str) -> None:
     """Copy a file unless it is there, so that a measurement which goes on after a loss does not start over."""
     size = f"wc -c < {shlex.quote(target)} 2>/dev/null || true"
     if reach.run(size, 60).strip() == str(source.stat().st_size):
@@ -185,7 +185,7 @@ class RemoteDevice:
         python: Its Python, as its shell writes it.
     """
 
-    def __init__(self, reach: Reach, python: str) -> None:
+    def __init__(self, reach: Transport, python: str) -> None:
         self.name = reach.name
         self.emulated = False
         self.why_emulated = ""

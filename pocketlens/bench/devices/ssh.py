@@ -35,7 +35,7 @@ _FIXES = (
 
 
 class Ssh:
-    """Commands over one shared connection; see :class:`~pocketlens.bench.devices.remote.Reach`.
+    """Commands over one shared connection; see :class:`~pocketlens.bench.devices.remote.Transport`.
 
     Host keys are checked as the user's configuration says; OpenSSH's default refuses unknown ones when nobody can be asked.
 

@@ -16,7 +16,7 @@ import numpy as np
 
 from pocketlens import files, quality
 from pocketlens.bench.channel import WorkerError
-from pocketlens.bench.devices.device import Block, First, Load
+from pocketlens.bench.devices.device import BlockTimes, FirstFrame, LoadResult
 from pocketlens.errors import MissingError, require
 from pocketlens.images import Picture, to_uint8
 from pocketlens.runtimes.adapter import Options
@@ -36,7 +36,7 @@ _WARM_SECONDS = 0.5
 
 
 @dataclass(frozen=True)
-class Told:
+class ToolOutput:
     """What one start of the tool told; times in ms, memory in MB.
 
     Attributes:
@@ -62,7 +62,7 @@ class Told:
     unknown: tuple[str, ...] = ()
 
 
-def parse(text: str) -> Told:
+def parse(text: str) -> ToolOutput:
     """What the tool printed, standard output and standard error together.
 
     Raises:
@@ -95,7 +95,7 @@ def parse(text: str) -> Told:
         r"Memory footprint delta from the start of the tool \(MB\): init=[\d.e+]+ overall=([\d.e+]+)", text
     )
     peak = re.search(r"Overall peak memory footprint \(MB\) via periodic monitoring: ([\d.e+]+)", text)
-    return Told(
+    return ToolOutput(
         samples=tuple(round(one, 4) for one in samples),
         count=count,
         mean=mean,
@@ -126,7 +126,7 @@ class ToolWorker:
         self._input: tuple[str, np.dtype[Any]] = ("", np.dtype(np.float32))
         self._peak: float | None = None
 
-    def load(self, path: Path, runtime: str, options: Options, seconds: float) -> Load:
+    def load(self, path: Path, runtime: str, options: Options, seconds: float) -> LoadResult:
         self._model = f"{self._folder}/{files.sha256(path)[:16]}.tflite"
         self._threads, self._delegate = options.threads or 1, options.delegate or USUAL
         self._adb.put(path, self._model)
@@ -139,9 +139,9 @@ class ToolWorker:
         if self._delegate != "none" and told.applied is False:
             raise WorkerError(f"the delegate {self._delegate} did not take the model", do="choose another")
         delegate = f"{self._delegate}, benchmark_model"
-        return Load(told.init_ms, size, 0.0, threads=self._threads, delegate=delegate, restarts=True)
+        return LoadResult(told.init_ms, size, 0.0, threads=self._threads, delegate=delegate, restarts=True)
 
-    def first(self, picture: Picture, expected: Picture | None, seconds: float) -> First:
+    def first(self, picture: Picture, expected: Picture | None, seconds: float) -> FirstFrame:
         name, dtype = self._input
         height, width = picture.shape[:2]
         given, made = f"{self._folder}/given.raw", f"{self._folder}/made.raw"
@@ -161,13 +161,13 @@ class ToolWorker:
             raise WorkerError("benchmark_model wrote no picture", do="use one of 2023 or later (--output_filepath)")
         found = np.frombuffer(data, dtype).reshape(picture.shape)
         stylized = found if dtype == np.uint8 else to_uint8(found.astype(np.float32))
-        first = First(told.first_ms or told.mean, stylized=stylized)
+        first = FirstFrame(told.first_ms or told.mean, stylized=stylized)
         if expected is None:
             return first
         error = quality.largest_error(expected, stylized)
         return replace(first, psnr=quality.psnr(expected, stylized), largest_error=error)
 
-    def play(self, block_seconds: float, block_count: int, seconds: float) -> Block:
+    def play(self, block_seconds: float, block_count: int, seconds: float) -> BlockTimes:
         samples: list[float] = []
         end = time.monotonic() + block_seconds
         while len(samples) < block_count or (time.monotonic() < end and sum(samples) < 1000 * block_seconds):
@@ -175,7 +175,7 @@ class ToolWorker:
             if not told.samples or min(told.samples) <= 0:
                 raise WorkerError(f"benchmark_model made {told.count} runs instead of {RUNS}", do="check its version")
             samples += told.samples
-        return Block(tuple(samples), tuple(samples))
+        return BlockTimes(tuple(samples), tuple(samples))
 
     def peak_mb(self, seconds: float) -> float | None:
         return self._peak
@@ -195,7 +195,7 @@ class ToolWorker:
         self._input = (str(detail["name"]), np.dtype(detail["dtype"]))
         return int(detail["shape"][1]), int(detail["shape"][2])
 
-    def _start(self, seconds: float, flags: str) -> Told:
+    def _start(self, seconds: float, flags: str) -> ToolOutput:
         line = (
             f"{shlex.quote(self._tool)} --graph={self._model} --num_threads={self._threads} "
             f"{DELEGATES[self._delegate]} {flags} 2>&1"

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from pocketlens.bench.case import BenchmarkCase
 from pocketlens.bench.devices.adb import Adb, open_adb
 from pocketlens.bench.devices.android import Android
-from pocketlens.bench.subject import Subject
 from pocketlens.converters.emitter import Labels, emitter
 from pocketlens.runtimes.session import open_artifact
 from tests.bench.devices.adbd import Adbd
@@ -58,13 +58,13 @@ def phone(server: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iter
 
 
 @pytest.fixture(scope="session")
-def lite(tmp_path_factory: pytest.TempPathFactory) -> Subject:
+def lite(tmp_path_factory: pytest.TempPathFactory) -> BenchmarkCase:
     path = tmp_path_factory.mktemp("lite") / "small.tflite"
     emitter("tflite").emit(small_graph(64, 64), "fp32", Labels("small"), path)
     given = picture(64, 64)
     with open_artifact(path, "litert", 1) as session:
         expected = session(given)
-    return Subject("tflite-fp32-64x64", path, "tflite", "fp32", "litert", given, expected, 50.0, 1)
+    return BenchmarkCase("tflite-fp32-64x64", path, "tflite", "fp32", "litert", given, expected, 50.0, 1)
 
 
 @pytest.fixture(scope="module")

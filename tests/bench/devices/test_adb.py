@@ -5,10 +5,10 @@ from pathlib import Path
 import pytest
 
 from pocketlens.bench import statistics
+from pocketlens.bench.case import BenchmarkCase
 from pocketlens.bench.devices.adb import open_adb
-from pocketlens.bench.fleet import Outcome
-from pocketlens.bench.measure import Progress, measure
-from pocketlens.bench.subject import Subject
+from pocketlens.bench.measure import BenchmarkProgress, measure
+from pocketlens.bench.multi_device import DeviceOutcome
 from pocketlens.errors import InputError, MissingError
 from tests.bench.conftest import QUICK
 from tests.bench.devices.adbd import Adbd
@@ -17,7 +17,7 @@ from tests.bench.devices.phones import device_of
 SETTINGS = replace(QUICK, count=6, answer_seconds=60)
 
 
-def test_the_tool_there(phone: Adbd, lite: Subject, tool: Path, tmp_path: Path) -> None:
+def test_the_tool_there(phone: Adbd, lite: BenchmarkCase, tool: Path, tmp_path: Path) -> None:
     document = measure([lite], SETTINGS, device=device_of(phone, tool))
     (result,) = document.subjects
     assert result.failure is None and result.delegate == "xnnpack, benchmark_model"
@@ -30,7 +30,7 @@ def test_the_tool_there(phone: Adbd, lite: Subject, tool: Path, tmp_path: Path) 
     assert not list((tmp_path / "there").glob("run-*"))
 
 
-def test_a_tool_without_the_delegate(phone: Adbd, lite: Subject, tool: Path, tmp_path: Path) -> None:
+def test_a_tool_without_the_delegate(phone: Adbd, lite: BenchmarkCase, tool: Path, tmp_path: Path) -> None:
     plain = tmp_path / "benchmark_model"
     plain.write_text(tool.read_text().replace("INFO: STARTING!", "WARN: Unconsumed cmdline flags: --use_xnnpack=true"))
     usual, asked = measure([lite, replace(lite, delegate="xnnpack")], SETTINGS, device=device_of(phone, plain)).subjects
@@ -38,13 +38,13 @@ def test_a_tool_without_the_delegate(phone: Adbd, lite: Subject, tool: Path, tmp
     assert asked.skipped is not None and "has no xnnpack" in asked.skipped and not asked.rounds
 
 
-def test_python_there(phone: Adbd, lite: Subject) -> None:
+def test_python_there(phone: Adbd, lite: BenchmarkCase) -> None:
     (result,) = measure([lite], SETTINGS, device=device_of(phone)).subjects
     assert result.failure is None and result.check is not None and result.rounds
     assert result.runtime_version and result.delegate is None
 
 
-def test_a_wrong_picture_fails_before_it_is_timed(phone: Adbd, lite: Subject, tool: Path) -> None:
+def test_a_wrong_picture_fails_before_it_is_timed(phone: Adbd, lite: BenchmarkCase, tool: Path) -> None:
     assert lite.expected is not None
     (result,) = measure([replace(lite, expected=255 - lite.expected)], SETTINGS, device=device_of(phone, tool)).subjects
     assert result.failure is not None and "the picture is wrong" in result.failure and not result.rounds
@@ -52,12 +52,12 @@ def test_a_wrong_picture_fails_before_it_is_timed(phone: Adbd, lite: Subject, to
 
 @pytest.mark.parametrize("with_tool", [True, False])
 def test_unplugged_in_the_middle(
-    phone: Adbd, lite: Subject, tool: Path, with_tool: bool, monkeypatch: pytest.MonkeyPatch
+    phone: Adbd, lite: BenchmarkCase, tool: Path, with_tool: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("pocketlens.bench.devices.adb._BACK_SECONDS", 0.1)
-    monkeypatch.setattr("pocketlens.bench.subject._PAUSE", 0.01)
+    monkeypatch.setattr("pocketlens.bench.case._PAUSE", 0.01)
 
-    def listen(progress: Progress) -> None:
+    def listen(progress: BenchmarkProgress) -> None:
         if progress.stage == "measure" and progress.share > 0.3:
             phone.close()
 
@@ -67,10 +67,10 @@ def test_unplugged_in_the_middle(
     assert result.rounds and result.resumed == 1
 
 
-def test_plugged_in_again(phone: Adbd, lite: Subject, tool: Path) -> None:
+def test_plugged_in_again(phone: Adbd, lite: BenchmarkCase, tool: Path) -> None:
     cut = False
 
-    def listen(progress: Progress) -> None:
+    def listen(progress: BenchmarkProgress) -> None:
         nonlocal cut
         if progress.stage == "measure" and progress.share > 0.3 and not cut:
             cut = True
@@ -81,7 +81,7 @@ def test_plugged_in_again(phone: Adbd, lite: Subject, tool: Path) -> None:
     assert len(statistics.frames(result.rounds)) >= 9
 
 
-def test_a_full_storage(phone: Adbd, lite: Subject, tool: Path) -> None:
+def test_a_full_storage(phone: Adbd, lite: BenchmarkCase, tool: Path) -> None:
     phone.full = True
     (result,) = measure([lite], SETTINGS, device=device_of(phone)).subjects
     assert result.failure is not None and "its storage is full" in result.failure
@@ -106,7 +106,7 @@ def test_offline(phone: Adbd, monkeypatch: pytest.MonkeyPatch) -> None:
     offline = "List of devices attached\nserial1   offline usb:1\n"
     monkeypatch.setattr(
         "pocketlens.bench.devices.adb.devices",
-        lambda: __import__("pocketlens.bench.devices.adb", fromlist=["x"]).listed(offline),
+        lambda: __import__("pocketlens.bench.devices.adb", fromlist=["x"]).parse_devices(offline),
     )
     with pytest.raises(MissingError, match="is offline") as error:
         open_adb("adb:serial1").missing("litert")
@@ -124,7 +124,7 @@ def test_adb_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
     ("battery", "thermal", "said"),
     [("USB powered: false\n  level: 9\n  scale: 100", "0", "9 % of its battery"), ("level: 90", "3", "hot: .*severe")],
 )
-def test_a_device_that_is_not_fit(phone: Adbd, lite: Subject, battery: str, thermal: str, said: str) -> None:
+def test_a_device_that_is_not_fit(phone: Adbd, lite: BenchmarkCase, battery: str, thermal: str, said: str) -> None:
     (phone.bin / "dumpsys").write_text(
         f"#!/bin/sh\ncase $1 in battery) printf '  {battery}\n';; *) echo 'Thermal Status: {thermal}';; esac\n"
     )
@@ -141,4 +141,4 @@ def test_serials_that_are_none(wrong: str) -> None:
 def test_an_outcome_without_document_fails() -> None:
     from pocketlens.bench.budget import Budget
 
-    assert Outcome("adb:x", None, MissingError("gone")).verdict(Budget()) == "fail"
+    assert DeviceOutcome("adb:x", None, MissingError("gone")).verdict(Budget()) == "fail"

@@ -6,11 +6,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from pocketlens.bench.case import BenchmarkCase
 from pocketlens.bench.devices.device import Device
 from pocketlens.bench.devices.local import Local
-from pocketlens.bench.document import Document, Settings
+from pocketlens.bench.document import BenchmarkSettings, Document
 from pocketlens.bench.measure import measure
-from pocketlens.bench.subject import Subject
 from tests.bench.conftest import QUICK
 from tests.bench.devices.phones import device_of
 
@@ -29,7 +29,7 @@ def device(request: pytest.FixtureRequest) -> Callable[[], Device]:
     return lambda: device_of(phone, tool)
 
 
-def test_a_subject_is_checked_and_timed(device: Callable[[], Device], lite: Subject) -> None:
+def test_a_subject_is_checked_and_timed(device: Callable[[], Device], lite: BenchmarkCase) -> None:
     here = device()
     assert here.missing("litert") == "" and here.missing("coreml")
     document = measure([lite], SETTINGS, device=here)
@@ -45,7 +45,7 @@ def test_a_subject_is_checked_and_timed(device: Callable[[], Device], lite: Subj
     here.close()
 
 
-def test_what_goes_wrong_with_one_subject_costs_no_other(device: Callable[[], Device], lite: Subject) -> None:
+def test_what_goes_wrong_with_one_subject_costs_no_other(device: Callable[[], Device], lite: BenchmarkCase) -> None:
     assert lite.expected is not None
     wrong = replace(lite, artifact="wrong", expected=255 - lite.expected)
     other_size = replace(lite, artifact="size", picture=np.zeros((32, 32, 3), np.uint8), expected=None)
@@ -55,8 +55,8 @@ def test_what_goes_wrong_with_one_subject_costs_no_other(device: Callable[[], De
     assert third.failure is None and third.rounds
 
 
-def test_sustained_is_one_after_the_other_with_looks_between(device: Callable[[], Device], lite: Subject) -> None:
-    settings = Settings(
+def test_sustained_is_one_after_the_other_with_looks_between(device: Callable[[], Device], lite: BenchmarkCase) -> None:
+    settings = BenchmarkSettings(
         seconds=0.05, count=6, block_seconds=0.01, warm_seconds=0.1, sustained=True, cooldown_seconds=0.01
     )
     document = measure([lite, replace(lite, artifact="again", threads=2)], settings, device=device())

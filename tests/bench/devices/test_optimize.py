@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from pocketlens.bench import fleet
-from pocketlens.bench.document import Environment, Settings
+from pocketlens.bench import multi_device
+from pocketlens.bench.document import BenchmarkSettings, Environment
 from pocketlens.cli import app
 from pocketlens.cli import optimize as _command  # noqa: F401 - makes the command known
 from pocketlens.converters import graph as hub
@@ -20,7 +20,7 @@ from tests.bench.devices.conftest import Sshd
 from tests.bench.devices.phones import device_of
 from tests.generators import small_graph
 
-QUICK = Settings(seconds=0.02, count=4, block_seconds=0.001, block_count=1, warm_seconds=0.02, least_rounds=3)
+QUICK = BenchmarkSettings(seconds=0.02, count=4, block_seconds=0.001, block_count=1, warm_seconds=0.02, least_rounds=3)
 
 
 @pytest.fixture
@@ -37,7 +37,7 @@ def model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
 
 
 def test_over_ssh(model: str, sshd: Sshd, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fleet, "open_device", lambda *arguments: sshd.device())
+    monkeypatch.setattr(multi_device, "open_device", lambda *arguments: sshd.device())
     before = set((sshd.home / "cache").glob("run-*"))  # of tests that cut the connection
     asked = ["optimize", model, "-t", "onnx", "-t", "coreml", "--size", "32x48", "--threads", "1", "--json"]
     done = CliRunner().invoke(app, [*asked, "--device", "ssh://loopback"])

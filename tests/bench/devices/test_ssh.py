@@ -8,15 +8,15 @@ from pathlib import Path
 import pytest
 
 from pocketlens.bench import statistics
+from pocketlens.bench.case import BenchmarkCase
 from pocketlens.bench.devices.remote import RemoteDevice
 from pocketlens.bench.devices.ssh import open_ssh
-from pocketlens.bench.measure import Progress, measure
-from pocketlens.bench.subject import Subject
+from pocketlens.bench.measure import BenchmarkProgress, measure
 from pocketlens.errors import InputError, MissingError
 from tests.bench.conftest import QUICK
 from tests.bench.devices.conftest import Sshd, children
 
-Make = Callable[..., Subject]
+Make = Callable[..., BenchmarkCase]
 SETTINGS = replace(QUICK, answer_seconds=30)
 
 
@@ -45,7 +45,7 @@ def test_no_worker_is_left(sshd: Sshd, subject: Make) -> None:
 def test_a_dropped_connection_is_made_again(sshd: Sshd, subject: Make, stage: str) -> None:
     cut = False
 
-    def listen(progress: Progress) -> None:
+    def listen(progress: BenchmarkProgress) -> None:
         nonlocal cut
         if progress.stage == stage and not cut and (stage != "measure" or progress.share > 0.2):
             cut = True
@@ -62,9 +62,9 @@ def test_a_dropped_connection_is_made_again(sshd: Sshd, subject: Make, stage: st
 def test_a_device_that_stays_away_keeps_what_it_gave(
     sshd: Sshd, subject: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("pocketlens.bench.subject._PAUSE", 0.01)
+    monkeypatch.setattr("pocketlens.bench.case._PAUSE", 0.01)
 
-    def listen(progress: Progress) -> None:
+    def listen(progress: BenchmarkProgress) -> None:
         if progress.stage == "measure" and progress.share > 0.3:
             sshd.stop()
 
@@ -79,7 +79,7 @@ def test_a_device_that_stays_away_keeps_what_it_gave(
 
 
 def test_a_hung_worker_there_times_out(sshd: Sshd, subject: Make) -> None:
-    def listen(progress: Progress) -> None:
+    def listen(progress: BenchmarkProgress) -> None:
         if progress.stage == "measure" and sshd.process is not None:
             sshd.hang()
 

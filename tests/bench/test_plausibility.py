@@ -3,9 +3,9 @@ from dataclasses import replace
 
 import pytest
 
-from pocketlens.bench.honesty import impossible, peak_gflops
+from pocketlens.bench.case import BenchmarkCase
 from pocketlens.bench.measure import measure
-from pocketlens.bench.subject import Subject
+from pocketlens.bench.plausibility import implausible, peak_gflops
 from tests.bench.conftest import QUICK
 from tests.bench.samples import HOST
 
@@ -21,13 +21,13 @@ def test_the_bound_is_cores_times_frequency_times_width() -> None:
 
 @pytest.mark.parametrize(("macs", "ms", "lies"), [(8_300_000_000, 1.0, True), (8_300_000_000, 120.0, False)])
 def test_what_a_processor_cannot_do_is_said(macs: int, ms: float, lies: bool) -> None:
-    why = impossible(macs, ms, PI)
+    why = implausible(macs, ms, PI)
     assert bool(why) == lies
     if lies:
         assert "8.3 GMACs" in why and "16,600 GFLOP/s" in why and "4 cores" in why
 
 
-def test_a_measurement_that_lies_is_a_failure(subject: Callable[..., Subject]) -> None:
+def test_a_measurement_that_lies_is_a_failure(subject: Callable[..., BenchmarkCase]) -> None:
     honest, lying = measure([subject(macs=4_000_000), subject(artifact="lies", macs=10**13)], QUICK).subjects
     assert honest.failure is None and honest.macs == 4_000_000
     assert lying.failure is not None and "cannot do more than" in lying.failure

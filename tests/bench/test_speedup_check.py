@@ -2,7 +2,7 @@
 
 import json
 
-from pocketlens.bench.worth import judge_worth, to_json
+from pocketlens.bench.speedup_check import check_speedups, to_json
 from tests.bench.samples import document, result, rounds
 
 SLOW = rounds(*[[40.0, 41.0, 40.5]] * 6)
@@ -13,7 +13,7 @@ NEAR = rounds(*[[39.0, 42.0, 40.6], [41.0, 39.5, 40.2]] * 3)
 def test_slower_or_as_fast_is_not_worth_shipping() -> None:
     twin = result(SLOW)
     for timed, faster in ((FAST, True), (NEAR, False), (SLOW, False)):
-        (found,) = judge_worth(document(twin, result(timed, artifact="onnx-int8-64x64", precision="int8")))
+        (found,) = check_speedups(document(twin, result(timed, artifact="onnx-int8-64x64", precision="int8")))
         assert (found.faster, found.twin) == (faster, "onnx-fp32-64x64")
         assert ("not worth shipping" in found.reason) == (not faster)
 
@@ -25,12 +25,12 @@ def test_the_fastest_float_of_the_same_target_size_and_runtime_is_the_twin() -> 
         result(FAST, artifact="onnx-fp32-32x32", size=(32, 32)),
     ]
     coded = result(NEAR, artifact="onnx-w8-64x64", precision="w8")
-    (found,) = judge_worth(document(result(SLOW), half, *others, coded))
+    (found,) = check_speedups(document(result(SLOW), half, *others, coded))
     assert found.twin == "onnx-fp16-64x64"
-    assert judge_worth(document(coded, *others)) == []
+    assert check_speedups(document(coded, *others)) == []
     assert json.loads(to_json([found]))["worth"][0]["faster"] is False
 
 
 def test_what_was_not_timed_is_not_judged() -> None:
     coded = result(artifact="onnx-w8-64x64", precision="w8")
-    assert judge_worth(document(result(SLOW), coded)) == []
+    assert check_speedups(document(result(SLOW), coded)) == []

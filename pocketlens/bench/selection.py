@@ -6,10 +6,10 @@ from importlib.util import find_spec
 from itertools import product
 
 from pocketlens import images
+from pocketlens.bench.case import INTERPRETED, BenchmarkCase
 from pocketlens.bench.devices.device import Device
 from pocketlens.bench.devices.local import Local
 from pocketlens.bench.devices.tool import DELEGATES
-from pocketlens.bench.subject import INTERPRETED, Subject
 from pocketlens.bundle.manifest import Artifact, Golden
 from pocketlens.bundle.read import Bundle
 from pocketlens.errors import InputError, MissingError
@@ -17,7 +17,7 @@ from pocketlens.runtimes.adapter import RUNTIMES, Options
 
 
 @dataclass(frozen=True)
-class Choice:
+class Selection:
     """Which subjects to make of a bundle. What is empty, or None, is left to the bundle and to the runtimes.
 
     Attributes:
@@ -72,14 +72,14 @@ def has(known: Sequence[str] | set[str], name: str) -> bool:
     return name in known or ("*" in known and "/" in name)
 
 
-def subjects_of(bundle: Bundle, choice: Choice | None = None, device: Device | None = None) -> list[Subject]:
+def select_cases(bundle: Bundle, choice: Selection | None = None, device: Device | None = None) -> list[BenchmarkCase]:
     """The subjects in a bundle, for one device.
 
     Raises:
         InputError: An id is unknown, or nothing fits what was asked for.
         MissingError: The device cannot be reached, or has none of the delegates or precisions that were asked for.
     """
-    choice, device = choice or Choice(), device or Local()
+    choice, device = choice or Selection(), device or Local()
     artifacts = bundle.manifest.artifacts
     if choice.artifacts is not None:
         artifacts = tuple(bundle.artifact(one) for one in choice.artifacts)
@@ -110,9 +110,9 @@ def _runtimes_for(artifact: Artifact, runtimes: Sequence[str] | None, device: De
     return (usable or known)[:1]
 
 
-def _subject(bundle: Bundle, artifact: Artifact, runtime: str, options: Options) -> Subject:
+def _subject(bundle: Bundle, artifact: Artifact, runtime: str, options: Options) -> BenchmarkCase:
     golden = golden_of(bundle, artifact.height, artifact.width)
-    return Subject(
+    return BenchmarkCase(
         artifact=artifact.id,
         path=bundle.path_of(artifact),
         target=artifact.target,

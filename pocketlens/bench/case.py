@@ -10,9 +10,9 @@ from pathlib import Path
 import numpy as np
 
 from pocketlens.bench.channel import LostError, WorkerError
-from pocketlens.bench.devices.device import Device, Load, Worker
-from pocketlens.bench.document import Check, Host, Memory, Result, Round, Settings, Timing
-from pocketlens.bench.honesty import impossible
+from pocketlens.bench.devices.device import Device, LoadResult, Worker
+from pocketlens.bench.document import BenchmarkSettings, Block, CaseResult, Host, Memory, PictureCheck, Timing
+from pocketlens.bench.plausibility import implausible
 from pocketlens.errors import InputError, MissingError
 from pocketlens.files import artifact_bytes
 from pocketlens.images import Picture
@@ -26,7 +26,7 @@ INTERPRETED = ("mil",)
 
 
 @dataclass(frozen=True, eq=False)
-class Subject:
+class BenchmarkCase:
     """An artifact to be measured in a runtime.
 
     Attributes:
@@ -63,7 +63,7 @@ class Subject:
         return Options(self.threads, self.delegate, self.compute)
 
 
-def check_subjects(subjects: Sequence[Subject]) -> None:
+def check_cases(subjects: Sequence[BenchmarkCase]) -> None:
     """Refuse subjects that cannot be measured, before anything is started.
 
     Raises:
@@ -90,21 +90,21 @@ def check_subjects(subjects: Sequence[Subject]) -> None:
 
 
 @dataclass
-class Run:
+class CaseRun:
     """A subject while it is being measured; :meth:`result` turns it into what the document holds.
 
     After a failure it plays nothing more and counts as done.
     """
 
-    subject: Subject
-    settings: Settings
+    subject: BenchmarkCase
+    settings: BenchmarkSettings
     worker: Worker | None = None
-    load: Load | None = None
+    load: LoadResult | None = None
     first_ms: float = 0.0
-    check: Check | None = None
+    check: PictureCheck | None = None
     warmup_count: int = 0
     warm: bool = False
-    rounds: list[Round] = field(default_factory=list)
+    rounds: list[Block] = field(default_factory=list)
     peak_mb: float | None = None
     skipped: str | None = None
     failure: str | None = None
@@ -170,7 +170,7 @@ class Run:
         self.stylized = first.stylized
         if first.psnr is None or first.largest_error is None:
             return
-        self.check = Check(first.psnr, first.largest_error, subject.min_psnr)
+        self.check = PictureCheck(first.psnr, first.largest_error, subject.min_psnr)
         if not self.check.holds:
             raise WorkerError(
                 f"the picture is wrong: {first.psnr:.1f} dB against the expected one, at least "
@@ -223,7 +223,7 @@ class Run:
         began = time.perf_counter()
         block = self._block()
         self._wall += time.perf_counter() - began
-        self.rounds.append(Round(round(time.perf_counter() - start, 3), block.frame_ms, block.inference_ms))
+        self.rounds.append(Block(round(time.perf_counter() - start, 3), block.frame_ms, block.inference_ms))
 
     def weigh(self) -> None:
         """Ask for the peak memory."""
@@ -233,14 +233,14 @@ class Run:
         assert self.worker is not None
         self.peak_mb = self.worker.peak_mb(self.settings.answer_seconds)
 
-    def _block(self) -> Round:
+    def _block(self) -> Block:
         assert self.worker is not None
         settings = self.settings
         patience = settings.block_seconds + settings.answer_seconds
         block = self.worker.play(settings.block_seconds, settings.block_count, patience)
         if not block.frame_ms or len(block.frame_ms) != len(block.inference_ms):
             raise WorkerError("the worker played no frames", do="check its version")
-        return Round(0.0, block.frame_ms, block.inference_ms)
+        return Block(0.0, block.frame_ms, block.inference_ms)
 
     def doubt(self, host: Host) -> None:
         """Refuse times that imply more arithmetic than the processor can do; what was measured is kept beside it."""
@@ -248,10 +248,10 @@ class Run:
         if macs is None or load is None or not self.rounds or "gpu" in (load.delegate or ""):
             return
         median = float(np.median([one for block in self.rounds for one in block.inference_ms]))
-        if why := impossible(macs, max(median, 1e-6), host, load.precision or self.subject.precision):
+        if why := implausible(macs, max(median, 1e-6), host, load.precision or self.subject.precision):
             self.failure = self.failure or why
 
-    def result(self) -> Result:
+    def result(self) -> CaseResult:
         """What the document holds of it."""
         subject, load = self.subject, self.load
         timing = memory = None
@@ -259,7 +259,7 @@ class Run:
             timing = Timing(load.load_ms, self.first_ms, self.warmup_count, self.warm, tuple(self.rounds))
         if load is not None and self.peak_mb is not None:
             memory = Memory(load.baseline_mb, self.peak_mb)
-        return Result(
+        return CaseResult(
             artifact=subject.artifact,
             target=subject.target,
             precision=subject.precision,

@@ -8,17 +8,17 @@ from pocketlens.bench.budget import Budget, Verdict, judge_all, overall
 from pocketlens.bench.channel import WorkerError
 from pocketlens.bench.devices.device import Device
 from pocketlens.bench.devices.local import Local
-from pocketlens.bench.document import Document, Settings
-from pocketlens.bench.measure import Choice, Progress, bench_bundle
+from pocketlens.bench.document import BenchmarkSettings, Document
+from pocketlens.bench.measure import BenchmarkProgress, Selection, bench_bundle
 from pocketlens.bundle.read import Bundle
 from pocketlens.errors import InputError, MissingError, PocketlensError
 from pocketlens.images import Picture
 
-Keep = Callable[["Outcome"], None]
+Keep = Callable[["DeviceOutcome"], None]
 
 
 @dataclass(frozen=True)
-class Outcome:
+class DeviceOutcome:
     """What became of one device: a document, or the reason why there is none.
 
     Attributes:
@@ -67,12 +67,12 @@ def open_device(name: str, ssh_config: Path | None = None, benchmark_model: Path
 def bench_devices(
     bundle: Bundle,
     devices: Sequence[Device],
-    choice: Choice | None = None,
+    choice: Selection | None = None,
     *,
-    settings: Settings | None = None,
-    progress: Callable[[str, Progress], None] | None = None,
+    settings: BenchmarkSettings | None = None,
+    progress: Callable[[str, BenchmarkProgress], None] | None = None,
     keep: Keep | None = None,
-) -> list[Outcome]:
+) -> list[DeviceOutcome]:
     """Measure a bundle on several devices, one after the other: none disturbs another.
 
     Args:
@@ -90,18 +90,20 @@ def bench_devices(
     found = []
     for device in devices:
 
-        def tell(one: Progress, name: str = device.name) -> None:
+        def tell(one: BenchmarkProgress, name: str = device.name) -> None:
             if progress is not None:
                 progress(name, one)
 
         try:
             pictures: dict[str, Picture] = {}
             document = bench_bundle(bundle, choice, settings=settings, progress=tell, device=device, pictures=pictures)
-            outcome = Outcome(device.name, document, pictures=pictures)
+            outcome = DeviceOutcome(device.name, document, pictures=pictures)
         except (MissingError, WorkerError) as error:
-            outcome = Outcome(device.name, None, error)
+            outcome = DeviceOutcome(device.name, None, error)
         except OSError as error:  # of this machine, while it worked with that device: it concerns no other one
-            outcome = Outcome(device.name, None, WorkerError(f"{device.name}: {error}", do="look at this machine"))
+            outcome = DeviceOutcome(
+                device.name, None, WorkerError(f"{device.name}: {error}", do="look at this machine")
+            )
         found.append(outcome)
         if keep is not None:
             keep(outcome)

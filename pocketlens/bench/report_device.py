@@ -3,10 +3,14 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from pocketlens.bench import plot, plot_more, statistics
+from pocketlens.bench import statistics
 from pocketlens.bench.budget import BudgetVerdict, judged, overall
-from pocketlens.bench.document import MB, Document, Result
-from pocketlens.bench.worth import Worth, judge_worth
+from pocketlens.bench.document import MB, CaseResult, Document
+from pocketlens.bench.pareto import Candidate, pareto_front
+from pocketlens.bench.plot_latency import Strip, plot_latency
+from pocketlens.bench.plot_over_time import plot_over_time
+from pocketlens.bench.plot_pareto import plot_tradeoff
+from pocketlens.bench.speedup_check import SpeedupCheck, check_speedups
 from pocketlens.bundle.manifest import Artifact, Gate, Manifest
 from pocketlens.quality import EQUAL_PSNR
 
@@ -16,7 +20,7 @@ _UNITS = {"frame_ms": "ms", "size_mb": "MB", "memory_mb": "MB"}
 
 
 @dataclass(frozen=True)
-class Mark:
+class VerdictMark:
     """A verdict as the page shows it: its word, and the sentence behind it."""
 
     verdict: str
@@ -24,7 +28,7 @@ class Mark:
 
 
 @dataclass(frozen=True)
-class Row:
+class ArtifactRow:
     """One line of the main table: an artifact, in a runtime if it was measured in one. All text is ready to show."""
 
     artifact: str
@@ -33,17 +37,17 @@ class Row:
     psnr: str
     ssim: str
     largest_error: str
-    gates: tuple[Mark, ...]
+    gates: tuple[VerdictMark, ...]
     p50: str
     p95: str
     fps: str
     memory: str
-    budgets: tuple[Mark, ...]
+    budgets: tuple[VerdictMark, ...]
     note: str
 
 
 @dataclass(frozen=True)
-class Figures:
+class TimingRow:
     """One line of the table behind the plot; ``values`` in the order of :data:`FIGURES`."""
 
     label: str
@@ -57,7 +61,7 @@ FIGURES = (
 
 
 @dataclass(frozen=True)
-class Plot:
+class ReportPlot:
     """A plot in two widths, and what its numbers stand for."""
 
     narrow: str
@@ -66,7 +70,7 @@ class Plot:
 
 
 @dataclass(frozen=True)
-class Part:
+class DeviceReport:
     """A device on the page: what was measured there, or why nothing was.
 
     Attributes:
@@ -83,22 +87,22 @@ class Part:
 
 
 @dataclass(frozen=True)
-class View:
+class DeviceView:
     """A part as the page shows it."""
 
     document: Document | None
-    rows: list[Row]
-    figures: list[Figures]
+    rows: list[ArtifactRow]
+    figures: list[TimingRow]
     latency: dict[str, str]
-    tradeoff: Plot | None
-    times: Plot | None
+    tradeoff: ReportPlot | None
+    times: ReportPlot | None
 
 
-def view(manifest: Manifest, part: Part) -> View:
+def view(manifest: Manifest, part: DeviceReport) -> DeviceView:
     """What the page shows of one device."""
     document, verdicts = part.document, part.verdicts
     timed = [result for result in document.subjects if result.rounds] if document else []
-    return View(
+    return DeviceView(
         document=document,
         rows=_rows(manifest, document, verdicts),
         figures=[_figures(result) for result in timed],
@@ -108,7 +112,7 @@ def view(manifest: Manifest, part: Part) -> View:
     )
 
 
-def line(part: Part) -> tuple[str, ...]:
+def line(part: DeviceReport) -> tuple[str, ...]:
     """A part in the table of devices: device, processor, system, verdict, fastest subject, what is to be known."""
     if part.document is None:
         return part.device, "–", "–", "fail", "–", part.error
@@ -142,9 +146,9 @@ def budget_text(one: BudgetVerdict) -> str:
     return f"{_NAMES[one.name]} {actual} (at most {one.limit:.3g} {unit})"
 
 
-def _rows(manifest: Manifest, document: Document | None, verdicts: Sequence[BudgetVerdict]) -> list[Row]:
+def _rows(manifest: Manifest, document: Document | None, verdicts: Sequence[BudgetVerdict]) -> list[ArtifactRow]:
     found = []
-    worth = {(one.artifact, one.runtime, one.setting): one for one in judge_worth(document)} if document else {}
+    worth = {(one.artifact, one.runtime, one.setting): one for one in check_speedups(document)} if document else {}
     subjects = judged(document) if document else ()
     for artifact in manifest.artifacts:
         results = [one for one in subjects if one.artifact == artifact.id]
@@ -157,26 +161,28 @@ def _rows(manifest: Manifest, document: Document | None, verdicts: Sequence[Budg
     return found
 
 
-def _row(artifact: Artifact, result: Result | None, verdicts: list[BudgetVerdict], worth: Worth | None) -> Row:
+def _row(
+    artifact: Artifact, result: CaseResult | None, verdicts: list[BudgetVerdict], worth: SpeedupCheck | None
+) -> ArtifactRow:
     scores, times = artifact.scores, statistics.summarize(result.rounds) if result and result.rounds else None
-    return Row(
+    return ArtifactRow(
         artifact=artifact.id,
         runtime=result.label.partition(" in ")[2] if result else "",
         size=f"{artifact.bytes / MB:.2f} MB",
         psnr=decibels(scores.psnr),
         ssim=f"{scores.ssim:.4f}",
         largest_error=f"{scores.largest_error:.1f}",
-        gates=tuple(Mark(gate.verdict, gate_text(gate)) for gate in artifact.gates),
+        gates=tuple(VerdictMark(gate.verdict, gate_text(gate)) for gate in artifact.gates),
         p50=milliseconds(times.p50) if times else "–",
         p95=milliseconds(times.p95) if times else "–",
         fps=f"{times.fps:.0f}" if times else "–",
         memory=f"{result.memory.added_mb:.0f} MB" if result and result.memory else "–",
-        budgets=tuple(Mark(one.verdict, budget_text(one)) for one in verdicts),
+        budgets=tuple(VerdictMark(one.verdict, budget_text(one)) for one in verdicts),
         note="; ".join(filter(None, (_note(result), "" if worth is None or worth.faster else worth.reason))),
     )
 
 
-def _note(result: Result | None) -> str:
+def _note(result: CaseResult | None) -> str:
     if result is None:
         return "not measured"
     if result.interpreted:
@@ -188,7 +194,7 @@ def _note(result: Result | None) -> str:
     return ""
 
 
-def _figures(result: Result) -> Figures:
+def _figures(result: CaseResult) -> TimingRow:
     times, timing = statistics.summarize(result.rounds), result.timing
     assert timing is not None, "a result with rounds has its timing"
     low, high = statistics.bootstrap_interval(result.rounds)
@@ -203,18 +209,18 @@ def _figures(result: Result) -> Figures:
         f"{times.spread:.1%}",
         f"{times.drift:+.1%}",
     )
-    return Figures(result.label, values)
+    return TimingRow(result.label, values)
 
 
-def _plots(timed: list[Result], verdicts: Sequence[BudgetVerdict]) -> dict[str, str]:
+def _plots(timed: list[CaseResult], verdicts: Sequence[BudgetVerdict]) -> dict[str, str]:
     if not timed:
         return {}
-    strips = [plot.Strip(one.label, statistics.frames(one.rounds)) for one in timed]
+    strips = [Strip(one.label, statistics.frames(one.rounds)) for one in timed]
     limit = next((one.limit for one in verdicts if one.name == "frame_ms"), None)
     medians = "; ".join(f"{strip.label} {statistics.percentile(strip.samples, 50):.3g} ms" for strip in strips)
     description = f"Frame times of {len(strips)} artifacts. Medians: {medians}. The table below holds every figure."
     return {
-        name: plot.latency(strips, limit, width, description) for name, width in (("narrow", NARROW), ("wide", WIDE))
+        name: plot_latency(strips, limit, width, description) for name, width in (("narrow", NARROW), ("wide", WIDE))
     }
 
 
@@ -222,23 +228,23 @@ def _limit(verdicts: Sequence[BudgetVerdict]) -> float | None:
     return next((one.limit for one in verdicts if one.name == "frame_ms"), None)
 
 
-def _tradeoff(manifest: Manifest, document: Document, verdicts: Sequence[BudgetVerdict]) -> Plot | None:
+def _tradeoff(manifest: Manifest, document: Document, verdicts: Sequence[BudgetVerdict]) -> ReportPlot | None:
     scores = {one.id: min(one.scores.psnr, 80.0) for one in manifest.artifacts}
     able = [one for one in judged(document) if one.rounds and one.artifact in scores]
     if len(able) < 2:
         return None
-    found = [plot_more.Candidate(one.label, statistics.summarize(one.rounds).p95, scores[one.artifact]) for one in able]
-    best = plot_more.front(found)
+    found = [Candidate(one.label, statistics.summarize(one.rounds).p95, scores[one.artifact]) for one in able]
+    best = pareto_front(found)
     legend = tuple(
-        (str(i + 1), one.label, milliseconds(one.frame_ms), f"{one.psnr:.1f}", "yes" if one in best else "no")
+        (str(i + 1), one.label, milliseconds(one.cost), f"{one.psnr:.1f}", "yes" if one in best else "no")
         for i, one in enumerate(found)
     )
     text = f"Quality over latency of {len(found)} artifacts; not beaten: {', '.join(one.label for one in best)}."
-    narrow, wide = (plot_more.tradeoff(found, _limit(verdicts), width, text) for width in (NARROW, WIDE))
-    return Plot(narrow, wide, legend)
+    narrow, wide = (plot_tradeoff(found, _limit(verdicts), width, text) for width in (NARROW, WIDE))
+    return ReportPlot(narrow, wide, legend)
 
 
-def _times(document: Document, verdicts: Sequence[BudgetVerdict]) -> Plot:
+def _times(document: Document, verdicts: Sequence[BudgetVerdict]) -> ReportPlot:
     legend = tuple(
         (str(i + 1), one.label, milliseconds(float(statistics.percentile(statistics.frames(one.rounds[:1]), 50))),
          milliseconds(float(statistics.percentile(statistics.frames(one.rounds[-1:]), 50))),
@@ -246,8 +252,8 @@ def _times(document: Document, verdicts: Sequence[BudgetVerdict]) -> Plot:
         for i, one in enumerate(result for result in document.subjects if result.rounds)
     )  # fmt: skip
     text = f"Block medians over time of {len(legend)} artifacts: " + "; ".join(f"{r[1]} {r[4]}" for r in legend) + "."
-    narrow, wide = (plot_more.over_time(document, _limit(verdicts), width, text) for width in (NARROW, WIDE))
-    return Plot(narrow, wide, legend)
+    narrow, wide = (plot_over_time(document, _limit(verdicts), width, text) for width in (NARROW, WIDE))
+    return ReportPlot(narrow, wide, legend)
 
 
 def decibels(value: float) -> str:

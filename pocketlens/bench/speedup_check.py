@@ -5,14 +5,14 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
 from pocketlens.bench import statistics
-from pocketlens.bench.document import Document, Result
+from pocketlens.bench.document import CaseResult, Document
 from pocketlens.precisions import PRECISIONS
 
 _RANK = 50
 
 
 @dataclass(frozen=True)
-class Worth:
+class SpeedupCheck:
     """An artifact in fewer bits beside its float twin, measured in turns on one machine.
 
     Attributes:
@@ -40,7 +40,7 @@ class Worth:
         return f"faster than its float twin: {figures}" if self.faster else f"not worth shipping: {figures}"
 
 
-def judge_worth(document: Document) -> list[Worth]:
+def check_speedups(document: Document) -> list[SpeedupCheck]:
     """Compare each timed artifact that is coded in fewer bits with its float twin; those without one are left out."""
     timed = [result for result in document.subjects if result.rounds and not result.interpreted]
     found = []
@@ -54,23 +54,23 @@ def judge_worth(document: Document) -> list[Worth]:
         high = statistics.bootstrap_interval(result.rounds, _RANK)[1]
         low = statistics.bootstrap_interval(twin.rounds, _RANK)[0]
         names, times = (result.artifact, result.runtime, twin.artifact), (_median(result), _median(twin))
-        found.append(Worth(*names, *times, high < low, result.setting))
+        found.append(SpeedupCheck(*names, *times, high < low, result.setting))
     return found
 
 
-def to_json(judged: Sequence[Worth]) -> str:
+def to_json(judged: Sequence[SpeedupCheck]) -> str:
     """As ``measurements/worth.json`` holds it."""
     return json.dumps({"worth": [asdict(one) | {"reason": one.reason} for one in judged]}, indent=2) + "\n"
 
 
-def _is_float(result: Result) -> bool:
+def _is_float(result: CaseResult) -> bool:
     about = PRECISIONS.get(result.precision)
     return about is None or about.quantizes == "nothing"
 
 
-def _key(result: Result) -> tuple[object, ...]:
+def _key(result: CaseResult) -> tuple[object, ...]:
     return result.target, result.size, result.runtime, result.setting
 
 
-def _median(result: Result) -> float:
+def _median(result: CaseResult) -> float:
     return statistics.percentile(statistics.frames(result.rounds), _RANK)

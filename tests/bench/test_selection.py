@@ -2,10 +2,10 @@ from pathlib import Path
 
 import pytest
 
-from pocketlens.bench.choice import Choice, subjects_of
+from pocketlens.bench.case import BenchmarkCase
 from pocketlens.bench.devices.local import Local
 from pocketlens.bench.measure import bench_bundle, measure
-from pocketlens.bench.subject import Subject
+from pocketlens.bench.selection import Selection, select_cases
 from pocketlens.bundle.read import open_bundle
 from pocketlens.errors import InputError, MissingError
 from tests.bench.conftest import QUICK
@@ -13,7 +13,7 @@ from tests.bench.conftest import QUICK
 
 def test_several_settings_take_turns_in_one_run(bundle: Path) -> None:
     pictures = {}
-    choice = Choice(threads=(1, 2), precisions=("fp32",))
+    choice = Selection(threads=(1, 2), precisions=("fp32",))
     document = bench_bundle(bundle, choice, settings=QUICK, pictures=pictures)
     assert [one.label for one in document.subjects] == [
         "onnx-fp32-48x64 in onnxruntime, 1 thread",
@@ -31,7 +31,7 @@ def test_several_settings_take_turns_in_one_run(bundle: Path) -> None:
     }
 
 
-def test_delegates_reach_the_runtime(lite: Subject) -> None:
+def test_delegates_reach_the_runtime(lite: BenchmarkCase) -> None:
     from dataclasses import replace
 
     ways = [replace(lite, delegate=one) for one in ("xnnpack", "none")]
@@ -42,11 +42,11 @@ def test_delegates_reach_the_runtime(lite: Subject) -> None:
 
 def test_a_runtime_that_has_none_of_them_plays_as_it_is(bundle: Path) -> None:
     with open_bundle(bundle) as opened:
-        found = subjects_of(opened, Choice(delegates=("xnnpack", "cpu"), precisions=("bf16",)))
+        found = select_cases(opened, Selection(delegates=("xnnpack", "cpu"), precisions=("bf16",)))
         told = [(one.runtime, one.delegate, one.compute) for one in found]
         assert told == [("onnxruntime", "xnnpack", None), ("onnxruntime", "cpu", None), ("openvino", None, "bf16")]
         with pytest.raises(MissingError, match="nothing that local plays of this has the delegate gpu"):
-            subjects_of(opened, Choice(delegates=("gpu",)))
+            select_cases(opened, Selection(delegates=("gpu",)))
 
 
 @pytest.mark.parametrize(
@@ -59,8 +59,8 @@ def test_a_runtime_that_has_none_of_them_plays_as_it_is(bundle: Path) -> None:
 )
 def test_what_nobody_has_is_a_mistake(wrong: dict[str, tuple[str, ...]], said: str) -> None:
     with pytest.raises(InputError, match=said):
-        Choice(**wrong)  # type: ignore[arg-type]
+        Selection(**wrong)  # type: ignore[arg-type]
 
 
 def test_interpreters_take_no_settings() -> None:
-    assert len(Choice(threads=(1, 2)).options("mil", Local())) == 1
+    assert len(Selection(threads=(1, 2)).options("mil", Local())) == 1

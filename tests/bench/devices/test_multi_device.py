@@ -9,13 +9,13 @@ from pathlib import Path
 import pytest
 
 from pocketlens.bench.channel import WorkerError
-from pocketlens.bench.choice import Choice
 from pocketlens.bench.devices.adb import open_adb
 from pocketlens.bench.devices.device import Device
 from pocketlens.bench.devices.local import Local
-from pocketlens.bench.document import Settings
-from pocketlens.bench.fleet import Outcome, bench_devices
-from pocketlens.bench.measure import Progress
+from pocketlens.bench.document import BenchmarkSettings
+from pocketlens.bench.measure import BenchmarkProgress
+from pocketlens.bench.multi_device import DeviceOutcome, bench_devices
+from pocketlens.bench.selection import Selection
 from pocketlens.bundle.read import open_bundle
 from tests.bench.conftest import QUICK
 from tests.bench.devices.adbd import Adbd
@@ -23,16 +23,18 @@ from tests.bench.devices.conftest import Sshd, workers
 from tests.bench.devices.phones import device_of
 
 SETTINGS = replace(QUICK, seconds=0.3, count=8, answer_seconds=15, resumes=1)
-ONE = Choice(["onnx-fp32-48x64"], threads=(1,))
+ONE = Selection(["onnx-fp32-48x64"], threads=(1,))
 Harm = Callable[[], None]
 
 
-def bench(bundle: Path, devices: list[Device], victim: str, harm: Harm, settings: Settings = SETTINGS) -> list[Outcome]:
+def bench(
+    bundle: Path, devices: list[Device], victim: str, harm: Harm, settings: BenchmarkSettings = SETTINGS
+) -> list[DeviceOutcome]:
     """Measure on devices in order, and do one of them harm in the middle of its frames."""
-    kept: list[Outcome] = []
+    kept: list[DeviceOutcome] = []
     done = False
 
-    def listen(name: str, progress: Progress) -> None:
+    def listen(name: str, progress: BenchmarkProgress) -> None:
         nonlocal done
         if name == victim and progress.stage == "measure" and progress.share > 0.2 and not done:
             done = True
@@ -44,7 +46,7 @@ def bench(bundle: Path, devices: list[Device], victim: str, harm: Harm, settings
     return outcomes
 
 
-def check_whole(outcomes: list[Outcome]) -> None:
+def check_whole(outcomes: list[DeviceOutcome]) -> None:
     for outcome in outcomes:
         assert outcome.error is None and outcome.document is not None
         for result in outcome.document.subjects:
@@ -54,7 +56,7 @@ def check_whole(outcomes: list[Outcome]) -> None:
 
 @pytest.fixture
 def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pocketlens.bench.subject._PAUSE", 0.01)
+    monkeypatch.setattr("pocketlens.bench.case._PAUSE", 0.01)
     monkeypatch.setattr("pocketlens.bench.devices.adb._BACK_SECONDS", 0.1)
 
 

@@ -1,41 +1,37 @@
-"""The latency plot: every frame of every subject as an SVG that takes its colours from the page around it."""
+"""The latency plot: one row a benchmark case, one mark a frame."""
 
-import io
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from pocketlens.bench.plot_svg import ACCENT, DPI, INK, LIMIT, MUTED, save_svg, svg_settings
 from pocketlens.bench.statistics import Samples, percentile
 
-INK, MUTED, ACCENT, LIMIT = "#000001", "#000002", "#000003", "#000004"
-# matplotlib wants colours, the page knows which: light or dark. These stand in and are replaced in the text.
-_STYLES = {INK: "var(--ink)", MUTED: "var(--muted)", ACCENT: "var(--accent)", LIMIT: "var(--limit)"}
-_MOST_MARKS = 400
-DPI = 72
+_MAX_MARKS = 400
 _LOG_ABOVE = 12.0
+"""The axis is logarithmic where the slowest is more than so many times the fastest."""
 
 
 @dataclass(frozen=True, eq=False)
 class Strip:
-    """One subject's row: its name and its frame times in ms, in the order in which they were played."""
+    """The row of one case: its name and its frame times in ms, in the order in which they were played."""
 
     label: str
     samples: Samples
 
 
-def latency(strips: Sequence[Strip], limit_ms: float | None, width: int, description: str) -> str:
-    """Draw one row a subject: a mark a frame, the median and the 95th percentile.
+def plot_latency(strips: Sequence[Strip], limit_ms: float | None, width: int, description: str) -> str:
+    """Draw one row a case: a mark for each frame, the median and the 95th percentile.
 
-    Within a row time runs downwards, so that a drifting subject leans.
+    Within a row, time runs downwards: the marks of a case that becomes slower lean to the right.
 
     Args:
         strips: At least one.
         limit_ms: The budget's frame time, drawn as a line, or None.
         width: In CSS pixels; text is 12 of them high.
-        description: For those who cannot see it.
+        description: For readers who cannot see the plot.
 
     Returns:
         An ``<svg>`` element that uses the page's ``--ink``, ``--muted``, ``--accent`` and ``--limit``. The same figures
@@ -45,13 +41,7 @@ def latency(strips: Sequence[Strip], limit_ms: float | None, width: int, descrip
     from matplotlib.figure import Figure
     from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
-    settings = {
-        "svg.hashsalt": f"pocketlens-{width}",
-        "svg.fonttype": "none",
-        "font.size": 12,
-        "text.parse_math": False,
-    }
-    with rc_context(settings):
+    with rc_context(svg_settings(f"pocketlens-{width}")):
         height = 46 * len(strips) + 62
         figure = Figure(figsize=(width / DPI, height / DPI), dpi=DPI)
         axes = figure.add_axes((12 / width, 44 / height, 1 - 24 / width, 1 - 62 / height))
@@ -68,7 +58,7 @@ def latency(strips: Sequence[Strip], limit_ms: float | None, width: int, descrip
         axes.set_xlim(low, high)
         axes.set_ylim(len(strips), 0)
         for row, strip in enumerate(strips):
-            _draw(axes, row, strip, low, most=44 if width < 600 else 120)
+            _draw(axes, row, strip, low, max_letters=44 if width < 600 else 120)
         if limit_ms is not None:
             axes.axvline(limit_ms, color=LIMIT, linewidth=1.5, linestyle=(0, (4, 3)))
             left = limit_ms > (low * high) ** 0.5 if high / low > _LOG_ABOVE else limit_ms > (low + high) / 2
@@ -81,9 +71,7 @@ def latency(strips: Sequence[Strip], limit_ms: float | None, width: int, descrip
             spine.set_color(MUTED)
         figure.patch.set_visible(False)
         axes.patch.set_visible(False)
-        buffer = io.StringIO()
-        figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
-    return inline(buffer.getvalue(), width, height, description)
+        return save_svg(figure, width, height, description)
 
 
 def _range(strips: Sequence[Strip], limit_ms: float | None) -> tuple[float, float]:
@@ -96,9 +84,9 @@ def _range(strips: Sequence[Strip], limit_ms: float | None) -> tuple[float, floa
     return max(low - margin, low / 2), high + margin
 
 
-def _draw(axes: Any, row: int, strip: Strip, low: float, most: int) -> None:
+def _draw(axes: Any, row: int, strip: Strip, low: float, max_letters: int) -> None:
     count = len(strip.samples)
-    shown = np.unique(np.linspace(0, count - 1, min(count, _MOST_MARKS)).astype(int))
+    shown = np.unique(np.linspace(0, count - 1, min(count, _MAX_MARKS)).astype(int))
     top = row + 0.46 + 0.40 * shown / max(1, count - 1)
     gap = np.full(len(shown), np.nan)
     # One line with gaps instead of a line a mark: a tenth of the text.
@@ -109,18 +97,5 @@ def _draw(axes: Any, row: int, strip: Strip, low: float, most: int) -> None:
     axes.plot([p50, p95], [row + 0.7, row + 0.7], color=INK, linewidth=1.2)
     axes.plot([p50, p50], [row + 0.46, row + 0.94], color=INK, linewidth=2.5, solid_capstyle="butt")
     axes.plot([p95, p95], [row + 0.56, row + 0.84], color=INK, linewidth=2, solid_capstyle="butt")
-    label = strip.label if len(strip.label) <= most else f"{strip.label[: most - 1]}…"  # the table has all of it
-    axes.text(low, row + 0.33, label, color=INK)
-
-
-def inline(text: str, width: int, height: int, description: str) -> str:
-    """The ``<svg>`` element alone, without what belongs to a file of its own, in the page's colours."""
-    body = text[text.index("<svg") :]
-    body = re.sub(r"<metadata>.*?</metadata>", "", body, flags=re.DOTALL)
-    body = re.sub(r"^<svg[^>]*>", "", body)
-    for stand_in, style in _STYLES.items():
-        body = body.replace(stand_in, style)
-    label = description.replace("&", "&amp;").replace('"', "&quot;").replace("<", "&lt;")
-    return (
-        f'<svg role="img" aria-label="{label}" viewBox="0 0 {width} {height}" width="{width}" height="{height}">{body}'
-    )
+    cut = strip.label if len(strip.label) <= max_letters else f"{strip.label[: max_letters - 1]}…"
+    axes.text(low, row + 0.33, cut, color=INK)  # the table has the whole label

@@ -34,7 +34,7 @@ def peak_gflops(host: Host, precision: str | None = None) -> float:
     return round(host.cores * (host.max_mhz or _HIGHEST_MHZ) / 1000 * cycle * wide, 1)
 
 
-def impossible(macs: int, milliseconds: float, host: Host, precision: str | None = None) -> str:
+def implausible(macs: int, milliseconds: float, host: Host, precision: str | None = None) -> str:
     """Why a time cannot be true, in words; empty if it can.
 
     Args:
