@@ -23,6 +23,8 @@ STYLE = ports.STYLE
 OUTPUT = "stylized"
 OPSET = 20
 """The ONNX operator set of every graph: the newest that onnxruntime, OpenVINO and onnxscript's converter share."""
+WEIGHTED_OPERATORS = ("Conv", "ConvTranspose", "MatMul", "Gemm")
+"""Operators whose second input is weights, where it is constant."""
 
 
 def load(path: Path) -> ir.Model:
@@ -71,19 +73,8 @@ def static_shape(value: ir.Value) -> tuple[int, ...]:
     return tuple(int(d) for d in value.shape)  # type: ignore[arg-type]
 
 
-def constant(value: ir.Value | None) -> NDArray[np.generic] | None:
-    """The value's array if it is a weight or constant, else None; of coded weights the floats that they mean."""
-    found = plain(value)
-    if found is not None or value is None or value.producer() is None:
-        return found
-    from pocketlens.converters.coding.forms import coding_of
-
-    coding = coding_of(value)
-    return None if coding is None else coding.floats()
-
-
-def plain(value: ir.Value | None) -> NDArray[np.generic] | None:
-    """The value's array if it is a constant of the graph itself, else None."""
+def initializer(value: ir.Value | None) -> NDArray[np.generic] | None:
+    """The value's array if the graph stores it as it is, else None; see :func:`pocketlens.converters.constants.constant`."""
     if value is None or value.const_value is None:
         return None
     return np.asarray(value.const_value.numpy())
@@ -122,7 +113,7 @@ def reduced_axes(node: ir.Node) -> tuple[int, ...] | None:
     source = node.inputs[0]
     rank = len(source.shape) if source is not None and source.shape is not None else None
     given = node.inputs[1] if len(node.inputs) > 1 else None
-    known = constant(given)
+    known = initializer(given)
     if rank is None or (given is not None and known is None):
         return None
     if node.op_type.startswith("Global"):
@@ -136,13 +127,24 @@ def reduced_axes(node: ir.Node) -> tuple[int, ...] | None:
 def pads(node: ir.Node) -> list[tuple[int, int]] | None:
     """How much a Pad puts before and after each axis of what it reads; None if that is computed, or the rank not known."""
     source, named = node.inputs[0], node.inputs[3] if len(node.inputs) > 3 else None
-    amounts, axes = constant(node.inputs[1]), constant(named)
+    amounts, axes = initializer(node.inputs[1]), initializer(named)
     if source is None or source.shape is None or amounts is None or (named is not None and axes is None):
         return None
     rank, flat = len(source.shape), [int(amount) for amount in amounts.reshape(-1)]
     chosen = range(rank) if axes is None else [int(axis) % rank for axis in axes.reshape(-1)]
     found = dict(zip(chosen, zip(flat[: len(flat) // 2], flat[len(flat) // 2 :], strict=True), strict=True))
     return [found.get(axis, (0, 0)) for axis in range(rank)]
+
+
+def output_axis(node: ir.Node) -> int:
+    """The axis of a node's weights that counts its output channels."""
+    if node.op_type == "Conv":
+        return 0
+    if node.op_type == "Gemm":
+        return 0 if integer(node, "transB", 0) else 1
+    weight = node.inputs[1]
+    assert weight is not None
+    return 1 if node.op_type == "ConvTranspose" else len(static_shape(weight)) - 1
 
 
 def add_constant(model: ir.Model, name: str, array: NDArray[np.generic]) -> ir.Value:
@@ -218,7 +220,7 @@ def check(model: ir.Model) -> None:
         for value in node.outputs:
             static_shape(value)
         for value in (v for v in node.inputs if v is not None):
-            array = constant(value)
+            array = initializer(value)
             if array is not None and array.dtype.kind == "f" and not np.isfinite(array).all():
                 raise InputError(
                     f"the weights {value.name!r} of {node.op_type} {node.name!r} hold NaN or infinity",

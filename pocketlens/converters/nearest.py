@@ -5,11 +5,12 @@ import onnx_ir as ir
 from numpy.typing import NDArray
 
 from pocketlens.converters import graph as hub
+from pocketlens.converters.constants import constant
 
 
 def scale(node: ir.Node, axis: int, before: tuple[int, ...], after: tuple[int, ...]) -> float:
     """The scale of a Resize along an axis of four: its own, or the ratio of the sizes; ``axes`` is spelled out by now."""
-    scales = hub.constant(node.inputs[2]) if len(node.inputs) > 2 else None
+    scales = constant(node.inputs[2]) if len(node.inputs) > 2 else None
     if scales is not None and scales.size == 4:
         return float(scales.reshape(-1)[axis])
     return after[axis] / before[axis]

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import onnx_ir as ir
 
 from pocketlens.converters import graph as hub
+from pocketlens.converters.constants import constant
 
 VIEWS = ("Reshape", "Identity", "Squeeze", "Unsqueeze", "Flatten")
 """Operators that move nothing."""
@@ -71,7 +72,7 @@ def total_ms(priced: list[Layer]) -> float:
 def _layer(node: ir.Node, machine: Machine) -> Layer:
     macs, moved = hub.node_macs(node), 0 if node.op_type in VIEWS else _moved(node)
     compute, memory = macs / machine.gmacs / 1e6, moved / machine.gbytes / 1e6
-    weight = hub.constant(node.inputs[1]) if node.op_type in ("Conv", "ConvTranspose") else None
+    weight = constant(node.inputs[1]) if node.op_type in ("Conv", "ConvTranspose") else None
     return Layer(
         name=node.name or "",
         operator=node.op_type,

@@ -21,9 +21,9 @@ from pocketlens.targets import TARGETS
 if TYPE_CHECKING:
     import onnx_ir as ir
 
-    from pocketlens.converters.coding import Coding
     from pocketlens.converters.quantization.quantize import Calibrated
     from pocketlens.converters.quantization.settings import Trial
+    from pocketlens.converters.weight_quantization.quantized_weights import QuantizedWeights
 
 
 _SETTINGS = ("ranges", "equalize", "correct_bias")
@@ -79,12 +79,12 @@ class Workshop:
         )  # fmt: skip
 
     @cached_property
-    def codings(self) -> "Mapping[str, Coding]":
-        """The coded weights, for precisions that code those alone."""
+    def quantized_weights(self) -> "Mapping[str, QuantizedWeights]":
+        """The quantized weights, for precisions that quantize those alone."""
         from pocketlens.converters import graph as hub
-        from pocketlens.converters.coding import codings
+        from pocketlens.converters.weight_quantization.quantize import choose_quantized_weights
 
-        return codings(hub.load(self.rewritten.path), self.start, self.calibrate.pictures)
+        return choose_quantized_weights(hub.load(self.rewritten.path), self.start, self.calibrate.pictures)
 
     @cached_property
     def floats(self) -> "ir.Model":
@@ -95,9 +95,13 @@ class Workshop:
 
     def model(self, plan: Plan) -> "ir.Model":
         """The graph with a plan in it."""
-        from pocketlens.converters.coding import written
+        from pocketlens.converters.weight_quantization.quantize import apply_plan
 
-        return self.calibrated.quantized(plan) if self._activations else written(self.floats, self.codings, plan)
+        return (
+            self.calibrated.quantized(plan)
+            if self._activations
+            else apply_plan(self.floats, self.quantized_weights, plan)
+        )
 
     def made(self, plan: Plan) -> Rewritten:
         """The graph with a plan in it as a file, in the cache.
@@ -108,11 +112,12 @@ class Workshop:
 
         def make(folder: Path) -> None:
             from pocketlens.converters import graph as hub
-            from pocketlens.converters.coding import coding_of
+            from pocketlens.converters.weight_quantization.quantized_weights import quantized_weights_of
 
             model = hub.load(self.graph) if self.is_trained else self.model(plan)
             if not any(
-                n.op_type in ("QuantizeLinear", "DynamicQuantizeLinear") or coding_of(n.outputs[0]) for n in model.graph
+                n.op_type in ("QuantizeLinear", "DynamicQuantizeLinear") or quantized_weights_of(n.outputs[0])
+                for n in model.graph
             ):
                 raise InputError(
                     f"the plan keeps every convolution of {self.target}-{self.precision} in float",

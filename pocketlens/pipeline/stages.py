@@ -294,11 +294,11 @@ def coded(given: Rewritten, precision: str, judges: Judges) -> tuple[Path, list[
 
     def make(folder: Path) -> None:
         from pocketlens.converters import graph as hub
-        from pocketlens.converters.coding import code as code_weights
         from pocketlens.converters.long_norms import decompose_long_norms
+        from pocketlens.converters.weight_quantization.quantize import quantize_weights
         from pocketlens.runtimes.session import open_artifact
 
-        coded = code_weights(hub.load(graph), precision, judges.calibrates)
+        coded = quantize_weights(hub.load(graph), precision, judges.calibrates)
         hub.save(decompose_long_norms(coded), folder / "graph.onnx")
         with open_artifact(folder / "graph.onnx") as session:
             np.save(folder / "meant.npy", np.stack([session.floats(picture) for picture in judges.pictures]))

@@ -16,6 +16,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from pocketlens.converters import graph as hub
 from pocketlens.converters import onnx_file
+from pocketlens.converters.constants import constant
 from pocketlens.converters.onnx_file import read_onnx
 from pocketlens.converters.prepare import prepare
 from pocketlens.converters.ranges import Ranges
@@ -166,7 +167,7 @@ def test_external_data_beside_the_model(tmp_path: Path) -> None:
     path = tmp_path / "m.onnx"
     path.write_bytes(_external("weights/w.bin", offset="4", length="12").SerializeToString())
     (weight,) = read_onnx(path).graph.initializers.values()
-    found = hub.constant(weight)
+    found = constant(weight)
     assert found is not None
     np.testing.assert_array_equal(found.reshape(-1), values[1:4])
 

@@ -14,6 +14,7 @@ from torch.nn import functional as F
 
 from pocketlens import quality
 from pocketlens.converters import graph as hub
+from pocketlens.converters.constants import constant
 from pocketlens.converters.emitter import Labels, emitter
 from pocketlens.converters.fp16_audit import LARGEST, ROOM, audit
 from pocketlens.converters.rewrites.scale_for_half import scale_for_half
@@ -60,13 +61,10 @@ def played(model: ir.Model, path: Path, target: str = "onnx", precision: str = "
 def test_the_audit_is_right_about_one_convolution() -> None:
     model = small_graph(*SIZE)
     node = next(node for node in model.graph if node.op_type == "Conv")
-    weight, bias = (torch.tensor(hub.constant(value)) for value in node.inputs[1:3])
+    weight, bias = (torch.tensor(constant(value)) for value in node.inputs[1:3])
     source = node.inputs[0].producer()
     assert source.op_type == "Add", "the middle of the range is taken away first"
-    x = (
-        torch.tensor(np.stack(PICTURES).transpose(0, 3, 1, 2).astype(np.float32))
-        + hub.constant(source.inputs[1]).item()
-    )
+    x = torch.tensor(np.stack(PICTURES).transpose(0, 3, 1, 2).astype(np.float32)) + constant(source.inputs[1]).item()
     stride: dict[str, Any] = {"stride": hub.ints(node, "strides", (1, 1)), "padding": 1}
     y, bound = F.conv2d(x, weight, bias, **stride), F.conv2d(x.abs(), weight.abs(), bias.abs(), **stride)
     found = {(e.node, e.kind): e.largest for e in audit(model, PICTURES)}
@@ -109,11 +107,11 @@ def test_what_overflows_before_fits_after_and_the_picture_is_the_same(tmp_path: 
 
 def test_a_quiet_graph_is_left_alone() -> None:
     model = small_graph(16, 16)
-    weights = {name: np.array(hub.constant(value)) for name, value in model.graph.initializers.items()}
+    weights = {name: np.array(constant(value)) for name, value in model.graph.initializers.items()}
     pictures = [picture(16, 16)]
     quiet = [extent for extent in audit(model, pictures) if extent.kind == "value"]
     assert not scale_for_half(model, quiet)
-    assert all((hub.constant(value) == weights[name]).all() for name, value in model.graph.initializers.items())
+    assert all((constant(value) == weights[name]).all() for name, value in model.graph.initializers.items())
 
 
 def test_a_scaled_graph_needs_no_more() -> None:

@@ -8,6 +8,7 @@ import onnx_ir as ir
 import pytest
 
 from pocketlens.converters import graph as hub
+from pocketlens.converters.constants import constant
 from pocketlens.converters.emitter import Labels, emitter, refuse
 from pocketlens.converters.verify import verify_artifact
 from pocketlens.errors import UnsupportedError, VerificationError
@@ -43,7 +44,7 @@ def test_every_target_computes_what_the_teacher_computes(
 
 def _change_weight(graph: ir.Model, layer: str, change: Callable[[np.ndarray], np.ndarray]) -> None:
     value = next(v for name, v in graph.graph.initializers.items() if name.startswith(layer))
-    value.const_value = ir.tensor(change(np.array(hub.constant(value))), name=value.name)
+    value.const_value = ir.tensor(change(np.array(constant(value))), name=value.name)
 
 
 def _swap_channels(graph: ir.Model) -> None:

@@ -43,15 +43,16 @@ def test_rules_of_the_recipe_are_used_and_told(tmp_path: Path) -> None:
     assert "down" in lite.rules[1].match, "LiteRT's float kernel is the faster one for three channels"
     assert manifest.parse(made.manifest.to_json()) == made.manifest
     from pocketlens.converters import graph as hub
+    from pocketlens.converters.constants import constant
 
     paths = {f"{a.target}-{a.precision}": made.path / a.path for a in made.manifest.artifacts}
     kinds = sorted(
-        str(hub.constant(n.inputs[2]).dtype)
-        for n in hub.load(paths["onnx-int8"]).graph
-        if n.op_type == "QuantizeLinear"
+        str(constant(n.inputs[2]).dtype) for n in hub.load(paths["onnx-int8"]).graph if n.op_type == "QuantizeLinear"
     )
     assert "uint16" in kinds and "uint8" in kinds
-    floats = [n for n in hub.load(paths["onnx-w8"]).graph if n.op_type == "Conv" and hub.plain(n.inputs[1]) is not None]
+    floats = [
+        n for n in hub.load(paths["onnx-w8"]).graph if n.op_type == "Conv" and hub.initializer(n.inputs[1]) is not None
+    ]
     assert len(floats) == 2, "the last convolution, and the first, which is too small to be coded"
 
 

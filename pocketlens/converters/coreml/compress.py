@@ -10,7 +10,12 @@ import numpy as np
 import onnx_ir as ir
 from numpy.typing import NDArray
 
-from pocketlens.converters.coding.forms import Affine, Coding, Palette, coding_of
+from pocketlens.converters.weight_quantization.quantized_weights import (
+    AffineQuantizedWeights,
+    LutWeights,
+    QuantizedWeights,
+    quantized_weights_of,
+)
 
 _NAME = "pocketlens::compress_weights"
 
@@ -21,14 +26,18 @@ def pipeline(model: ir.Model) -> Any:
     from coremltools.converters.mil.mil.passes.graph_pass import AbstractGraphPass
     from coremltools.converters.mil.mil.passes.pass_registry import PASS_REGISTRY
 
-    coded = {_key(coding.floats()): coding for node in model.graph if (coding := coding_of(node.outputs[0]))}
+    coded = {
+        _key(weights.dequantize()): weights
+        for node in model.graph
+        if (weights := quantized_weights_of(node.outputs[0]))
+    }
 
     class Compress(AbstractGraphPass):
         def apply(self, prog: Any) -> None:
             for function in prog.functions.values():
                 for op in tuple(function.operations):
-                    if op.op_type == "const" and _is_weight(op) and (coding := coded.get(_key(op.outputs[0].val))):
-                        _replace(function, op, coding)
+                    if op.op_type == "const" and _is_weight(op) and (weights := coded.get(_key(op.outputs[0].val))):
+                        _replace(function, op, weights)
 
     # The registry is one of the whole process: each conversion puts its own pass there.
     PASS_REGISTRY.passes[_NAME] = Compress()
@@ -46,30 +55,30 @@ def _is_weight(op: Any) -> bool:
     return isinstance(value, np.ndarray) and value.dtype.kind == "f" and value.ndim >= 2
 
 
-def _replace(function: Any, op: Any, coding: Coding) -> None:
+def _replace(function: Any, op: Any, weights: QuantizedWeights) -> None:
     from coremltools.converters.mil import Builder
 
     old, kind = op.outputs[0], op.outputs[0].val.dtype.type
     common = {"name": f"{op.name}_decoded", "before_op": op}
     with function:
-        if isinstance(coding, Affine):
+        if isinstance(weights, AffineQuantizedWeights):
             new = Builder.constexpr_affine_dequantize(
-                quantized_data=coding.values, zero_point=np.int8(0), scale=coding.scales.astype(kind),
-                axis=np.int32(coding.axis), **common,
+                quantized_data=weights.values, zero_point=np.int8(0), scale=weights.scales.astype(kind),
+                axis=np.int32(weights.axis), **common,
             )  # fmt: skip
         else:
             new = Builder.constexpr_lut_to_dense(
-                indices=packed(coding), lut=coding.table.astype(kind), shape=np.array(old.shape, np.uint32), **common
+                indices=packed(weights), lut=weights.table.astype(kind), shape=np.array(old.shape, np.uint32), **common
             )
         function.replace_uses_of_var_after_op(anchor_op=op, old_var=old, new_var=new)
         function.remove_ops([op])
 
 
-def packed(palette: Palette) -> NDArray[np.uint8]:
+def packed(palette: LutWeights) -> NDArray[np.uint8]:
     """The indices as a row of bits, each index's least significant first, filled up to whole bytes.
 
     Example:
-        >>> packed(Palette(np.zeros(4, np.float32), np.uint8([0, 3, 2, 1, 2]))).tolist()
+        >>> packed(LutWeights(np.zeros(4, np.float32), np.uint8([0, 3, 2, 1, 2]))).tolist()
         [108, 2]
     """
     bits = len(palette.table).bit_length() - 1

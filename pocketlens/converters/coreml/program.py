@@ -5,6 +5,7 @@ from typing import Any
 import onnx_ir as ir
 
 from pocketlens.converters import graph as hub
+from pocketlens.converters.constants import constant
 from pocketlens.converters.coreml import lowerings  # noqa: F401 - importing it fills the table
 from pocketlens.converters.coreml.registry import MAX_RANK, TABLE, Scope
 from pocketlens.converters.emitter import Refusal
@@ -28,7 +29,7 @@ def refusals(model: ir.Model) -> list[Refusal]:
 
 def is_weight(node: ir.Node) -> bool:
     """Whether a node only says how weights are coded; whoever reads them sees to them."""
-    return hub.constant(node.outputs[0]) is not None
+    return constant(node.outputs[0]) is not None
 
 
 def rounds(model: ir.Model) -> bool:
@@ -44,7 +45,7 @@ def _reason(node: ir.Node) -> str:
     if node.inputs and node.inputs[0] is None:
         return "its first input is left out"
     for value in (*node.inputs, *node.outputs):
-        if value is None or hub.constant(value) is not None:
+        if value is None or constant(value) is not None:
             continue
         if value.dtype not in _COMPUTED and node.op_type not in _ROUNDING:
             return f"{value.name!r} is {value.dtype}, and only float32 and bool are computed with"

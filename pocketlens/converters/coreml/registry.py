@@ -9,6 +9,7 @@ import onnx_ir as ir
 from numpy.typing import NDArray
 
 from pocketlens.converters import graph as hub
+from pocketlens.converters.constants import constant
 
 MAX_RANK = 5
 """The most axes that a Core ML tensor has."""
@@ -81,7 +82,7 @@ class Scope:
     def get(self, value: ir.Value | None) -> Var:
         """The variable that holds a value, or its array if it is a constant."""
         assert value is not None and value.name is not None
-        array = hub.constant(value)
+        array = constant(value)
         return array if array is not None else self._vars[value.name]
 
     def op(self, kind: str, **inputs: Any) -> Var:
@@ -127,13 +128,13 @@ def optional(node: ir.Node, index: int) -> ir.Value | None:
 
 def integers(node: ir.Node, index: int) -> tuple[int, ...] | None:
     """The integers of a constant input, or None where it is absent or not constant."""
-    array = hub.constant(optional(node, index))
+    array = constant(optional(node, index))
     return None if array is None else tuple(int(i) for i in array.reshape(-1))
 
 
 def floats(node: ir.Node, index: int) -> NDArray[np.float32] | None:
     """The array of a constant input, or None where it is absent or not constant."""
-    array = hub.constant(optional(node, index))
+    array = constant(optional(node, index))
     return None if array is None else np.asarray(array, np.float32)
 
 
@@ -141,7 +142,7 @@ def needs_constants(node: ir.Node, *indices: int) -> str:
     """A reason if one of these inputs is there and not constant."""
     for index in indices:
         value = optional(node, index)
-        if value is not None and hub.constant(value) is None:
+        if value is not None and constant(value) is None:
             return f"its input {index} ({value.name!r}) is computed, and has to be constant"
     return ""
 

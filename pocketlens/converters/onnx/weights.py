@@ -4,6 +4,7 @@ import numpy as np
 import onnx_ir as ir
 
 from pocketlens.converters import graph as hub
+from pocketlens.converters.constants import constant
 
 _MIN_ELEMENTS = 256
 """Tensors of fewer elements stay float32 in fp16 files: norms and scalars, a few hundred bytes that cost accuracy."""
@@ -17,7 +18,7 @@ def store_float16(model: ir.Model) -> None:
     those of float32 (see docs/decisions/0002).
     """
     for value in tuple(model.graph.initializers.values()):
-        array = hub.constant(value)
+        array = constant(value)
         if array is None or array.dtype != np.float32 or array.size < _MIN_ELEMENTS:
             continue
         if np.abs(array).max() > _FLOAT16_MAX:

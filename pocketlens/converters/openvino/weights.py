@@ -7,7 +7,7 @@ import numpy as np
 import onnx_ir as ir
 from numpy.typing import NDArray
 
-from pocketlens.converters.coding.forms import Affine, coding_of
+from pocketlens.converters.weight_quantization.quantized_weights import AffineQuantizedWeights, quantized_weights_of
 
 
 def store_int8(network: Any, model: ir.Model) -> None:
@@ -20,9 +20,9 @@ def store_int8(network: Any, model: ir.Model) -> None:
 
     quantized = {}
     for node in model.graph:
-        weights = coding_of(node.outputs[0])
-        if isinstance(weights, Affine):
-            quantized[_key(weights.floats())] = weights
+        weights = quantized_weights_of(node.outputs[0])
+        if isinstance(weights, AffineQuantizedWeights):
+            quantized[_key(weights.dequantize())] = weights
     for node in network.get_ordered_ops():
         if node.get_type_name() != "Constant" or node.get_element_type().get_type_name() != "f32":
             continue
@@ -40,7 +40,7 @@ def _key(array: NDArray[Any]) -> bytes:
     return hashlib.sha256(np.ascontiguousarray(array, np.float32).tobytes()).digest()
 
 
-def _scales(weights: Affine, shape: tuple[int, ...]) -> NDArray[np.float32] | None:
+def _scales(weights: AffineQuantizedWeights, shape: tuple[int, ...]) -> NDArray[np.float32] | None:
     """The scales in a shape that broadcasts against the constant's; None where the constant's layout is not known here."""
     if shape == weights.values.shape:
         broadcast = [1] * len(shape)

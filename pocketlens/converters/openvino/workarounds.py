@@ -7,6 +7,7 @@ import numpy as np
 import onnx_ir as ir
 
 from pocketlens.converters import graph as hub
+from pocketlens.converters.constants import constant
 from pocketlens.converters.long_norms import decompose_long_norms
 from pocketlens.converters.quantization.plan import has_quantizers
 from pocketlens.converters.rewrites import edit
@@ -56,7 +57,7 @@ def computes_something_else(node: ir.Node) -> str:
 
 def _scales_are_ratios(node: ir.Node, before: tuple[int, ...], after: tuple[int, ...]) -> bool:
     """Whether the scales of a Resize are the ratios of its sizes."""
-    scales = hub.constant(node.inputs[2]) if len(node.inputs) > 2 else None
+    scales = constant(node.inputs[2]) if len(node.inputs) > 2 else None
     if scales is None or scales.size != len(before):
         return True
     factors = np.asarray(scales, np.float64).tolist()
@@ -68,7 +69,7 @@ def _pad_by_concatenation(model: ir.Model, node: ir.Node) -> None:
 
     Among integers OpenVINO moves scales and shifts behind the Pad, and fills in its value as if it were an integer.
     """
-    x, value, pads = node.inputs[0], hub.constant(node.inputs[2]) if len(node.inputs) > 2 else None, hub.pads(node)
+    x, value, pads = node.inputs[0], constant(node.inputs[2]) if len(node.inputs) > 2 else None, hub.pads(node)
     if x is None or pads is None or value is None or hub.text(node, "mode", "constant") != "constant":
         return
     if not value.any() or min(min(both) for both in pads) < 0:
@@ -97,7 +98,7 @@ def _make_scales_unequal(model: ir.Model) -> None:
     """
     for node in tuple(model.graph):
         for index, value in enumerate(node.inputs[:2] if node.op_type in _SCALING_OPERATORS else ()):
-            scale = hub.constant(value)
+            scale = constant(value)
             if scale is None or scale.dtype != np.float32 or scale.size < 2 or np.ptp(scale) > 0:
                 continue
             unequal = scale.copy()
@@ -107,7 +108,7 @@ def _make_scales_unequal(model: ir.Model) -> None:
 
 def _give_slope_all_axes(model: ir.Model, node: ir.Node) -> None:
     """Give a PRelu slope of one axis all axes: ONNX applies it to the last axis, OpenVINO to the channels if there are as many."""
-    source, slope = node.inputs[0], hub.constant(node.inputs[1])
+    source, slope = node.inputs[0], constant(node.inputs[1])
     assert source is not None
     if slope is None or slope.ndim != 1 or slope.size == 1:
         return
@@ -117,7 +118,7 @@ def _give_slope_all_axes(model: ir.Model, node: ir.Node) -> None:
 
 def _make_indices_positive(model: ir.Model, node: ir.Node) -> None:
     """Indices counted from the end are counted from the start: OpenVINO computes only those rightly."""
-    source, places = node.inputs[0], hub.constant(node.inputs[1])
+    source, places = node.inputs[0], constant(node.inputs[1])
     assert source is not None
     if places is None:
         return
@@ -162,7 +163,7 @@ def _gather_by_a_table(model: ir.Model, node: ir.Node) -> None:
     OpenVINO merges indices of one axis into the convolution that follows, and is right only for orders that are their own
     inverse, such as RGB to BGR.
     """
-    source, places = node.inputs[0], hub.constant(node.inputs[1])
+    source, places = node.inputs[0], constant(node.inputs[1])
     assert source is not None
     shape = hub.static_shape(source)
     if places is None or places.ndim != 1 or len(shape) < 2 or hub.integer(node, "axis", 0) % len(shape) != 1:

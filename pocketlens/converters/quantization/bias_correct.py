@@ -9,7 +9,7 @@ import numpy as np
 import onnx_ir as ir
 
 from pocketlens.converters import graph as hub
-from pocketlens.converters.coding import output_axis
+from pocketlens.converters.constants import constant
 from pocketlens.converters.quantization import plan as plans
 from pocketlens.converters.quantization.calibrate import Statistics
 from pocketlens.converters.quantization.equalize import shift_bias
@@ -31,10 +31,10 @@ def correct(model: ir.Model, plan: Plan, statistics: Mapping[str, Statistics], p
             continue
         if norm is not None and norm.op_type == "InstanceNormalization":
             continue
-        array, source = hub.constant(node.inputs[1]), node.inputs[0]
+        array, source = constant(node.inputs[1]), node.inputs[0]
         assert array is not None and source is not None
         weight = array.astype(np.float32)
-        axis = output_axis(node)
+        axis = hub.output_axis(node)
         scale = weight_scales(weight, axis, placement.pair_sums and setting == "int8")
         error = round_weight(weight, scale, axis) * scale.reshape(-1, 1, 1, 1) - weight
         shift = error.astype(np.float64).sum((2, 3)) @ statistics[str(source.name)].mean

@@ -13,6 +13,7 @@ import onnx_ir as ir
 from numpy.typing import NDArray
 
 from pocketlens.converters import graph as hub
+from pocketlens.converters.constants import constant
 from pocketlens.converters.quantization.calibrate import Statistics
 from pocketlens.converters.rewrites.edit import only_reader
 
@@ -67,7 +68,7 @@ def _groups(model: ir.Model) -> list[_Group]:
     seen: set[ir.Value] = set()
     found = []
     for node in model.graph:
-        start = node.inputs[0] if node.op_type in _TAKE and hub.constant(node.inputs[1]) is not None else None
+        start = node.inputs[0] if node.op_type in _TAKE and constant(node.inputs[1]) is not None else None
         if start is None or start in seen or start.is_graph_input():
             continue
         group = _group(start)
@@ -92,7 +93,7 @@ def _group(start: ir.Value) -> _Group | None:
             return None
         group.values.append(value)
         if maker.op_type in _PASS:
-            if any(v is None or hub.constant(v) is not None for v in maker.inputs):
+            if any(v is None or constant(v) is not None for v in maker.inputs):
                 return None
             todo.extend(v for v in maker.inputs if v is not None)
         elif _makes(maker):
@@ -110,12 +111,12 @@ def _group(start: ir.Value) -> _Group | None:
 
 
 def _makes(node: ir.Node) -> bool:
-    parts = [hub.constant(v) for v in node.inputs[1:] if v is not None]
+    parts = [constant(v) for v in node.inputs[1:] if v is not None]
     return node.op_type in _MAKE and all(part is not None for part in parts) and _one_group(node)
 
 
 def _takes(node: ir.Node) -> bool:
-    return hub.constant(node.inputs[1]) is not None and _one_group(node)
+    return constant(node.inputs[1]) is not None and _one_group(node)
 
 
 def _one_group(node: ir.Node) -> bool:
@@ -125,7 +126,7 @@ def _one_group(node: ir.Node) -> bool:
 def _divide(model: ir.Model, node: ir.Node, factor: NDArray[np.float64]) -> None:
     """Make a node give each channel divided by its factor."""
     for index in range(1, len(node.inputs)):
-        array = hub.constant(node.inputs[index])
+        array = constant(node.inputs[index])
         if array is not None:
             axis = 1 if node.op_type == "ConvTranspose" and index == 1 else 0
             _put(model, node, index, _scaled(array, 1 / factor, axis))
@@ -133,14 +134,14 @@ def _divide(model: ir.Model, node: ir.Node, factor: NDArray[np.float64]) -> None
 
 def _multiply(model: ir.Model, node: ir.Node, factor: NDArray[np.float64]) -> None:
     """Make a node expect each input channel divided by its factor."""
-    array = hub.constant(node.inputs[1])
+    array = constant(node.inputs[1])
     assert array is not None
     _put(model, node, 1, _scaled(array, factor, 0 if node.op_type == "ConvTranspose" else 1))
 
 
 def shift_bias(model: ir.Model, node: ir.Node, shift: NDArray[np.float64]) -> None:
     """Add a number to each of a convolution's channels, in place."""
-    given = hub.constant(node.inputs[2]) if len(node.inputs) > 2 else None
+    given = constant(node.inputs[2]) if len(node.inputs) > 2 else None
     bias = shift if given is None else given.astype(np.float64) + shift
     value = hub.add_constant(model, f"{node.outputs[0].name}_bias", bias.astype(np.float32))
     if len(node.inputs) < 3:
@@ -187,7 +188,7 @@ def even_outputs(model: ir.Model, statistics: Mapping[str, Statistics], names: S
         felt = np.sqrt((found.variance + epsilon * factor**2) / (found.variance + epsilon))
         _divide(model, node, factor)
         shift_bias(model, node, -(found.high + found.low) / (2 * factor))
-        scale = hub.constant(norm.inputs[1])
+        scale = constant(norm.inputs[1])
         assert scale is not None
         _put(model, norm, 1, _scaled(scale, felt, 0))
         changed += 1

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from onnx_ir.passes import common
 
 from pocketlens.converters import graph as hub
-from pocketlens.converters.coding import output_axis
+from pocketlens.converters.constants import constant
 from pocketlens.converters.quantization import plan as plans
 from pocketlens.converters.quantization.calibrate import Statistics
 from pocketlens.converters.quantization.plan import Plan
@@ -188,9 +188,9 @@ def round_weight(weight: NDArray[np.float32], scale: NDArray[np.float32], axis: 
 
 
 def _write_weight(writer: "_Writer", node: ir.Node, pairs: bool) -> NDArray[np.float32]:
-    array = hub.constant(node.inputs[1])
+    array = constant(node.inputs[1])
     assert array is not None
-    axis = output_axis(node)
+    axis = hub.output_axis(node)
     scale = weight_scales(array.astype(np.float32), axis, pairs)
     integers = round_weight(array.astype(np.float32), scale, axis)
     node.replace_input_with(1, writer.widen(str(node.inputs[1].name), integers, scale, axis, node))  # type: ignore[union-attr]
@@ -198,7 +198,7 @@ def _write_weight(writer: "_Writer", node: ir.Node, pairs: bool) -> NDArray[np.f
 
 
 def _write_bias(writer: "_Writer", node: ir.Node, scale: NDArray[np.float32]) -> None:
-    array = hub.constant(node.inputs[2])
+    array = constant(node.inputs[2])
     if array is None:
         return
     scale = np.tile(scale, array.size // scale.size)  # the groups of a ConvTranspose share their scales

@@ -4,6 +4,7 @@ import numpy as np
 import onnx_ir as ir
 
 from pocketlens.converters import graph as hub
+from pocketlens.converters.constants import constant
 
 
 def take_bytes(model: ir.Model) -> ir.Model:
@@ -45,5 +46,5 @@ def _is_plain(node: ir.Node) -> bool:
     """Whether a quantizer leaves whole numbers of 0 to 255 as they are."""
     if node.op_type != "QuantizeLinear":
         return False
-    scale, zero = hub.constant(node.inputs[1]), hub.constant(node.inputs[2])
+    scale, zero = constant(node.inputs[1]), constant(node.inputs[2])
     return scale is not None and zero is not None and bool((scale == 1) & (zero == 0)) and zero.dtype == np.uint8

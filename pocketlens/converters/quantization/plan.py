@@ -11,13 +11,14 @@ import onnx_ir as ir
 from numpy.typing import NDArray
 
 from pocketlens.converters import graph as hub
+from pocketlens.converters.constants import constant
 from pocketlens.errors import InputError
 from pocketlens.precisions import PRECISIONS
 
 SETTINGS: tuple[str, ...] = ("float", *(one.name for one in PRECISIONS.values() if one.is_low_bit))
 """How a node computes: in floats, or with its weights or activations in fewer bits, as the precision of that name."""
 RANGES: tuple[str, ...] = ("minmax", "percentile", "mse")
-OPERATORS = ("Conv", "ConvTranspose", "MatMul", "Gemm")
+OPERATORS = hub.WEIGHTED_OPERATORS
 """What is quantized, where its weights are constant. Norms never are: it cost 8 dB and gained nothing."""
 _NUMBERED = re.compile(r"node_\w*_\d+")
 """Names that a graph gives to nodes without any; they change with everything before them."""
@@ -136,7 +137,7 @@ def only(node: ir.Node, others: Sequence[ir.Node], setting: str = "float") -> Ru
 
 def names_of(node: ir.Node) -> list[str]:
     """What a rule can match: the node's own name, its output's and its constants'. Rewrites keep one of them."""
-    values = [*node.outputs, *(v for v in node.inputs if v is not None and hub.constant(v) is not None)]
+    values = [*node.outputs, *(v for v in node.inputs if v is not None and constant(v) is not None)]
     return [str(node.name or ""), *(str(value.name) for value in values)]
 
 
@@ -175,13 +176,13 @@ def literal(name: str) -> str:
 
 
 def _weight(node: ir.Node) -> NDArray[np.generic]:
-    array = hub.constant(node.inputs[1])
+    array = constant(node.inputs[1])
     assert array is not None
     return array
 
 
 def _constant_weight(node: ir.Node) -> bool:
-    return len(node.inputs) > 1 and hub.constant(node.inputs[1]) is not None
+    return len(node.inputs) > 1 and constant(node.inputs[1]) is not None
 
 
 def _taken(node: ir.Node) -> bool:

@@ -9,7 +9,7 @@ import onnx_ir as ir
 from numpy.typing import NDArray
 
 from pocketlens.converters import graph as hub
-from pocketlens.converters.coding import output_axis
+from pocketlens.converters.constants import constant
 from pocketlens.converters.quantization import insert
 from pocketlens.converters.quantization.calibrate import Statistics
 from pocketlens.converters.quantization.plan import Plan, Rule, candidates
@@ -100,13 +100,13 @@ def _is_picture(value: ir.Value | None) -> bool:
 
 
 def _same(node: ir.Node, layer: Trained) -> bool:
-    weight = hub.constant(node.inputs[1])
+    weight = constant(node.inputs[1])
     transposed = node.op_type == "ConvTranspose"
     if weight is None or node.op_type not in ("Conv", "ConvTranspose") or transposed != layer.transposed:
         return False
     if weight.shape != layer.weight.shape:
         return False
-    axis = output_axis(node)
+    axis = hub.output_axis(node)
     ours, theirs = (
         np.moveaxis(w, axis, 0).reshape(w.shape[axis], -1).astype(np.float64) for w in (weight, layer.weight)
     )

@@ -7,6 +7,7 @@ import onnx_ir as ir
 from numpy.typing import NDArray
 
 from pocketlens.converters import graph as hub
+from pocketlens.converters.constants import constant
 from pocketlens.converters.rewrites.edit import shape_of
 
 Vector = NDArray[np.float64]
@@ -38,9 +39,9 @@ def affine(node: ir.Node) -> Affine | None:
         return None
     for x, other, first in ((node.inputs[0], node.inputs[1], True), (node.inputs[1], node.inputs[0], False)):
         channels = _channels(x, node)
-        if x is None or channels is None or hub.constant(x) is not None:
+        if x is None or channels is None or constant(x) is not None:
             continue
-        term = per_channel(hub.constant(other), channels)
+        term = per_channel(constant(other), channels)
         if term is None:
             continue
         ones, zeros = np.ones(channels), np.zeros(channels)
@@ -79,7 +80,7 @@ def _channels(x: ir.Value | None, node: ir.Node) -> int | None:
 
 
 def _batch_norm(x: ir.Value, node: ir.Node) -> Affine | None:
-    arrays = [hub.constant(value) for value in node.inputs[1:5]]
+    arrays = [constant(value) for value in node.inputs[1:5]]
     if hub.integer(node, "training_mode", 0) or any(array is None for array in arrays):
         return None
     scale, shift, mean, variance = (np.asarray(array, np.float64) for array in arrays)

@@ -4,6 +4,7 @@ import numpy as np
 import onnx_ir as ir
 
 from pocketlens.converters import graph as hub
+from pocketlens.converters.constants import constant
 
 
 class CropTransposedConv(ir.passes.InPlacePass):
@@ -48,7 +49,7 @@ def _cuts(crop: ir.Node) -> dict[int, tuple[int, int]] | None:
     """Rows cut at (start, end) of each spatial axis, or None where the Slice does anything else."""
     source = crop.inputs[0]
     assert source is not None
-    constants = [hub.constant(v) for v in crop.inputs[1:]]
+    constants = [constant(v) for v in crop.inputs[1:]]
     if any(c is None for c in constants) or source.shape is None or len(source.shape) != 4:
         return None
     starts, ends = (np.asarray(c).reshape(-1).tolist() for c in constants[:2])

@@ -6,6 +6,7 @@ import numpy as np
 import onnx_ir as ir
 
 from pocketlens.converters import graph as hub
+from pocketlens.converters.constants import constant
 from pocketlens.converters.rewrites import edit
 
 
@@ -28,7 +29,7 @@ class DropNoOps(ir.passes.InPlacePass):
             other = _kept(node)
             if other is None or not _same_kind(other, node.outputs[0]):
                 continue
-            if node.outputs[0].is_graph_output() and (other.is_graph_input() or hub.constant(other) is not None):
+            if node.outputs[0].is_graph_output() and (other.is_graph_input() or constant(other) is not None):
                 continue
             if node.outputs[0].is_graph_output() and other.is_graph_output():
                 continue
@@ -41,7 +42,7 @@ def _kept(node: ir.Node) -> ir.Value | None:
     """The input that leaves as it came: the first, or of a sum or product the one that is no constant."""
     if node.op_type not in ("Add", "Mul"):
         return node.inputs[0]
-    computed = [v for v in node.inputs if v is not None and hub.constant(v) is None]
+    computed = [v for v in node.inputs if v is not None and constant(v) is None]
     return computed[0] if len(computed) == 1 else None
 
 
@@ -63,7 +64,7 @@ def _all_are(number: float, *, second_only: bool = False) -> Callable[[ir.Node],
     """Whether the constant operand of a binary node is this number everywhere."""
 
     def rule(node: ir.Node) -> bool:
-        arrays = [hub.constant(v) for v in node.inputs]
+        arrays = [constant(v) for v in node.inputs]
         if len(arrays) != 2 or (second_only and arrays[0] is not None):
             return False
         constants = [array for array in arrays if array is not None]
@@ -86,7 +87,7 @@ def _pad(node: ir.Node) -> bool:
 def _resize(node: ir.Node) -> bool:
     if hub.text(node, "coordinate_transformation_mode", "half_pixel") == "tf_crop_and_resize":
         return False
-    scales = hub.constant(node.inputs[2]) if len(node.inputs) > 2 else None
+    scales = constant(node.inputs[2]) if len(node.inputs) > 2 else None
     return scales is None or scales.size == 0 or bool((np.abs(scales.astype(np.float64) - 1) < 1e-7).all())
 
 
@@ -102,7 +103,7 @@ def _unbounded(node: ir.Node) -> bool:
 
 
 def _inference(node: ir.Node) -> bool:
-    training = hub.constant(node.inputs[2]) if len(node.inputs) > 2 and node.inputs[2] is not None else np.array(False)
+    training = constant(node.inputs[2]) if len(node.inputs) > 2 and node.inputs[2] is not None else np.array(False)
     return training is not None and not training.any() and not any(v.uses() for v in node.outputs[1:])
 
 

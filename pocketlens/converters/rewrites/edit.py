@@ -7,6 +7,7 @@ import onnx_ir as ir
 from numpy.typing import NDArray
 
 from pocketlens.converters import graph as hub
+from pocketlens.converters.constants import constant
 
 
 def shape_of(value: ir.Value | None) -> tuple[int, ...] | None:
@@ -32,13 +33,13 @@ def maker(value: ir.Value | None, *operators: str) -> ir.Node | None:
 
 def integers(node: ir.Node, index: int) -> tuple[int, ...] | None:
     """A constant input as integers; None where it is absent or computed."""
-    array = hub.constant(node.inputs[index]) if len(node.inputs) > index else None
+    array = constant(node.inputs[index]) if len(node.inputs) > index else None
     return None if array is None else tuple(int(i) for i in array.reshape(-1))
 
 
 def scalar(value: ir.Value | None) -> float | None:
     """The number that a constant of one element holds, else None."""
-    array = hub.constant(value)
+    array = constant(value)
     return float(array.reshape(-1)[0]) if array is not None and array.size == 1 and array.dtype.kind == "f" else None
 
 

@@ -4,6 +4,7 @@ import numpy as np
 import onnx_ir as ir
 
 from pocketlens.converters import graph as hub
+from pocketlens.converters.constants import constant
 from pocketlens.converters.rewrites import edit
 from pocketlens.converters.rewrites.affine import Affine, Vector, affine
 
@@ -31,9 +32,9 @@ def _fold(model: ir.Model, node: ir.Node, step: Affine) -> bool:
     source = edit.maker(step.x, "Conv", "ConvTranspose", "InstanceNormalization")
     if source is None or edit.only_reader(step.x) is not node:
         return False
-    weight = hub.constant(source.inputs[1])
+    weight = constant(source.inputs[1])
     given = source.inputs[2] if len(source.inputs) > 2 else None
-    bias = hub.constant(given)
+    bias = constant(given)
     if weight is None or (given is not None and bias is None):
         return False
     wide = np.zeros(len(step.scale)) if bias is None else bias.astype(np.float64)

@@ -4,6 +4,7 @@ import numpy as np
 import onnx_ir as ir
 
 from pocketlens.converters import graph as hub
+from pocketlens.converters.constants import constant
 from pocketlens.converters.rewrites import edit
 from pocketlens.converters.rewrites.affine import Affine, affine
 
@@ -36,9 +37,9 @@ def _fold(model: ir.Model, node: ir.Node, step: Affine) -> bool:
         return False
     last = pad if conv is not pad else node
     assert last is not None
-    weight = hub.constant(conv.inputs[1])
+    weight = constant(conv.inputs[1])
     given = conv.inputs[2] if len(conv.inputs) > 2 else None
-    bias = hub.constant(given)
+    bias = constant(given)
     if conv.inputs[0] is not last.outputs[0] or weight is None or (given is not None and bias is None):
         return False
     if step.shift.any() and (conv.op_type == "ConvTranspose" or not _pads_nothing(conv)):

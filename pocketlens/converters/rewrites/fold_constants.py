@@ -5,7 +5,7 @@ import math
 import onnx_ir as ir
 from onnx_ir.passes import common
 
-from pocketlens.converters import graph as hub
+from pocketlens.converters.constants import constant
 from pocketlens.converters.rewrites import edit
 
 MAX_FOLDED = 1 << 24
@@ -66,7 +66,7 @@ def _fits(node: ir.Node) -> bool | None:
     """
     sizes = [math.prod(shape) if (shape := edit.shape_of(value)) is not None else None for value in node.outputs]
     if node.op_type == "ConstantOfShape":
-        wanted = hub.constant(node.inputs[0])
+        wanted = constant(node.inputs[0])
         sizes = [None if wanted is None else math.prod(wanted.tolist())]
     if node.op_type == "Range":
         sizes = [_range(node)]
@@ -78,7 +78,7 @@ def _fits(node: ir.Node) -> bool | None:
 
 
 def _range(node: ir.Node) -> int | None:
-    bounds = [hub.constant(value) for value in node.inputs]
+    bounds = [constant(value) for value in node.inputs]
     if len(bounds) != 3 or any(b is None or b.size != 1 for b in bounds):
         return None
     start, end, step = (float(b.item()) for b in bounds if b is not None)

@@ -4,6 +4,7 @@ import numpy as np
 import onnx_ir as ir
 
 from pocketlens.converters import graph as hub
+from pocketlens.converters.constants import constant
 from pocketlens.converters.rewrites import edit
 from pocketlens.converters.rewrites.packed_form import BINARY, ELEMENTWISE, is_by_channel
 
@@ -74,8 +75,8 @@ def _pictures(node: ir.Node) -> list[ir.Value]:
         return [first]
     if node.op_type not in BINARY:
         return []
-    computed = [value for value in node.inputs if value is not None and hub.constant(value) is None]
-    terms = [value for value in node.inputs if hub.constant(value) is not None]
+    computed = [value for value in node.inputs if value is not None and constant(value) is None]
+    terms = [value for value in node.inputs if constant(value) is not None]
     return computed if all(is_by_channel(value, node.outputs[0]) for value in terms) else []
 
 
@@ -91,7 +92,7 @@ def _is_read(value: ir.Value, rows: int) -> bool:
 
 def _strides(node: ir.Node) -> int:
     """The stride along the rows of a Conv of one column, which reads whole columns; 0 of anything else."""
-    weight = hub.constant(node.inputs[1]) if node.op_type == "Conv" and not node.domain else None
+    weight = constant(node.inputs[1]) if node.op_type == "Conv" and not node.domain else None
     if weight is None or weight.ndim != 4 or weight.shape[3] != 1 or hub.text(node, "auto_pad", "NOTSET") != "NOTSET":
         return 0
     (down, across), pads = hub.ints(node, "strides", (1, 1)), hub.ints(node, "pads", (0, 0, 0, 0))
@@ -103,7 +104,7 @@ def _read(editor: edit.Editor, node: ir.Node) -> ir.Value | None:
     """A Conv with a stride along the rows, reading rows that stand beside one another."""
     source = _beside(node.inputs[0])
     shape, whole = edit.shape_of(source), edit.shape_of(node.inputs[0])
-    after, weight = edit.shape_of(node.outputs[0]), hub.constant(node.inputs[1])
+    after, weight = edit.shape_of(node.outputs[0]), constant(node.inputs[1])
     if source is None or shape is None or whole is None or after is None or weight is None:
         return None
     rows = whole[2] // shape[2]

@@ -3,7 +3,7 @@
 import numpy as np
 import onnx_ir as ir
 
-from pocketlens.converters import graph as hub
+from pocketlens.converters.constants import constant
 from pocketlens.converters.rewrites import edit
 
 
@@ -27,8 +27,8 @@ def _split(node: ir.Node) -> tuple[ir.Value, np.ndarray] | None:
     """What is computed and what is constant, where a node has one of each."""
     left, right = node.inputs[:2]
     for x, other in ((left, right), (right, left)):
-        array = hub.constant(other)
-        if x is not None and hub.constant(x) is None and array is not None and array.dtype == np.float32:
+        array = constant(other)
+        if x is not None and constant(x) is None and array is not None and array.dtype == np.float32:
             return x, array
     return None
 

@@ -6,6 +6,7 @@ import numpy as np
 import onnx_ir as ir
 
 from pocketlens.converters import graph as hub
+from pocketlens.converters.constants import constant
 from pocketlens.converters.rewrites import edit
 from pocketlens.converters.rewrites.permute import (
     Order,
@@ -61,7 +62,7 @@ class _Plan:
         rest = compose(found, inverse(order))
         shape = edit.shape_of(value)
         stored_shape = None if shape is None else tuple(shape[place] for place in inverse(found))
-        if not _is_still(rest, stored_shape) and hub.constant(value) is None:
+        if not _is_still(rest, stored_shape) and constant(value) is None:
             self.left.add((stored, rest))
 
 
@@ -123,7 +124,7 @@ def _choose(plan: _Plan, node: ir.Node) -> Order | None:
     for index, shape in zip(data_inputs(node), shapes, strict=True):
         value = node.inputs[index]
         assert value is not None and shape is not None
-        if hub.constant(value) is None:
+        if constant(value) is None:
             order = plan.of(value)[1]
             weights[order] = weights.get(order, 0) + int(np.prod(shape, dtype=object))
     if not weights:
@@ -135,7 +136,7 @@ def _choose(plan: _Plan, node: ir.Node) -> Order | None:
     for index, shape in zip(data_inputs(node), shapes, strict=True):
         assert shape is not None
         # What is of lower rank is broadcast over the first axes; only constants and numbers are given more axes here.
-        if len(shape) != len(chosen) and (hub.constant(node.inputs[index]) is None and np.prod(shape) != 1):
+        if len(shape) != len(chosen) and (constant(node.inputs[index]) is None and np.prod(shape) != 1):
             return None
     return chosen if len(chosen) == rank else None
 
@@ -152,7 +153,7 @@ def _carry_out(model: ir.Model, plan: _Plan) -> None:
     def held(value: ir.Value, order: Order, before: ir.Node) -> ir.Value:
         """``value`` held in ``order``: what is stored, or a transpose of it."""
         stored, found = plan.of(value)
-        array = hub.constant(value)
+        array = constant(value)
         if array is not None:
             if order == tuple(range(len(order))):
                 return value
@@ -181,7 +182,7 @@ def _carry_out(model: ir.Model, plan: _Plan) -> None:
             value = node.inputs[index]
             if value is None or (shapes.get(value) is None and value not in plan.held):
                 continue
-            if chosen is not None and len(shapes[value] or ()) != len(chosen) and hub.constant(value) is None:
+            if chosen is not None and len(shapes[value] or ()) != len(chosen) and constant(value) is None:
                 continue  # a number: it is broadcast over every axis
             order = chosen if chosen is not None else _plain_of(shapes[value])
             node.replace_input_with(index, held(value, order, node))

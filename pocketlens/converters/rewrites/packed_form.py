@@ -15,6 +15,7 @@ import numpy as np
 import onnx_ir as ir
 
 from pocketlens.converters import graph as hub
+from pocketlens.converters.constants import constant
 from pocketlens.converters.rewrites import edit, packing
 from pocketlens.converters.rewrites.sub_pixel_conv import packed_conv, phases
 from pocketlens.converters.rewrites.window import Window, window
@@ -42,13 +43,13 @@ def has_packed_form(value: ir.Value | None, block: int) -> bool:
     if node.op_type in ELEMENTWISE:
         return has_packed_form(node.inputs[0], block)
     if node.op_type in BINARY:
-        computed = [v for v in node.inputs if hub.constant(v) is None]
-        fit = [is_by_channel(v, value) for v in node.inputs if hub.constant(v) is not None]
+        computed = [v for v in node.inputs if constant(v) is None]
+        fit = [is_by_channel(v, value) for v in node.inputs if constant(v) is not None]
         same = all(edit.shape_of(v) == edit.shape_of(value) for v in computed)
         return bool(computed) and all(fit) and same and all(has_packed_form(v, block) for v in computed)
     if node.op_type == "InstanceNormalization":
         shape = edit.shape_of(value)
-        known = [hub.constant(v) for v in node.inputs[1:]]
+        known = [constant(v) for v in node.inputs[1:]]
         return (
             shape is not None
             and len(shape) == 4
@@ -85,7 +86,7 @@ def _lifts(node: ir.Node, block: int) -> tuple[Window, tuple[packing.Axis, packi
 
 def is_by_channel(value: ir.Value | None, whole: ir.Value | None) -> bool:
     """Whether a value is a constant of one number, or of one a channel of a picture."""
-    array, shape = hub.constant(value), edit.shape_of(whole)
+    array, shape = constant(value), edit.shape_of(whole)
     if array is None or shape is None or len(shape) != 4 or array.ndim > 4:
         return False
     padded = (1,) * (4 - array.ndim) + array.shape
@@ -138,7 +139,7 @@ def _is_bound(node: ir.Node, value: ir.Value) -> bool:
 
 
 def _operand(editor: edit.Editor, value: ir.Value, block: int) -> ir.Value:
-    array = hub.constant(value)
+    array = constant(value)
     if array is None:
         return packed_form(editor, value, block)
     if array.size == 1:

@@ -10,6 +10,7 @@ import numpy as np
 import onnx_ir as ir
 
 from pocketlens.converters import graph as hub
+from pocketlens.converters.constants import constant
 from pocketlens.converters.rewrites import edit
 
 Order = tuple[int, ...]
@@ -105,7 +106,7 @@ def result_order(node: ir.Node, order: Order) -> Order | None:
     if node.op_type in ELEMENTWISE or (node.op_type in _MOVED and _needs(node)):
         return order
     if node.op_type == "MatMul":
-        weight = hub.constant(node.inputs[1])
+        weight = constant(node.inputs[1])
         dense = weight is not None and weight.ndim == 2 and weight.dtype == np.float32
         return order if dense and order == _CHANNELS_LAST else None
     if node.op_type in _REDUCED:
@@ -155,17 +156,17 @@ def permute(model: ir.Model, node: ir.Node, order: Order) -> None:
 def _needs(node: ir.Node) -> bool:
     """Whether everything that steers the node is constant and in a form that is known here."""
     steering = node.inputs[1:] if node.op_type not in ("Concat",) else ()
-    if any(v is not None and hub.constant(v) is None for v in steering):
+    if any(v is not None and constant(v) is None for v in steering):
         return False
     if node.op_type == "Resize":
-        roi = hub.constant(node.inputs[1]) if len(node.inputs) > 1 else None
+        roi = constant(node.inputs[1]) if len(node.inputs) > 1 else None
         plain = hub.text(node, "coordinate_transformation_mode", "half_pixel") != "tf_crop_and_resize"
         return plain and "axes" not in node.attributes and (roi is None or roi.size == 0 or plain)
     if node.op_type == "Gather":
-        return np.asarray(hub.constant(node.inputs[1])).ndim == 1
+        return np.asarray(constant(node.inputs[1])).ndim == 1
     if node.op_type in ("Expand", "Tile"):
         shape = edit.shape_of(node.inputs[0])
-        return shape is not None and len(np.asarray(hub.constant(node.inputs[1]))) == len(shape)
+        return shape is not None and len(np.asarray(constant(node.inputs[1]))) == len(shape)
     return True
 
 
@@ -177,7 +178,7 @@ def _axis(editor: edit.Editor, node: ir.Node, order: Order) -> None:
 
 def _reorder(editor: edit.Editor, node: ir.Node, index: int, order: Order) -> None:
     """Reorder a constant input that has one number an axis."""
-    array = hub.constant(node.inputs[index]) if len(node.inputs) > index else None
+    array = constant(node.inputs[index]) if len(node.inputs) > index else None
     if array is not None and array.size:
         node.replace_input_with(index, editor.constant(array[list(inverse(order))], f"input_{index}"))
 
@@ -187,7 +188,7 @@ def _dense(editor: edit.Editor, node: ir.Node) -> None:
 
     Both give ``sum over c of x[n, c, h, w] * weight[c, d]``; the convolution's weights are stored as ``[d, c, 1, 1]``.
     """
-    weight = hub.constant(node.inputs[1])
+    weight = constant(node.inputs[1])
     assert weight is not None
     node.op_type = "Conv"
     node.replace_input_with(1, editor.constant(np.ascontiguousarray(weight.T)[:, :, None, None], "kernel"))

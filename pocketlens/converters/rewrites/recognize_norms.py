@@ -6,6 +6,7 @@ import numpy as np
 import onnx_ir as ir
 
 from pocketlens.converters import graph as hub
+from pocketlens.converters.constants import constant
 from pocketlens.converters.rewrites import edit
 from pocketlens.converters.rewrites.norm_form import groups_of, normal
 
@@ -139,8 +140,8 @@ def _root(value: ir.Value, power: float, of: _Of) -> _InverseDeviation | None:
     total = edit.maker(node.inputs[0], "Add")
     if total is None:
         return None
-    for part, constant in ((total.inputs[0], total.inputs[1]), (total.inputs[1], total.inputs[0])):
-        epsilon = edit.scalar(constant)
+    for part, term in ((total.inputs[0], total.inputs[1]), (total.inputs[1], total.inputs[0])):
+        epsilon = edit.scalar(term)
         factor = _variance(part, of)
         if epsilon is not None and epsilon > 0 and factor is not None and _fits(value, of):
             return _InverseDeviation(of, factor, epsilon)
@@ -157,8 +158,8 @@ def _variance(value: ir.Value | None, of: _Of) -> float | None:
         if inner is not None:
             return inner
     if node.op_type in ("Mul", "Div"):
-        for part, constant in ((node.inputs[0], node.inputs[1]), (node.inputs[1], node.inputs[0])):
-            number = edit.scalar(constant)
+        for part, term in ((node.inputs[0], node.inputs[1]), (node.inputs[1], node.inputs[0])):
+            number = edit.scalar(term)
             if number is not None and number > 0 and (node.op_type == "Mul" or part is node.inputs[0]):
                 inner = _variance(part, of)
                 return None if inner is None else inner * (number if node.op_type == "Mul" else 1 / number)
@@ -193,7 +194,7 @@ def _squared(value: ir.Value | None) -> ir.Value | None:
         return None
     if node.op_type == "Mul":
         return node.inputs[0] if node.inputs[0] is node.inputs[1] else None
-    power = hub.constant(node.inputs[1])
+    power = constant(node.inputs[1])
     return node.inputs[0] if power is not None and power.size == 1 and power.item() == 2 else None
 
 

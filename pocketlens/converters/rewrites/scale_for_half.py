@@ -8,6 +8,7 @@ import numpy as np
 import onnx_ir as ir
 
 from pocketlens.converters import graph as hub
+from pocketlens.converters.constants import constant
 from pocketlens.converters.fp16_audit import LARGEST, ROOM, Extent
 from pocketlens.converters.rewrites import edit
 
@@ -97,7 +98,7 @@ def _region(start: ir.Value) -> _Region | None:
 
 def _joined(node: ir.Node, value: ir.Value, made: bool) -> list[ir.Value] | None:
     """The values that a node forces into the region of ``value``; None if it does not let the factor through."""
-    computed = [v for v in node.inputs if v is not None and v.name and hub.constant(v) is None]
+    computed = [v for v in node.inputs if v is not None and v.name and constant(v) is None]
     if node.domain:
         return None
     if node.op_type in (*_PRODUCTS, "InstanceNormalization"):
@@ -151,7 +152,7 @@ def _halvings(largest: float, most: float) -> int:
 
 def _room_of_weights(node: ir.Node) -> float:
     """How often the weights can be halved before half of them lose digits in fp16."""
-    weight = hub.constant(node.inputs[1])
+    weight = constant(node.inputs[1])
     if weight is None:
         return 0.0
     sizes = np.abs(weight[weight != 0])
@@ -178,7 +179,7 @@ def _scale(model: ir.Model, region: _Region, factor: float) -> None:
 
 def _change(model: ir.Model, node: ir.Node, index: int, factor: float) -> None:
     value = node.inputs[index] if len(node.inputs) > index else None
-    array = hub.constant(value)
+    array = constant(value)
     if value is None or array is None or factor == 1.0:
         return
     scaled = (array.astype(np.float32) * np.float32(factor)).astype(array.dtype)

@@ -3,6 +3,7 @@
 import onnx_ir as ir
 
 from pocketlens.converters import graph as hub
+from pocketlens.converters.constants import constant
 from pocketlens.converters.rewrites import edit, packing
 from pocketlens.converters.rewrites.packed_form import has_packed_form, packed_form
 
@@ -36,7 +37,7 @@ def _block(output: ir.Value) -> int | None:
         if node.op_type == "DepthToSpace":
             return hub.integer(node, "blocksize", 1) if norm else None
         norm |= node.op_type == "InstanceNormalization"
-        computed = [v for v in node.inputs if v is not None and hub.constant(v) is None]
+        computed = [v for v in node.inputs if v is not None and constant(v) is None]
         if not computed:
             return None
         value = computed[0]

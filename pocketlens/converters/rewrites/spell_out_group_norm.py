@@ -7,6 +7,7 @@ import numpy as np
 import onnx_ir as ir
 
 from pocketlens.converters import graph as hub
+from pocketlens.converters.constants import constant
 from pocketlens.converters.rewrites import edit
 
 LONG = 1 << 16
@@ -57,7 +58,7 @@ def _spell_out(model: ir.Model, node: ir.Node) -> bool:
     spread = editor.make("Sqrt", [editor.make("Add", [variance, epsilon], kept)], kept)
     result = editor.make("Div", [deviation, spread], shape)
     for operator, term, neutral in (("Mul", node.inputs[1], 1), ("Add", node.inputs[2], 0)):
-        array = hub.constant(term)
+        array = constant(term)
         if array is None or (array != neutral).any():
             affine = (1, groups, *(1,) * (len(shape) - 2))
             result = editor.make(operator, [result, editor.reshape(_given(term), affine)], shape)

@@ -7,6 +7,7 @@ import numpy as np
 import onnx_ir as ir
 
 from pocketlens.converters import graph as hub
+from pocketlens.converters.constants import constant
 from pocketlens.converters.rewrites import edit
 
 MOST_COPIES = 64
@@ -109,7 +110,7 @@ def _cut(editor: edit.Editor, x: ir.Value, axis: int, start: int, end: int) -> i
 
 
 def _gathered(editor: edit.Editor, node: ir.Node, x: ir.Value) -> ir.Value | None:
-    places = hub.constant(node.inputs[1])
+    places = constant(node.inputs[1])
     if places is None or places.shape[-1] != 1 or hub.integer(node, "batch_dims", 0):
         return None
     whole = editor.constant(places[..., 0].astype(np.int64), "places")

@@ -4,6 +4,7 @@ import numpy as np
 import onnx_ir as ir
 
 from pocketlens.converters import graph as hub
+from pocketlens.converters.constants import constant
 from pocketlens.converters.rewrites import edit
 
 
@@ -26,15 +27,15 @@ class SpellOutResize(ir.passes.InPlacePass):
 
 def _plain(model: ir.Model, node: ir.Node) -> bool:
     before, after = edit.shape_of(node.inputs[0]), edit.shape_of(node.outputs[0])
-    roi = hub.constant(node.inputs[1]) if len(node.inputs) > 1 else None
+    roi = constant(node.inputs[1]) if len(node.inputs) > 1 else None
     keeps = hub.text(node, "keep_aspect_ratio_policy", "stretch") != "stretch"
     if not (keeps or "axes" in node.attributes) or before is None or after is None:
         return False
     if (roi is not None and roi.size) or hub.text(node, "coordinate_transformation_mode", "") == "tf_crop_and_resize":
         return False
     axes = [axis % len(before) for axis in hub.ints(node, "axes", tuple(range(len(before))))]
-    scales = hub.constant(node.inputs[2]) if len(node.inputs) > 2 else None
-    sizes = hub.constant(node.inputs[3]) if len(node.inputs) > 3 else None
+    scales = constant(node.inputs[2]) if len(node.inputs) > 2 else None
+    sizes = constant(node.inputs[3]) if len(node.inputs) > 3 else None
     if scales is not None and scales.size:
         whole = np.ones(len(before), np.float32)
         whole[axes] = scales.reshape(-1)

@@ -7,6 +7,7 @@ import onnx_ir as ir
 from numpy.typing import NDArray
 
 from pocketlens.converters import graph as hub
+from pocketlens.converters.constants import constant
 from pocketlens.converters.rewrites import edit
 
 
@@ -43,12 +44,12 @@ def window(node: ir.Node, operator: str) -> Window | None:
     """What a node of this operator does; None if it is another, or says something else than :class:`Window` can hold."""
     if node.op_type != operator or node.domain or hub.integer(node, "group", 1) != 1:
         return None
-    weight = hub.constant(node.inputs[1])
+    weight = constant(node.inputs[1])
     bias = node.inputs[2] if len(node.inputs) > 2 else None
     x, before, out = node.inputs[0], edit.shape_of(node.inputs[0]), edit.shape_of(node.outputs[0])
     if x is None or weight is None or weight.ndim != 4 or before is None or out is None:
         return None
-    if (bias is not None and hub.constant(bias) is None) or "output_shape" in node.attributes:
+    if (bias is not None and constant(bias) is None) or "output_shape" in node.attributes:
         return None
     if hub.text(node, "auto_pad", "NOTSET") != "NOTSET":
         return None
@@ -66,5 +67,5 @@ def window(node: ir.Node, operator: str) -> Window | None:
 
 def bias_for(editor: edit.Editor, bias: ir.Value | None, places: int) -> list[ir.Value]:
     """The bias repeated for every place of a block, as the end of a Conv's inputs; nothing if there is none."""
-    array = hub.constant(bias)
+    array = constant(bias)
     return [] if array is None else [editor.constant(np.repeat(array, places), "bias")]

@@ -9,6 +9,7 @@ import onnx_ir as ir
 from numpy.typing import NDArray
 
 from pocketlens.converters import graph as hub
+from pocketlens.converters.constants import constant
 from pocketlens.converters.tflite import layout
 from pocketlens.converters.tflite.layout import Shape
 
@@ -97,14 +98,14 @@ class Draft:
         """The tensor of a value; a weight or constant becomes a constant in stored order."""
         assert value is not None
         if value not in self._tensors:
-            array = hub.constant(value)
+            array = constant(value)
             assert array is not None, f"{value.name} is read before it is made"
             self._tensors[value] = self.constant(layout.stored(array), value.name or "constant")
         return self._tensors[value]
 
     def operand(self, value: ir.Value | None, rank: int) -> Tensor:
         """The tensor of a value that broadcasts in the graph against one of ``rank``."""
-        array = hub.constant(value)
+        array = constant(value)
         if array is not None:
             assert value is not None
             return self.constant(layout.constant_operand(array, rank), value.name or "constant")

@@ -7,9 +7,9 @@ also quantize what the layer reads, anew for each picture: three times as fast, 
 
 import numpy as np
 
-from pocketlens.converters.coding.forms import LEVELS
 from pocketlens.converters.tflite.draft import Operator, Tensor
 from pocketlens.converters.tflite.half import KERNELS
+from pocketlens.converters.weight_quantization.quantized_weights import LEVELS
 
 
 def code(operators: list[Operator], hybrid: bool = False) -> list[Operator]:

@@ -7,7 +7,7 @@ with a loss: an earlier study of a fast-style generator found 27.9 dB so and 36.
 
 import onnx_ir as ir
 
-from pocketlens.converters import graph as hub
+from pocketlens.converters.constants import constant
 from pocketlens.converters.rewrites import edit
 from pocketlens.converters.tflite.draft import Operator
 from pocketlens.converters.tflite.eight import code as code_weights
@@ -16,7 +16,7 @@ from pocketlens.converters.tflite.eight import code as code_weights
 def float_activations(model: ir.Model) -> None:
     """Take out the quantizers of activations, in place; weights stay as they are coded."""
     for node in tuple(model.graph):
-        if node.graph is None or node.op_type != "DequantizeLinear" or hub.constant(node.inputs[0]) is not None:
+        if node.graph is None or node.op_type != "DequantizeLinear" or constant(node.inputs[0]) is not None:
             continue
         kinds = ("QuantizeLinear", "DynamicQuantizeLinear")
         rounder = next((made for kind in kinds if (made := edit.maker(node.inputs[0], kind))), None)

@@ -10,7 +10,7 @@ from importlib import import_module
 
 import onnx_ir as ir
 
-from pocketlens.converters import graph as hub
+from pocketlens.converters.constants import constant
 from pocketlens.converters.emitter import Refusal
 from pocketlens.converters.tflite.draft import Draft, Refused, Tensor
 
@@ -80,7 +80,7 @@ def draft(model: ir.Model) -> tuple[Draft, list[Refusal]]:
         result.placeholder(value)
     refusals = []
     for node in model.graph:
-        if hub.constant(node.outputs[0]) is not None:  # coded weights: whoever reads them sees to them
+        if constant(node.outputs[0]) is not None:  # coded weights: whoever reads them sees to them
             continue
         result.begin(node)
         try:
@@ -100,7 +100,7 @@ def _lower(result: Draft, node: ir.Node, lowerings: dict[str, Lowering]) -> list
         raise Refused("there is no lowering for it")
     if any(v.uses() for v in node.outputs[1:]) and node.op_type != "Split":
         raise Refused("only its first output is known")
-    for value in (*(v for v in node.inputs if v is not None and hub.constant(v) is None), *node.outputs):
+    for value in (*(v for v in node.inputs if v is not None and constant(v) is None), *node.outputs):
         if value.dtype not in _NUMBERS and node.op_type not in _ROUNDING:
             raise Refused(f"{value.name!r} is {value.dtype}, only float32 and bool are known")
     lowered = lowerings[node.op_type](result, node)

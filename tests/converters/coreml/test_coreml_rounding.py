@@ -9,15 +9,15 @@ import pytest
 from pocketlens import quality
 from pocketlens.converters import coreml
 from pocketlens.converters import graph as hub
-from pocketlens.converters.coding import code
 from pocketlens.converters.emitter import Labels
+from pocketlens.converters.weight_quantization.quantize import quantize_weights
 from pocketlens.runtimes.session import open_artifact
 from tests.generators import picture, small_graph
 
 
 def rounded(kind: type, low: float, high: float) -> ir.Model:
     """What every convolution of a small generator reads, rounded to integers; its weights in 8 bits."""
-    model = code(small_graph(), "w8")
+    model = quantize_weights(small_graph(), "w8")
     info = np.iinfo(kind)
     for node in tuple(model.graph):
         source = node.inputs[0] if node.inputs else None
@@ -54,7 +54,10 @@ def test_rounded_values_are_those_of_onnxruntime(tmp_path: Path, kind: type, low
 def test_it_needs_the_newer_system_and_the_float_graph_does_not(tmp_path: Path) -> None:
     import coremltools as ct
 
-    for name, model, version in (("int8", rounded(np.uint8, -1, 4), 8), ("w8", code(small_graph(), "w8"), 7)):
+    for name, model, version in (
+        ("int8", rounded(np.uint8, -1, 4), 8),
+        ("w8", quantize_weights(small_graph(), "w8"), 7),
+    ):
         coreml.emit(model, "fp16", Labels(name), tmp_path / f"{name}.mlpackage")
         spec = ct.utils.load_spec(str(tmp_path / f"{name}.mlpackage"))
         assert spec.specificationVersion == version

@@ -8,6 +8,7 @@ import onnx_ir as ir
 import pytest
 
 from pocketlens.converters import graph as hub
+from pocketlens.converters.constants import constant
 from pocketlens.converters.emitter import Labels, emitter
 from pocketlens.converters.quantization import insert
 from pocketlens.converters.quantization.calibrate import BINS, calibrate
@@ -59,7 +60,7 @@ def test_a_wrong_file_does_not_pass_for_a_rounded_one(tmp_path: Path, shared: Pa
     )
     meant = simulate(made, shown)
     name = next(n for n in made.graph.initializers if n.startswith("blocks.1.second") and n.endswith("_int"))
-    weights = np.array(hub.plain(made.graph.initializers[name]))
+    weights = np.array(hub.initializer(made.graph.initializers[name]))
 
     def verified(changed: np.ndarray, kind: str) -> float | None:
         made.graph.initializers[name].const_value = ir.tensor(changed, name=name)
@@ -110,4 +111,4 @@ def test_litert_finds_ranges_of_what_was_cut_off() -> None:
     for node in cut[1:]:
         assert node.inputs[1] is None, "nothing lies below"
         name = str(node.inputs[0].name)
-        assert float(hub.constant(node.inputs[2])) < 0.8 * found[name].high.max()
+        assert float(constant(node.inputs[2])) < 0.8 * found[name].high.max()

@@ -7,6 +7,7 @@ import onnx_ir as ir
 import pytest
 
 from pocketlens.converters import graph as hub
+from pocketlens.converters.constants import constant
 from pocketlens.converters.quantization import equalize as evening
 from pocketlens.converters.quantization import insert
 from pocketlens.converters.quantization.calibrate import calibrate
@@ -59,7 +60,7 @@ def test_the_last_rule_that_matches_wins() -> None:
     plan = Plan((Rule("", "int8"), Rule("last|up", "float"), Rule("up", "int8-a16")))
     made = quantize(graph, plan, CALIBRATE, TARGETS["openvino"].quantizers)
     rounded = [n for n in made.graph if n.op_type == "QuantizeLinear"]
-    kinds = sorted(str(hub.constant(n.inputs[2]).dtype) for n in rounded)
+    kinds = sorted(str(constant(n.inputs[2]).dtype) for n in rounded)
     assert kinds == ["uint16", "uint8", "uint8"]
     assert Plan.from_json(plan.to_json()) == plan
     none = quantize(graph, plan.keeping([""]), CALIBRATE, TARGETS["openvino"].quantizers)
@@ -122,7 +123,7 @@ def test_nan_and_constant_activations_name_their_node() -> None:
     for number, words in ((np.nan, "NaN or infinity"), (0.0, "everywhere")):
         broken = graph.clone()
         node = candidates(broken)[1]
-        weight = hub.constant(node.inputs[1])
+        weight = constant(node.inputs[1])
         wrong = np.full_like(weight, number)
         node.replace_input_with(1, hub.add_constant(broken, "wrong", wrong))
         if len(node.inputs) > 2:
@@ -148,7 +149,7 @@ def test_pixels_are_integers_and_lose_nothing() -> None:
     graph = export(seeded(), 32, 48, Ranges((0.0, 255.0), (-1.0, 1.0)))
     made = quantize(graph, default("int8"), CALIBRATE, TARGETS["openvino"].quantizers)
     first = next(n for n in made.graph if n.op_type == "QuantizeLinear" and n.inputs[0].name == hub.INPUT)
-    assert float(hub.constant(first.inputs[1])) == 1.0
+    assert float(constant(first.inputs[1])) == 1.0
 
 
 def test_pairs_of_weights_fit_sixteen_bits() -> None:

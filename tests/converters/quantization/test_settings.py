@@ -3,6 +3,7 @@
 import pytest
 
 from pocketlens.converters import graph as hub
+from pocketlens.converters.constants import constant
 from pocketlens.converters.quantization.plan import Plan, candidates
 from pocketlens.converters.quantization.settings import (
     BETTER,
@@ -54,9 +55,9 @@ def test_a_quiet_channel_beside_a_loud_one_is_evened_out() -> None:
     """That is what equalization is for: here it must gain, and where channels are alike already it must not be kept for nothing."""
     graph = small_graph()
     node = candidates(graph)[1]
-    weight = hub.constant(node.inputs[1]).copy()
+    weight = constant(node.inputs[1]).copy()
     norm = next(n for n in graph.graph if n.op_type == "InstanceNormalization")
-    scale = hub.constant(norm.inputs[1]).copy()
+    scale = constant(norm.inputs[1]).copy()
     scale[0] *= 60
     norm.replace_input_with(1, hub.add_constant(graph, "loud", scale))
     weight[:, 0] /= 60

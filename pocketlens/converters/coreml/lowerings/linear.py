@@ -4,6 +4,7 @@ import numpy as np
 import onnx_ir as ir
 
 from pocketlens.converters import graph as hub
+from pocketlens.converters.constants import constant
 from pocketlens.converters.coreml.registry import (
     Scope,
     Var,
@@ -27,7 +28,7 @@ def matmul(scope: Scope, node: ir.Node) -> Var:
 
 
 def _check_gemm(node: ir.Node) -> str:
-    if len(node.inputs) > 2 and node.inputs[2] is not None and hub.constant(node.inputs[2]) is None:
+    if len(node.inputs) > 2 and node.inputs[2] is not None and constant(node.inputs[2]) is None:
         return "its third input is computed, and has to be constant"
     return ""
 

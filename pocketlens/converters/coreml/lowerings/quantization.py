@@ -3,7 +3,7 @@
 import numpy as np
 import onnx_ir as ir
 
-from pocketlens.converters import graph as hub
+from pocketlens.converters.constants import constant
 from pocketlens.converters.coreml.registry import Scope, Var, lowering, needs_constants
 
 _KINDS: dict[np.dtype[np.generic], str] = {np.dtype("uint8"): "uint8", np.dtype("int8"): "int8"}
@@ -12,7 +12,7 @@ _KINDS: dict[np.dtype[np.generic], str] = {np.dtype("uint8"): "uint8", np.dtype(
 def _check(node: ir.Node) -> str:
     if reason := needs_constants(node, 1, 2):
         return reason
-    scale, zero = hub.constant(node.inputs[1]), _zero(node)
+    scale, zero = constant(node.inputs[1]), _zero(node)
     if scale is None or scale.size != 1 or zero.size != 1:
         return "it has a scale for each channel, and only one for all is known"
     if zero.dtype not in _KINDS:
@@ -21,12 +21,12 @@ def _check(node: ir.Node) -> str:
 
 
 def _zero(node: ir.Node) -> np.ndarray[tuple[int, ...], np.dtype[np.generic]]:
-    zero = hub.constant(node.inputs[2]) if len(node.inputs) > 2 else None
+    zero = constant(node.inputs[2]) if len(node.inputs) > 2 else None
     return np.zeros((), np.uint8) if zero is None else zero.reshape(())
 
 
 def _common(scope: Scope, node: ir.Node) -> dict[str, object]:
-    scale = hub.constant(node.inputs[1])
+    scale = constant(node.inputs[1])
     assert scale is not None
     return {"input": scope.get(node.inputs[0]), "scale": np.float32(scale.reshape(())), "zero_point": _zero(node)[()]}
 

@@ -4,6 +4,7 @@ import numpy as np
 import onnx_ir as ir
 
 from pocketlens.converters import graph as hub
+from pocketlens.converters.constants import constant
 from pocketlens.converters.tflite import layout
 from pocketlens.converters.tflite.draft import Draft, Refused, Tensor
 from pocketlens.converters.tflite.registry import lowers
@@ -41,7 +42,7 @@ def clip(draft: Draft, node: ir.Node) -> Tensor:
     bounds = []
     for index, free in ((1, -np.inf), (2, np.inf)):
         value = node.inputs[index] if index < len(node.inputs) else None
-        array = np.array(free) if value is None else hub.constant(value)
+        array = np.array(free) if value is None else constant(value)
         if array is None:
             raise Refused("its bounds are computed, not constant")
         bounds.append(float(array.reshape(-1)[0]))
@@ -69,7 +70,7 @@ def leaky_relu(draft: Draft, node: ir.Node) -> Tensor:
 def prelu(draft: Draft, node: ir.Node) -> Tensor:
     """PRELU with a slope a channel; TFLite's slope has no batch axis."""
     x = draft.of(node.inputs[0])
-    slope = hub.constant(node.inputs[1])
+    slope = constant(node.inputs[1])
     if slope is None:
         raise Refused("its slope is computed, not constant")
     if len(x.shape) != 4:

@@ -4,6 +4,7 @@ import numpy as np
 import onnx_ir as ir
 
 from pocketlens.converters import graph as hub
+from pocketlens.converters.constants import constant
 from pocketlens.converters.tflite.draft import Draft, Tensor
 from pocketlens.converters.tflite.registry import lowers
 
@@ -44,7 +45,7 @@ def reciprocal(draft: Draft, node: ir.Node) -> Tensor:
 @lowers("Pow")
 def power(draft: Draft, node: ir.Node) -> Tensor:
     """A product for 2, roots for 0.5 and -0.5, POW (which leaves XNNPACK) for everything else."""
-    exponent = hub.constant(node.inputs[1])
+    exponent = constant(node.inputs[1])
     base, other = _operands(draft, node)
     if exponent is not None and exponent.size == 1:
         number = float(exponent.reshape(-1)[0])

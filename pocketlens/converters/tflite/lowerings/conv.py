@@ -7,10 +7,11 @@ import onnx_ir as ir
 from numpy.typing import NDArray
 
 from pocketlens.converters import graph as hub
-from pocketlens.converters.coding.forms import Affine, coding_of
+from pocketlens.converters.constants import constant
 from pocketlens.converters.tflite.draft import Draft, Refused, Tensor
 from pocketlens.converters.tflite.lowerings.window import Window, place, windows
 from pocketlens.converters.tflite.registry import lowers
+from pocketlens.converters.weight_quantization.quantized_weights import AffineQuantizedWeights, quantized_weights_of
 
 Kernel = NDArray[np.float32]
 
@@ -75,9 +76,9 @@ def weights(draft: Draft, node: ir.Node) -> tuple[Kernel, Tensor]:
     Raises:
         Refused: They are computed, or the convolution is not over two axes.
     """
-    kernel = hub.constant(node.inputs[1])
+    kernel = constant(node.inputs[1])
     given = node.inputs[2] if len(node.inputs) > 2 else None
-    bias = hub.constant(given)
+    bias = constant(given)
     if kernel is None or (given is not None and bias is None):
         raise Refused("its weights are computed, not constant")
     if kernel.ndim != 4:
@@ -89,5 +90,5 @@ def weights(draft: Draft, node: ir.Node) -> tuple[Kernel, Tensor]:
 
 def scales(node: ir.Node, axis: int) -> NDArray[np.float32] | None:
     """What one step of a node's 8-bit weights is worth, for each channel of an axis; None if they are not coded so."""
-    coding = coding_of(node.inputs[1])
-    return coding.scales if isinstance(coding, Affine) and coding.axis == axis else None
+    coding = quantized_weights_of(node.inputs[1])
+    return coding.scales if isinstance(coding, AffineQuantizedWeights) and coding.axis == axis else None

@@ -5,6 +5,7 @@ import onnx_ir as ir
 from numpy.typing import NDArray
 
 from pocketlens.converters import graph as hub
+from pocketlens.converters.constants import constant
 from pocketlens.converters.tflite.draft import Draft, Refused, Tensor
 from pocketlens.converters.tflite.lowerings.conv import scales
 from pocketlens.converters.tflite.registry import lowers
@@ -15,7 +16,7 @@ Floats = NDArray[np.float32]
 @lowers("Gemm", needs="a constant second matrix, the first not transposed; a constant third term, one number an output")
 def gemm(draft: Draft, node: ir.Node) -> Tensor:
     """FULLY_CONNECTED; ``alpha`` and ``beta`` go into the weights."""
-    given_matrix = hub.constant(node.inputs[1])
+    given_matrix = constant(node.inputs[1])
     if given_matrix is None or hub.integer(node, "transA", 0):
         raise Refused("its second matrix is computed, or its first one transposed")
     matrix = given_matrix.astype(np.float32) * np.float32(hub.number(node, "alpha", 1.0))
@@ -24,7 +25,7 @@ def gemm(draft: Draft, node: ir.Node) -> Tensor:
     outputs = matrix.shape[0]
     bias: Floats = np.zeros(outputs, np.float32)
     if len(node.inputs) > 2 and node.inputs[2] is not None:
-        given = hub.constant(node.inputs[2])
+        given = constant(node.inputs[2])
         if given is None or given.size not in (1, outputs):
             raise Refused("its third term is not one constant number an output")
         beta = np.float32(hub.number(node, "beta", 1.0))
@@ -37,7 +38,7 @@ def gemm(draft: Draft, node: ir.Node) -> Tensor:
 @lowers("MatMul", needs="a constant matrix on the right; two or three axes on the left")
 def matmul(draft: Draft, node: ir.Node) -> Tensor:
     """FULLY_CONNECTED where the right side is a constant matrix."""
-    matrix = hub.constant(node.inputs[1])
+    matrix = constant(node.inputs[1])
     if matrix is None or matrix.ndim != 2:
         raise Refused("its right side is not a constant matrix")
     x = draft.of(node.inputs[0])

@@ -13,6 +13,7 @@ import onnx_ir as ir
 from numpy.typing import NDArray
 
 from pocketlens.converters import graph as hub
+from pocketlens.converters.constants import constant
 from pocketlens.converters.tflite import layout
 from pocketlens.converters.tflite.draft import Draft, Refused, Tensor
 from pocketlens.converters.tflite.registry import lowers
@@ -70,7 +71,7 @@ def group_norm(draft: Draft, node: ir.Node) -> Tensor:
 @lowers("BatchNormalization", needs="constant statistics")
 def batch_norm(draft: Draft, node: ir.Node) -> Tensor:
     """A product and a sum with constants."""
-    arrays = [hub.constant(value) for value in node.inputs[1:]]
+    arrays = [constant(value) for value in node.inputs[1:]]
     if any(array is None for array in arrays):
         raise Refused("its statistics are computed, not constant")
     scale, shift, mean, variance = (np.asarray(array, np.float64) for array in arrays)
@@ -83,7 +84,7 @@ def batch_norm(draft: Draft, node: ir.Node) -> Tensor:
 
 
 def _affine(node: ir.Node) -> tuple[Floats, Floats]:
-    scale, shift = hub.constant(node.inputs[1]), hub.constant(node.inputs[2])
+    scale, shift = constant(node.inputs[1]), constant(node.inputs[2])
     if scale is None or shift is None:
         raise Refused("its scale or shift is computed, not constant")
     return scale.astype(np.float32), shift.astype(np.float32)

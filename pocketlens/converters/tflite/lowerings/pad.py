@@ -10,6 +10,7 @@ import numpy as np
 import onnx_ir as ir
 
 from pocketlens.converters import graph as hub
+from pocketlens.converters.constants import constant
 from pocketlens.converters.tflite import layout
 from pocketlens.converters.tflite.draft import Draft, Refused, Tensor
 from pocketlens.converters.tflite.registry import lowers
@@ -46,7 +47,7 @@ def _pads(node: ir.Node, rank: int) -> list[tuple[int, int]]:
 
 def _constant(draft: Draft, node: ir.Node, x: Tensor, pads: list[tuple[int, int]]) -> Tensor:
     value = node.inputs[2] if len(node.inputs) > 2 else None
-    array = np.zeros(1, np.float32) if value is None else hub.constant(value)
+    array = np.zeros(1, np.float32) if value is None else constant(value)
     if array is None:
         raise Refused("its value is computed, not constant")
     if not any(before or after for before, after in pads) or not array.any():

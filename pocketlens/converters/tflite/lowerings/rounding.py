@@ -4,7 +4,7 @@ import numpy as np
 import onnx_ir as ir
 from numpy.typing import NDArray
 
-from pocketlens.converters import graph as hub
+from pocketlens.converters.constants import constant
 from pocketlens.converters.tflite.draft import Draft, Refused, Tensor
 from pocketlens.converters.tflite.registry import lowers
 
@@ -35,9 +35,9 @@ def dequantize(draft: Draft, node: ir.Node) -> Tensor:
 
 
 def _step(node: ir.Node) -> tuple[NDArray[np.float32], NDArray[np.generic]]:
-    scale = hub.constant(node.inputs[1])
+    scale = constant(node.inputs[1])
     given = node.inputs[2] if len(node.inputs) > 2 else None
-    zero = np.array(0, np.uint8) if given is None else hub.constant(given)
+    zero = np.array(0, np.uint8) if given is None else constant(given)
     if scale is None or zero is None or scale.size != 1 or zero.size != 1:
         raise Refused("it has a scale for each channel, or one that is computed")
     if zero.dtype not in _KINDS:

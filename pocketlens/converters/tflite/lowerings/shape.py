@@ -4,6 +4,7 @@ import numpy as np
 import onnx_ir as ir
 
 from pocketlens.converters import graph as hub
+from pocketlens.converters.constants import constant
 from pocketlens.converters.tflite import layout
 from pocketlens.converters.tflite.draft import Draft, Refused, Tensor
 from pocketlens.converters.tflite.lowerings.norm import group_norm_back, group_view
@@ -75,7 +76,7 @@ def split(draft: Draft, node: ir.Node) -> list[Tensor]:
 @lowers("Gather", needs="constant places of at most one axis")
 def gather(draft: Draft, node: ir.Node) -> Tensor:
     """GATHER of constant places, for instance of channels in another order."""
-    source, places = node.inputs[0], hub.constant(node.inputs[1])
+    source, places = node.inputs[0], constant(node.inputs[1])
     assert source is not None
     if places is None:
         raise Refused("its places are computed, not constant")
@@ -93,7 +94,7 @@ def gather(draft: Draft, node: ir.Node) -> Tensor:
 @lowers("Slice", needs="constant bounds")
 def slice_(draft: Draft, node: ir.Node) -> Tensor:
     """SLICE, or STRIDED_SLICE (which leaves XNNPACK) where a step is not 1."""
-    given = [hub.constant(value) for value in node.inputs[1:] if value is not None]
+    given = [constant(value) for value in node.inputs[1:] if value is not None]
     if any(array is None for array in given):
         raise Refused("its bounds are computed, not constant")
     x = draft.of(node.inputs[0])

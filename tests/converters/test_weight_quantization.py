@@ -12,13 +12,19 @@ from torch import nn
 
 from pocketlens import quality
 from pocketlens.converters import graph as hub
-from pocketlens.converters.coding import Affine, Palette, code, coding_of
-from pocketlens.converters.coding.forms import scales_of, table_of
-from pocketlens.converters.coding.moments import evidence
-from pocketlens.converters.coding.palette import palette
 from pocketlens.converters.coreml.compress import packed
 from pocketlens.converters.emitter import Labels, emitter
 from pocketlens.converters.verify import verify_artifact
+from pocketlens.converters.weight_quantization.activation_statistics import collect_hessians
+from pocketlens.converters.weight_quantization.kmeans import kmeans_1d
+from pocketlens.converters.weight_quantization.quantize import quantize_weights
+from pocketlens.converters.weight_quantization.quantized_weights import (
+    AffineQuantizedWeights,
+    LutWeights,
+    choose_lut,
+    choose_qparams_mse,
+    quantized_weights_of,
+)
 from pocketlens.errors import InputError, VerificationError
 from pocketlens.files import artifact_bytes, sha256
 from pocketlens.models.export import export
@@ -47,7 +53,7 @@ def played(graph: ir.Model, path: Path) -> list[np.ndarray]:
 
 @pytest.mark.parametrize(("target", "precision"), CODED)
 def test_every_target_computes_what_the_coded_graph_computes(tmp_path: Path, target: str, precision: str) -> None:
-    graph = code(small_graph(), precision, OTHERS)
+    graph = quantize_weights(small_graph(), precision, OTHERS)
     meant, teachers = played(graph, tmp_path / "coded.onnx"), played(small_graph(), tmp_path / "float.onnx")
     paths = [tmp_path / name / f"small{TARGETS[target].suffix}" for name in ("a", "b")]
     for path in paths:
@@ -67,17 +73,17 @@ def test_a_quarter_of_the_bytes(tmp_path: Path, target: str) -> None:
     for precision in ("fp32", "w8"):
         path = tmp_path / precision / f"a{TARGETS[target].suffix}"
         path.parent.mkdir()
-        emitter(target).emit(code(graph, precision), precision, Labels("a"), path)
+        emitter(target).emit(quantize_weights(graph, precision), precision, Labels("a"), path)
         sizes[precision] = artifact_bytes(path)
     assert sizes["w8"] < 0.25 * sizes["fp32"] + 9000
 
 
 @pytest.mark.parametrize("target", TARGETS)
 def test_a_wrong_file_does_not_pass_for_a_lossy_one(tmp_path: Path, target: str) -> None:
-    graph = code(small_graph(), "w8", OTHERS)
+    graph = quantize_weights(small_graph(), "w8", OTHERS)
     meant, teachers = played(graph, tmp_path / "coded.onnx"), played(small_graph(), tmp_path / "float.onnx")
     name = next(n for n in graph.graph.initializers if n.startswith("last.weight") and n.endswith("_q"))
-    wrong = np.array(hub.plain(graph.graph.initializers[name]))
+    wrong = np.array(hub.initializer(graph.graph.initializers[name]))
     wrong[0, 0] = -wrong[0, 0]
     graph.graph.initializers[name].const_value = ir.tensor(wrong, name=name)
     path = tmp_path / f"wrong{TARGETS[target].suffix}"
@@ -93,11 +99,11 @@ def test_pictures_help_and_the_graph_is_left_alone(tmp_path: Path) -> None:
     for precision in ("w8", "palette4"):
         score = {}
         for name, pictures in (("alone", []), ("seen", OTHERS)):
-            found = played(code(graph, precision, pictures), tmp_path / f"{name}.onnx")
+            found = played(quantize_weights(graph, precision, pictures), tmp_path / f"{name}.onnx")
             score[name] = min(quality.psnr(t, o) for t, o in zip(teachers, found, strict=True))
         assert score["seen"] > score["alone"] + 1
     assert sorted(graph.graph.initializers) == before
-    assert code(graph, "fp16") is graph
+    assert quantize_weights(graph, "fp16") is graph
 
 
 READERS = {
@@ -118,12 +124,12 @@ def test_the_error_that_is_predicted_is_the_error_that_there_is(name: str) -> No
     draft.add(operator, draft.last, kernel, **attributes)
     graph = draft.model()
     graph.graph.inputs[0].name = hub.INPUT
-    seen = evidence(graph, [picture(9, 11)])[kernel]
+    seen = collect_hessians(graph, [picture(9, 11)])[kernel]
     feed = {hub.INPUT: picture(9, 11).astype(np.float32).transpose(2, 0, 1)[None]}
     (before,) = run(graph, feed)
     value = graph.graph.initializers[kernel]
     change = np.random.default_rng(1).standard_normal(shape).astype(np.float32)
-    value.const_value = ir.tensor(np.asarray(hub.plain(value)) + change, name=kernel)
+    value.const_value = ir.tensor(np.asarray(hub.initializer(value)) + change, name=kernel)
     (after,) = run(graph, feed)
     count, positions = np.zeros(shape), 0.0
     for block in seen:
@@ -131,7 +137,7 @@ def test_the_error_that_is_predicted_is_the_error_that_there_is(name: str) -> No
     assert (count == 1).all()
     for block in seen:
         rows = change[block.places].astype(np.float64)
-        positions += float(np.einsum("oi,ij,oj->", rows, block.moments, rows))
+        positions += float(np.einsum("oi,ij,oj->", rows, block.values, rows))
     if operator == "Conv" and len(seen) <= 8:  # every output is the sum of one block
         assert positions * after[0, 0].size == pytest.approx(
             np.square(after - before, dtype=np.float64).sum(), rel=1e-3
@@ -144,31 +150,31 @@ def test_the_error_that_is_predicted_is_the_error_that_there_is(name: str) -> No
 def test_values_that_are_not_finite_are_named() -> None:
     graph = small_graph()
     name = next(n for n in graph.graph.initializers if n.startswith("down.weight"))
-    array = np.array(hub.plain(graph.graph.initializers[name])) * np.float32(1e38)
+    array = np.array(hub.initializer(graph.graph.initializers[name])) * np.float32(1e38)
     graph.graph.initializers[name].const_value = ir.tensor(array, name=name)
     with pytest.raises(InputError, match=r"reads is not finite on calibration picture 1"):
-        code(graph, "w8", OTHERS)
+        quantize_weights(graph, "w8", OTHERS)
 
 
 @settings(max_examples=25)
 @given(st.integers(0, 2**16), st.sampled_from([0, 1]), st.floats(1e-6, 1e3))
 def test_scales_lose_no_more_than_plain_ones(seed: int, axis: int, size: float) -> None:
     array = np.random.default_rng(seed).standard_normal((6, 5, 3, 3)).astype(np.float32) * np.float32(size)
-    scales = scales_of(array, axis)
+    scales = choose_qparams_mse(array, axis)
     assert (scales == scales.astype(np.float16)).all()
     shape = [1] * 4
     shape[axis] = -1
     spread = scales.reshape(shape)
-    made = Affine(np.clip(np.rint(array / spread), -127, 127).astype(np.int8), scales, axis)
+    made = AffineQuantizedWeights(np.clip(np.rint(array / spread), -127, 127).astype(np.int8), scales, axis)
     # A twelfth of the step squared is what rounding loses; 270 values scatter around it.
-    assert np.square(made.floats() - array).mean() <= np.square(spread).mean() / 9 + 1e-12
+    assert np.square(made.dequantize() - array).mean() <= np.square(spread).mean() / 9 + 1e-12
 
 
 @settings(max_examples=25)
 @given(st.integers(0, 2**16), st.sampled_from([2, 4, 16, 64]))
 def test_a_palette_is_sorted_and_beats_even_steps(seed: int, count: int) -> None:
     values = np.random.default_rng(seed).standard_normal(5000).astype(np.float32)
-    made, even = palette(values, count), np.linspace(values.min(), values.max(), count)
+    made, even = kmeans_1d(values, count), np.linspace(values.min(), values.max(), count)
     assert (np.diff(made) >= 0).all()
 
     def loss(table: np.ndarray) -> float:
@@ -179,7 +185,7 @@ def test_a_palette_is_sorted_and_beats_even_steps(seed: int, count: int) -> None
 
 def test_few_distinct_values_are_kept_exactly() -> None:
     array = np.float32([0.5, -2, 0, 0.5]).reshape(2, 2)
-    table = table_of(array, 4)
+    table = choose_lut(array, 4)
     assert table.size == 16
     assert set(array.ravel()) <= set(table)
 
@@ -189,16 +195,16 @@ def test_indices_are_packed_as_the_interpreter_unpacks_them() -> None:
 
     for bits in (4, 6, 8):
         indices = np.random.default_rng(bits).integers(0, 1 << bits, (3, 7)).astype(np.uint8)
-        made = packed(Palette(np.zeros(1 << bits, np.float32), indices))
+        made = packed(LutWeights(np.zeros(1 << bits, np.float32), indices))
         assert (unpack(made, bits, 21) == indices.reshape(-1)).all()
 
 
 def test_forms_that_are_not_ours_are_left_alone() -> None:
-    graph = code(small_graph(), "w8")
+    graph = quantize_weights(small_graph(), "w8")
     decoded = [n for n in graph.graph if n.op_type == "DequantizeLinear"]
     assert decoded
-    assert all(isinstance(coding_of(n.outputs[0]), Affine) for n in decoded)
+    assert all(isinstance(quantized_weights_of(n.outputs[0]), AffineQuantizedWeights) for n in decoded)
     zero = hub.add_constant(graph, "zero", np.full(1, 3, np.int8))
     odd = ir.node("DequantizeLinear", [*decoded[0].inputs, zero])
-    assert coding_of(odd.outputs[0]) is None
-    assert coding_of(graph.graph.inputs[0]) is None
+    assert quantized_weights_of(odd.outputs[0]) is None
+    assert quantized_weights_of(graph.graph.inputs[0]) is None

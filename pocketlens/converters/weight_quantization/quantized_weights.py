@@ -1,7 +1,7 @@
-"""How the graph holds coded weights: two forms, both standard ONNX, so that onnxruntime plays the graph as it is.
+"""How the graph holds quantized weights: two forms, both standard ONNX, so that onnxruntime plays the graph as it is.
 
 - *affine*: ``DequantizeLinear(int8 values, float32 scales, axis)``, symmetric, a scale for each output channel;
-- *palette*: ``Gather(float32 table, int32 indices)``, one table a tensor.
+- *look-up table* (LUT, in Core ML's words a palette): ``Gather(float32 table, int32 indices)``, one table a tensor.
 
 Scales and tables are numbers that float16 has, because Core ML keeps them in float16: the same weights everywhere.
 """
@@ -13,15 +13,15 @@ import onnx_ir as ir
 from numpy.typing import NDArray
 
 from pocketlens.converters import graph as hub
-from pocketlens.converters.coding.palette import palette
+from pocketlens.converters.weight_quantization.kmeans import kmeans_1d
 
 LEVELS = 127
-"""Symmetric: -127..127, so that a negated weight is coded negated."""
+"""Symmetric: -127..127, so that a negated weight is quantized to the negated integer."""
 _CLIPS = np.linspace(0.8, 1.0, 9, dtype=np.float32)
 
 
 @dataclass(frozen=True, eq=False)
-class Affine:
+class AffineQuantizedWeights:
     """Weights as integers times a scale.
 
     Attributes:
@@ -34,16 +34,16 @@ class Affine:
     scales: NDArray[np.float32]
     axis: int
 
-    def floats(self) -> NDArray[np.float32]:
-        """The weights that these integers mean."""
+    def dequantize(self) -> NDArray[np.float32]:
+        """The weights that these integers stand for."""
         shape = [1] * self.values.ndim
         shape[self.axis] = -1
         return self.values.astype(np.float32) * self.scales.reshape(shape)
 
 
 @dataclass(frozen=True, eq=False)
-class Palette:
-    """Weights as places in a table.
+class LutWeights:
+    """Weights as indices into a look-up table.
 
     Attributes:
         table: ``float32 [2^bits]``, ascending.
@@ -53,22 +53,22 @@ class Palette:
     table: NDArray[np.float32]
     indices: NDArray[np.uint8]
 
-    def floats(self) -> NDArray[np.float32]:
-        """The weights that these places mean."""
+    def dequantize(self) -> NDArray[np.float32]:
+        """The weights that these indices stand for."""
         return self.table[self.indices]
 
 
-Coding = Affine | Palette
+QuantizedWeights = AffineQuantizedWeights | LutWeights
 
 
-def scales_of(array: NDArray[np.float32], axis: int) -> NDArray[np.float32]:
+def choose_qparams_mse(array: NDArray[np.float32], axis: int) -> NDArray[np.float32]:
     """For each channel the scale of least squared error among a few that clip its largest weights, as float16 has it."""
     rows = np.moveaxis(array, axis, 0).reshape(array.shape[axis], -1)
     largest = np.abs(rows).max(axis=1)
     best, least = np.ones(len(rows), np.float32), np.full(len(rows), np.inf)
     for clip in _CLIPS[::-1]:
         # None is 0, which has no inverse, and none so small that float16 has only a few bits of it.
-        scales = np.maximum((largest * clip / LEVELS).astype(np.float16).astype(np.float32), _least())
+        scales = np.maximum((largest * clip / LEVELS).astype(np.float16).astype(np.float32), _smallest_scale())
         levels = np.clip(np.rint(rows / scales[:, None]), -LEVELS, LEVELS)
         error = np.square(levels * scales[:, None] - rows, dtype=np.float64).sum(axis=1)
         better = error < least
@@ -76,55 +76,55 @@ def scales_of(array: NDArray[np.float32], axis: int) -> NDArray[np.float32]:
     return best
 
 
-def _least() -> np.float32:
+def _smallest_scale() -> np.float32:
     return np.float32(np.finfo(np.float16).smallest_subnormal)
 
 
-def table_of(array: NDArray[np.float32], bits: int) -> NDArray[np.float32]:
+def choose_lut(array: NDArray[np.float32], bits: int) -> NDArray[np.float32]:
     """The ``2^bits`` values that stand best for an array's, as float16 has them, ascending."""
-    table = palette(array.reshape(-1), 1 << bits)
+    table = kmeans_1d(array.reshape(-1), 1 << bits)
     return np.sort(table.astype(np.float16).astype(np.float32))
 
 
-def put(model: ir.Model, value: ir.Value, made: Coding) -> None:
-    """Let every reader of a constant of the graph read its coded form instead."""
+def insert_dequantize(model: ir.Model, value: ir.Value, weights: QuantizedWeights) -> None:
+    """Let every reader of a constant of the graph read its quantized form instead."""
     name = value.name or "weight"
-    if isinstance(made, Affine):
-        parts: dict[str, NDArray[np.generic]] = {f"{name}_q": made.values, f"{name}_scale": made.scales}
-        operator, axis = "DequantizeLinear", made.axis
+    if isinstance(weights, AffineQuantizedWeights):
+        constants: dict[str, NDArray[np.generic]] = {f"{name}_q": weights.values, f"{name}_scale": weights.scales}
+        operator, axis = "DequantizeLinear", weights.axis
     else:
-        parts = {f"{name}_table": made.table, f"{name}_indices": made.indices.astype(np.int32)}
+        constants = {f"{name}_table": weights.table, f"{name}_indices": weights.indices.astype(np.int32)}
         operator, axis = "Gather", 0
-    inputs = [hub.add_constant(model, part, array) for part, array in parts.items()]
+    inputs = [hub.add_constant(model, constant, array) for constant, array in constants.items()]
     node = ir.node(operator, inputs, {"axis": axis}, name=f"{name}_decoded")
-    out = node.outputs[0]
-    out.name, out.shape, out.dtype = f"{name}_decoded", value.shape, ir.DataType.FLOAT
+    output = node.outputs[0]
+    output.name, output.shape, output.dtype = f"{name}_decoded", value.shape, ir.DataType.FLOAT
     for reader, index in tuple(value.uses()):
-        reader.replace_input_with(index, out)
+        reader.replace_input_with(index, output)
     model.graph.insert_before(model.graph[0], node)
     del model.graph.initializers[str(value.name)]
 
 
-def coding_of(value: ir.Value | None) -> Coding | None:
-    """How a value is coded, or None if it is computed, a plain constant, or coded in a way that is none of ours.
+def quantized_weights_of(value: ir.Value | None) -> QuantizedWeights | None:
+    """How a value is quantized, or None if it is computed, a plain constant, or quantized in a way that is none of ours.
 
     A scale for the whole tensor is read as one for each channel of axis 0.
     """
     node = value.producer() if value is not None else None
     if node is None or node.op_type not in ("DequantizeLinear", "Gather"):
         return None
-    arrays = [hub.plain(v) for v in node.inputs]
+    arrays = [hub.initializer(v) for v in node.inputs]
     first, second = arrays[0], arrays[1]
     if first is None or second is None:
         return None
     if node.op_type == "Gather":
         if first.ndim != 1 or first.dtype != np.float32 or first.size > 256:
             return None
-        return Palette(first.astype(np.float32), second.astype(np.uint8))
+        return LutWeights(first.astype(np.float32), second.astype(np.uint8))
     zero = arrays[2] if len(arrays) > 2 else None
     if first.dtype != np.int8 or first.ndim == 0 or (zero is not None and zero.any()):
         return None
     axis = hub.integer(node, "axis", 1) % first.ndim
     if second.size == 1:
         axis, second = 0, np.full(first.shape[0], second.reshape(-1)[0])
-    return Affine(first.astype(np.int8), second.astype(np.float32).reshape(-1), axis)
+    return AffineQuantizedWeights(first.astype(np.int8), second.astype(np.float32).reshape(-1), axis)
