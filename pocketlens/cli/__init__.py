@@ -3,14 +3,22 @@
 import os
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from typing import Any
+from importlib import import_module
+from typing import Any, TypeVar
 
 import typer
-from typer.core import TyperGroup
+from typer.core import TyperCommand, TyperGroup
 
+from pocketlens.cli.renamed import COMMAND, refuse_renamed
 from pocketlens.errors import InputError, PocketlensError
+
+COMMANDS = (
+    "bench", "build", "compare", "convert", "demo", "distill", "doctor", "explain", "inspect", "optimize", "quantize", "run",
+    "train", "verify", "zoo",
+)  # fmt: skip
+"""Each a module of this package, and a command."""
 
 _INTERRUPTED = 130
 _UNEXPECTED = 70
@@ -66,10 +74,23 @@ def _debugging() -> bool:
     return bool(os.environ.get("POCKETLENS_DEBUG"))
 
 
+class _Command(TyperCommand):
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        try:
+            return super().parse_args(ctx, args)
+        except Exception as error:  # of click, which names the option that it does not know
+            refuse_renamed(self.name or "", getattr(error, "option_name", None) or "")
+            raise
+
+
 class _Group(TyperGroup):
     def invoke(self, ctx: Any) -> Any:
         with _guarded():
             return super().invoke(ctx)
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        refuse_renamed(COMMAND, args[0])
+        return super().resolve_command(ctx, args)
 
 
 app = typer.Typer(
@@ -82,6 +103,26 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog="Exit codes: 0 all gates and budgets hold, 1 one does not, 2 the input is wrong, 3 something is missing.",
 )
+
+
+_Function = TypeVar("_Function", bound=Callable[..., None])
+
+
+def command(*examples: str) -> Callable[[_Function], _Function]:
+    """Make a function a command of its own name.
+
+    Args:
+        examples: Lines that work, without ``pocketlens`` in front; ``--help`` shows them.
+    """
+    lines = "\n".join(f"Example: pocketlens {example}" for example in examples)
+    return app.command(cls=_Command, epilog=f"\b\n{lines}")
+
+
+def load_commands() -> typer.Typer:
+    """The application with all commands."""
+    for name in COMMANDS:
+        import_module(f"pocketlens.cli.{name}")
+    return app
 
 
 @app.callback()
@@ -104,23 +145,7 @@ def _root(
 
 def main() -> None:
     """The ``pocketlens`` command."""
-    from pocketlens.cli import (  # noqa: F401
-        bench,
-        build,
-        compare,
-        convert,
-        demo,
-        distill,
-        doctor,
-        inspect,
-        optimize,
-        quantize,
-        run,
-        train,
-        verify,
-        zoo,
-    )
-
+    load_commands()
     if "--debug" in sys.argv[2:]:
         sys.argv.remove("--debug")
         os.environ["POCKETLENS_DEBUG"] = "1"

@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from pocketlens.cli import app, output
-from pocketlens.errors import InputError
+from pocketlens.cli import command, options, output
 
 if TYPE_CHECKING:
     from pocketlens.bench.budget import Budget, BudgetVerdict, Verdict
@@ -16,43 +15,48 @@ if TYPE_CHECKING:
     from pocketlens.bundle.read import Bundle
 
 
-@app.command(epilog="Example: pocketlens bench wave.bundle --fps 30 --device local --device ssh://pi@raspberrypi.local")
+@command(
+    "bench wave.bundle --fps 30",
+    "bench wave.bundle --fps 30 --device local --device ssh://pi@raspberrypi.local",
+    "bench wave.bundle --threads 1,2 --accelerator xnnpack,none",
+)
 def bench(
-    bundle: Annotated[Path, typer.Argument(help="A bundle: a folder or a .zip.")],
-    fps: Annotated[float | None, typer.Option(min=0.001, help="Budget: frames a second, at p95.")] = None,
-    frame_ms: Annotated[float | None, typer.Option(min=0.001, help="Budget: milliseconds a frame, at p95.")] = None,
-    device: Annotated[
-        list[str] | None,
-        typer.Option(
-            help="local, ssh://user@host, or adb:SERIAL (adb: for the only one). Several: one after the other."
-        ),
+    bundle: options.Bundle,
+    fps: Annotated[float | None, typer.Option(metavar="N", min=0.001, help="Budget: frames a second, at p95.")] = None,
+    frame_ms: Annotated[
+        float | None, typer.Option(metavar="MS", min=0.001, help="Budget: milliseconds a frame, at p95.")
     ] = None,
-    preset: Annotated[str, typer.Option(help="Budget: snap-lens, tiktok-effect or youtube-shorts.")] = "",
-    artifact: Annotated[list[str] | None, typer.Option(help="Only these artifacts.")] = None,
-    runtime: Annotated[list[str] | None, typer.Option(help="Every one of these that plays an artifact.")] = None,
-    threads: Annotated[str, typer.Option(help="Threads of the runtime, or several numbers in turns: 1,2,4.")] = "",
-    delegate: Annotated[str, typer.Option(help="What computes in the runtime, or several: xnnpack,none.")] = "",
-    precision: Annotated[str, typer.Option(help="What to compute in, or several: fp32,bf16 (OpenVINO alone).")] = "",
-    seconds: Annotated[float, typer.Option(min=0.1, help="At least this long for each artifact.")] = 3.0,
+    preset: Annotated[
+        str, typer.Option(metavar="NAME", help="Budget: snap-lens, tiktok-effect or youtube-shorts.")
+    ] = "",
+    device: options.Devices = None,
+    ssh_config: options.SshConfig = None,
+    benchmark_model: options.BenchmarkModel = None,
+    artifact: options.Artifacts = None,
+    runtime: options.Runtimes = None,
+    accelerator: options.Accelerators = None,
+    compute_precision: options.ComputePrecisions = None,
+    threads: options.SeveralThreads = None,
+    seconds: Annotated[float, typer.Option(metavar="S", min=0.1, help="At least this long for each artifact.")] = 3.0,
     minutes: Annotated[
-        float | None, typer.Option(min=0.1, help="Each artifact alone, this long; the last minute is judged.")
+        float | None,
+        typer.Option(metavar="M", min=0.1, help="Each artifact alone, this long; the last minute is judged."),
     ] = None,
-    cooldown: Annotated[float, typer.Option(min=0, help="With --minutes: seconds between artifacts, at most.")] = 60.0,
-    ssh_config: Annotated[Path | None, typer.Option(help="Another file than ~/.ssh/config.")] = None,
-    benchmark_model: Annotated[Path | None, typer.Option(help="LiteRT's tool for the Android device.")] = None,
+    cooldown: Annotated[
+        float, typer.Option(metavar="S", min=0, help="With --minutes: seconds between artifacts, at most.")
+    ] = 60.0,
     out: Annotated[
-        Path | None,
-        typer.Option("-o", "--out", help="Also write the measurement document here; of several devices, a folder."),
+        Path | None, options.out("Also write the measurement document here; of several devices, a folder.")
     ] = None,
     report: Annotated[
-        Path | None, typer.Option(help="Also write an HTML page with the figures of all devices.")
+        Path | None, typer.Option(metavar="FILE", help="Also write an HTML page with the figures of all devices.")
     ] = None,
-    history: Annotated[Path | None, typer.Option(help="Also add the documents to this folder; see compare.")] = None,
-    json: output.Json = False,
+    history: options.History = None,
+    json: options.Json = False,
 ) -> None:
     """Measure a bundle on devices and judge its budget; without one given here, that of its recipe.
 
-    Each picture is checked before it is timed. Exit code 1 if a budget breaks or the figures cannot tell, 3 if a device
+    Of --runtime, --accelerator, --compute-precision and --threads, every combination that plays an artifact is measured. Each picture is checked before it is timed. Exit code 1 if a budget breaks or the figures cannot tell, 3 if a device
     cannot be reached; what the others gave is kept.
     """
     from pocketlens.bench.document import BenchmarkSettings
@@ -63,7 +67,13 @@ def bench(
 
     names = list(dict.fromkeys(device or ["local"]))
     devices = [open_device(name, ssh_config, benchmark_model) for name in names]
-    choice = Selection(artifact, runtime, numbers(threads), words(delegate), words(precision))
+    selection = Selection(
+        options.several(artifact) or None,
+        options.several(runtime) or None,
+        options.thread_counts(threads),
+        options.several(accelerator),
+        options.several(compute_precision),
+    )
     settings = BenchmarkSettings(seconds=seconds, most_seconds=max(60.0, 4 * seconds))
     if minutes is not None:
         settings = BenchmarkSettings(
@@ -87,23 +97,25 @@ def bench(
         outcomes = bench_devices(
             opened,
             devices,
-            choice,
+            selection,
             settings=settings,
             progress=lambda name, p: notify(f"{name}: {p.stage}", int(100 * p.share), 100),
             keep=keep,
         )
-        if report is not None and any(one.document is not None for one in outcomes):
+        if report is not None and any(outcome.document is not None for outcome in outcomes):
             _write_report(report, opened, outcomes, budget)
     verdict = combined([outcome.verdict(budget) for outcome in outcomes])
     if json:
-        told = [_plain(one, budget) for one in outcomes]
-        subjects = [{"device": one["device"], **row} for one in told for row in one.pop("subjects")]
-        output.document({"devices": told, "subjects": subjects, "verdict": verdict})
+        measured = [_plain(outcome, budget) for outcome in outcomes]
+        subjects = [
+            {"device": of_device["device"], **row} for of_device in measured for row in of_device.pop("subjects")
+        ]
+        output.document({"devices": measured, "subjects": subjects, "verdict": verdict})
     else:
         for outcome in outcomes:
             _show_device(outcome, budget, len(outcomes) > 1)
-        asked = not budget.empty or verdict == "fail"
-        output.say(f"budget: {verdict if asked else 'none was asked for'}")
+        judged = not budget.empty or verdict == "fail"
+        output.say(f"budget: {verdict if judged else 'none was asked for'}")
     if any(outcome.error is not None for outcome in outcomes):
         raise typer.Exit(3)
     if verdict in ("fail", "unstable"):
@@ -116,41 +128,19 @@ def _write_report(path: Path, bundle: "Bundle", outcomes: "list[DeviceOutcome]",
     from pocketlens.bench.report import DeviceReport, render
     from pocketlens.files import write
 
-    first, *others = sorted(outcomes, key=lambda one: one.document is None)
+    first, *others = sorted(outcomes, key=lambda outcome: outcome.document is None)
     assert first.document is not None
     parts = [
         DeviceReport(
-            one.device, one.document, judge_all(one.document, budget) if one.document else (), str(one.error or "")
+            other.device,
+            other.document,
+            judge_all(other.document, budget) if other.document else (),
+            str(other.error or ""),
         )
-        for one in others
+        for other in others
     ]
     verdicts, pictures = judge_all(first.document, budget), gallery(bundle, outcomes)
     write(path, render(bundle.manifest, first.document, verdicts, pictures, budget, others=parts))
-
-
-def words(text: str) -> tuple[str, ...]:
-    """What a list with commas holds, each once.
-
-    Example:
-        >>> words("xnnpack, none,none")
-        ('xnnpack', 'none')
-    """
-    return tuple(dict.fromkeys(part.strip() for part in text.split(",") if part.strip()))
-
-
-def numbers(text: str) -> tuple[int, ...]:
-    """Numbers of threads in a list with commas.
-
-    Raises:
-        InputError: One is no number from 1 to 256.
-    """
-    for part in words(text):
-        if not (part.isdecimal() and 1 <= int(part) <= output.MAX_THREADS):
-            raise InputError(
-                f"--threads has {part!r}, expected numbers from 1 to {output.MAX_THREADS}",
-                do="for instance --threads 1,2",
-            )
-    return tuple(dict.fromkeys(int(part) for part in words(text)))
 
 
 def file_name(device: str) -> str:
@@ -166,7 +156,7 @@ def file_name(device: str) -> str:
 def combined(verdicts: "list[Verdict]") -> "Verdict":
     """The worst verdict: fail, unstable, pass; ``"not measured"`` only if nothing else is there."""
     order: tuple[Verdict, ...] = ("fail", "unstable", "pass")
-    return next((one for one in order if one in verdicts), "not measured")
+    return next((verdict for verdict in order if verdict in verdicts), "not measured")
 
 
 def _plain(outcome: "DeviceOutcome", budget: "Budget") -> dict[str, Any]:
@@ -202,23 +192,23 @@ def _show_device(outcome: "DeviceOutcome", budget: "Budget", titled: bool) -> No
 
 def notes(document: "Document") -> list[str]:
     """What has to be known to read a document's times: an emulator, a busy or throttled machine, lost connections."""
-    here = document.environment
-    found = [here.disturbed] if here.disturbed else []
-    if here.emulated:
-        found.append("the device is emulated: its times say nothing about a real one")
-    if here.throttled:
-        found.append(f"the device was slowed down: {here.throttled}")
-    found += [
-        f"{one.label}: the connection was lost {one.resumed} times and made again"
-        for one in document.subjects
-        if one.resumed
+    environment = document.environment
+    lines = [environment.disturbed] if environment.disturbed else []
+    if environment.emulated:
+        lines.append("the device is emulated: its times say nothing about a real one")
+    if environment.throttled:
+        lines.append(f"the device was slowed down: {environment.throttled}")
+    lines += [
+        f"{result.label}: the connection was lost {result.resumed} times and made again"
+        for result in document.subjects
+        if result.resumed
     ]
-    found += [
-        f"{one.label}: emitted as {one.precision}, computes in {one.effective_precision}"
-        for one in document.subjects
-        if one.effective_precision == "bf16"
+    lines += [
+        f"{result.label}: emitted as {result.precision}, computes in {result.effective_precision}"
+        for result in document.subjects
+        if result.effective_precision == "bf16"
     ]
-    return found
+    return lines
 
 
 def rows(document: "Document") -> list[dict[str, Any]]:
@@ -226,15 +216,15 @@ def rows(document: "Document") -> list[dict[str, Any]]:
     from pocketlens.bench import statistics
     from pocketlens.bench.budget import judged
 
-    found = []
+    table = []
     for result in judged(document):
         row: dict[str, Any] = {
             "artifact": result.artifact,
             "runtime": result.runtime,
             "version": result.runtime_version,
             "threads": result.effective_threads or result.threads,
-            "delegate": result.delegate,
-            "precision": result.effective_precision,
+            "accelerator": result.delegate,
+            "compute_precision": result.effective_precision,
             "bytes": result.bytes,
             "skipped": result.skipped,
             "failure": result.failure,
@@ -245,8 +235,8 @@ def rows(document: "Document") -> list[dict[str, Any]]:
             row |= {"first_ms": result.timing.first_ms, "load_ms": result.timing.load_ms, "frames": len(frames)}
         if result.memory is not None:
             row["memory_mb"] = result.memory.added_mb
-        found.append(row)
-    return found
+        table.append(row)
+    return table
 
 
 def show(document: "Document", verdicts: "list[BudgetVerdict]") -> None:
@@ -274,5 +264,5 @@ def show(document: "Document", verdicts: "list[BudgetVerdict]") -> None:
 def _worst(verdicts: "list[BudgetVerdict]", label: str) -> str:
     from pocketlens.bench.budget import overall
 
-    own = [v for v in verdicts if v.label == label]
+    own = [verdict for verdict in verdicts if verdict.label == label]
     return overall(own) if own else "-"

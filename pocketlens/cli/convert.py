@@ -3,71 +3,64 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-import typer
-
-from pocketlens.cli import app, output
+from pocketlens.cli import command, options, output
 from pocketlens.files import artifact_bytes
 
 if TYPE_CHECKING:
     from pocketlens.pipeline.stages import Emitted
 
 
-@app.command(
-    epilog="Example: pocketlens convert mine.onnx --size 256x256 --input-range -1 1 --output-range -1 1 -t tflite -o out"
+@command(
+    "convert builtin:cartoon -t tflite -t coreml -p fp16 -o out",
+    "convert mine.onnx --size 256x256 --input-range -1 1 --output-range -1 1 -o out",
 )
 def convert(
-    model: Annotated[
-        str, typer.Argument(help="A checkpoint, an .onnx file, hf:FOLDER, builtin:NAME or module:factory.")
-    ],
-    target: Annotated[list[str] | None, typer.Option("-t", "--target", help="onnx, openvino, tflite, coreml.")] = None,
-    precision: Annotated[
-        list[str] | None, typer.Option("-p", "--precision", help="fp32, fp16; see docs/precisions.md.")
-    ] = None,
-    out: Annotated[Path, typer.Option("-o", "--out", help="Folder for the artifacts.")] = Path("artifacts"),
-    architecture: Annotated[
-        str, typer.Option("-a", "--architecture", help="For checkpoints of others: a name that zoo lists.")
-    ] = "",
-    size: Annotated[str, typer.Option(help="Height x width in pixels.")] = "256x256",
-    input_range: output.InputRange = None,
-    output_range: output.OutputRange = None,
-    license: Annotated[str, typer.Option(help="SPDX expression of the weights.")] = "unknown",
-    rewrites: output.Rewrites = None,
-    json: output.Json = False,
+    model: options.Model,
+    target: options.Targets = None,
+    precision: options.Precisions = None,
+    out: Annotated[Path, options.out("Folder for the artifacts.")] = Path("artifacts"),
+    architecture: options.Architecture = "",
+    size: options.Size = "256x256",
+    input_range: options.InputRange = None,
+    output_range: options.OutputRange = None,
+    license: options.License = "unknown",
+    rewrites: options.Rewrites = "safe",
+    json: options.Json = False,
 ) -> None:
-    """Convert a model and verify every file against it; all targets in fp16 if nothing is chosen."""
-    from pocketlens.pipeline.convert import convert as work
+    """Convert a model to the formats of its targets, and verify every file against the model."""
+    from pocketlens.pipeline.convert import convert as convert_model
     from pocketlens.pipeline.rewriting import parse
 
-    chosen = parse(rewrites or "safe")
+    choice = parse(rewrites)
     with output.progress() as notify:
-        emitted = work(
+        artifacts = convert_model(
             model,
-            target or [],
-            precision or ["fp16"],
+            options.several(target),
+            options.several(precision) or ("fp16",),
             out,
             architecture=architecture,
-            size=output.parse_size(size),
+            size=options.parse_size(size),
             ranges=(input_range, output_range),
             license=license,
-            rewrites=chosen,
+            rewrites=choice,
             notify=notify,
         )
     if json:
-        output.document({"artifacts": [_plain(one) for one in emitted]})
+        output.document({"artifacts": [_plain(artifact) for artifact in artifacts]})
         return
-    output.artifacts(emitted)
+    output.artifacts(artifacts)
     output.say(f"in {out}")
 
 
-def _plain(emitted: "Emitted") -> dict[str, object]:
-    scores = emitted.verified.worst
+def _plain(artifact: "Emitted") -> dict[str, object]:
+    scores = artifact.verified.worst
     return {
-        "id": emitted.id,
-        "path": emitted.path,
-        "bytes": artifact_bytes(emitted.path),
+        "id": artifact.id,
+        "path": artifact.path,
+        "bytes": artifact_bytes(artifact.path),
         "psnr": scores.psnr,
         "ssim": scores.ssim,
         "largest_error": scores.largest_error,
-        "verified_with": emitted.verified.runtime_info.document(),
-        "rewrites": emitted.rewrites,
+        "verified_with": artifact.verified.runtime_info.document(),
+        "rewrites": artifact.rewrites,
     }

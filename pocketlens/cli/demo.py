@@ -5,16 +5,16 @@ from typing import Annotated
 
 import typer
 
-from pocketlens.cli import app, output
+from pocketlens.cli import command, options, output
 
 
-@app.command(epilog="Example: pocketlens demo -o demo; or: pocketlens demo --filter starry -o demo")
+@command("demo -o demo", "demo --filter starry -o demo")
 def demo(
-    out: Annotated[Path, typer.Option("-o", "--out", help="Folder for the bundle and the pictures.")] = Path("demo"),
+    out: Annotated[Path, options.out("Folder for the bundle and the pictures.")] = Path("demo"),
     name: Annotated[
-        str, typer.Option("--filter", help="One of those that ship; pocketlens zoo lists them.")
+        str, typer.Option("--filter", metavar="NAME", help="A filter that ships; pocketlens zoo lists them.")
     ] = "cartoon",
-    json: output.Json = False,
+    json: options.Json = False,
 ) -> None:
     """The main job on a filter that ships: build every target, verify, measure, report, stylize a portrait."""
     from pocketlens import images, load
@@ -24,13 +24,13 @@ def demo(
     from pocketlens.pipeline.pictures import SHIPPED
 
     with output.progress() as notify:
-        made = build(builtin(name).recipe, out / f"{name}.bundle", notify=notify)
+        built = build(builtin(name).recipe, out / f"{name}.bundle", notify=notify)
     portrait = images.folder(SHIPPED / "judge")[0]
-    with load(made.path) as session:
+    with load(built.path) as session:
         pictures = {out / f"{portrait.stem}-{style or name}.png": style for style in session.styles or (None,)}
         for path, style in pictures.items():
             images.write(path, session(images.read(portrait), style=style))
     if not json:
         for path in pictures:
             output.say(f"picture: {path.resolve()}")
-    report(made, json)
+    report(built, json)

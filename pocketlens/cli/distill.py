@@ -3,63 +3,59 @@
 from pathlib import Path
 from typing import Annotated
 
-import typer
-
-from pocketlens.cli import app, output
+from pocketlens.cli import command, options, output
 
 
-@app.command(
-    epilog="Example: pocketlens distill wave.toml -o wave-student && pocketlens build wave-student/recipe.toml"
-)
+@command("distill wave.toml -o wave-student && pocketlens build wave-student/recipe.toml")
 def distill(
-    recipe: Annotated[Path, typer.Argument(help="The recipe, with a [compress] table or without one.")],
-    out: Annotated[
-        Path | None, typer.Option("-o", "--out", help="Folder for the student; NAME-student if left out.")
-    ] = None,
-    threads: Annotated[int, typer.Option(min=1, max=output.MAX_THREADS, help="Threads to train with.")] = 2,
-    bench: Annotated[bool, typer.Option(help="Measure teacher and student in turns at the end.")] = True,
-    json: output.Json = False,
+    recipe: options.Recipe,
+    out: Annotated[Path | None, options.out("Folder for the student, its recipe and previews.", "NAME-student")] = None,
+    bench: options.Bench = True,
+    threads: options.Threads = 2,
+    json: options.Json = False,
 ) -> None:
     """Train a smaller generator to give the pictures of a recipe's source, and write the recipe that builds it.
 
-    Stopped or killed, the same command goes on where it was, and ends with the same weights.
+    The recipe's [compress] table says how; without one its defaults hold. Stopped or killed, the same command goes on where
+    it was, and ends with the same weights.
     """
-    from pocketlens.pipeline.commands.distill import distill as work
+    from pocketlens.pipeline.commands.distill import distill as distill_recipe
 
     with output.progress() as notify:
-        made = work(recipe, out, threads=threads, bench=bench, notify=notify)
+        distilled = distill_recipe(recipe, out, threads=threads, bench=bench, notify=notify)
     if json:
-        output.document(made)
+        output.document(distilled)
         return
-    done = made.compressed
-    for line in done.layers:
+    compressed = distilled.compressed
+    for line in compressed.layers:
         output.say(line)
     rows = [
         [
-            f"{int(one['step'])}",
-            f"{one['minutes']:.1f}",
-            f"{one['ssim']:.4f}",
-            f"{one['psnr']:.2f}",
-            f"{one['worst_ssim']:.4f}",
-            f"{one['likeness']:.3f}" if "likeness" in one else "-",
+            f"{int(scores['step'])}",
+            f"{scores['minutes']:.1f}",
+            f"{scores['ssim']:.4f}",
+            f"{scores['psnr']:.2f}",
+            f"{scores['worst_ssim']:.4f}",
+            f"{scores['likeness']:.3f}" if "likeness" in scores else "-",
         ]
-        for one in done.history
+        for scores in compressed.history
     ]
     output.table(
         ["step", "minutes", "SSIM", "PSNR", "worst", "likeness"],
         rows,
         title="On pictures that training never saw; minutes on 2 cores",
     )
-    macs = [f"{one.macs / 1e9:.3f}" if one else "-" for one in (done.before, done.after)]
-    parameters = [f"{one.parameters:,}" if one else "-" for one in (done.before, done.after)]
-    times = [f"{one:.1f}" if one else "-" for one in (made.teacher_ms, made.student_ms)]
+    figures = (compressed.before, compressed.after)
+    macs = [f"{cost.macs / 1e9:.3f}" if cost else "-" for cost in figures]
+    parameters = [f"{cost.parameters:,}" if cost else "-" for cost in figures]
+    times = [f"{ms:.1f}" if ms else "-" for ms in (distilled.teacher_ms, distilled.student_ms)]
     names = ("teacher", "student")
     output.table(
         ["", "GMACs", "parameters", "onnxruntime ms"],
         [list(row) for row in zip(names, macs, parameters, times, strict=True)],
     )
-    if done.before and done.after.macs >= done.before.macs:
+    if compressed.before and compressed.after.macs >= compressed.before.macs:
         output.say(
             "the student needs as much work as its teacher: make width or blocks smaller, or ask for a copy with macs"
         )
-    output.say(f"pocketlens build {made.recipe}")
+    output.say(f"pocketlens build {distilled.recipe}")

@@ -1,8 +1,10 @@
 """``pocketlens doctor``."""
 
-from importlib.metadata import PackageNotFoundError, version
+from collections.abc import Sequence
 
-from pocketlens.cli import app, output
+import typer
+
+from pocketlens.cli import command, options, output
 
 _NEEDS = (
     ("run", "numpy", ""),
@@ -25,11 +27,9 @@ _NEEDS = (
 )
 
 
-@app.command(epilog="Example: pocketlens doctor --json")
-def doctor(json: output.Json = False) -> None:
+@command("doctor", "doctor --json")
+def doctor(json: options.Json = False) -> None:
     """What is installed, what is missing, and how to get it. Exit code 3 if nothing can play an artifact."""
-    import typer
-
     from pocketlens.runtimes.adapter import RUNTIMES
 
     rows = []
@@ -38,9 +38,9 @@ def doctor(json: output.Json = False) -> None:
         library = _first_version([library.replace("_", "-") for library in runtime.libraries])
         rows.append(("play", runtime.name, "" if reason else library, reason, runtime.install if reason else ""))
     for purpose, library, extra in _NEEDS:
-        found = _first_version([library])
-        get = "" if found else f"pip install 'pocketlens[{extra}]'"
-        rows.append((purpose, library, found, "" if found else "not installed", get))
+        installed = _first_version([library])
+        get = "" if installed else f"pip install 'pocketlens[{extra}]'"
+        rows.append((purpose, library, installed, "" if installed else "not installed", get))
     playable = any(purpose == "play" and not reason for purpose, _, _, reason, _ in rows)
     if json:
         keys = ("purpose", "name", "version", "missing", "get")
@@ -52,7 +52,9 @@ def doctor(json: output.Json = False) -> None:
         raise typer.Exit(3)
 
 
-def _first_version(names: list[str]) -> str:
+def _first_version(names: Sequence[str]) -> str:
+    from importlib.metadata import PackageNotFoundError, version
+
     for name in names:
         try:
             return version(name)

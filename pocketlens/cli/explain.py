@@ -1,9 +1,11 @@
-"""The tables of ``inspect --explain``."""
+"""``pocketlens explain``."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
-from pocketlens.cli import output
+import typer
+
+from pocketlens.cli import command, options, output
 
 if TYPE_CHECKING:
     from pocketlens.pipeline.explain import Cost, Explanation, Side
@@ -12,23 +14,64 @@ _NAME = 30
 """The longest name that a row has room for."""
 
 
-def show(found: "Explanation", json: bool) -> None:
-    """Print an explanation as tables of at most 80 columns, or as one JSON document."""
+@command("explain builtin:cartoon", "explain wave.npz -a fast-style -t onnx -t tflite --profile")
+def explain(
+    model: options.Model,
+    target: Annotated[list[str] | None, options.targets("tflite")] = None,
+    architecture: options.Architecture = "",
+    size: options.Size = "256x256",
+    input_range: options.InputRange = None,
+    output_range: options.OutputRange = None,
+    rewrites: options.Rewrites = "safe",
+    profile: Annotated[bool, typer.Option("--profile", help="Also measure the layers on this machine.")] = False,
+    threads: options.Threads = 2,
+    gmacs: Annotated[
+        float, typer.Option(metavar="N", min=0.001, help="Estimates: 10^9 multiply-adds a second of the device.")
+    ] = 20.0,
+    gbytes: Annotated[
+        float, typer.Option(metavar="N", min=0.001, help="Estimates: 10^9 bytes a second of its memory.")
+    ] = 10.0,
+    json: options.Json = False,
+) -> None:
+    """Show a model's graph before and after the rewrites of each target, and its costliest layers.
+
+    The time of a layer is estimated for a device of --gmacs and --gbytes; --profile measures it here too.
+    """
+    from pocketlens.converters.roofline import Machine
+    from pocketlens.pipeline.explain import explain as explain_model
+    from pocketlens.pipeline.rewriting import parse
+
+    explanation = explain_model(
+        model,
+        architecture=architecture,
+        size=options.parse_size(size),
+        ranges=(input_range, output_range),
+        targets=options.several(target) or ("tflite",),
+        rewrites=parse(rewrites),
+        machine=Machine(gmacs, gbytes),
+        measure=profile,
+        threads=threads,
+    )
     if json:
-        output.document(found)
+        output.document(explanation)
         return
-    height, width = found.size
-    output.say(f"{found.name} at {height}x{width}: the graph before and after the rewrites of each target")
-    output.table(["", *(side.name for side in found.sides)], _sides(found.sides))
-    for side in found.sides:
+    show(explanation)
+
+
+def show(explanation: "Explanation") -> None:
+    """Print an explanation as tables of at most 80 columns."""
+    height, width = explanation.size
+    output.say(f"{explanation.name} at {height}x{width}: the graph before and after the rewrites of each target")
+    output.table(["", *(side.name for side in explanation.sides)], _sides(explanation.sides))
+    for side in explanation.sides:
         if side.rewrites:
             output.say(f"{side.name}: {', '.join(side.rewrites)}")
-    machine = found.machine
+    machine = explanation.machine
     output.say(
         f"estimated: the longer of multiply-adds / {machine.gmacs:g} G/s and bytes / {machine.gbytes:g} GB/s, each layer\n"
         "as if it stood alone; --gmacs and --gbytes describe another device."
     )
-    for cost in found.costs:
+    for cost in explanation.costs:
         _cost(cost)
 
 

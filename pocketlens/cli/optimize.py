@@ -4,75 +4,68 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-import typer
-
-from pocketlens.cli import app, output
+from pocketlens.cli import command, options, output
 
 if TYPE_CHECKING:
     from pocketlens.pipeline.trials import Chosen, Trial
 
 
-@app.command(epilog="Example: pocketlens optimize wave.npz -a fast-style -t onnx -t tflite -o out")
+@command("optimize builtin:cartoon -t onnx -t tflite", "optimize wave.npz -a fast-style -p int8 -o out")
 def optimize(
-    model: Annotated[
-        str, typer.Argument(help="A checkpoint, an .onnx file, hf:FOLDER, builtin:NAME or module:factory.")
-    ],
-    target: Annotated[list[str] | None, typer.Option("-t", "--target", help="onnx, openvino, tflite, coreml.")] = None,
-    out: Annotated[
-        Path | None, typer.Option("-o", "--out", help="Also write the artifacts, with what was kept, to this folder.")
-    ] = None,
-    precision: Annotated[str, typer.Option("-p", "--precision", help="Timed, and written.")] = "fp32",
-    architecture: Annotated[
-        str, typer.Option("-a", "--architecture", help="For checkpoints of others: a name that zoo lists.")
-    ] = "",
-    size: Annotated[str, typer.Option(help="Height x width in pixels.")] = "256x256",
-    input_range: output.InputRange = None,
-    output_range: output.OutputRange = None,
-    device: Annotated[str, typer.Option(help="Where to measure: local, ssh://user@host or adb:SERIAL.")] = "local",
-    ssh_config: Annotated[Path | None, typer.Option(help="Another file than ~/.ssh/config.")] = None,
-    benchmark_model: Annotated[Path | None, typer.Option(help="LiteRT's tool for the Android device.")] = None,
-    threads: Annotated[int, typer.Option(min=1, max=output.MAX_THREADS, help="Threads to measure with.")] = 2,
-    json: output.Json = False,
+    model: options.Model,
+    target: options.Targets = None,
+    precision: options.Precision = "fp32",
+    out: Annotated[Path | None, options.out("Also write the artifacts, with what was kept, to this folder.")] = None,
+    architecture: options.Architecture = "",
+    size: options.Size = "256x256",
+    input_range: options.InputRange = None,
+    output_range: options.OutputRange = None,
+    device: options.Device = "local",
+    ssh_config: options.SshConfig = None,
+    benchmark_model: options.BenchmarkModel = None,
+    threads: options.Threads = 2,
+    json: options.Json = False,
 ) -> None:
     """Try every exact rewrite on every target, timed in turns on a device, and keep those that are faster there.
 
     The choice is cached with the machine that it was measured on; build --rewrites auto takes it from there.
     """
     from pocketlens.bench.multi_device import open_device
-    from pocketlens.pipeline.optimize import optimize as work
+    from pocketlens.pipeline.optimize import optimize as optimize_model
 
-    where = None if device == "local" else open_device(device, ssh_config, benchmark_model)
+    measured_on = None if device == "local" else open_device(device, ssh_config, benchmark_model)
     with output.progress() as notify:
-        found = work(
+        optimized = optimize_model(
             model,
-            target or [],
+            options.several(target),
             out,
             precision=precision,
             architecture=architecture,
-            size=output.parse_size(size),
+            size=options.parse_size(size),
             ranges=(input_range, output_range),
-            device=where,
+            device=measured_on,
             threads=threads,
             notify=notify,
         )
     if json:
-        output.document({"choices": found.choices, "artifacts": [one.path for one in found.artifacts]})
+        paths = [artifact.path for artifact in optimized.artifacts]
+        output.document({"choices": optimized.choices, "artifacts": paths})
         return
-    choices(found.choices)
+    show(optimized.choices)
     if out is not None:
-        output.artifacts(found.artifacts)
+        output.artifacts(optimized.artifacts)
         output.say(f"in {out}")
 
 
-def choices(found: "Iterable[Chosen]") -> None:
-    """The table of everything that was tried, and a line for what each target keeps."""
-    found = list(found)
-    rows = [_row(trial) for chosen in found for trial in chosen.trials]
+def show(choices: "Iterable[Chosen]") -> None:
+    """The table of every rewrite that was tried, and a line for what each target keeps."""
+    choices = list(choices)
+    rows = [_row(trial) for choice in choices for trial in choice.trials]
     output.table(["target", "rewrite", "before ms", "after", "times faster (95 %)", "kept"], rows)
-    for chosen in found:
-        where = f"measured on {chosen.device}" if chosen.device else "not measured here: the default set"
-        output.say(f"{chosen.target}: {', '.join(chosen.names) or 'none'} ({where})")
-    if noise := {chosen.disturbed for chosen in found if chosen.disturbed}:
+    for choice in choices:
+        where = f"measured on {choice.device}" if choice.device else "not measured here: the default set"
+        output.say(f"{choice.target}: {', '.join(choice.names) or 'none'} ({where})")
+    if noise := {choice.disturbed for choice in choices if choice.disturbed}:
         output.say(f"note: {'; '.join(sorted(noise))}; the choice is not kept in the cache")
 
 

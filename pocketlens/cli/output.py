@@ -7,43 +7,25 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from textwrap import wrap
+from typing import TYPE_CHECKING, Any
 
 import typer
 
-from pocketlens.errors import InputError
 from pocketlens.files import artifact_bytes
 
 if TYPE_CHECKING:
-    from pocketlens.pipeline.stages import Emitted
+    from rich.table import Table
 
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of text.")]
-MAX_THREADS = 256
-Threads = Annotated[
-    int | None, typer.Option(min=1, max=MAX_THREADS, help="Threads of the runtime; its own choice if left out.")
-]
-Runtime = Annotated[str | None, typer.Option(help="onnxruntime, openvino, litert, coreml or mil.")]
-Rewrites = Annotated[
-    str | None,
-    typer.Option(
-        help="none, safe (what needs no measuring), auto (what is faster here), or NAME,NAME: see docs/rewrites.md."
-    ),
-]
-InputRange = Annotated[
-    tuple[float, float] | None,
-    typer.Option(help="What a foreign generator takes for black and white; 0 255 if left out.", metavar="LOW HIGH"),
-]
-OutputRange = Annotated[
-    tuple[float, float] | None, typer.Option(help="What it gives for black and white.", metavar="LOW HIGH")
-]
+    from pocketlens.pipeline.stages import Emitted
 
 _COLOURS = {"pass": "green", "yes": "green", "ok": "green", "fail": "red", "no": "red", "unstable": "yellow"}
 
 
-_SHORT = 12
-"""Characters that a column may have, and never be broken into lines."""
-_WORD = 16
-"""Characters of a word that is never broken, but in the first column."""
+_SHORT = 14
+"""Characters below which no column of longer texts is narrowed."""
+_UNBROKEN = "\xa0"
+"""A space where :func:`textwrap.wrap` breaks no line."""
 _PAUSE = 10.0
 """Seconds between two lines about the same stage, where there is no terminal."""
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
@@ -65,28 +47,59 @@ def say(text: str) -> None:
 
 
 def table(columns: Sequence[str], rows: Sequence[Sequence[str]], title: str = "") -> None:
-    """Print a table; verdict words are coloured, and numbers are aligned right."""
+    """Print a table; verdict words are coloured, and numbers are aligned right.
+
+    Words are never broken. Where the terminal is too narrow for that, every row becomes a block of lines: its first cell, and
+    below it the others with their columns' names.
+    """
     from rich.console import Console
+
+    console = Console()
+    cells = [[harmless(cell) for cell in row] for row in rows]
+    if (widths := _widths(columns, cells, console.width)) is not None:
+        console.print(_grid(columns, cells, widths, title))
+        return
+    for line in (*title.splitlines(), *_blocks(columns, cells, console.width)):
+        say(line)
+
+
+def _widths(columns: Sequence[str], rows: Sequence[Sequence[str]], most: int) -> list[int] | None:
+    """Characters for each column: what it needs, less where longer texts can be broken between words; None if none fit."""
+    by_column = list(zip(columns, *rows, strict=True))
+    widths = [max(len(line) for cell in cells for line in cell.splitlines() or [""]) for cells in by_column]
+    words = [max((len(word) for cell in cells for word in cell.split()), default=0) for cells in by_column]
+    least = [max(word, min(width, _SHORT)) for word, width in zip(words, widths, strict=True)]
+    excess = sum(widths) + len(widths) - most
+    for index in sorted(range(len(widths)), key=lambda i: least[i] - widths[i]):
+        taken = max(0, min(excess, widths[index] - least[index]))
+        widths[index] -= taken
+        excess -= taken
+    return None if excess > 0 else widths
+
+
+def _grid(columns: Sequence[str], rows: Sequence[Sequence[str]], widths: Sequence[int], title: str) -> "Table":
     from rich.markup import escape
     from rich.table import Table
 
-    console = Console()
-    drawn = Table(title=title or None, title_justify="left", header_style="bold", box=None, padding=(0, 1, 0, 0))
-    by_column = list(zip(columns, *rows, strict=True))
-    widths = [max(len(cell) for cell in cells) + 1 for cells in by_column]
-    words = [max(len(word) for cell in cells for word in cell.split() or [""]) + 1 for cells in by_column]
-    others = sum(w if w <= _SHORT else word for w, word in zip(widths[1:], words[1:], strict=True))
-    for index, column in enumerate(columns):
+    grid = Table(title=title or None, title_justify="left", header_style="bold", box=None, padding=(0, 1, 0, 0))
+    for index, (column, width) in enumerate(zip(columns, widths, strict=True)):
         numeric = bool(rows) and all(row[index][:1].isdigit() or row[index] in ("", "-") for row in rows)
-        short = widths[index] <= _SHORT  # numbers and verdicts stay whole; a long name gives way to them
-        first = index == 0 and len(columns) > 4 and widths[0] + others <= console.width
-        drawn.add_column(
-            column, justify="right" if numeric else "left", overflow="fold", no_wrap=first or (short and index > 0),
-            min_width=words[index] - 1 if index > 0 and words[index] <= _WORD else None,
-        )  # fmt: skip
+        grid.add_column(column, justify="right" if numeric else "left", width=width)
     for row in rows:
-        drawn.add_row(*(_coloured(escape(harmless(cell)), cell) for cell in row))
-    console.print(drawn)
+        grid.add_row(*(_coloured(escape(cell), cell) for cell in row))
+    return grid
+
+
+def _blocks(columns: Sequence[str], rows: Sequence[Sequence[str]], width: int) -> Iterator[str]:
+    for first, *others in rows:
+        yield first or "-"
+        named = (f"{column} {cell}" for column, cell in zip(columns[1:], others, strict=True) if cell not in ("", "-"))
+        whole = [part if len(part) + 3 > width else part.replace(" ", _UNBROKEN) for part in named]
+        text = ", ".join(whole)
+        for line in wrap(
+            text, width, initial_indent="  ", subsequent_indent="  ", break_long_words=False, break_on_hyphens=False
+        ):
+            yield line.replace(_UNBROKEN, " ")
 
 
 def _coloured(text: str, cell: str) -> str:
@@ -138,22 +151,6 @@ def progress() -> Iterator[Notify]:
     with Progress(*columns, console=Console(stderr=True), transient=True, expand=True) as bar:
         task = bar.add_task("", total=None)
         yield lambda what, done, total: bar.update(task, description=what, completed=done, total=total)
-
-
-def parse_size(text: str) -> tuple[int, int]:
-    """``"HEIGHTxWIDTH"`` in pixels.
-
-    Raises:
-        InputError: It is not two numbers from 16 to 4096.
-
-    Example:
-        >>> parse_size("256x384")
-        (256, 384)
-    """
-    parts = text.lower().split("x")
-    if len(parts) == 2 and all(p.isdigit() and 16 <= int(p) <= 4096 for p in parts):
-        return int(parts[0]), int(parts[1])
-    raise InputError(f"{text!r} is not a size", do="give HEIGHTxWIDTH from 16 to 4096, for instance 256x256")
 
 
 def megabytes(count: int) -> str:

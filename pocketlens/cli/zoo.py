@@ -2,30 +2,37 @@
 
 from typing import TYPE_CHECKING
 
-from pocketlens.cli import app, output
+from pocketlens.cli import command, options, output
 
 if TYPE_CHECKING:
     from pocketlens.models.figures import Listed
 
 
-@app.command(epilog="Example: pocketlens zoo --json")
-def zoo(json: output.Json = False) -> None:
+@command("zoo", "zoo --json")
+def zoo(json: options.Json = False) -> None:
     """The architectures whose checkpoints load, with what they cost, and the filters that ship."""
     from pocketlens.models.figures import SIZE, listing
     from pocketlens.models.zoo import BUILTINS
 
-    found = listing()
+    architectures = listing()
     if json:
-        output.document({"architectures": found, "builtins": list(BUILTINS.values())})
+        output.document({"architectures": architectures, "builtins": list(BUILTINS.values())})
         return
     height, width = SIZE
     columns = ["architecture", "variant", "GMACs", "parameters", "values in", "multiple of", "licence"]
-    output.table(columns, [_row(one) for one in found], title=f"GMACs for one picture of {height} x {width}")
+    output.table(
+        columns,
+        [_row(architecture) for architecture in architectures],
+        title=f"GMACs for one picture of {height}x{width}",
+    )
     shown: set[str] = set()
-    for one in found:
-        if one.name not in shown:
-            shown.add(one.name)
-            output.say(f"\n{one.name}: {one.description}\n  source: {one.source}\n  paper: {one.paper}")
+    for architecture in architectures:
+        name = architecture.name
+        if name not in shown:
+            shown.add(name)
+            output.say(
+                f"\n{name}: {architecture.description}\n  source: {architecture.source}\n  paper: {architecture.paper}"
+            )
     output.say("\nFilters that ship:")
     for filter_ in BUILTINS.values():
         output.say(f"  builtin:{filter_.name}, {filter_.architecture}, {filter_.license}: {filter_.description}")
@@ -34,14 +41,14 @@ def zoo(json: output.Json = False) -> None:
     )
 
 
-def _row(one: "Listed") -> list[str]:
-    low, high = one.input_range
+def _row(architecture: "Listed") -> list[str]:
+    low, high = architecture.input_range
     return [
-        one.name,
-        one.variant or "-",
-        f"{one.figures.macs / 1e9:.2f}",
-        f"{one.figures.parameters:,}",
+        architecture.name,
+        architecture.variant or "-",
+        f"{architecture.figures.macs / 1e9:.2f}",
+        f"{architecture.figures.parameters:,}",
         f"{low:g}..{high:g}",
-        str(one.figures.multiple),
-        one.license,
+        str(architecture.figures.multiple),
+        architecture.license,
     ]

@@ -1,7 +1,7 @@
 import json
 
 from pocketlens.models import zoo
-from tests.cli.test_cli import call
+from tests.cli.calls import call
 
 
 def test_zoo_lists_every_architecture_with_its_figures() -> None:
@@ -12,8 +12,8 @@ def test_zoo_lists_every_architecture_with_its_figures() -> None:
 
 
 def test_zoo_gives_the_same_as_json() -> None:
-    found = json.loads(call("zoo", "--json").stdout)
-    assert [b["name"] for b in found["builtins"]] == list(zoo.BUILTINS)
-    anime = next(a for a in found["architectures"] if a["name"] == "animegan2")
+    shown = json.loads(call("zoo", "--json").stdout)
+    assert [b["name"] for b in shown["builtins"]] == list(zoo.BUILTINS)
+    anime = next(a for a in shown["architectures"] if a["name"] == "animegan2")
     assert anime["figures"] == {"macs": 26_284_654_592, "parameters": 2_143_552, "multiple": 1}
     assert (anime["input_range"], anime["size"], anime["license"]) == ([-1.0, 1.0], [256, 256], "MIT")

@@ -21,7 +21,7 @@ from pocketlens.pipeline.convert import convert
 from pocketlens.pipeline.pictures import SHIPPED
 from pocketlens.recipe import Recipe
 from pocketlens.runtimes.session import open_artifact
-from tests.cli.test_cli import call
+from tests.cli.calls import call
 
 STYLES = ("ink", "oil", "chalk")
 WIDE = {"channels": 8, "blocks": 1, "fine": 1, "half": 8}

@@ -1,0 +1,233 @@
+"""The options that several commands share: a flag has one meaning, one help text and one short form, whoever takes it.
+
+``--device`` is where something runs, ``--accelerator`` what computes there, ``--precision`` the artifact's,
+``--compute-precision`` the arithmetic's. What only one command takes stands in that command's file.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from typer.models import OptionInfo
+
+from pocketlens.errors import InputError
+from pocketlens.precisions import PRECISIONS
+from pocketlens.targets import TARGETS
+
+MAX_THREADS = 256
+_SEVERAL = " Several: repeat it, or give A,B."
+_MODEL = "A checkpoint, an .onnx file, hf:FOLDER, builtin:NAME or module:factory."
+
+# -- what is read --
+
+Model = Annotated[str, typer.Argument(metavar="MODEL", help=_MODEL)]
+ModelOrBundle = Annotated[str, typer.Argument(metavar="MODEL", help=f"{_MODEL} Or a bundle.")]
+Recipe = Annotated[Path, typer.Argument(metavar="RECIPE", help="A recipe, a TOML file.")]
+Bundle = Annotated[Path, typer.Argument(metavar="BUNDLE", help="A bundle: a folder or a .zip.")]
+
+# -- how a model is taken --
+
+Architecture = Annotated[
+    str,
+    typer.Option(
+        "-a",
+        "--architecture",
+        metavar="NAME",
+        help="A checkpoint's architecture: a name that zoo lists. Other models need none.",
+    ),
+]
+Size = Annotated[str, typer.Option("--size", metavar="HxW", help="Height x width in pixels.")]
+InputRange = Annotated[
+    tuple[float, float] | None,
+    typer.Option(
+        "--input-range",
+        metavar="LOW HIGH",
+        help="Values that the model takes for black and white.",
+        show_default="the architecture's, else 0 255",
+    ),
+]
+OutputRange = Annotated[
+    tuple[float, float] | None,
+    typer.Option(
+        "--output-range",
+        metavar="LOW HIGH",
+        help="Values that the model gives for black and white.",
+        show_default="the architecture's, else 0 255",
+    ),
+]
+License = Annotated[
+    str, typer.Option("--license", metavar="SPDX", help="Licence of the weights; it goes into every artifact.")
+]
+
+# -- what is made of it --
+
+_TARGET = f"What to write files for: {', '.join(TARGETS)}."
+
+
+def targets(default: str) -> OptionInfo:
+    """``-t``, ``--target``; says what is taken where it is left out."""
+    option: OptionInfo = typer.Option("-t", "--target", metavar="NAME", help=_TARGET + _SEVERAL, show_default=default)
+    return option
+
+
+Targets = Annotated[list[str] | None, targets("all")]
+_PRECISION = f"The artifact's precision: {', '.join(PRECISIONS)}; not every target has each."
+Precision = Annotated[str, typer.Option("-p", "--precision", metavar="NAME", help=_PRECISION)]
+Precisions = Annotated[
+    list[str] | None,
+    typer.Option("-p", "--precision", metavar="NAME", help=_PRECISION + _SEVERAL, show_default="fp16"),
+]
+_REWRITES = "Rewrites of the graph: none, safe (those that need no measuring), auto (those that are faster here), or names: A,B."
+Rewrites = Annotated[str, typer.Option("--rewrites", metavar="CHOICE", help=_REWRITES)]
+RecipesRewrites = Annotated[
+    str | None, typer.Option("--rewrites", metavar="CHOICE", help=_REWRITES, show_default="as the recipe says")
+]
+Judge = Annotated[
+    Path | None,
+    typer.Option(
+        "--judge", metavar="FOLDER", help="Pictures that artifacts are judged on.", show_default="those that ship"
+    ),
+]
+Calibrate = Annotated[
+    Path | None,
+    typer.Option(
+        "--calibrate",
+        metavar="FOLDER",
+        help="Pictures that quantization calibrates with; none of them may judge.",
+        show_default="those that ship",
+    ),
+]
+
+# -- where and how it runs --
+
+_DEVICE = "Where it runs: local, ssh://USER@HOST, or adb:SERIAL (adb: for the only one)."
+Device = Annotated[str, typer.Option("--device", metavar="PLACE", help=_DEVICE)]
+Devices = Annotated[
+    list[str] | None,
+    typer.Option("--device", metavar="PLACE", help=f"{_DEVICE} Several: repeat it.", show_default="local"),
+]
+SshConfig = Annotated[
+    Path | None,
+    typer.Option("--ssh-config", metavar="FILE", help="Settings of ssh, for --device.", show_default="~/.ssh/config"),
+]
+BenchmarkModel = Annotated[
+    Path | None,
+    typer.Option("--benchmark-model", metavar="FILE", help="LiteRT's benchmark_model for an Android --device."),
+]
+_ARTIFACT = "Only this artifact, by its id: for instance tflite-fp16-256x256."
+Artifact = Annotated[str | None, typer.Option("--artifact", metavar="ID", help=_ARTIFACT)]
+Artifacts = Annotated[list[str] | None, typer.Option("--artifact", metavar="ID", help=_ARTIFACT + _SEVERAL)]
+_RUNTIME = "Only this runtime: onnxruntime, openvino, litert, coreml or mil."
+Runtime = Annotated[str | None, typer.Option("--runtime", metavar="NAME", help=_RUNTIME)]
+Runtimes = Annotated[list[str] | None, typer.Option("--runtime", metavar="NAME", help=_RUNTIME + _SEVERAL)]
+_ACCELERATOR = "What computes: cpu, gpu, npu or auto, or a runtime's own name for it, such as xnnpack or none."
+Accelerator = Annotated[
+    str | None,
+    typer.Option("--accelerator", metavar="NAME", help=_ACCELERATOR, show_default="the runtime's choice"),
+]
+Accelerators = Annotated[
+    list[str] | None,
+    typer.Option("--accelerator", metavar="NAME", help=_ACCELERATOR + _SEVERAL, show_default="the runtime's choice"),
+]
+_COMPUTE = "The arithmetic's precision, where a runtime can choose: fp32, fp16, bf16 or auto."
+ComputePrecision = Annotated[
+    str | None,
+    typer.Option("--compute-precision", metavar="NAME", help=_COMPUTE, show_default="the runtime's choice"),
+]
+ComputePrecisions = Annotated[
+    list[str] | None,
+    typer.Option("--compute-precision", metavar="NAME", help=_COMPUTE + _SEVERAL, show_default="the runtime's choice"),
+]
+_THREADS = "Threads to compute with."
+Threads = Annotated[int, typer.Option("--threads", metavar="N", min=1, max=MAX_THREADS, help=_THREADS)]
+RuntimeThreads = Annotated[
+    int | None,
+    typer.Option("--threads", metavar="N", min=1, max=MAX_THREADS, help=_THREADS, show_default="the runtime's choice"),
+]
+SeveralThreads = Annotated[
+    list[str] | None,
+    typer.Option("--threads", metavar="N", help=_THREADS + _SEVERAL, show_default="the runtime's choice"),
+]
+Bench = Annotated[bool, typer.Option("--bench/--no-bench", help="Measure on this machine.")]
+History = Annotated[
+    Path | None,
+    typer.Option(
+        "--history",
+        metavar="FOLDER",
+        help="Keeps measurements over time: bench adds to it, compare sets the newest of each device beside the last.",
+    ),
+]
+
+# -- what is printed and written --
+
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of text.")]
+
+
+def out(help: str, default: str = "") -> OptionInfo:
+    """``-o``, ``--out``: the folder or file that a command writes.
+
+    Args:
+        help: What is written there; each command says it in its own words.
+        default: What to show as the default, where that is not in the command's signature.
+    """
+    option: OptionInfo = typer.Option("-o", "--out", metavar="PATH", help=help, show_default=default or True)
+    return option
+
+
+def several(values: Sequence[str] | None) -> tuple[str, ...]:
+    """What an option that may be repeated, or holds a list with commas, names; each once.
+
+    Example:
+        >>> several(["xnnpack, none", "none"])
+        ('xnnpack', 'none')
+    """
+    parts = [part.strip() for value in values or () for part in value.split(",")]
+    return tuple(dict.fromkeys(part for part in parts if part))
+
+
+def accelerator_keywords(name: str | None) -> dict[str, str]:
+    """An accelerator as ``pocketlens.load`` takes it: as a kind of processor, or by the name that its runtime has for it.
+
+    Example:
+        >>> accelerator_keywords("npu"), accelerator_keywords("xnnpack"), accelerator_keywords(None)
+        ({'device': 'npu'}, {'delegate': 'xnnpack'}, {})
+    """
+    if name is None:
+        return {}
+    return {"device" if name in ("cpu", "gpu", "npu", "auto") else "delegate": name}
+
+
+def thread_counts(values: Sequence[str] | None) -> tuple[int, ...]:
+    """Numbers of threads, as :func:`several`.
+
+    Raises:
+        InputError: One is no number from 1 to 256.
+
+    Example:
+        >>> thread_counts(["1,2", "4"])
+        (1, 2, 4)
+    """
+    counts = several(values)
+    for count in counts:
+        if not (count.isdecimal() and 1 <= int(count) <= MAX_THREADS):
+            raise InputError(
+                f"--threads has {count!r}, expected numbers from 1 to {MAX_THREADS}", do="for instance --threads 1,2"
+            )
+    return tuple(dict.fromkeys(map(int, counts)))
+
+
+def parse_size(text: str) -> tuple[int, int]:
+    """``"HEIGHTxWIDTH"`` in pixels.
+
+    Raises:
+        InputError: It is not two numbers from 16 to 4096.
+
+    Example:
+        >>> parse_size("256x384")
+        (256, 384)
+    """
+    parts = text.lower().split("x")
+    if len(parts) == 2 and all(part.isdecimal() and 16 <= int(part) <= 4096 for part in parts):
+        return int(parts[0]), int(parts[1])
+    raise InputError(f"{text!r} is not a size", do="give HEIGHTxWIDTH from 16 to 4096, for instance 256x256")

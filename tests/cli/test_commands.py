@@ -1,0 +1,154 @@
+"""What all commands share: examples that parse, flags of one meaning, names of before, start-up, tracebacks."""
+
+import re
+import shlex
+import subprocess
+import sys
+from collections import defaultdict
+from typing import Any
+
+import pytest
+import typer
+
+from pocketlens.cli import COMMANDS, load_commands, renamed
+from pocketlens.errors import InputError
+from pocketlens.runtimes.adapter import RUNTIMES
+from tests.cli.calls import call, call_process
+
+APP: Any = typer.main.get_command(load_commands())
+SAY_WHAT_THEY_WRITE = "--out"
+HEAVY = {
+    "numpy",
+    "PIL",
+    "torch",
+    "onnx",
+    "onnx_ir",
+    "onnxruntime",
+    "openvino",
+    "coremltools",
+    "pydantic",
+    "rich",
+    "matplotlib",
+}
+
+
+def options() -> dict[str, dict[str, Any]]:
+    """Every long flag, and for each command that has it, its option."""
+    by_flag: dict[str, dict[str, Any]] = defaultdict(dict)
+    for name in COMMANDS:
+        for option in APP.commands[name].params:
+            if option.param_type_name == "option":
+                by_flag[max(option.opts, key=len)][name] = option
+    return by_flag
+
+
+def test_help_names_every_command() -> None:
+    shown = call("--help").stdout
+    assert all(f"  {name} " in shown for name in COMMANDS) and set(APP.commands) == set(COMMANDS)
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_help_shows_examples_that_parse(name: str) -> None:
+    shown = call(name, "--help", columns=200).stdout
+    lines = re.findall(r"Example: pocketlens (.*)", shown)
+    assert lines
+    for line in lines:
+        command, *arguments = shlex.split(line.partition("&&")[0])
+        assert command == name
+        APP.commands[name].make_context(name, arguments)
+
+
+def test_a_flag_has_one_help_text_and_one_short_form() -> None:
+    for flag, by_command in options().items():
+        assert len({tuple(sorted(option.opts)) for option in by_command.values()}) == 1, flag
+        texts = {option.help.partition(" Several: ")[0] for option in by_command.values()}
+        assert len(texts) == 1 or flag == SAY_WHAT_THEY_WRITE, (flag, texts)
+
+
+def test_a_short_form_belongs_to_one_flag() -> None:
+    flags = defaultdict(set)
+    for flag, by_command in options().items():
+        for option in by_command.values():
+            for short in option.opts:
+                flags[short].add(flag)
+    assert all(len(names) == 1 for names in flags.values())
+
+
+def test_commands_that_take_a_model_take_it_alike() -> None:
+    alike = ("--architecture", "--size", "--input-range", "--output-range")
+    for name in ("convert", "explain", "inspect", "optimize"):
+        assert all(name in options()[flag] for flag in alike), name
+
+
+def test_sizes_are_height_x_width_everywhere() -> None:
+    assert all(option.metavar == "HxW" for option in options()["--size"].values())
+    for command in (["convert", "m.onnx"], ["train", "-o", "x", "--effect", "a:b"]):
+        for wrong in ("32", "axb", "0x0", "99999x8", "²²x32"):
+            assert "is not a size" in call(*command, "--size", wrong, code=2).stderr
+
+
+def test_runtimes_are_named_in_the_help() -> None:
+    assert all(name in option.help for option in options()["--runtime"].values() for name in RUNTIMES)
+
+
+@pytest.mark.parametrize(("command", "flag"), renamed.RENAMED)
+def test_a_flag_of_before_is_refused_with_its_successor(command: str, flag: str) -> None:
+    successor = renamed.RENAMED[command, flag]
+    called = f"is called `{successor}` now"
+    assert called in call(command, "x", flag, code=2).stderr
+    assert called in call(command, "x", flag, "value", code=2).stderr
+    if flag.startswith("--"):
+        assert called in call(command, f"{flag}=value", "x", code=2).stderr
+    of, known = successor if " " in successor else f"{command} {successor}", options()
+    name, _, option = of.partition(" ")
+    assert not option.startswith("--") or name in known[option]
+    assert flag not in known or command not in known[flag]
+
+
+def test_an_unknown_flag_is_an_unknown_flag() -> None:
+    shown = call("run", "x", "--nope", code=2).stderr
+    assert "No such option: --nope" in shown and "now" not in shown
+
+
+def test_a_command_of_before_is_refused_with_its_successor(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(renamed.RENAMED, (renamed.COMMAND, "compile"), "build")
+    assert "`compile` is called `build` now" in call("compile", "wave.toml", code=2).stderr
+    assert "No such command" in call("complie", code=2).stderr
+
+
+def test_a_value_that_looks_like_a_flag_of_before_is_a_value() -> None:
+    assert "does not exist" in call("run", "x", "y.png", "-o", "--delegate", code=2).stderr
+
+
+def test_help_imports_nothing_heavy_and_is_quick() -> None:
+    script = (
+        "import sys, time; from pocketlens.cli import main; sys.argv = ['pocketlens', '--help']\n"
+        "try: main()\n"
+        f"finally: sys.stderr.write(repr(({HEAVY} & set(sys.modules), time.process_time())))"
+    )
+    runs = [
+        subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True) for _ in range(3)
+    ]
+    results = [eval(run.stderr) for run in runs]
+    assert all(not heavy for heavy, _ in results), results
+    assert min(seconds for _, seconds in results) < 0.3
+
+
+def test_debug_shows_the_traceback() -> None:
+    assert "Traceback" not in call_process("verify", "/none", code=2).stderr
+    assert "Traceback" in call_process("verify", "/none", "--debug", code=1).stderr
+
+
+def test_an_unexpected_error_is_a_message(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise ValueError("of a library")
+
+    monkeypatch.setattr("pocketlens.bundle.verify.verify", fail)
+    shown = call("verify", "x", code=70).stderr
+    assert "unexpected ValueError: of a library" in shown and "--debug" in shown
+
+
+def test_the_table_of_names_of_before_says_where_a_flag_went() -> None:
+    with pytest.raises(InputError, match="`inspect --explain` is called `explain` now"):
+        renamed.refuse_renamed("inspect", "--explain")
+    renamed.refuse_renamed("inspect", "--size")

@@ -1,0 +1,9 @@
+import json
+
+from tests.cli.calls import call
+
+
+def test_doctor_lists_runtimes() -> None:
+    checked = json.loads(call("doctor", "--json").stdout)
+    assert checked["playable"] is True
+    assert {"onnxruntime", "openvino", "litert", "coreml", "mil"} <= {check["name"] for check in checked["checks"]}
