@@ -186,16 +186,14 @@ def several(values: Sequence[str] | None) -> tuple[str, ...]:
     return tuple(dict.fromkeys(part for part in parts if part))
 
 
-def accelerator_keywords(name: str | None) -> dict[str, str]:
-    """An accelerator as ``pocketlens.load`` takes it: as a kind of processor, or by the name that its runtime has for it.
+def device_and_delegate(accelerator: str | None) -> tuple[str | None, str | None]:
+    """An accelerator as ``pocketlens.load`` takes it: a kind of processor, or the name that a runtime has for it.
 
     Example:
-        >>> accelerator_keywords("npu"), accelerator_keywords("xnnpack"), accelerator_keywords(None)
-        ({'device': 'npu'}, {'delegate': 'xnnpack'}, {})
+        >>> device_and_delegate("npu"), device_and_delegate("xnnpack"), device_and_delegate(None)
+        (('npu', None), (None, 'xnnpack'), (None, None))
     """
-    if name is None:
-        return {}
-    return {"device" if name in ("cpu", "gpu", "npu", "auto") else "delegate": name}
+    return (accelerator, None) if accelerator in ("cpu", "gpu", "npu", "auto") else (None, accelerator)
 
 
 def thread_counts(values: Sequence[str] | None) -> tuple[int, ...]:

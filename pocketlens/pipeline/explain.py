@@ -1,4 +1,4 @@
-"""``inspect --explain``: the graph before and after the rewrites of a target, and what each layer costs."""
+"""``explain``: the graph before and after the rewrites of a target, and what each layer costs."""
 
 import tempfile
 from collections import Counter

@@ -53,7 +53,7 @@ take their set.
 `make bench-rewrites` prints what each target's set gains on each architecture, beside what other tools make of the same generator;
 [decision 10](decisions/0010-which-rewrites-are-on-by-default.md) says why a set is as it is.
 
-`pocketlens inspect MODEL --explain -t onnx -t tflite` shows the graph before and after, and what its layers cost; `--profile` what
+`pocketlens explain MODEL -t onnx -t tflite` shows the graph before and after, and what its layers cost; `--profile` what
 they take here.
 """
 

@@ -90,7 +90,7 @@ def train(
     require("torch", "build")
     if sum(map(bool, (wish.effect, wish.pairs, wish.folders, wish.style))) != 1:
         raise InputError(
-            "a filter is trained from one thing", do="give one of --effect, --pairs, --folders and --style"
+            "a filter is trained from one thing", do="give one of --effect, --pairs, --folders and --style-image"
         )
     if size % 32 or not 64 <= size <= 1024:
         raise InputError(f"size is {size}, expected a multiple of 32 from 64 to 1024", do="256 suits most phones")
