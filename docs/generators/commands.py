@@ -29,7 +29,7 @@ EXIT_CODES = {
     130: "Somebody stopped the command with Ctrl-C.",
 }
 _KINDS = {bool: "", int: "whole number", float: "number", str: "text", Path: "path"}
-_EXAMPLE = re.compile(r"^Examples?: ")
+_EXAMPLE = re.compile(r"^Example: (.+)$", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -130,9 +130,7 @@ def _command(info: Any) -> Command:
     callback = info.callback
     name = info.name or callback.__name__.replace("_", "-")
     text = inspect.cleandoc(info.help or callback.__doc__ or "")
-    epilog = _EXAMPLE.sub("", " ".join((info.epilog or "").split()))
-    examples = tuple(filter(None, re.split(r"; or: |; (?=pocketlens )", epilog)))
-    return Command(name, text, examples, tuple(_parameters(callback)))
+    return Command(name, text, tuple(_EXAMPLE.findall(info.epilog or "")), tuple(_parameters(callback)))
 
 
 def _parameters(callback: Any) -> Iterator[Parameter]:
@@ -147,7 +145,12 @@ def _parameters(callback: Any) -> Iterator[Parameter]:
         required = default in (inspect.Parameter.empty, ...)
         flags = _flags(name, annotation, info) if option else (info.metavar or name.upper(),)
         yield Parameter(
-            flags, option, _kind(annotation, info), _default(default, required, flags), required, prose(info.help or "")
+            flags,
+            option,
+            _kind(annotation, info),
+            info.show_default if isinstance(info.show_default, str) else _default(default, required, flags),
+            required,
+            prose(info.help or ""),
         )
 
 
