@@ -19,6 +19,7 @@ from pydantic import (
 
 from pocketlens.errors import InputError
 from pocketlens.precisions import PRECISIONS
+from pocketlens.site import page
 from pocketlens.targets import TARGETS, target_named
 
 Size = tuple[Annotated[int, Field(ge=16, le=4096)], Annotated[int, Field(ge=16, le=4096)]]
@@ -361,15 +362,15 @@ class Recipe(_Table):
         try:
             return cls.model_validate(tomllib.loads(text))
         except tomllib.TOMLDecodeError as error:
-            raise InputError(f"{where} is not TOML: {error}", do="see docs/recipe.md for an example") from error
+            raise InputError(f"{where} is not TOML: {error}", do=f"see {page('recipe')} for an example") from error
         except RecursionError as error:
-            raise InputError(f"{where} is nested too deep", do="see docs/recipe.md for an example") from error
+            raise InputError(f"{where} is nested too deep", do=f"see {page('recipe')} for an example") from error
         except ValidationError as error:
             # A list whose only entry is wrong is also called empty: the entry alone is what to mend.
             found = error.errors()
             inner = {detail["loc"][:depth] for detail in found for depth in range(len(detail["loc"]))}
             lines = "\n".join(f"  {_line(cls, detail)}" for detail in found if detail["loc"] not in inner)
-            raise InputError(f"{where} is wrong:\n{lines}", do="see docs/recipe.md for every key") from error
+            raise InputError(f"{where} is wrong:\n{lines}", do=f"see {page('recipe')} for every key") from error
 
     def text(self) -> str:
         """The recipe as TOML; :meth:`parse` reads it back equal."""

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from pocketlens.errors import UnsupportedError
+from pocketlens.site import page
 from pocketlens.targets import target_named
 
 if TYPE_CHECKING:
@@ -98,5 +99,5 @@ def refuse(model: "ir.Model", targets: list[str]) -> None:
         lines = "\n".join(f"  {refusal}" for refusal in found)
         raise UnsupportedError(
             f"{len(found)} operator{'s' * (len(found) > 1)} cannot be converted:\n{lines}",
-            do="drop the target, replace the operator in the model, or see docs/operators.md for what each target takes",
+            do="drop the target, or replace the operator in the model; what each target takes: " + page("operators"),
         )

@@ -15,6 +15,7 @@ from pocketlens.images import Picture
 from pocketlens.pipeline.pictures import digest_of, judges
 from pocketlens.pipeline.produce import Notify
 from pocketlens.recipe import Filter, Recipe, Targets
+from pocketlens.site import page
 
 if TYPE_CHECKING:
     from torch import nn
@@ -28,7 +29,7 @@ _STYLE = (
 )
 _VGG = (
     "give --vgg vgg16-397923af.pth, torchvision's weights (528 MB), or an effect of your own with --effect;"
-    " docs/training.md shows what a style without such features looks like"
+    f" {page('training')} shows what a style without such features looks like"
 )
 
 
