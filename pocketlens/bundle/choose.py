@@ -5,12 +5,8 @@ from pathlib import PurePosixPath
 
 from pocketlens.bundle.manifest import Artifact, Manifest
 from pocketlens.errors import InputError, MissingError
+from pocketlens.precisions import PRECISIONS
 from pocketlens.runtimes.adapter import RUNTIMES
-
-PREFERENCE = ("coreml", "litert", "onnxruntime", "openvino", "mil")
-"""The runtimes, the one to try first in front. Core ML reaches the Neural Engine where there is one; LiteRT is the
-smallest to install and at home on phones and the Raspberry Pi; ``mil`` is slow and there to check."""
-FLOAT = ("fp32", "fp16")
 
 
 def choose(manifest: Manifest, runtime: str | None = None, identity: str | None = None) -> tuple[Artifact, str]:
@@ -18,7 +14,7 @@ def choose(manifest: Manifest, runtime: str | None = None, identity: str | None 
 
     Args:
         manifest: What there is.
-        runtime: Only this runtime, or None for the first of :data:`PREFERENCE` that is usable here.
+        runtime: Only this runtime, or None for the first of :data:`RUNTIMES` that is usable here.
         identity: Only this artifact, or None for the best that the runtime plays; see :func:`by_preference`.
 
     Raises:
@@ -33,7 +29,7 @@ def choose(manifest: Manifest, runtime: str | None = None, identity: str | None 
         if not able:
             ids = ", ".join(artifact.id for artifact in manifest.artifacts)
             raise InputError(f"the bundle has no artifact {identity!r}", do=f"choose one of {ids}")
-    asked = PREFERENCE if runtime is None else (runtime,)
+    asked = tuple(RUNTIMES) if runtime is None else (runtime,)
     for name in asked:
         if not RUNTIMES[name].missing():
             for artifact in able:
@@ -48,12 +44,17 @@ def playable(artifact: Artifact) -> list[str]:
     return [name for name in artifact.runtimes if name in RUNTIMES and suffix in RUNTIMES[name].suffixes]
 
 
+def in_floats(artifact: Artifact) -> bool:
+    """Whether nothing in an artifact is quantized; a precision that is not known here counts as quantized."""
+    return artifact.precision in PRECISIONS and not PRECISIONS[artifact.precision].is_low_bit
+
+
 def by_preference(manifest: Manifest, artifacts: Iterable[Artifact]) -> list[Artifact]:
-    """The artifacts, best first: gates held, then the bundle's first size, then fp32 and fp16, then the smaller file."""
+    """The artifacts, best first: gates held, then the bundle's first size, then floats, then the smaller file."""
 
     def key(artifact: Artifact) -> tuple[bool, int, bool, int, str]:
         size = manifest.io.sizes.index((artifact.height, artifact.width))
-        return artifact.verdict != "pass", size, artifact.precision not in FLOAT, artifact.bytes, artifact.id
+        return artifact.verdict != "pass", size, not in_floats(artifact), artifact.bytes, artifact.id
 
     return sorted(artifacts, key=key)
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from pocketlens import files
-from pocketlens.bundle.choose import FLOAT, PREFERENCE, by_preference, choose, playable
+from pocketlens.bundle.choose import by_preference, choose, in_floats, playable
 from pocketlens.bundle.manifest import Artifact
 from pocketlens.bundle.read import Bundle
 from pocketlens.errors import PocketlensError
@@ -71,7 +71,7 @@ def fastest(bundle: Bundle, runtime: str | None, identity: str | None, options: 
 
 def _pairs(bundle: Bundle, runtime: str | None, identity: str | None, preferred: Artifact) -> list[Pair]:
     def rank(artifact: Artifact) -> tuple[object, ...]:
-        trusted = artifact.precision in FLOAT or bool(artifact.gates)
+        trusted = in_floats(artifact) or bool(artifact.gates)
         return artifact.verdict, (artifact.height, artifact.width), trusted
 
     able = [
@@ -79,12 +79,14 @@ def _pairs(bundle: Bundle, runtime: str | None, identity: str | None, preferred:
         for artifact in by_preference(bundle.manifest, bundle.manifest.artifacts)
         if (identity is None or artifact.id == identity) and rank(artifact) == rank(preferred)
     ]
-    order = PREFERENCE if runtime is None else (runtime,)
+    order = tuple(RUNTIMES) if runtime is None else (runtime,)
     return [
         (artifact, name)
         for name in order
         for artifact in able
-        if name in playable(artifact) and not RUNTIMES[name].missing() and (name != "mil" or runtime == "mil")
+        if name in playable(artifact)
+        and not RUNTIMES[name].missing()
+        and (not RUNTIMES[name].interpreted or name == runtime)
     ]
 
 

@@ -6,11 +6,13 @@ import json
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from pathlib import PurePosixPath
 from typing import Literal
 
 from pocketlens.bundle import paths, typed
 from pocketlens.errors import InputError
 from pocketlens.quality import Scores
+from pocketlens.targets import TARGETS
 
 NAME = "manifest.json"
 HISTORY = {
@@ -31,6 +33,7 @@ REPORT = "report.html"
 
 Verdict = Literal["pass", "fail"]
 _DIGEST = re.compile(r"[0-9a-f]{64}")
+_SUFFIXES_BESIDE = {target.suffix: target.beside for target in TARGETS.values()}
 _REMAKE = "get the bundle again, or build it again"
 
 
@@ -314,9 +317,24 @@ def verdict(gates: tuple[Gate, ...]) -> Verdict:
 
 
 def files_of(path: str, files: dict[str, str]) -> dict[str, str]:
-    """Those of ``files`` that belong to the artifact at ``path``: itself, the .bin of an .xml, or a folder's files."""
-    names = {path, f"{path.removesuffix('.xml')}.bin"} if path.endswith(".xml") else {path}
+    """Those of ``files`` that belong to the artifact at ``path``: itself, the files beside it, or a folder's files."""
+    names = {path, *_beside(path)}
     return {n: digest for n, digest in sorted(files.items()) if n in names or n.startswith(f"{path}/")}
+
+
+def _beside(path: str) -> list[str]:
+    """The paths of the files that belong to an artifact and lie beside it."""
+    return [path.removesuffix(PurePosixPath(path).suffix) + suffix for suffix in suffixes_beside(path)]
+
+
+def suffixes_beside(path: str) -> tuple[str, ...]:
+    """The suffixes of the files that belong to an artifact and lie beside it.
+
+    Example:
+        >>> suffixes_beside("artifacts/openvino-fp32-64x64.xml")
+        ('.bin',)
+    """
+    return _SUFFIXES_BESIDE.get(PurePosixPath(path).suffix, ())
 
 
 def digest(path: str, files: dict[str, str]) -> str:
@@ -388,8 +406,9 @@ def _check_artifact(manifest: Manifest, artifact: Artifact, where: str) -> None:
     found = manifest.files_of(artifact)
     _expect(artifact.path.startswith("artifacts/"), f"{where}.path", f"{artifact.path!r} is not in artifacts/")
     _expect(bool(found), f"{where}.path", f"{artifact.path!r} is not among files")
-    if artifact.path.endswith(".xml"):
-        _expect(len(found) == 2, f"{where}.path", f"the .bin beside {artifact.path!r} is not among files")
+    for name in _beside(artifact.path):
+        suffix = PurePosixPath(name).suffix
+        _expect(name in found, f"{where}.path", f"the {suffix} beside {artifact.path!r} is not among files")
     _expect(artifact.sha256 == digest(artifact.path, manifest.files), f"{where}.sha256", "it contradicts files")
     size = (artifact.height, artifact.width)
     _expect(size in manifest.io.sizes, f"{where}.height and width", f"{size} is not among io.sizes")

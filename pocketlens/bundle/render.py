@@ -5,12 +5,13 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from pocketlens.bundle.choose import PREFERENCE, by_preference, playable
-from pocketlens.bundle.manifest import Artifact, Golden, Manifest
+from pocketlens.bundle.choose import by_preference, playable
+from pocketlens.bundle.manifest import Artifact, Golden, Manifest, suffixes_beside
 from pocketlens.runtimes.adapter import RUNTIMES
+from pocketlens.targets import TARGETS
 
-LITERT_ANDROID = "com.google.ai.edge.litert:litert:1.4.2"
-"""The Maven package of the Kotlin snippet: the line of LiteRT whose API is the Interpreter; it needs Android 5 (API 21)."""
+_WITH_POCKETLENS = ("snippets/python/with_pocketlens.py", "with_pocketlens.py.jinja")
+"""The snippet that every bundle holds."""
 
 
 def class_name(name: str) -> str:
@@ -45,49 +46,44 @@ def texts(manifest: Manifest) -> dict[str, str]:
         autoescape=False,  # code and Markdown, not HTML
     )
     environment.filters["megabytes"] = lambda size: f"{size / 1e6:.2f}"
+    environment.filters["suffixes_beside"] = suffixes_beside
     common: dict[str, Any] = {
         "filter": manifest.filter,
         "io": manifest.io,
         "class_name": class_name(manifest.filter.name),
-        "litert_android": LITERT_ANDROID,
     }
-    made = {}
-    for name, template, target in _snippets(manifest):
-        artifact = _artifact(manifest, target)
-        if artifact is not None:
-            here = {"artifact": artifact, "golden": _golden(manifest, artifact), "install": _install(manifest)}
-            made[name] = environment.get_template(template).render(common, **here)
-    listed = {"manifest": manifest, "snippets": sorted(made)}
-    made["README.md"] = environment.get_template("README.md.jinja").render(common, **listed)
-    return made
+    rendered = {}
+    for path, template, artifact in _snippets(manifest):
+        own = {"artifact": artifact, "golden": _golden(manifest, artifact), "install": _install(manifest)}
+        rendered[path] = environment.get_template(template).render(common, **own)
+    about = {"manifest": manifest, "snippets": sorted(rendered), "caveats": _caveats(manifest)}
+    rendered["README.md"] = environment.get_template("README.md.jinja").render(common, **about)
+    return rendered
 
 
-def _snippets(manifest: Manifest) -> list[tuple[str, str, str]]:
-    """Path in the bundle, template, and the target that it needs; empty if any will do."""
+def _snippets(manifest: Manifest) -> list[tuple[str, str, Artifact]]:
+    """Path in the bundle, template, and the artifact that the code plays: the best, or the best of the snippet's target."""
+    ordered = by_preference(manifest, manifest.artifacts)
+    snippets = [(*_WITH_POCKETLENS, ordered[0])]
+    for target in TARGETS.values():
+        best = next((artifact for artifact in ordered if artifact.target == target.name), None)
+        snippets += [(snippet.path, snippet.template, best) for snippet in target.snippets if best]
     name = class_name(manifest.filter.name)
-    return [
-        (f"snippets/android/{name}.kt", "filter.kt.jinja", "tflite"),
-        (f"snippets/ios/{name}.swift", "filter.swift.jinja", "coreml"),
-        ("snippets/python/with_pocketlens.py", "with_pocketlens.py.jinja", ""),
-        ("snippets/python/with_onnxruntime.py", "with_onnxruntime.py.jinja", "onnx"),
-    ]
+    return [(path.format(class_name=name), template, artifact) for path, template, artifact in snippets]
 
 
-def _artifact(manifest: Manifest, target: str) -> Artifact | None:
-    """The artifact that a snippet is about: the best of its target that has the axes and numbers the code writes."""
-    layouts = {"tflite": "NHWC", "onnx": "NCHW"}
-    for artifact in by_preference(manifest, manifest.artifacts):
-        layout = layouts.get(target)
-        known = layout is None or (artifact.layout == layout and artifact.dtype in ("float32", "uint8"))
-        if not target or (artifact.target == target and known):
-            return artifact
-    return None
+def _caveats(manifest: Manifest) -> list[str]:
+    """What the runtimes that verified the artifacts cannot show, each once."""
+    verifiers = [artifact.verified_with.runtime for artifact in manifest.artifacts]
+    caveats = [RUNTIMES[name].caveat for name in verifiers if name in RUNTIMES]
+    return [caveat for caveat in dict.fromkeys(caveats) if caveat]
 
 
 def _install(manifest: Manifest) -> str:
     """What to install to play the bundle on any machine."""
     able = {runtime for artifact in manifest.artifacts for runtime in playable(artifact)}
-    return next((RUNTIMES[r].install for r in PREFERENCE if r in able and not RUNTIMES[r].platform), "see README.md")
+    anywhere = (runtime for name, runtime in RUNTIMES.items() if name in able and not runtime.platform)
+    return next((runtime.install for runtime in anywhere), "see README.md")
 
 
 def _golden(manifest: Manifest, artifact: Artifact) -> Golden:

@@ -8,29 +8,26 @@ from typing import Literal
 from pocketlens.bundle.manifest import Filter, Gate, Manifest, Plan, Proof, Risk, Source
 from pocketlens.images import Picture
 from pocketlens.quality import Scores
+from pocketlens.targets import ArtifactSpec
 
 
 @dataclass(frozen=True)
 class ArtifactEntry:
-    """An artifact on disk and what the manifest says of it. For the fields see :class:`pocketlens.bundle.manifest.Artifact`.
+    """An artifact on disk and what the manifest says of it.
+
+    For the fields that are not listed see :class:`pocketlens.bundle.manifest.Artifact`.
 
     Attributes:
-        file: The file; for OpenVINO the ``.xml`` with its ``.bin`` beside it; for Core ML the ``.mlpackage`` folder.
+        file: Its file or folder, with the files that belong to it beside it.
+        spec: Its target, precision and size.
     """
 
     file: Path
-    target: str
-    precision: str
-    height: int
-    width: int
-    layout: Literal["NCHW", "NHWC"]
-    runtimes: tuple[str, ...]
+    spec: ArtifactSpec
     scores: Scores
     verified_with: Proof
     golden_psnr: float
     gates: tuple[Gate, ...] = ()
-    dtype: str = "float32"
-    min_os: str = ""
     min_runtime: str = ""
     rewrites: tuple[str, ...] = ()
     flicker: float | None = None
@@ -38,14 +35,9 @@ class ArtifactEntry:
     plan: Plan | None = None
 
     @property
-    def id(self) -> str:
-        """Target, precision and size, as in ``tflite-fp16-256x256``."""
-        return f"{self.target}-{self.precision}-{self.height}x{self.width}"
-
-    @property
     def path(self) -> str:
         """Where it lies in the bundle."""
-        return f"artifacts/{self.id}{self.file.suffix}"
+        return f"artifacts/{self.spec.filename}"
 
 
 @dataclass(frozen=True)

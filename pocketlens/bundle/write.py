@@ -16,7 +16,6 @@ from pocketlens.bundle.render import notice, texts
 from pocketlens.bundle.spec import ArtifactEntry, BundleSpec
 from pocketlens.errors import InputError, require
 
-_WORD = re.compile(r"[a-z0-9][a-z0-9_]{0,31}")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._-]{0,63}")
 _ZIP_TIME = (1980, 1, 1, 0, 0, 0)
 """The earliest that a zip can say: a fixed time, so that the same bundle gives the same zip."""
@@ -55,8 +54,8 @@ def _write_measurements(folder: Path, spec: BundleSpec, written: Manifest) -> No
 
 
 def _write_content(spec: BundleSpec, folder: Path) -> Manifest:
-    for artifact in spec.artifacts:
-        _copy_artifact(artifact, folder / artifact.path)
+    for entry in spec.artifacts:
+        _copy_artifact(entry, folder / entry.path)
     golden = _write_golden(spec, folder)
     _put(folder, "recipe.toml", spec.recipe)
     for name, text in sorted(spec.licenses.items()):
@@ -102,7 +101,7 @@ def _write_golden(spec: BundleSpec, folder: Path) -> tuple[Golden, ...]:
 
 
 def _manifest(spec: BundleSpec, golden: tuple[Golden, ...], listed: dict[str, str], folder: Path) -> Manifest:
-    artifacts = tuple(_artifact(artifact, listed, folder) for artifact in spec.artifacts)
+    artifacts = tuple(_artifact(entry, listed, folder) for entry in spec.artifacts)
     return Manifest(
         schema=manifest.SCHEMA,
         filter=_filter(spec.filter),
@@ -121,10 +120,30 @@ def _manifest(spec: BundleSpec, golden: tuple[Golden, ...], listed: dict[str, st
 
 
 def _artifact(entry: ArtifactEntry, listed: dict[str, str], folder: Path) -> Artifact:
-    known = {f.name: getattr(entry, f.name) for f in dataclasses.fields(entry) if f.name not in ("file", "styles")}
-    known["styles"] = dict(entry.styles)
-    size = sum((folder / name).stat().st_size for name in manifest.files_of(entry.path, listed))
-    return Artifact(id=entry.id, path=entry.path, bytes=size, sha256=manifest.digest(entry.path, listed), **known)
+    spec = entry.spec
+    return Artifact(
+        id=spec.id,
+        target=spec.target,
+        precision=spec.precision,
+        height=spec.size[0],
+        width=spec.size[1],
+        path=entry.path,
+        bytes=sum((folder / name).stat().st_size for name in manifest.files_of(entry.path, listed)),
+        sha256=manifest.digest(entry.path, listed),
+        layout=spec.layout,
+        dtype=spec.dtype,
+        runtimes=spec.format.runtimes,
+        min_os=spec.min_os,
+        min_runtime=entry.min_runtime,
+        scores=entry.scores,
+        verified_with=entry.verified_with,
+        golden_psnr=entry.golden_psnr,
+        gates=entry.gates,
+        rewrites=entry.rewrites,
+        flicker=entry.flicker,
+        styles=dict(entry.styles),
+        plan=entry.plan,
+    )
 
 
 def _filter(unchecked: Filter) -> Filter:
@@ -148,11 +167,13 @@ def _check(spec: BundleSpec) -> None:
             raise InputError(f"a licence text cannot be named {name!r}", do="name it after its SPDX id: MIT.txt")
     if not spec.artifacts:
         raise InputError("there is no artifact to bundle", do="choose a target in the recipe")
-    for artifact in spec.artifacts:
-        _check_artifact(artifact, spec)
-    if len({artifact.id for artifact in spec.artifacts}) < len(spec.artifacts):
-        ids = ", ".join(sorted(artifact.id for artifact in spec.artifacts))
-        raise InputError(f"two artifacts have the same target, precision and size: {ids}", do="give each once")
+    for entry in spec.artifacts:
+        _check_entry(entry, spec)
+    ids = sorted(entry.spec.id for entry in spec.artifacts)
+    if len(set(ids)) < len(ids):
+        raise InputError(
+            f"two artifacts have the same target, precision and size: {', '.join(ids)}", do="give each once"
+        )
     for i, golden in enumerate(spec.golden):
         for picture in (golden.picture, golden.expected):
             if picture.dtype != np.uint8 or picture.ndim != 3 or picture.shape[2] != 3:
@@ -165,16 +186,17 @@ def _check(spec: BundleSpec) -> None:
             raise InputError(f"golden picture {i} and the teacher's differ in shape: {shapes}", do="resize the one")
 
 
-def _check_artifact(entry: ArtifactEntry, spec: BundleSpec) -> None:
-    for word in (entry.target, entry.precision):
-        if not _WORD.fullmatch(word):
-            raise InputError(f"an artifact cannot be named after {word!r}", do="use small letters and digits")
+def _check_entry(entry: ArtifactEntry, spec: BundleSpec) -> None:
+    if entry.file.suffix != entry.spec.format.suffix:
+        expected = f"{entry.spec.format.title} files end in {entry.spec.format.suffix}"
+        raise InputError(f"{entry.file} cannot be {entry.spec.id}: {expected}", do="give the file that was emitted")
     for part in files.artifact_files(entry.file):
         if not part.exists():
             raise InputError(f"{part} does not exist", do="emit the artifact first")
-    size = (entry.height, entry.width)
-    if not any(golden.picture.shape[:2] == size for golden in spec.golden):
-        raise InputError(f"no golden picture is {size}, the size of {entry.id}", do="give one of each size")
+    if not any(golden.picture.shape[:2] == entry.spec.size for golden in spec.golden):
+        raise InputError(
+            f"no golden picture is {entry.spec.size}, the size of {entry.spec.id}", do="give one of each size"
+        )
 
 
 def check_place(path: Path) -> None:

@@ -17,7 +17,6 @@ from pocketlens.pipeline.stages import Emitted, toolchain
 from pocketlens.precisions import PRECISIONS
 from pocketlens.quality import Scores, worst
 from pocketlens.recipe import Recipe
-from pocketlens.runtimes.adapter import RUNTIMES
 from pocketlens.targets import ArtifactSpec
 
 RISKS = 10
@@ -86,31 +85,19 @@ def _risk(risk: Extent, height: int, width: int) -> Risk:
     return Risk(height, width, risk.node, risk.operator, risk.kind, float(f"{risk.largest:.4g}"))
 
 
-def runtimes_of(path: Path) -> tuple[str, ...]:
-    """Every runtime that plays an artifact, in order of preference."""
-    return tuple(runtime.name for runtime in RUNTIMES.values() if path.suffix in runtime.suffixes)
-
-
 def _artifact(emitted: Emitted, recipe: Recipe, styles: dict[str, Scores]) -> ArtifactEntry:
     verified, spec = emitted.verified, ArtifactSpec(emitted.target, emitted.precision, (emitted.height, emitted.width))
     info = verified.runtime_info
     each = [gates_of(scores, verified.flicker, recipe.gate, name) for name, scores in styles.items()]
     return ArtifactEntry(
         file=emitted.path,
-        target=emitted.target,
-        precision=emitted.precision,
-        height=emitted.height,
-        width=emitted.width,
-        layout=spec.layout,
-        dtype=spec.dtype,
-        runtimes=runtimes_of(emitted.path),
+        spec=spec,
         scores=verified.worst,
         flicker=verified.flicker,
         verified_with=Proof(info.runtime, info.version, info.precision),
         golden_psnr=verified.golden_psnr,
         gates=sum(each, ()) if styles else gates_of(verified.worst, verified.flicker, recipe.gate),
         styles=styles,
-        min_os=spec.min_os,
         rewrites=emitted.rewrites,
         plan=_plan(emitted),
     )

@@ -132,6 +132,8 @@ class Runtime:
         devices: The devices that can be asked for; the first is the default.
         delegates: The delegates that can be asked for; ``"*"`` stands for a path of a library.
         precisions: The precisions that can be asked for.
+        interpreted: Whether it is there to check artifacts: it plays them step by step, and is never chosen for its speed.
+        caveat: A sentence for the README of a bundle whose artifacts it verified, where that leaves something open.
     """
 
     name: str
@@ -144,6 +146,8 @@ class Runtime:
     devices: tuple[str, ...] = ("cpu",)
     delegates: tuple[str, ...] = field(default=())
     precisions: tuple[str, ...] = field(default=())
+    interpreted: bool = False
+    caveat: str = ""
 
     def missing(self) -> str:
         """Why it cannot be used on this machine, or an empty string."""
@@ -198,6 +202,27 @@ _HERE = "pocketlens.runtimes"
 RUNTIMES: dict[str, Runtime] = {
     runtime.name: runtime
     for runtime in (
+        # Core ML reaches the Neural Engine where there is one.
+        Runtime(
+            "coreml",
+            f"{_HERE}.coreml",
+            (".mlpackage",),
+            ("coremltools",),
+            "pip install coremltools",
+            "darwin",
+            default_layout="NHWC",
+            devices=("auto", "cpu", "gpu", "npu"),
+        ),
+        # LiteRT is the smallest to install, and at home on phones and the Raspberry Pi.
+        Runtime(
+            "litert",
+            f"{_HERE}.litert",
+            (".tflite",),
+            ("ai_edge_litert", "tflite_runtime"),
+            "pip install 'pocketlens[litert]'",
+            default_layout="NHWC",
+            delegates=("xnnpack", "none", "*"),
+        ),
         Runtime(
             "onnxruntime",
             f"{_HERE}.onnxruntime",
@@ -217,28 +242,17 @@ RUNTIMES: dict[str, Runtime] = {
             precisions=("fp32", "fp16", "bf16", "auto"),
         ),
         Runtime(
-            "litert",
-            f"{_HERE}.litert",
-            (".tflite",),
-            ("ai_edge_litert", "tflite_runtime"),
-            "pip install 'pocketlens[litert]'",
-            default_layout="NHWC",
-            delegates=("xnnpack", "none", "*"),
-        ),
-        Runtime(
-            "coreml",
-            f"{_HERE}.coreml",
+            "mil",
+            f"{_HERE}.mil",
             (".mlpackage",),
             ("coremltools",),
-            "pip install coremltools",
-            "darwin",
-            default_layout="NHWC",
-            devices=("auto", "cpu", "gpu", "npu"),
+            "pip install 'pocketlens[build]'",
+            interpreted=True,
+            caveat="`mil` computes Core ML files off a Mac; these files have not been run on an Apple device.",
         ),
-        Runtime("mil", f"{_HERE}.mil", (".mlpackage",), ("coremltools",), "pip install 'pocketlens[build]'"),
     )
 }
-"""Every runtime, in the order of preference where several play the same artifact."""
+"""Every runtime, in order of preference: where the user does not say, the first that plays an artifact here plays it."""
 
 
 def runtime_for(path: Path, name: str | None = None) -> Runtime:

@@ -16,6 +16,7 @@ from pocketlens.converters.ranges import Ranges
 from pocketlens.models.export import export
 from pocketlens.quality import Scores
 from pocketlens.runtimes.session import open_artifact
+from pocketlens.targets import ArtifactSpec
 from tests.generators import picture
 
 SIZE = (48, 64)
@@ -60,26 +61,14 @@ def golden(emitted: Path) -> tuple[GoldenEntry, ...]:
 
 
 def artifact(emitted: Path, target: str, precision: str = "fp32") -> ArtifactEntry:
-    suffix, layout, runtimes = {
-        "onnx": (".onnx", "NCHW", ("onnxruntime", "openvino")),
-        "openvino": (".xml", "NCHW", ("openvino",)),
-        "tflite": (".tflite", "NHWC", ("litert",)),
-        "coreml": (".mlpackage", "NCHW", ("coreml", "mil")),
-    }[target]
+    spec = ArtifactSpec(target, precision, SIZE)
     return ArtifactEntry(
-        file=emitted / f"model{suffix}",
-        target=target,
-        precision=precision,
-        height=SIZE[0],
-        width=SIZE[1],
-        layout=layout,
-        runtimes=runtimes,
+        file=emitted / f"model{spec.format.suffix}",
+        spec=spec,
         scores=Scores(90.25, 0.9999, 0.5),
-        verified_with=Proof(runtimes[-1], "1.0", "fp32"),
+        verified_with=Proof(spec.format.runtimes[-1], "1.0", "fp32"),
         golden_psnr=45.0,
         gates=(Gate("ssim", 0.95, 0.9999, "pass"),),
-        dtype="image" if target == "coreml" else "float32",
-        min_os="iOS 16" if target == "coreml" else "",
     )
 
 

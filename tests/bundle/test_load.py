@@ -20,6 +20,7 @@ from pocketlens.converters import graph as hub
 from pocketlens.converters.ranges import Ranges
 from pocketlens.errors import InputError, MissingError
 from pocketlens.models.export import export
+from pocketlens.targets import ArtifactSpec
 from tests.bundle.conftest import SIZE, Tint
 from tests.generators import picture
 
@@ -67,15 +68,17 @@ def test_order_of_artifacts(spec: BundleSpec, tmp_path: Path) -> None:
     missed = (replace(onnx.gates[0], verdict="fail"),)
     large = tmp_path / "large.onnx"
     large.write_bytes(b"x" * 9_000)
+    small = tmp_path / "small.tflite"
+    small.write_bytes(b"x" * 90)
     artifacts = (
-        replace(onnx, precision="fp16", gates=missed),
-        replace(onnx, precision="int8"),
-        replace(onnx, file=large, precision="fp32"),
-        replace(onnx, precision="fp16", target="other"),
+        replace(onnx, spec=ArtifactSpec("onnx", "fp16", SIZE), gates=missed),
+        replace(onnx, spec=ArtifactSpec("onnx", "int8", SIZE)),
+        replace(onnx, file=large),
+        replace(onnx, file=small, spec=ArtifactSpec("tflite", "fp16", SIZE)),
     )
     made = write(replace(spec, artifacts=artifacts), tmp_path / "b")
     order = [artifact.id.removesuffix("-48x64") for artifact in by_preference(made, made.artifacts)]
-    assert order == ["other-fp16", "onnx-fp32", "onnx-int8", "onnx-fp16"]
+    assert order == ["tflite-fp16", "onnx-fp32", "onnx-int8", "onnx-fp16"]
 
 
 def test_what_cannot_be_played_is_explained(full_spec: BundleSpec, tmp_path: Path) -> None:
@@ -182,7 +185,7 @@ def test_several_sizes_in_one_bundle(spec: BundleSpec, tmp_path: Path) -> None:
     small, large = spec.artifacts[0], tmp_path / "large.onnx"
     hub.save(export(Tint(), 96, 128, Ranges()), large)
     golden = replace(spec.golden[0], picture=picture(96, 128), expected=picture(96, 128))
-    both = (small, replace(small, file=large, height=96, width=128))
+    both = (small, replace(small, file=large, spec=ArtifactSpec("onnx", "fp32", (96, 128))))
     write(replace(spec, artifacts=both, golden=(*spec.golden, golden), resize="fit"), tmp_path / "b")
     with load(tmp_path / "b", "onnxruntime") as session:
         assert session.sizes == (SIZE, (96, 128))

@@ -15,6 +15,7 @@ from pocketlens import images, quality
 from pocketlens.bundle.render import class_name
 from pocketlens.bundle.spec import BundleSpec
 from pocketlens.bundle.write import write
+from pocketlens.targets import ArtifactSpec
 from tests.bundle.conftest import SIZE
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -92,8 +93,8 @@ def test_every_kotlin_and_swift_class_is_imported(full: Path) -> None:
 
 
 def test_kotlin_hands_over_bytes_where_the_artifact_takes_them(full_spec: BundleSpec, tmp_path: Path) -> None:
-    artifacts = tuple(replace(a, dtype="uint8") if a.target == "tflite" else a for a in full_spec.artifacts)
-    write(replace(full_spec, artifacts=artifacts), tmp_path / "b")
+    int8 = replace(full_spec.artifacts[2], spec=ArtifactSpec("tflite", "int8", SIZE))
+    write(replace(full_spec, artifacts=(int8,)), tmp_path / "b")
     text = (tmp_path / "b/snippets/android/TintFilter.kt").read_text()
     assert text.startswith("// ") and "ByteArray" in text and ".toByte()" in text
     assert not re.search(r"float|ByteOrder|roundToInt|\{%|\* 4", text, re.IGNORECASE)
@@ -106,7 +107,7 @@ def test_class_names_are_identifiers(name: str) -> None:
 
 def test_snippets_take_the_best_artifact(spec: BundleSpec, full_spec: BundleSpec, tmp_path: Path) -> None:
     onnx = spec.artifacts[0]
-    missed = replace(onnx, precision="w8", gates=(replace(onnx.gates[0], verdict="fail"),))
+    missed = replace(onnx, spec=ArtifactSpec("onnx", "w8", SIZE), gates=(replace(onnx.gates[0], verdict="fail"),))
     write(replace(spec, artifacts=(missed, onnx)), tmp_path / "b")
     assert "onnx-fp32-48x64.onnx" in (tmp_path / "b/snippets/python/with_onnxruntime.py").read_text()
 

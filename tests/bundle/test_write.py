@@ -15,6 +15,8 @@ from pocketlens.bundle.read import open_bundle
 from pocketlens.bundle.spec import BundleSpec
 from pocketlens.bundle.write import write
 from pocketlens.errors import InputError
+from pocketlens.targets import TARGETS, ArtifactSpec
+from tests.bundle.conftest import SIZE
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -140,6 +142,21 @@ def test_a_failure_in_the_middle_leaves_the_old_bundle(spec: BundleSpec, bundle:
     assert [p.name for p in bundle.parent.iterdir()] == [bundle.name]
 
 
+@pytest.mark.parametrize("target", TARGETS)
+def test_every_precision_of_every_target_can_be_bundled(full_spec: BundleSpec, tmp_path: Path, target: str) -> None:
+    entry = next(entry for entry in full_spec.artifacts if entry.spec.target == target)
+    specs = [ArtifactSpec(target, precision, SIZE) for precision in TARGETS[target].precision_names]
+    written = write(replace(full_spec, artifacts=tuple(replace(entry, spec=s) for s in specs)), tmp_path / "b")
+    assert [artifact.id for artifact in written.artifacts] == [spec.id for spec in specs]
+    assert [artifact.dtype for artifact in written.artifacts] == [spec.dtype for spec in specs]
+
+
+@pytest.mark.parametrize(("target", "precision"), [("onnx", "../fp32"), ("../onnx", "fp32")])
+def test_names_that_would_leave_the_folder_are_no_target_and_no_precision(target: str, precision: str) -> None:
+    with pytest.raises(InputError, match=r"there is no target|has no precision"):
+        ArtifactSpec(target, precision, SIZE)
+
+
 def wrong_specs(spec: BundleSpec) -> dict[str, BundleSpec]:
     onnx, golden = spec.artifacts[0], spec.golden[0]
     small = golden.picture[:16]
@@ -150,7 +167,7 @@ def wrong_specs(spec: BundleSpec) -> dict[str, BundleSpec]:
         "no golden picture": replace(spec, golden=()),
         "differ in shape": replace(spec, golden=(golden, replace(golden, expected=small))),
         "expected uint8": replace(spec, golden=(golden, replace(golden, picture=golden.picture.astype(np.float32)))),
-        "named after": replace(spec, artifacts=(replace(onnx, precision="../fp32"),)),
+        "cannot be openvino-fp32": replace(spec, artifacts=(replace(spec.artifacts[1], file=onnx.file),)),
         "filter's name": replace(spec, filter=replace(spec.filter, name='tint"); evil("')),
         "licence text": replace(spec, licenses={"../../.bashrc": "x"}),
         "source.sha256": replace(spec, source=replace(spec.source, sha256="")),
@@ -160,7 +177,7 @@ def wrong_specs(spec: BundleSpec) -> dict[str, BundleSpec]:
 @pytest.mark.parametrize(
     "message",
     ["no artifact", "same target", "does not exist", "no golden picture", "differ in shape", "expected uint8",
-     "named after", "filter's name", "licence text", "source.sha256"],
+     "cannot be openvino-fp32", "filter's name", "licence text", "source.sha256"],
 )  # fmt: skip
 def test_a_wrong_spec_is_refused(spec: BundleSpec, tmp_path: Path, message: str) -> None:
     with pytest.raises(InputError, match=message):

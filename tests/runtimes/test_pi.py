@@ -10,7 +10,8 @@ import pytest
 
 from pocketlens.bundle.spec import BundleSpec
 from pocketlens.bundle.write import write
-from tests.bundle.conftest import emitted, golden, spec  # noqa: F401
+from pocketlens.targets import ArtifactSpec
+from tests.bundle.conftest import SIZE, emitted, golden, spec  # noqa: F401
 from tests.converters.tflite.bench import emitted as flatbuffer
 from tests.generators import small_graph
 
@@ -70,7 +71,7 @@ def test_it_plays_checks_and_measures_in_a_clean_environment(wheel: Path, spec: 
     (tmp_path / "m.tflite").write_bytes(flatbuffer(small_graph(48, 64)))
     with open_artifact(tmp_path / "m.tflite") as session:
         pair = GoldenEntry(picture(48, 64), session(picture(48, 64)), "made by a formula", "CC0-1.0")
-    one = replace(spec.artifacts[0], file=tmp_path / "m.tflite", target="tflite", layout="NHWC", runtimes=("litert",))
+    one = replace(spec.artifacts[0], file=tmp_path / "m.tflite", spec=ArtifactSpec("tflite", "fp32", SIZE))
     write(replace(spec, artifacts=(one,), golden=(pair,)), tmp_path / "b.bundle")
     assert isinstance(pair.picture, np.ndarray)
 
