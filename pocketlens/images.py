@@ -28,7 +28,7 @@ LUMA = np.array([0.299, 0.587, 0.114])
 
 
 @dataclass(frozen=True)
-class Decoded:
+class DecodedPicture:
     """A picture and what was taken off it: ``alpha`` is ``uint8 [height, width]``, or None if it had none."""
 
     picture: Picture
@@ -44,7 +44,7 @@ def _sixteen_to_eight(image: Image.Image) -> Image.Image:
     return Image.fromarray(to_uint8(values))
 
 
-def decode(path: Path) -> Decoded:
+def decode(path: Path) -> DecodedPicture:
     """Read any picture: 8 and 16 bit, grey, palette, CMYK, with alpha, EXIF-rotated.
 
     Raises:
@@ -68,7 +68,7 @@ def decode(path: Path) -> Decoded:
         ) from error
 
 
-def _decoded(path: Path) -> Decoded:
+def _decoded(path: Path) -> DecodedPicture:
     with Image.open(path, formats=_FORMATS) as image:
         if image.width * image.height > MAX_PIXELS:
             raise _too_large(path, f"{image.width} x {image.height} pixels,")
@@ -80,7 +80,7 @@ def _decoded(path: Path) -> Decoded:
     if "A" in upright.getbands() or "transparency" in upright.info:
         upright = upright.convert("RGBA")
         alpha = np.asarray(upright.getchannel("A"))
-    return Decoded(np.ascontiguousarray(np.asarray(upright.convert("RGB"))), alpha)
+    return DecodedPicture(np.ascontiguousarray(np.asarray(upright.convert("RGB"))), alpha)
 
 
 def _too_large(path: Path, found: str) -> InputError:

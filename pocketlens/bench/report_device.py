@@ -11,7 +11,7 @@ from pocketlens.bench.plot_latency import Strip, plot_latency
 from pocketlens.bench.plot_over_time import plot_over_time
 from pocketlens.bench.plot_pareto import plot_tradeoff
 from pocketlens.bench.speedup_check import SpeedupCheck, check_speedups
-from pocketlens.bundle.manifest import Artifact, Gate, Manifest
+from pocketlens.bundle.manifest import Artifact, GateResult, Manifest
 from pocketlens.quality import EQUAL_PSNR
 
 NARROW, WIDE = 330, 900
@@ -131,7 +131,7 @@ def line(part: DeviceReport) -> tuple[str, ...]:
     return part.device, here.host.cpu, here.host.os, found, fastest, "; ".join(filter(None, told))
 
 
-def gate_text(gate: Gate) -> str:
+def gate_text(gate: GateResult) -> str:
     """A gate in words."""
     name, of = gate.name, f" of {gate.style}" if gate.style else ""
     unit = {"psnr": " dB"}.get(name, "")

@@ -29,7 +29,7 @@ Pair = tuple[Artifact, str]
 
 
 @dataclass(frozen=True)
-class Choice:
+class ArtifactChoice:
     """What to open.
 
     Attributes:
@@ -43,7 +43,9 @@ class Choice:
     why: tuple[str, ...]
 
 
-def fastest(bundle: Bundle, runtime: str | None, identity: str | None, options: Options, measure: bool) -> Choice:
+def fastest(
+    bundle: Bundle, runtime: str | None, identity: str | None, options: Options, measure: bool
+) -> ArtifactChoice:
     """The fastest artifact and runtime; see the module.
 
     Only those compete that hold their gates as well as the best, and whose picture is as close to the teacher's: an 8-bit
@@ -56,17 +58,21 @@ def fastest(bundle: Bundle, runtime: str | None, identity: str | None, options: 
     preferred = choose(bundle.manifest, runtime, identity)
     pairs = _pairs(bundle, runtime, identity, preferred[0])
     if len(pairs) < 2:
-        return Choice(*preferred, (f"{preferred[0].id} in {preferred[1]}: nothing else fits that can be played here",))
+        return ArtifactChoice(
+            *preferred, (f"{preferred[0].id} in {preferred[1]}: nothing else fits that can be played here",)
+        )
     known, where = _measured(bundle, pairs), "measured on a machine like this one, in the bundle"
     if len(known) < len(pairs) and measure:
         known, where = _own(bundle, pairs, options), "measured here"
     if not known:
-        return Choice(*preferred, (f"{preferred[0].id} in {preferred[1]}: the first in the order of preference",))
+        return ArtifactChoice(
+            *preferred, (f"{preferred[0].id} in {preferred[1]}: the first in the order of preference",)
+        )
     best = min(known.values())
     artifact, name = next((a, n) for a, n in pairs if known.get((a.id, n), np.inf) <= _SAME * best)
     lines = [f"{artifact.id} in {name}: the fastest, {where}"]
     lines += [f"  {i} in {n}: {ms:.1f} ms" for (i, n), ms in sorted(known.items(), key=lambda one: one[1])]
-    return Choice(artifact, name, tuple(lines))
+    return ArtifactChoice(artifact, name, tuple(lines))
 
 
 def _pairs(bundle: Bundle, runtime: str | None, identity: str | None, preferred: Artifact) -> list[Pair]:

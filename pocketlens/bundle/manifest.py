@@ -38,7 +38,7 @@ _REMAKE = "get the bundle again, or build it again"
 
 
 @dataclass(frozen=True)
-class Filter:
+class FilterInfo:
     """The filter, as the app developer calls it.
 
     Attributes:
@@ -61,7 +61,7 @@ class Filter:
 
 
 @dataclass(frozen=True)
-class Source:
+class SourceInfo:
     """The file that the generator was read from.
 
     Attributes:
@@ -113,7 +113,7 @@ class Proof:
 
 
 @dataclass(frozen=True)
-class Gate:
+class GateResult:
     """A limit on the picture.
 
     Attributes:
@@ -147,7 +147,7 @@ class PlanRule:
 
 
 @dataclass(frozen=True)
-class Plan:
+class PlanInfo:
     """How an artifact in fewer bits was made. A recipe's [quantize] takes the same keys.
 
     Attributes:
@@ -208,11 +208,11 @@ class Artifact:
     scores: Scores
     verified_with: Proof
     golden_psnr: float
-    gates: tuple[Gate, ...]
+    gates: tuple[GateResult, ...]
     rewrites: tuple[str, ...] = ()
     flicker: float | None = None
     styles: dict[str, Scores] = field(default_factory=dict)
-    plan: Plan | None = None
+    plan: PlanInfo | None = None
 
     @property
     def verdict(self) -> Verdict:
@@ -283,8 +283,8 @@ class Manifest:
     """
 
     schema: str
-    filter: Filter
-    source: Source
+    filter: FilterInfo
+    source: SourceInfo
     io: Io
     artifacts: tuple[Artifact, ...]
     golden: tuple[Golden, ...]
@@ -311,7 +311,7 @@ class Manifest:
         return json.dumps(ordered, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 
 
-def verdict(gates: tuple[Gate, ...]) -> Verdict:
+def verdict(gates: tuple[GateResult, ...]) -> Verdict:
     """Whether every gate holds."""
     return "pass" if all(gate.verdict == "pass" for gate in gates) else "fail"
 

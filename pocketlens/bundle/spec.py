@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from pocketlens.bundle.manifest import Filter, Gate, Manifest, Plan, Proof, Risk, Source
+from pocketlens.bundle.manifest import FilterInfo, GateResult, Manifest, PlanInfo, Proof, Risk, SourceInfo
 from pocketlens.images import Picture
 from pocketlens.quality import Scores
 from pocketlens.targets import ArtifactSpec
@@ -27,12 +27,12 @@ class ArtifactEntry:
     scores: Scores
     verified_with: Proof
     golden_psnr: float
-    gates: tuple[Gate, ...] = ()
+    gates: tuple[GateResult, ...] = ()
     min_runtime: str = ""
     rewrites: tuple[str, ...] = ()
     flicker: float | None = None
     styles: Mapping[str, Scores] = field(default_factory=dict)
-    plan: Plan | None = None
+    plan: PlanInfo | None = None
 
     @property
     def path(self) -> str:
@@ -78,8 +78,8 @@ class BundleSpec:
         report: Draws the report, an HTML page, from the finished manifest; outside the content too.
     """
 
-    filter: Filter
-    source: Source
+    filter: FilterInfo
+    source: SourceInfo
     artifacts: tuple[ArtifactEntry, ...]
     golden: tuple[GoldenEntry, ...]
     recipe: str

@@ -11,7 +11,7 @@ import numpy as np
 
 from pocketlens import files, images
 from pocketlens.bundle import licensing, manifest, paths
-from pocketlens.bundle.manifest import Artifact, Filter, Golden, Io, Manifest
+from pocketlens.bundle.manifest import Artifact, FilterInfo, Golden, Io, Manifest
 from pocketlens.bundle.render import notice, texts
 from pocketlens.bundle.spec import ArtifactEntry, BundleSpec
 from pocketlens.errors import InputError, require
@@ -146,7 +146,7 @@ def _artifact(entry: ArtifactEntry, listed: dict[str, str], folder: Path) -> Art
     )
 
 
-def _filter(unchecked: Filter) -> Filter:
+def _filter(unchecked: FilterInfo) -> FilterInfo:
     allowed = licensing.commercial_use(unchecked.license)
     if unchecked.commercial_use and allowed is False:
         raise InputError(f"commercial_use is true, but {unchecked.license} forbids it", do="correct the licence")

@@ -115,19 +115,19 @@ def _video(
     frames: int | None,
     json: bool,
 ) -> None:
-    from pocketlens.runtimes.video import Progress, stylize
+    from pocketlens.runtimes.video import VideoProgress, stylize
+    from pocketlens.runtimes.video.preview import PreviewWindow
     from pocketlens.runtimes.video.source import open_camera, open_file
-    from pocketlens.runtimes.video.window import Window
 
     if out is None and not screen:
         raise InputError("there is nowhere for the video to go", do="-o out.mp4 or --screen")
     if isinstance(clip_or_camera, Path) and out is not None and _is_same(clip_or_camera, out):
         raise InputError(f"the result would replace the clip {clip_or_camera}", do="choose another name with -o")
-    window = Window(f"Pocketlens: {clip_or_camera}") if screen else None
+    window = PreviewWindow(f"Pocketlens: {clip_or_camera}") if screen else None
     source = open_file(clip_or_camera) if isinstance(clip_or_camera, Path) else open_camera(clip_or_camera)
     with output.progress() as notify:
 
-        def show(state: Progress) -> None:
+        def show(state: VideoProgress) -> None:
             total = frames or state.total
             notify(f"{state.fps:.1f} fps, p95 {state.p95_ms:.1f} ms", state.done, max(state.done, total))
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from pocketlens.bundle import licensing
-from pocketlens.bundle.manifest import Filter, Plan, PlanRule, Proof, Risk, Source
+from pocketlens.bundle.manifest import FilterInfo, PlanInfo, PlanRule, Proof, Risk, SourceInfo
 from pocketlens.bundle.spec import ArtifactEntry, BundleSpec, GoldenEntry
 from pocketlens.converters.fp16_audit import Extent
 from pocketlens.errors import InputError
@@ -40,7 +40,7 @@ def draft_of(
         for i, style in _golden(one, source.styles)
     )
     return BundleSpec(
-        filter=Filter(
+        filter=FilterInfo(
             name=about.name,
             version=about.version,
             description=about.description,
@@ -49,7 +49,7 @@ def draft_of(
             attribution=about.attribution,
             architecture=about.architecture,
         ),
-        source=Source(source.key, source.kind),
+        source=SourceInfo(source.key, source.kind),
         artifacts=tuple(
             _artifact(emitted, recipe, _by_style(one, emitted, source.styles))
             for one in made
@@ -103,14 +103,14 @@ def _artifact(emitted: Emitted, recipe: Recipe, styles: dict[str, Scores]) -> Ar
     )
 
 
-def _plan(emitted: Emitted) -> Plan | None:
+def _plan(emitted: Emitted) -> PlanInfo | None:
     plan = emitted.plan
     if plan is None:
         return None
     rules = tuple(PlanRule(rule.setting, rule.match, rule.operator) for rule in plan.rules)
     if PRECISIONS[emitted.precision].quantizes == "weights":
-        return Plan(rules)
-    return Plan(rules, plan.ranges, plan.equalize, plan.correct_bias)
+        return PlanInfo(rules)
+    return PlanInfo(rules, plan.ranges, plan.equalize, plan.correct_bias)
 
 
 def licenses_of(recipe: Recipe, base: Path) -> dict[str, str]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from pocketlens.bench.pareto import Candidate, pareto_front
 from pocketlens.bundle import typed
-from pocketlens.bundle.manifest import Gate, verdict
+from pocketlens.bundle.manifest import GateResult, verdict
 from pocketlens.converters.quantization.plan import Plan, sentence
 from pocketlens.converters.quantization.sensitivity import Layer
 from pocketlens.converters.quantization.settings import Trial
@@ -42,7 +42,7 @@ class Point:
     expected: float | None = None
     scores: Scores | None = None
     flicker: float | None = None
-    gates: tuple[Gate, ...] = ()
+    gates: tuple[GateResult, ...] = ()
     bytes: int = 0
     ms: float | None = None
     note: str = ""

@@ -2,12 +2,12 @@
 
 from operator import ge, le
 
-from pocketlens.bundle.manifest import Gate
+from pocketlens.bundle.manifest import GateResult
 from pocketlens.quality import Scores
 from pocketlens.recipe import Gate as Limits
 
 
-def gates_of(worst: Scores, flicker: float | None, limits: Limits, style: str = "") -> tuple[Gate, ...]:
+def gates_of(worst: Scores, flicker: float | None, limits: Limits, style: str = "") -> tuple[GateResult, ...]:
     """Every limit that was asked for, with what was measured on the worst judge picture and the clip.
 
     Example:
@@ -17,7 +17,7 @@ def gates_of(worst: Scores, flicker: float | None, limits: Limits, style: str = 
     least = (("psnr", limits.psnr, worst.psnr), ("ssim", limits.ssim, worst.ssim))
     most = (("flip", limits.flip, worst.flip), ("flicker", limits.flicker, flicker))
     return tuple(
-        Gate(name, limit, actual, "pass" if holds(actual, limit) else "fail", style)
+        GateResult(name, limit, actual, "pass" if holds(actual, limit) else "fail", style)
         for asked, holds in ((least, ge), (most, le))
         for name, limit, actual in asked
         if limit is not None and actual is not None

@@ -10,16 +10,16 @@ from numpy.typing import NDArray
 from pocketlens.errors import InputError
 from pocketlens.images import Floats, Picture
 from pocketlens.runtimes.adapter import Player
-from pocketlens.runtimes.pixels import PixelsIn, PixelsOut, Range, quantize, values_of
+from pocketlens.runtimes.pixels import PictureReader, PictureWriter, ValueRange, quantize, values_of
 from pocketlens.runtimes.ports import Layout, Port, picture_port
 
-Extra = Mapping[str, NDArray[Any]]
+ExtraInputs = Mapping[str, NDArray[Any]]
 """What goes into the other inputs, by name."""
-Weights = NDArray[np.float32]
+StyleWeights = NDArray[np.float32]
 """How much of each style, ``[styles]``."""
 
 
-class Loaded:
+class LoadedArtifact:
     """A player and what a picture needs around it.
 
     Args:
@@ -37,7 +37,7 @@ class Loaded:
         InputError: No input or no output of it is a picture.
     """
 
-    def __init__(self, path: Path, player: Player, default_layout: Layout, values: Range | None = None) -> None:
+    def __init__(self, path: Path, player: Player, default_layout: Layout, values: ValueRange | None = None) -> None:
         image = picture_port(path, "input", player.inputs, default_layout)
         stylized = picture_port(path, "output", player.outputs, default_layout)
         self.size = image.size
@@ -48,19 +48,19 @@ class Loaded:
         self._indexes = {port.name: i for i, port in others.items() if i != self._style}
         self.extra: tuple[Port, ...] = tuple(player.inputs[i] for i in self._indexes.values())
         self._player = player
-        self._exact: Loaded | None = None
+        self._exact: LoadedArtifact | None = None
         exact = getattr(player, "exact", None)
-        self._load_exact = (lambda: Loaded(path, exact(), default_layout, values)) if exact else None
+        self._load_exact = (lambda: LoadedArtifact(path, exact(), default_layout, values)) if exact else None
         self._image, self._stylized = image.index, stylized.index
-        self._write = PixelsIn(image, values or values_of(image.port)).write
-        self._out = PixelsOut(stylized, values or values_of(stylized.port))
+        self._write = PictureWriter(image, values or values_of(image.port)).write
+        self._out = PictureReader(stylized, values or values_of(stylized.port))
 
-    def picture(self, image: Picture, extra: Extra | None = None, style: Weights | None = None) -> Picture:
+    def picture(self, image: Picture, extra: ExtraInputs | None = None, style: StyleWeights | None = None) -> Picture:
         """Stylize a picture of :attr:`size`: ``uint8 [H, W, 3]`` in and out; ``style`` None is the first one."""
         self._run(image, extra, style)
         return self._out.picture(self._player.result(self._stylized))
 
-    def floats(self, image: Picture, extra: Extra | None = None, style: Weights | None = None) -> Floats:
+    def floats(self, image: Picture, extra: ExtraInputs | None = None, style: StyleWeights | None = None) -> Floats:
         """The same, ``float32`` and not rounded. The first time may load the artifact once more."""
         if self._load_exact is not None:
             self._exact = self._exact or self._load_exact()
@@ -74,7 +74,7 @@ class Loaded:
         if self._exact is not None:
             self._exact.close()
 
-    def _run(self, image: Picture, extra: Extra | None, style: Weights | None) -> None:
+    def _run(self, image: Picture, extra: ExtraInputs | None, style: StyleWeights | None) -> None:
         self._write(image, self._player.feed(self._image))
         if self._style is not None:
             self._player.feed(self._style)[...] = self._weights if style is None else style
@@ -82,7 +82,7 @@ class Loaded:
             self._fill(extra or {})
         self._player.run()
 
-    def _fill(self, extra: Extra) -> None:
+    def _fill(self, extra: ExtraInputs) -> None:
         if set(extra) != set(self._indexes):
             wanted = "; ".join(map(str, self.extra)) or "none"
             given = ", ".join(map(repr, extra)) or "none"

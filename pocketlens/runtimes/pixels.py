@@ -16,10 +16,10 @@ PIXELS = (0.0, 255.0)
 _TO_BYTES = np.float32(1.5 * 2**23)
 """Added to a float32 of 0..255, it leaves the value, rounded half to even, in the lowest byte, and 0 for not a number: quicker
 than to round and to narrow."""
-Range = tuple[float, float]
+ValueRange = tuple[float, float]
 
 
-def values_of(port: Port) -> Range:
+def values_of(port: Port) -> ValueRange:
     """The range that a port's pictures are most likely in: what its scale can express, or else 0..255.
 
     Example:
@@ -46,7 +46,7 @@ def quantize(values: NDArray[np.float64], port: Port) -> NDArray[Any]:
     return stored
 
 
-class PixelsIn:
+class PictureWriter:
     """Writes pictures into an input.
 
     Args:
@@ -54,7 +54,7 @@ class PixelsIn:
         values: What black and white are to it.
     """
 
-    def __init__(self, place: PicturePort, values: Range = PIXELS) -> None:
+    def __init__(self, place: PicturePort, values: ValueRange = PIXELS) -> None:
         low, high = values
         self._table = quantize(low + np.arange(256) * (high - low) / 255, place.port)
         self._copies = np.array_equal(self._table, np.arange(256))
@@ -80,7 +80,7 @@ class PixelsIn:
             np.copyto(target, self._table[image])
 
 
-class PixelsOut:
+class PictureReader:
     """Reads pictures out of an output.
 
     Args:
@@ -88,7 +88,7 @@ class PixelsOut:
         values: What black and white are to it.
     """
 
-    def __init__(self, place: PicturePort, values: Range = PIXELS) -> None:
+    def __init__(self, place: PicturePort, values: ValueRange = PIXELS) -> None:
         self._port = place.port
         self._planar = place.layout == "NCHW"
         dtype = np.dtype(self._port.dtype)

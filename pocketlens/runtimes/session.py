@@ -13,8 +13,8 @@ from pocketlens.errors import InputError
 from pocketlens.images import Floats, Picture, coloured, recolour
 from pocketlens.runtimes.adapter import RUNTIMES, Options, Player, runtime_for
 from pocketlens.runtimes.fitting import RESIZES, Resize, through
-from pocketlens.runtimes.loaded import Extra, Loaded
-from pocketlens.runtimes.pixels import PIXELS, Range
+from pocketlens.runtimes.loaded import ExtraInputs, LoadedArtifact
+from pocketlens.runtimes.pixels import PIXELS, ValueRange
 from pocketlens.runtimes.ports import Port
 from pocketlens.runtimes.styling import Style, blend
 
@@ -22,7 +22,7 @@ Size = tuple[int, int]
 Opener = Callable[[], Player]
 
 
-class Closing(Protocol):
+class Closable(Protocol):
     """Something that a session may hold on to."""
 
     def close(self) -> None:
@@ -68,7 +68,7 @@ class Session:
         runtime: str,
         path: Path | None = None,
         *,
-        values: Range | None = None,
+        values: ValueRange | None = None,
         resize: Resize = "stretch",
         others: Mapping[Size, Opener] | None = None,
         why: Sequence[str] = (),
@@ -88,13 +88,13 @@ class Session:
         self.styles: tuple[str, ...] = tuple(styles) or tuple(map(str, range(first.style_count)))
         self._style: NDArray[np.float32] | None = None
         self.runtime_info = player.runtime_info
-        self._loaded: dict[Size, Loaded] = {first.size: first}
+        self._loaded: dict[Size, LoadedArtifact] = {first.size: first}
         self._others = dict(others or {})
-        self._kept: list[Closing] = []
+        self._kept: list[Closable] = []
         self._why = tuple(why)
         self._turn = threading.RLock()
 
-    def __call__(self, image: Picture, inputs: Extra | None = None, style: Style | None = None) -> Picture:
+    def __call__(self, image: Picture, inputs: ExtraInputs | None = None, style: Style | None = None) -> Picture:
         """Stylize a picture.
 
         Args:
@@ -122,7 +122,7 @@ class Session:
             )
         return recolour(image, stylized)
 
-    def floats(self, image: Picture, inputs: Extra | None = None, style: Style | None = None) -> Floats:
+    def floats(self, image: Picture, inputs: ExtraInputs | None = None, style: Style | None = None) -> Floats:
         """The artifact's own output for a picture of exactly one of :attr:`sizes`: ``float32 [H, W, 3]``, not rounded.
 
         Raises:
@@ -160,7 +160,7 @@ class Session:
         sizes = ", ".join(f"{height}x{width}" for height, width in self.sizes)
         return "\n".join([*self._why, f"plays: {info}", f"computes at: {sizes}; other sizes: {self.resize}"])
 
-    def keep(self, resource: Closing) -> None:
+    def keep(self, resource: Closable) -> None:
         """Close something else after the runtime is freed, for instance the folder that the artifact was unpacked to."""
         self._kept.append(resource)
 
@@ -187,20 +187,20 @@ class Session:
             raise InputError(f"{self._path.name} holds one style alone", do="leave style out")
         return blend(style, self.styles)
 
-    def _load(self, player: Player) -> Loaded:
+    def _load(self, player: Player) -> LoadedArtifact:
         try:
-            return Loaded(self._path, player, self._layout, self._values)
+            return LoadedArtifact(self._path, player, self._layout, self._values)
         except BaseException:
             player.close()
             raise
 
-    def _open(self, loaded: Loaded) -> Loaded:
+    def _open(self, loaded: LoadedArtifact) -> LoadedArtifact:
         """The same, unless the session was closed while this thread waited for its turn."""
         if self._loaded.get(loaded.size) is not loaded:
             raise InputError("the session is closed", do="load it again")
         return loaded
 
-    def _for(self, height: int, width: int) -> Loaded:
+    def _for(self, height: int, width: int) -> LoadedArtifact:
         """What plays a picture, loaded when it is first needed."""
         with self._turn:
             if not self._loaded:
@@ -237,7 +237,7 @@ def open_artifact(
     precision: str | None = None,
     device: str | None = None,
     size: Size | None = None,
-    values: Range | None = None,
+    values: ValueRange | None = None,
     resize: Resize = "stretch",
     exact: bool = False,
 ) -> Session:

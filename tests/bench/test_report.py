@@ -15,7 +15,7 @@ from pocketlens.bench.budget import Budget, judge_all
 from pocketlens.bench.document import Document
 from pocketlens.bench.report import render, summary
 from pocketlens.bench.report_pictures import ReportPicture, data_uri, difference
-from pocketlens.bundle.manifest import Gate, Manifest
+from pocketlens.bundle.manifest import GateResult, Manifest
 from pocketlens.bundle.read import open_bundle
 from pocketlens.bundle.spec import BundleSpec
 from pocketlens.bundle.write import write
@@ -201,7 +201,7 @@ def test_names_cannot_put_markup_into_the_page(manifest: Manifest, measured: Doc
 
 def test_summary(manifest: Manifest, measured: Document) -> None:
     passed = manifest.artifacts[0]
-    broken = replace(passed, gates=(Gate("ssim", 0.99, 0.5, "fail"),))
+    broken = replace(passed, gates=(GateResult("ssim", 0.99, 0.5, "fail"),))
     none = replace(manifest, artifacts=(replace(passed, gates=()),))
     assert summary(none, []).verdict == "no limits"
     assert summary(manifest, []).verdict == "pass"

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import nn
 
-from pocketlens.bundle.manifest import Filter, Gate, Proof, Source
+from pocketlens.bundle.manifest import FilterInfo, GateResult, Proof, SourceInfo
 from pocketlens.bundle.spec import ArtifactEntry, BundleSpec, GoldenEntry
 from pocketlens.bundle.write import write
 from pocketlens.converters import graph as hub
@@ -68,7 +68,7 @@ def artifact(emitted: Path, target: str, precision: str = "fp32") -> ArtifactEnt
         scores=Scores(90.25, 0.9999, 0.5),
         verified_with=Proof(spec.format.runtimes[-1], "1.0", "fp32"),
         golden_psnr=45.0,
-        gates=(Gate("ssim", 0.95, 0.9999, "pass"),),
+        gates=(GateResult("ssim", 0.95, 0.9999, "pass"),),
     )
 
 
@@ -76,8 +76,8 @@ def artifact(emitted: Path, target: str, precision: str = "fp32") -> ArtifactEnt
 def spec(emitted: Path, golden: tuple[GoldenEntry, ...]) -> BundleSpec:
     """What can be played here: ONNX and OpenVINO."""
     return BundleSpec(
-        filter=Filter("tint", "1.0", "Turns the colours.", "MIT", None, ("Made by the tests",), "tint"),
-        source=Source("0" * 64, "module"),
+        filter=FilterInfo("tint", "1.0", "Turns the colours.", "MIT", None, ("Made by the tests",), "tint"),
+        source=SourceInfo("0" * 64, "module"),
         artifacts=(artifact(emitted, "onnx"), artifact(emitted, "openvino")),
         golden=golden,
         recipe='[filter]\nname = "tint"\n',

@@ -10,7 +10,7 @@ import onnx
 import pytest
 from onnx import numpy_helper
 
-from pocketlens.bundle.manifest import Gate
+from pocketlens.bundle.manifest import GateResult
 from pocketlens.bundle.spec import BundleSpec
 from pocketlens.bundle.verify import Report, verify
 from pocketlens.bundle.write import write
@@ -41,7 +41,7 @@ def test_a_whole_bundle_passes(request: pytest.FixtureRequest, kind: str) -> Non
 
 
 def test_a_missed_gate_is_told_and_the_files_still_pass(spec: BundleSpec, tmp_path: Path) -> None:
-    missed = replace(spec.artifacts[0], gates=(Gate("ssim", 0.95, 0.9, "fail"),))
+    missed = replace(spec.artifacts[0], gates=(GateResult("ssim", 0.95, 0.9, "fail"),))
     write(replace(spec, artifacts=(missed,)), tmp_path / "b")
     report = verify(tmp_path / "b")
     assert (report.verdict, report.gates) == ("pass", "fail")

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from pocketlens import files
-from pocketlens.bundle.manifest import Gate
+from pocketlens.bundle.manifest import GateResult
 from pocketlens.bundle.read import open_bundle
 from pocketlens.bundle.spec import BundleSpec
 from pocketlens.bundle.write import write
@@ -55,7 +55,7 @@ def test_claiming_commercial_use_against_the_licence_is_refused(spec: BundleSpec
 
 
 def test_a_missed_gate_writes_a_bundle_marked_fail(spec: BundleSpec, tmp_path: Path) -> None:
-    missed = replace(spec.artifacts[0], gates=(Gate("ssim", 0.95, 0.9, "fail"),))
+    missed = replace(spec.artifacts[0], gates=(GateResult("ssim", 0.95, 0.9, "fail"),))
     made = write(replace(spec, artifacts=(missed, spec.artifacts[1])), tmp_path / "b")
     assert made.verdict == "fail"
     assert "Quality gates: **fail**" in (tmp_path / "b/README.md").read_text()

@@ -8,7 +8,7 @@ import pytest
 
 import pocketlens
 from pocketlens.bench.document import BenchmarkSettings
-from pocketlens.bundle.manifest import Gate as Judged
+from pocketlens.bundle.manifest import GateResult as Judged
 from pocketlens.converters import graph as hub
 from pocketlens.converters.quantization import sensitivity
 from pocketlens.converters.quantization.plan import Plan, Rule

@@ -9,13 +9,13 @@ import numpy as np
 from pocketlens.errors import InputError
 from pocketlens.images import Picture
 from pocketlens.runtimes.video.library import pyav
-from pocketlens.runtimes.video.source import SCALING, Source
+from pocketlens.runtimes.video.source import SCALING, VideoSource
 
 SUFFIXES = (".mp4", ".mov", ".mkv", ".m4v")
 _ENCODERS = (("libx264", {"preset": "veryfast", "crf": "18"}), ("mpeg4", {"qscale": "3"}))
 
 
-class Sink:
+class VideoSink:
     """A video file that is being written.
 
     Args:
@@ -23,7 +23,7 @@ class Sink:
         source: Gives the sound, the colours and the unit of time.
     """
 
-    def __init__(self, path: Path, source: Source) -> None:
+    def __init__(self, path: Path, source: VideoSource) -> None:
         av = pyav()
         if path.suffix.lower() not in SUFFIXES:
             raise InputError(f"{path} does not end in a video format", do=f"use one of {', '.join(SUFFIXES)}")

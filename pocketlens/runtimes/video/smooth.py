@@ -9,7 +9,7 @@ STILL, MOVING = 6, 20
 """Differences of the blurred scene, of 255: up to the first it stands still, from the second on it moves."""
 
 
-class Smooth:
+class TemporalSmoother:
     """Mixes each stylized frame with the one before, as far as the scene under it stands still.
 
     The scene is looked at, not the stylized picture: what flickers there is the filter, and what moves there is motion.

@@ -51,7 +51,7 @@ class Frame:
     duration: int = 0
 
 
-class Source:
+class VideoSource:
     """An opened clip or camera.
 
     Args:
@@ -136,16 +136,16 @@ class Source:
         self.container.close()
 
 
-def open_file(path: Path) -> Source:
-    """A video file, or ``-`` for what comes in on the standard input, every frame of it. See :class:`Source`."""
+def open_file(path: Path) -> VideoSource:
+    """A video file, or ``-`` for what comes in on the standard input, every frame of it. See :class:`VideoSource`."""
     if str(path) == "-":
-        return Source("pipe:0")
+        return VideoSource("pipe:0")
     if not path.is_file():
         raise InputError(f"{path} does not exist", do="check the path")
-    return Source(str(path))
+    return VideoSource(str(path))
 
 
-def open_camera(name: str) -> Source:
+def open_camera(name: str) -> VideoSource:
     """A camera by its number, or anything live as ``KIND:NAME`` in FFmpeg's words, for instance ``lavfi:testsrc2``.
 
     Raises:
@@ -167,4 +167,4 @@ def open_camera(name: str) -> Source:
             do=f"pipe it in: ffmpeg -f {kind} -i {rest or 'DEVICE'} -f matroska -c:v rawvideo - | pocketlens run BUNDLE --camera matroska:pipe:0 …; "
             "or build PyAV against the system's FFmpeg: pip install --no-binary av av (needs libavdevice-dev)",
         )
-    return Source(rest, kind, live=True, options=options)
+    return VideoSource(rest, kind, live=True, options=options)

@@ -16,9 +16,9 @@ from pocketlens.errors import InputError
 from pocketlens.files import whole
 from pocketlens.images import Picture, resize
 from pocketlens.runtimes.session import Session
-from pocketlens.runtimes.video.sink import Sink
-from pocketlens.runtimes.video.smooth import Smooth
-from pocketlens.runtimes.video.source import Frame, Source
+from pocketlens.runtimes.video.sink import VideoSink
+from pocketlens.runtimes.video.smooth import TemporalSmoother
+from pocketlens.runtimes.video.source import Frame, VideoSource
 
 _QUEUE = 4
 _END = object()
@@ -26,7 +26,7 @@ _RECENT = 120
 
 
 @dataclass(frozen=True)
-class Progress:
+class VideoProgress:
     """Where a stream stands.
 
     Attributes:
@@ -45,7 +45,7 @@ class Progress:
 
 
 @dataclass(frozen=True)
-class Streamed:
+class VideoSummary:
     """What was done.
 
     Attributes:
@@ -114,7 +114,9 @@ class _Belt:
 
 
 class _Stream:
-    def __init__(self, source: Source, session: Callable[[Picture], Picture], smooth: Smooth | None) -> None:
+    def __init__(
+        self, source: VideoSource, session: Callable[[Picture], Picture], smooth: TemporalSmoother | None
+    ) -> None:
         self.source, self.session, self.smooth = source, session, smooth
         self.stop, self.failed = threading.Event(), threading.Event()
         self.decoded = _Belt(self.stop, 1 if source.live else _QUEUE)
@@ -165,10 +167,12 @@ class _Stream:
                 break
         self.stylized.put(_END)
 
-    def progress(self) -> Progress:
+    def progress(self) -> VideoProgress:
         times = list(self.times)
         span = times[-1] - times[0] if len(times) > 1 else 0.0
-        return Progress(self.done, self.source.frames, (len(times) - 1) / span if span else 0.0, self.p95, self.dropped)
+        return VideoProgress(
+            self.done, self.source.frames, (len(times) - 1) / span if span else 0.0, self.p95, self.dropped
+        )
 
     @property
     def p95(self) -> float:
@@ -177,14 +181,14 @@ class _Stream:
 
 def stylize(
     session: Callable[[Picture], Picture],
-    source: Source,
+    source: VideoSource,
     target: Path | None = None,
     *,
     screen: Screen | None = None,
     smooth: float = 0.0,
-    progress: Callable[[Progress], None] | None = None,
+    progress: Callable[[VideoProgress], None] | None = None,
     most_frames: int | None = None,
-) -> Streamed:
+) -> VideoSummary:
     """Stylize a clip or a camera's pictures into a file, onto a screen, or both.
 
     Decoding, stylizing and encoding run at the same time. Of a file every frame is stylized; of a live source those that
@@ -196,7 +200,7 @@ def stylize(
         source: From :func:`~pocketlens.runtimes.video.source.open_file` or ``open_camera``; it is closed at the end.
         target: ``.mp4``, ``.mov`` or ``.mkv``; the sound of a file is copied.
         screen: Where to show frames.
-        smooth: 0..1, against flicker; see :class:`~pocketlens.runtimes.video.smooth.Smooth`.
+        smooth: 0..1, against flicker; see :class:`~pocketlens.runtimes.video.smooth.TemporalSmoother`.
         progress: Told where it stands, a few times a second.
         most_frames: Stop after so many.
 
@@ -209,25 +213,25 @@ def stylize(
         raise InputError(f"smooth is {smooth}, expected 0 to below 1", do="0.7 is a good strength")
     if isinstance(session, Session) and session.resize == "stretch":
         source.at = session.computes_at
-    stream = _Stream(source, session, Smooth(smooth) if smooth else None)
+    stream = _Stream(source, session, TemporalSmoother(smooth) if smooth else None)
     start = time.perf_counter()
     try:
         if target is None:
             stopped = _run(stream, None, screen, progress, most_frames)
         else:
             with whole(target) as part:
-                stopped = _run(stream, Sink(part, source), screen, progress, most_frames)
+                stopped = _run(stream, VideoSink(part, source), screen, progress, most_frames)
     finally:
         source.close()
     seconds = time.perf_counter() - start
-    return Streamed(stream.written, stream.dropped, seconds, stream.written / seconds, stream.p95, stopped)
+    return VideoSummary(stream.written, stream.dropped, seconds, stream.written / seconds, stream.p95, stopped)
 
 
 def _run(
     stream: _Stream,
-    sink: Sink | None,
+    sink: VideoSink | None,
     screen: Screen | None,
-    progress: Callable[[Progress], None] | None,
+    progress: Callable[[VideoProgress], None] | None,
     most: int | None,
 ) -> bool:
     shown: queue.Queue[Frame] = queue.Queue(1)

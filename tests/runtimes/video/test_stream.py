@@ -21,10 +21,10 @@ from pocketlens.quality import psnr
 from pocketlens.quality.flicker import flicker
 from pocketlens.runtimes.adapter import RUNTIMES
 from pocketlens.runtimes.session import Session
-from pocketlens.runtimes.video import Progress, stylize
-from pocketlens.runtimes.video.smooth import Smooth
+from pocketlens.runtimes.video import VideoProgress, stylize
+from pocketlens.runtimes.video.preview import PreviewWindow
+from pocketlens.runtimes.video.smooth import TemporalSmoother
 from pocketlens.runtimes.video.source import Frame, open_camera, open_file
-from pocketlens.runtimes.video.window import Window
 from tests.generators import picture, small_graph
 
 av = pytest.importorskip("av", reason="pip install 'pocketlens[video]'")
@@ -171,7 +171,7 @@ def test_a_live_source_drops_what_comes_too_fast(tmp_path: Path) -> None:
         time.sleep(0.1)
         return image
 
-    told: list[Progress] = []
+    told: list[VideoProgress] = []
     source = open_camera("lavfi:testsrc2=size=64x48:rate=50:duration=1")
     done = stylize(slow, source, tmp_path / "out.mp4", progress=told.append)
     assert done.dropped > 20
@@ -251,12 +251,12 @@ def test_wrong_sources_and_targets(clip: Callable[..., Path], tmp_path: Path, mo
         open_camera("nothing:here")
     monkeypatch.delenv("DISPLAY", raising=False)
     with pytest.raises(MissingError, match="display"):
-        Window("x")
+        PreviewWindow("x")
 
 
 def test_smoothing_calms_what_stands_still_and_leaves_what_moves() -> None:
     rng = np.random.default_rng(0)
-    smooth = Smooth(0.7)
+    smooth = TemporalSmoother(0.7)
     raw, calm = [], []
     for i in range(10):
         scene = _scene(i)
@@ -277,7 +277,7 @@ def test_smoothing_calms_what_stands_still_and_leaves_what_moves() -> None:
 
 def test_smoothing_halves_flicker_and_keeps_moving_edges() -> None:
     """A filter with hard steps turns a camera's noise into flicker; the teacher's clip is the same without noise."""
-    rng, smooth = np.random.default_rng(0), Smooth(0.7)
+    rng, smooth = np.random.default_rng(0), TemporalSmoother(0.7)
     teachers, raw, calm, mixed, moving = [], [], [], [], []
     for i in range(16):
         scene = _scene(i)

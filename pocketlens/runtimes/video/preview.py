@@ -10,7 +10,7 @@ from pocketlens.errors import MissingError
 from pocketlens.images import Picture
 
 
-class Window:
+class PreviewWindow:
     """Shows frames as they come, until it is closed, or q or Escape is pressed in it.
 
     Args:

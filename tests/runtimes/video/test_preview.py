@@ -22,10 +22,10 @@ WIDTH, HEIGHT = 400, 300
 CODE = """
 from pocketlens.runtimes.video import stylize
 from pocketlens.runtimes.video.source import open_camera
-from pocketlens.runtimes.video.window import Window
+from pocketlens.runtimes.video.preview import PreviewWindow
 
 source = open_camera("lavfi:color=c=0x204060:size=128x96:rate=20:duration=60")
-done = stylize(lambda image: 255 - image, source, screen=Window("Pocketlens: test"))
+done = stylize(lambda image: 255 - image, source, screen=PreviewWindow("Pocketlens: test"))
 print(done.frames)
 """
 
