@@ -6,7 +6,7 @@
     python -m benchmarks.rewrites animegan2 --only time             # time what is not timed yet
     python -m benchmarks.rewrites --only table                      # print what there is
 
-The table is printed as docs/figures.md has it: ten columns are too many for a terminal's.
+The table is printed as docs/figures/rewrites.md has it: ten columns are too many for a terminal's.
 
 All files of a generator take turns in one run, two threads each, each loaded in two processes of its own. A ratio is the median over
 pairs of neighbouring rounds and of processes, with the 95 % interval (docs/decisions/0007). What is done is kept in ``--folder``:

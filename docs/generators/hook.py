@@ -1,7 +1,7 @@
 """MkDocs' hook: makes the reference pages from the sources, and the menu of folders from their files.
 
-A page that is made here stands in no commit: ``commands/``, ``manifest.md``, ``measurement.md``. In ``recipe.md`` and
-``schemas.md`` the comment ``<!-- generated: NAME -->`` is replaced by what :data:`PARTS` makes.
+A page that is made here stands in no commit: ``commands/``, ``manifest.md``, ``measurement.md``. In a page that is written by
+hand the comment ``<!-- generated: NAME -->`` is replaced by what :data:`PARTS` makes.
 """
 
 import re
@@ -16,9 +16,19 @@ from mkdocs.structure.pages import Page
 ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT))  # mkdocs loads hooks by path
 
-from docs.generators import commands, documents, recipe, schemas  # noqa: E402
+from docs.generators import commands, documents, recipe, schemas, tables  # noqa: E402
 
-PARTS = {"recipe": recipe.keys, "schemas": schemas.versions, "exit-codes": commands.exit_codes}
+PARTS = {
+    "exit-codes": commands.exit_codes,
+    "floors": tables.floors,
+    "options": tables.options,
+    "precisions": tables.precisions,
+    "presets": tables.presets,
+    "recipe": recipe.keys,
+    "schemas": schemas.versions,
+    "target-fields": tables.target_fields,
+    "targets": tables.targets,
+}
 _PART = re.compile(r"<!-- generated: ([a-z-]+) -->")
 _TITLE = re.compile(r"^# (.+)$", re.MULTILINE)
 
