@@ -26,8 +26,8 @@ from pocketlens.files import key_of, remove, sha256
 from pocketlens.images import Floats, Picture
 from pocketlens.models.export import export
 from pocketlens.models.teacher import torch_teacher
-from pocketlens.pipeline import stages
-from pocketlens.pipeline.pictures import judges
+from pocketlens.pipeline.eval_set import read_eval_set
+from pocketlens.pipeline.stage_key import stage_key
 from pocketlens.quality import psnr
 from pocketlens.runtimes.session import open_artifact
 from pocketlens.targets import TARGETS
@@ -86,7 +86,7 @@ class Generator:
     @property
     def picture(self) -> Picture:
         """That it is judged by."""
-        (judged,) = [judges(None, self.size, self.size)]
+        (judged,) = [read_eval_set(None, self.size, self.size)]
         return judged.pictures[0]
 
     def digest(self) -> str:
@@ -103,7 +103,7 @@ class Generator:
 def convert(of: Generator, targets: Iterable[str], sets: Iterable[str], peers: bool, limit: float) -> None:
     """Make what is missing or out of date; files are judged by the generator itself."""
     of.folder.mkdir(parents=True, exist_ok=True)
-    key = key_of(code=stages.code(), weights=of.digest(), size=of.size, rules=_text("benchmarks/generators.py"))
+    key = stage_key(weights=of.digest(), size=of.size, rules=_text("benchmarks/generators.py"))
     graph, expected = of.folder / "graph.onnx", of.folder / "expected.npy"
     stamp = of.folder / "graph.key"
     if not stamp.exists() or stamp.read_text() != key:

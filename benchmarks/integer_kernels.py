@@ -29,7 +29,7 @@ from pocketlens.converters.quantization.plan import Plan, default, slower
 from pocketlens.converters.quantization.quantize import quantize
 from pocketlens.converters.rewrites import registry
 from pocketlens.models.export import export
-from pocketlens.pipeline.pictures import judges
+from pocketlens.pipeline.eval_set import read_eval_set
 from pocketlens.runtimes.session import open_artifact
 from pocketlens.targets import TARGETS
 
@@ -136,7 +136,7 @@ def without_norms(model: ir.Model) -> ir.Model:
 def whole(name: str, threads: int, seconds: float) -> None:
     """Print a generator's time by operator in onnxruntime, and of LiteRT with and without norms."""
     module, ranges = generator(name)
-    graph, pictures = export(module, 256, 256, ranges), judges(None, 256, 256)
+    graph, pictures = export(module, 256, 256, ranges), read_eval_set(None, 256, 256)
 
     def emitted(model: ir.Model, target: str, precision: str, path: Path) -> Path:
         names = registry.fitting(TARGETS[target].rewrites, precision)
@@ -144,7 +144,7 @@ def whole(name: str, threads: int, seconds: float) -> None:
         if precision == "int8":
             plan = Plan((*default("int8").rules, *slower(model, TARGETS[target].min_int8_input_channels, "int8")))
             model = quantize(
-                model, plan, pictures.calibrates, TARGETS[target].quantizers, lambda m: registry.apply(m, names)
+                model, plan, pictures.calibration, TARGETS[target].quantizers, lambda m: registry.apply(m, names)
             )
         else:
             registry.apply(model, names)

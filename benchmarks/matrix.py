@@ -35,8 +35,8 @@ from pocketlens.files import artifact_bytes
 from pocketlens.images import Picture, to_uint8
 from pocketlens.models import zoo
 from pocketlens.models.teacher import torch_teacher
-from pocketlens.pipeline.convert import convert
-from pocketlens.pipeline.pictures import judges
+from pocketlens.pipeline.commands.convert import convert
+from pocketlens.pipeline.eval_set import read_eval_set
 from pocketlens.runtimes.adapter import runtime_for
 from pocketlens.targets import TARGETS
 
@@ -105,7 +105,7 @@ def build(folder: Path, architectures: list[str], size: int) -> None:
         module, ranges = _generator(architecture)
         checkpoint = folder / f"{architecture}.safetensors"
         save_file({name: value.contiguous() for name, value in module.state_dict().items()}, checkpoint)
-        picture = judges(None, size, size).pictures[0]
+        picture = read_eval_set(None, size, size).pictures[0]
         np.save(folder / f"{architecture}.npy", to_uint8(torch_teacher(module, ranges)(picture)))
         for cell in wanted:
             try:
@@ -117,7 +117,7 @@ def build(folder: Path, architectures: list[str], size: int) -> None:
                 cell.keep(refused=error.what)
                 print(cell.name, error.what, flush=True)
                 continue
-            score = made.verified.worst.psnr
+            score = made.verification.worst.psnr
             cell.keep(file=made.path.name, psnr=score, bytes=artifact_bytes(made.path))
             print(cell.name, f"{score:.1f} dB", flush=True)
 
@@ -130,7 +130,7 @@ def times(folder: Path, architectures: list[str], size: int, seconds: float, mos
         wanted = [cell for cell in known if cell.read().get("timed") != notes.digest(cell.path)]
         if not wanted or time.monotonic() - start > most:
             continue
-        picture, expected = judges(None, size, size).pictures[0], np.load(folder / f"{architecture}.npy")
+        picture, expected = read_eval_set(None, size, size).pictures[0], np.load(folder / f"{architecture}.npy")
         subjects = [_subject(cell, picture, expected) for cell in wanted]
         document = measure(subjects, BenchmarkSettings(seconds=seconds, count=20, most_seconds=6 * seconds))
         for cell, result in zip(wanted, document.subjects, strict=True):

@@ -26,7 +26,7 @@ from pocketlens.cli import output
 from pocketlens.files import artifact_bytes
 from pocketlens.images import Picture, to_uint8
 from pocketlens.models.teacher import torch_teacher
-from pocketlens.pipeline.pictures import judges
+from pocketlens.pipeline.eval_set import read_eval_set
 from pocketlens.quality import psnr
 from pocketlens.runtimes.adapter import runtime_for
 from pocketlens.runtimes.session import open_artifact
@@ -81,7 +81,7 @@ def ratio(document: Document, ours: str, peer: str) -> tuple[float, float, float
 
 def compare(name: str, size: int, seconds: float, repeats: int) -> None:
     """Print the table of one generator."""
-    (judged,) = [judges(None, size, size)]
+    (judged,) = [read_eval_set(None, size, size)]
     teacher = torch_teacher(*generator(name))
     picture, expected = judged.pictures[0], teacher(judged.pictures[0])
     with tempfile.TemporaryDirectory() as scratch:

@@ -37,7 +37,7 @@ from pocketlens.errors import PocketlensError
 from pocketlens.files import artifact_bytes, artifact_files
 from pocketlens.images import Picture
 from pocketlens.models.export import export
-from pocketlens.pipeline.pictures import judges
+from pocketlens.pipeline.eval_set import read_eval_set
 from pocketlens.runtimes.adapter import runtime_for
 from pocketlens.runtimes.session import open_artifact
 from pocketlens.targets import TARGETS
@@ -89,13 +89,13 @@ def cells(folder: Path, name: str) -> list[Cell]:
 
 def build(folder: Path, name: str, size: int, again: bool) -> None:
     """Make what is not there yet, and compare it with the float graph; ours is made again where ``again`` says so."""
-    pictures = judges(None, size, size)
+    pictures = read_eval_set(None, size, size)
     wanted = [c for c in cells(folder, name) if not c.read() or (again and c.way == "int8")]
     if not wanted:
         return
     home = wanted[0].folder
     home.mkdir(parents=True, exist_ok=True)
-    np.save(home / "calibrate.npy", np.stack(pictures.calibrates))
+    np.save(home / "calibrate.npy", np.stack(pictures.calibration))
     if not (home / "graph.onnx").exists():
         hub.save(export(*_loaded(name, size)), home / "graph.onnx")
     with open_artifact(home / "graph.onnx") as session:
@@ -103,7 +103,7 @@ def build(folder: Path, name: str, size: int, again: bool) -> None:
     for cell in wanted:
         for stale in artifact_files(cell.path) if cell.path.exists() else ():
             stale.unlink()
-        reason = _make(cell, pictures.calibrates)
+        reason = _make(cell, pictures.calibration)
         if reason:
             cell.keep(reason=reason)
             print(cell.label, "no file:", reason, flush=True)
@@ -151,7 +151,7 @@ def times(folder: Path, name: str, size: int, seconds: float) -> None:
     known = [cell for cell in cells(folder, name) if "psnr" in cell.read()]
     if all(cell.read().get("timed") == notes.digest(cell.path) for cell in known):
         return
-    picture = judges(None, size, size).pictures[0]
+    picture = read_eval_set(None, size, size).pictures[0]
     subjects = [
         BenchmarkCase(cell.label, cell.path, cell.target, cell.way, runtime_for(cell.path).name, picture, threads=2)
         for cell in known

@@ -23,7 +23,7 @@ from pocketlens.bench.document import BenchmarkSettings, CaseResult, Document
 from pocketlens.bench.measure import measure
 from pocketlens.errors import PocketlensError
 from pocketlens.files import key_of, write
-from pocketlens.pipeline.trials import Trial, judge
+from pocketlens.pipeline.search.rewrite_trials import RewriteTrial, compare
 from pocketlens.runtimes.adapter import runtime_for
 
 TARGETS = ("onnx", "openvino", "tflite")
@@ -99,15 +99,15 @@ def _results(of: Generator) -> dict[str, list[CaseResult]]:
     return found
 
 
-def _against(results: dict[str, list[CaseResult]], before: str, after: str) -> Trial | None:
+def _against(results: dict[str, list[CaseResult]], before: str, after: str) -> RewriteTrial | None:
     if before not in results or after not in results:
         return None
     if before == after:
-        return Trial("", "", (), note="the same file")
-    return judge("", "", (), results[before], results[after])
+        return RewriteTrial("", "", (), note="the same file")
+    return compare("", "", (), results[before], results[after])
 
 
-def _times(trial: Trial | None) -> list[str]:
+def _times(trial: RewriteTrial | None) -> list[str]:
     """Before and after in ms, and how many times faster."""
     if trial is None or trial.ratio is None:
         return ["-", "-", trial.note if trial is not None else "not timed"]

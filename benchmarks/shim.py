@@ -21,7 +21,7 @@ import numpy as np
 import pocketlens
 from pocketlens import images
 from pocketlens.cli import output
-from pocketlens.pipeline.pictures import SHIPPED
+from pocketlens.pipeline.eval_set import SHIPPED
 from pocketlens.runtimes.session import Session, open_artifact
 
 Frame = Callable[[], object]

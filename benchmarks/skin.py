@@ -126,7 +126,7 @@ def player(source: str, style: str | None = None) -> Play:
         return pocketlens.load(source)
     from pocketlens.models.source import resolve
     from pocketlens.models.teacher import torch_teacher
-    from pocketlens.pipeline.pictures import pure
+    from pocketlens.pipeline.eval_set import pure
 
     filter_ = resolve(f"builtin:{source}", base=Path())
     teacher = torch_teacher(filter_.load(), filter_.ranges)

@@ -20,7 +20,7 @@ from pocketlens.bench.measure import measure
 from pocketlens.bundle.read import Bundle, open_bundle
 from pocketlens.cli import output
 from pocketlens.images import Floats, Picture
-from pocketlens.pipeline.pictures import judges
+from pocketlens.pipeline.eval_set import read_eval_set
 from pocketlens.runtimes.adapter import runtime_for
 from pocketlens.runtimes.session import open_artifact
 
@@ -81,7 +81,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=4, help="timed for each file")
     asked = parser.parse_args()
     opened = [(open_bundle(path), path.name.removesuffix(".bundle")) for path in asked.bundles]
-    pictures = judges(None, asked.size, asked.size).pictures
+    pictures = read_eval_set(None, asked.size, asked.size).pictures
     teacher = played(subjects(*opened[0], "onnx", pictures[0])[0].path, pictures)
     made = []
     for target in TARGETS:

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from pocketlens.bundle.load import load
     from pocketlens.bundle.read import Bundle, open_bundle
     from pocketlens.bundle.verify import verify
-    from pocketlens.pipeline.build import build
-    from pocketlens.pipeline.convert import convert
+    from pocketlens.pipeline.commands.build import build
+    from pocketlens.pipeline.commands.convert import convert
     from pocketlens.recipe import Recipe
     from pocketlens.runtimes.session import Session
 
@@ -36,8 +36,8 @@ _WHERE = {
     "Session": "pocketlens.runtimes.session:Session",
     "__version__": "pocketlens.version:VERSION",
     "benchmark": "pocketlens.bench.measure:bench_bundle",
-    "build": "pocketlens.pipeline.build:build",
-    "convert": "pocketlens.pipeline.convert:convert",
+    "build": "pocketlens.pipeline.commands.build:build",
+    "convert": "pocketlens.pipeline.commands.convert:convert",
     "load": "pocketlens.bundle.load:load",
     "open_bundle": "pocketlens.bundle.read:open_bundle",
     "verify": "pocketlens.bundle.verify:verify",

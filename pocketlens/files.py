@@ -212,9 +212,15 @@ def cached(kind: str, key: str, make: Callable[[Path], None]) -> Path:
     return entry / _CONTENT
 
 
-def is_cached(kind: str, key: str) -> bool:
-    """Whether :func:`cached` would answer without making anything."""
-    return _intact(_entry(kind, key))
+def lookup(kind: str, key: str) -> Path | None:
+    """The folder that :func:`cached` made for a key; None where there is none, or where it was damaged since.
+
+    Example:
+        >>> lookup("graph", key_of(nobody="made this")) is None
+        True
+    """
+    entry = _entry(kind, key)
+    return entry / _CONTENT if _intact(entry) else None
 
 
 def _intact(entry: Path) -> bool:

@@ -74,7 +74,7 @@ def test_cache_makes_once_and_keeps_nothing_of_a_failure(tmp_path: Path, monkeyp
 
     with pytest.raises(ValueError):
         files.cached("kind", files.key_of(a=2), fail)
-    assert not files.is_cached("kind", files.key_of(a=2))
+    assert files.lookup("kind", files.key_of(a=2)) is None
 
 
 def test_folder_digest_sees_names_and_contents(tmp_path: Path) -> None:
@@ -145,13 +145,13 @@ def test_a_damaged_cache_entry_is_made_again(tmp_path: Path, monkeypatch: pytest
         "unseal": lambda: (entry.parent / "sha256").write_bytes(b"\xff"),
         "file": lambda: (files.remove(entry.parent), entry.parent.write_text("")),
     }[damage]()
-    assert not files.is_cached("kind", "key")
+    assert files.lookup("kind", "key") is None
     if damage == "file":
         with pytest.raises(InputError, match="cannot write"):
             files.cached("kind", "key", lambda folder: None)
         return
     assert files.cached("kind", "key", lambda folder: files.write(folder / "x", "whole")) == entry
-    assert [p.read_text() for p in entry.iterdir()] == ["whole"] and files.is_cached("kind", "key")
+    assert [p.read_text() for p in entry.iterdir()] == ["whole"] and files.lookup("kind", "key") == entry
 
 
 def test_where_the_cache_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,7 +8,7 @@ import typer
 from pocketlens.cli import command, options, output
 
 if TYPE_CHECKING:
-    from pocketlens.pipeline.build import Build
+    from pocketlens.pipeline.commands.build import Build
 
 
 @command("build wave.toml -o wave.bundle")
@@ -28,8 +28,8 @@ def build(
 
     Exit code 1 if a gate or budget does not hold; the bundle is written all the same, marked as failed.
     """
-    from pocketlens.pipeline.build import build as build_bundle
-    from pocketlens.pipeline.rewriting import parse
+    from pocketlens.pipeline.commands.build import build as build_bundle
+    from pocketlens.pipeline.rewrite_selection import parse
 
     choice = None if rewrites is None else parse(rewrites)
     with output.progress() as notify:
@@ -54,17 +54,17 @@ def report(built: "Build", json: bool) -> None:
                 "budgets": built.verdicts,
                 "worth": check_speedups(built.document) if built.document else [],
                 "verdict": built.verdict,
-                "rewrites": built.choices,
+                "rewrites": built.rewrite_choices,
                 "plans": built.fronts,
                 "student": built.student,
             }
         )
     else:
         table(built)
-        if built.choices:
+        if built.rewrite_choices:
             from pocketlens.cli.optimize import show
 
-            show(built.choices)
+            show(built.rewrite_choices)
         for front in built.fronts:
             output.say(front.text)
         where = built.path if built.path.suffix == ".zip" else built.path / "report.html"

@@ -7,7 +7,7 @@ from pocketlens.cli import command, options, output
 from pocketlens.files import artifact_bytes
 
 if TYPE_CHECKING:
-    from pocketlens.pipeline.stages import Emitted
+    from pocketlens.pipeline.stages.emit import VerifiedArtifact
 
 
 @command(
@@ -28,8 +28,8 @@ def convert(
     json: options.Json = False,
 ) -> None:
     """Convert a model to the formats of its targets, and verify every file against the model."""
-    from pocketlens.pipeline.convert import convert as convert_model
-    from pocketlens.pipeline.rewriting import parse
+    from pocketlens.pipeline.commands.convert import convert as convert_model
+    from pocketlens.pipeline.rewrite_selection import parse
 
     choice = parse(rewrites)
     with output.progress() as notify:
@@ -52,15 +52,15 @@ def convert(
     output.say(f"in {out}")
 
 
-def _plain(artifact: "Emitted") -> dict[str, object]:
-    scores = artifact.verified.worst
+def _plain(artifact: "VerifiedArtifact") -> dict[str, object]:
+    scores = artifact.verification.worst
     return {
-        "id": artifact.id,
+        "id": artifact.spec.id,
         "path": artifact.path,
         "bytes": artifact_bytes(artifact.path),
         "psnr": scores.psnr,
         "ssim": scores.ssim,
         "largest_error": scores.largest_error,
-        "verified_with": artifact.verified.runtime_info.document(),
+        "verified_with": artifact.verification.runtime_info.document(),
         "rewrites": artifact.rewrites,
     }

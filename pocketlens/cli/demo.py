@@ -20,8 +20,8 @@ def demo(
     from pocketlens import images, load
     from pocketlens.cli.build import report
     from pocketlens.models.zoo import builtin
-    from pocketlens.pipeline.build import build
-    from pocketlens.pipeline.pictures import SHIPPED
+    from pocketlens.pipeline.commands.build import build
+    from pocketlens.pipeline.eval_set import SHIPPED
 
     with output.progress() as notify:
         built = build(builtin(name).recipe, out / f"{name}.bundle", notify=notify)

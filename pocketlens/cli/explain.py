@@ -8,7 +8,7 @@ import typer
 from pocketlens.cli import command, options, output
 
 if TYPE_CHECKING:
-    from pocketlens.pipeline.explain import Cost, Explanation, Side
+    from pocketlens.pipeline.commands.explain import Cost, Explanation, Side
 
 _NAME = 30
 """The longest name that a row has room for."""
@@ -38,8 +38,8 @@ def explain(
     The time of a layer is estimated for a device of --gmacs and --gbytes; --profile measures it here too.
     """
     from pocketlens.converters.roofline import Machine
-    from pocketlens.pipeline.explain import explain as explain_model
-    from pocketlens.pipeline.rewriting import parse
+    from pocketlens.pipeline.commands.explain import explain as explain_model
+    from pocketlens.pipeline.rewrite_selection import parse
 
     explanation = explain_model(
         model,

@@ -27,8 +27,8 @@ def inspect(
         return
     if graph is not None and path.exists() and graph.exists() and graph.samefile(path):
         raise InputError(f"the graph would replace the model {path}", do="choose another name")
-    from pocketlens.pipeline.inspect import inspect as inspect_model
-    from pocketlens.pipeline.rewriting import parse
+    from pocketlens.pipeline.commands.inspect import inspect as inspect_model
+    from pocketlens.pipeline.rewrite_selection import parse
 
     inspection = inspect_model(
         model,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 from pocketlens.cli import command, options, output
 
 if TYPE_CHECKING:
-    from pocketlens.pipeline.trials import Chosen, Trial
+    from pocketlens.pipeline.search.rewrite_trials import RewriteChoice, RewriteTrial
 
 
 @command("optimize builtin:cartoon -t onnx -t tflite", "optimize wave.npz -a fast-style -p int8 -o out")
@@ -31,7 +31,7 @@ def optimize(
     The choice is cached with the machine that it was measured on; build --rewrites auto takes it from there.
     """
     from pocketlens.bench.multi_device import open_device
-    from pocketlens.pipeline.optimize import optimize as optimize_model
+    from pocketlens.pipeline.commands.optimize import optimize as optimize_model
 
     measured_on = None if device == "local" else open_device(device, ssh_config, benchmark_model)
     with output.progress() as notify:
@@ -57,7 +57,7 @@ def optimize(
         output.say(f"in {out}")
 
 
-def show(choices: "Iterable[Chosen]") -> None:
+def show(choices: "Iterable[RewriteChoice]") -> None:
     """The table of every rewrite that was tried, and a line for what each target keeps."""
     choices = list(choices)
     rows = [_row(trial) for choice in choices for trial in choice.trials]
@@ -69,7 +69,7 @@ def show(choices: "Iterable[Chosen]") -> None:
         output.say(f"note: {'; '.join(sorted(noise))}; the choice is not kept in the cache")
 
 
-def _row(trial: "Trial") -> list[str]:
+def _row(trial: "RewriteTrial") -> list[str]:
     if trial.ratio is None:
         return [trial.target, trial.rewrite or "none", "-", "-", trial.note, "-"]
     times = [f"{ms:.1f}" for ms in (trial.before_ms, trial.after_ms)]

@@ -17,7 +17,7 @@ from pocketlens.files import artifact_bytes
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from pocketlens.pipeline.stages import Emitted
+    from pocketlens.pipeline.stages.emit import VerifiedArtifact
 
 _COLOURS = {"pass": "green", "yes": "green", "ok": "green", "fail": "red", "no": "red", "unstable": "yellow"}
 
@@ -158,17 +158,17 @@ def megabytes(count: int) -> str:
     return f"{count / 1e6:.2f}"
 
 
-def artifacts(emitted: "Sequence[Emitted]") -> None:
+def artifacts(verified: "Sequence[VerifiedArtifact]") -> None:
     """The table of verified artifacts."""
     rows = [
         [
-            e.id,
-            megabytes(artifact_bytes(e.path)),
-            f"{e.verified.worst.psnr:.1f}",
-            f"{e.verified.worst.ssim:.4f}",
-            f"{e.verified.worst.largest_error:.3f}",
-            f"{e.verified.runtime_info.runtime} {e.verified.runtime_info.version}",
+            artifact.spec.id,
+            megabytes(artifact_bytes(artifact.path)),
+            f"{artifact.verification.worst.psnr:.1f}",
+            f"{artifact.verification.worst.ssim:.4f}",
+            f"{artifact.verification.worst.largest_error:.3f}",
+            f"{artifact.verification.runtime_info.runtime} {artifact.verification.runtime_info.version}",
         ]
-        for e in emitted
+        for artifact in verified
     ]
     table(["artifact", "MB", "PSNR dB", "SSIM", "largest error", "verified in"], rows)

@@ -8,7 +8,7 @@ import typer
 from pocketlens.cli import command, options, output
 
 if TYPE_CHECKING:
-    from pocketlens.pipeline.front import Front
+    from pocketlens.pipeline.search.pareto import ParetoFront
 
 
 @command(
@@ -49,9 +49,9 @@ def quantize(
     A fast pass ranks the layers on the calibration pictures; then real artifacts are built, judged and timed in turns. With
     --no-bench the size of an artifact stands for its cost. Exit code 1 if a target has no plan that passes.
     """
-    from pocketlens.pipeline.choosing import Timing
-    from pocketlens.pipeline.front_page import costliest
-    from pocketlens.pipeline.quantize import quantize as quantize_model
+    from pocketlens.pipeline.commands.quantize import quantize as quantize_model
+    from pocketlens.pipeline.search.pareto_page import costliest
+    from pocketlens.pipeline.search.rewrite_search import Timing
     from pocketlens.recipe import Gate, Quantize, Rule
 
     rules = tuple(Rule(match=pattern, setting="float") for pattern in keep_float or ())
@@ -72,7 +72,9 @@ def quantize(
             notify=notify,
         )
     if json:
-        fronts = [{**vars(front), "text": front.text, "unbeaten": front.unbeaten} for front in quantized.fronts]
+        fronts = [
+            {**vars(front), "text": front.text, "non_dominated": front.non_dominated} for front in quantized.fronts
+        ]
         paths = [artifact.path for artifact in quantized.artifacts]
         output.document({"fronts": fronts, "artifacts": paths, "plot": quantized.plot})
     else:
@@ -87,10 +89,10 @@ def quantize(
         raise typer.Exit(1)
 
 
-def table(front: "Front") -> None:
+def table(front: "ParetoFront") -> None:
     """The table of a front, and what it says."""
     from pocketlens.converters.quantization.settings import sentence
-    from pocketlens.pipeline.front_page import COLUMNS, rows
+    from pocketlens.pipeline.search.pareto_page import COLUMNS, rows
 
     output.table(COLUMNS, rows(front), title=f"{front.id}: {front.limits}")
     for rule in front.ships.plan.rules if front.ships else ():

@@ -5,10 +5,11 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pocketlens.files import cached, key_of
+from pocketlens.files import cached
 from pocketlens.models.source import Source
-from pocketlens.pipeline import stages
-from pocketlens.pipeline.produce import Notify
+from pocketlens.pipeline.export import export_graphs
+from pocketlens.pipeline.stage_key import machine, stage_key
+from pocketlens.progress import Progress
 
 if TYPE_CHECKING:
     from pocketlens.bench.report import Section
@@ -68,23 +69,22 @@ def _count(told: Any) -> int:
 
 
 def with_times(
-    found: StudentSummary, teacher: Source, student: Source, size: tuple[int, int], threads: int, notify: Notify
+    found: StudentSummary, teacher: Source, student: Source, size: tuple[int, int], threads: int, notify: Progress
 ) -> StudentSummary:
     """The same with measured times; measured once for the same generators on the same machine."""
 
     def make(folder: Path) -> None:
         (folder / "times.json").write_text(json.dumps(measure_times(teacher, student, size, threads, notify)))
 
-    key = key_of(
-        teacher=teacher.key, student=student.key, size=size, threads=threads, host=stages.machine(),
-        code=stages.code(), tools=stages.toolchain(),
+    key = stage_key(
+        teacher=teacher.key, student=student.key, size=size, threads=threads, host=machine(),
     )  # fmt: skip
     first, second = json.loads((cached("measurement", key, make) / "times.json").read_text())
     return replace(found, ms=(first, second), threads=threads)
 
 
 def measure_times(
-    teacher: Source, student: Source, size: tuple[int, int], threads: int, notify: Notify
+    teacher: Source, student: Source, size: tuple[int, int], threads: int, notify: Progress
 ) -> tuple[float, float]:  # fmt: skip
     """Median times of two generators as ONNX graphs in onnxruntime, in ms, played in turns."""
     import tempfile
@@ -97,7 +97,7 @@ def measure_times(
         paths = []
         for name, one in (("teacher", teacher), ("student", student)):
             path = Path(folder) / f"{name}.onnx"
-            hub.save(next(stages.export_graphs(one, *size)), path)
+            hub.save(next(export_graphs(one, *size)), path)
             paths.append(path)
         first, second = medians(paths, size, threads)
     return first, second

@@ -17,7 +17,7 @@ from pocketlens.converters.quantization.simulate import simulate
 from pocketlens.converters.ranges import Ranges
 from pocketlens.converters.rewrites import registry
 from pocketlens.errors import InputError
-from pocketlens.pipeline.inspect import refused
+from pocketlens.pipeline.commands.inspect import refused
 from pocketlens.quality import psnr
 from pocketlens.runtimes.session import open_artifact
 from pocketlens.targets import TARGETS

@@ -15,15 +15,17 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from pocketlens.converters import graph as hub
-from pocketlens.converters.emitter import emitter
+from pocketlens.converters.emitter import Labels, emitter
 from pocketlens.converters.ranges import Ranges
 from pocketlens.converters.verify import GRAPH_FLOORS
 from pocketlens.errors import InputError, MissingError
 from pocketlens.models import huggingface
 from pocketlens.models.source import resolve
-from pocketlens.pipeline.convert import convert
-from pocketlens.pipeline.pictures import judges
-from pocketlens.pipeline.stages import graph_of, references
+from pocketlens.pipeline.commands.convert import convert
+from pocketlens.pipeline.eval_set import read_eval_set
+from pocketlens.pipeline.evaluation import Evaluation
+from pocketlens.pipeline.stages.graph import export_graph
+from pocketlens.pipeline.teacher import play_teacher
 
 transformers = pytest.importorskip("transformers", reason="the extra 'hf' is not installed")
 pytest.importorskip("optimum.exporters.onnx", reason="the extra 'hf' is not installed")
@@ -86,19 +88,19 @@ def converted(folder: Path, offline: None, tmp_path_factory: pytest.TempPathFact
 
 
 def test_every_file_computes_what_the_model_computes(converted: Any) -> None:
-    found = {one.id: one.verified.worst.psnr for one in converted}
+    found = {one.spec.id: one.verification.worst.psnr for one in converted}
     assert found.keys() == {"onnx-fp32-64x56", "openvino-fp32-64x56"}
     assert min(found.values()) > GRAPH_FLOORS.file
 
 
 def test_the_teacher_is_the_model_as_transformers_loads_it(folder: Path, converted: Any) -> None:
-    judge = judges(None, *SIZE)
+    judge = read_eval_set(None, *SIZE)
     model = transformers.AutoModelForImageToImage.from_pretrained(folder, local_files_only=True, use_safetensors=True)
     processor = transformers.AutoImageProcessor.from_pretrained(folder, local_files_only=True)
     taken = processor(list(judge.pictures), return_tensors="pt")
     with torch.no_grad():
         given = model.eval()(**taken).reconstruction.clamp(0, 1).numpy().transpose(0, 2, 3, 1) * 255
-    ours = np.stack(references(resolve(f"hf:{folder}", base=Path()), judge))
+    ours = np.stack(play_teacher(resolve(f"hf:{folder}", base=Path()), judge))
     assert given.std() > 10  # a flat picture would equal nearly anything
     assert np.abs(given - ours).max() < 0.01
 
@@ -115,8 +117,8 @@ def test_windows_that_are_no_number_are_not_a_multiple(copy: Path, edit: Any, wi
 
 
 def test_inspect_can_say_who_refuses_attention(folder: Path, converted: Any) -> None:
-    judge, source = judges(None, *SIZE), resolve(f"hf:{folder}", base=Path())
-    graph = hub.load(graph_of(source, *SIZE, judge, references(source, judge)))
+    judge, source = read_eval_set(None, *SIZE), resolve(f"hf:{folder}", base=Path())
+    graph = hub.load(export_graph(Evaluation.prepare(source, judge, Labels("case"))))
     hub.check(graph)
     refusals = {target: emitter(target).refusals(graph) for target in ("onnx", "openvino", "tflite", "coreml")}
     assert not refusals["onnx"] and not refusals["openvino"]

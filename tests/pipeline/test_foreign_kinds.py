@@ -10,7 +10,7 @@ from onnx import TensorProto, helper, numpy_helper
 from torch import nn
 
 import pocketlens
-from pocketlens.pipeline.convert import convert
+from pocketlens.pipeline.commands.convert import convert
 from pocketlens.targets import TARGETS
 from tests.converters.foreign import ChannelsLastBlock, Generator, Norm, tensorflow_file, torch_file
 
@@ -147,7 +147,7 @@ def test_a_file_of_this_kind_goes_everywhere(kind: str, tmp_path: Path) -> None:
     path = tmp_path / "mine.onnx"
     write(path)
     made = convert(str(path), ALL, [precision], tmp_path / "out", size=(HEIGHT, WIDTH), ranges=SIGNED)
-    scores = {one.target: one.verified.worst.psnr for one in made}
+    scores = {one.spec.target: one.verification.worst.psnr for one in made}
     assert tuple(scores) == ALL
     assert min(scores.values()) >= least, scores
 

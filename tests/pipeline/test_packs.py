@@ -16,9 +16,9 @@ from pocketlens.errors import InputError
 from pocketlens.models import made
 from pocketlens.models.pocket import Pocket
 from pocketlens.models.source import resolve
-from pocketlens.pipeline.build import build
-from pocketlens.pipeline.convert import convert
-from pocketlens.pipeline.pictures import SHIPPED
+from pocketlens.pipeline.commands.build import build
+from pocketlens.pipeline.commands.convert import convert
+from pocketlens.pipeline.eval_set import SHIPPED
 from pocketlens.recipe import Recipe
 from pocketlens.runtimes.session import open_artifact
 from tests.cli.calls import call

@@ -10,11 +10,14 @@ from torch import nn
 
 import pocketlens
 from pocketlens import images
+from pocketlens.converters.emitter import Labels
 from pocketlens.errors import InputError
 from pocketlens.models import zoo
 from pocketlens.models.source import resolve
-from pocketlens.pipeline import stages
-from pocketlens.pipeline.pictures import Judges
+from pocketlens.pipeline.eval_set import EvalSet
+from pocketlens.pipeline.evaluation import Evaluation
+from pocketlens.pipeline.stages.graph import export_graph
+from pocketlens.pipeline.teacher import play_teacher
 from tests.generators import SIGNED, picture
 from tests.golden import state_by_rule
 
@@ -118,13 +121,13 @@ def test_a_foreign_file_whose_long_norms_onnxruntime_adds_up_badly(tmp_path: Pat
     torch.manual_seed(0)
     module, path = _Long().eval(), tmp_path / "long.onnx"
     torch.onnx.export(module, (torch.zeros(1, 3, 512, 640),), str(path), dynamo=False, opset_version=13)
-    judged = Judges(("a",), (picture(512, 640),))
+    judged = EvalSet(("a",), (picture(512, 640),))
     source = resolve(str(path), base=tmp_path, architecture="", ranges=((-1.0, 1.0), (-1.0, 1.0)))
-    (found,) = stages.references(source, judged)
+    (found,) = play_teacher(source, judged)
     from pocketlens.models.teacher import onnx_teacher, torch_teacher
 
     image = judged.pictures[0]
     meant = torch_teacher(module, SIGNED)(image)
     assert np.abs(found - meant).max() < 1e-3
     assert np.abs(onnx_teacher(path, SIGNED)(image) - meant).max() > 1e-3
-    stages.graph_of(source, 512, 640, judged, [found])
+    export_graph(Evaluation.prepare(source, judged, Labels("case")))

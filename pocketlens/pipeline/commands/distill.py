@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 from pocketlens import files
 from pocketlens.errors import InputError, require
 from pocketlens.models.source import Source, resolve
-from pocketlens.pipeline import stages
-from pocketlens.pipeline.pictures import check_unseen, judges
-from pocketlens.pipeline.produce import Notify
+from pocketlens.pipeline.eval_set import check_unseen, read_eval_set
 from pocketlens.pipeline.student_summary import measure_times
+from pocketlens.pipeline.teacher import play_teacher
+from pocketlens.progress import Progress, silent
 from pocketlens.recipe import Compress, Filter, Recipe
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ class Distilled:
 
 def distill(
     recipe: Path, output: Path | None = None, *, threads: int = 2, bench: bool = True,
-    notify: Notify = lambda what, done, total: None,
+    notify: Progress = silent,
 ) -> Distilled:  # fmt: skip
     """Distill a recipe's source as its ``[compress]`` says.
 
@@ -85,7 +85,7 @@ def _check_apart(folder: Path, recipe: Path, source: Source) -> None:
 
 
 def student(
-    recipe: Recipe, base: Path, folder: Path, *, threads: int = 2, notify: Notify = lambda what, done, total: None
+    recipe: Recipe, base: Path, folder: Path, *, threads: int = 2, notify: Progress = silent
 ) -> "tuple[Source, Compressed]":
     """Make the student of a recipe in a folder; gives the teacher's source too."""
     require("torch", "build")
@@ -93,12 +93,12 @@ def student(
 
     source = source_of(recipe.filter, base)
     size = recipe.filter.sizes[0]
-    judged = judges(base / recipe.pictures.judge if recipe.pictures.judge else None, *size)
+    judged = read_eval_set(base / recipe.pictures.judge if recipe.pictures.judge else None, *size)
     trained = recipe.pictures.train or recipe.pictures.calibrate
     pictures = base / trained if trained else None
     if recipe.pictures.judge and pictures:
         check_unseen(base / recipe.pictures.judge, pictures)
-    references = stages.references(source, judged)
+    references = play_teacher(source, judged)
     done = compress(
         source, recipe.compress or Compress(), size, judged.pictures, references, pictures, folder,
         threads=threads, notify=notify,
@@ -106,7 +106,7 @@ def student(
     return source, done
 
 
-def compressed_source(recipe: Recipe, base: Path, *, threads: int, notify: Notify) -> Source:
+def compressed_source(recipe: Recipe, base: Path, *, threads: int, notify: Progress) -> Source:
     """The student of a recipe with ``[compress]``, from the cache if it was made before."""
     source = source_of(recipe.filter, base)
     assert recipe.compress is not None

@@ -12,8 +12,8 @@ from pydantic import ValidationError
 from pocketlens import files, images
 from pocketlens.errors import InputError, require
 from pocketlens.images import Picture
-from pocketlens.pipeline.pictures import digest_of, judges
-from pocketlens.pipeline.produce import Notify
+from pocketlens.pipeline.eval_set import digest_of, read_eval_set
+from pocketlens.progress import Progress, silent
 from pocketlens.recipe import Filter, Recipe, Targets
 from pocketlens.site import page
 
@@ -71,7 +71,7 @@ class Filtered:
 
 def train(
     wish: Wish, output: Path, *, name: str = "filter", size: int = 256, steps: int = 2000, seed: int = 7, threads: int = 2,
-    notify: Notify = lambda what, done, total: None,
+    notify: Progress = silent,
 ) -> Filtered:  # fmt: skip
     """Train a filter and write it, with a recipe for ``build``, into a folder; goes on there if it was interrupted.
 
@@ -118,7 +118,7 @@ def train(
     return Filtered(output / "recipe.toml", done.history, done.seconds, alone)
 
 
-def _train(wish: Wish, output: Path, size: int, steps: int, seed: int, threads: int, notify: Notify) -> "Trained":
+def _train(wish: Wish, output: Path, size: int, steps: int, seed: int, threads: int, notify: Progress) -> "Trained":
     import torch
 
     from pocketlens.converters.ranges import Ranges
@@ -131,7 +131,7 @@ def _train(wish: Wish, output: Path, size: int, steps: int, seed: int, threads: 
 
     schedule = Schedule(steps=steps, seed=seed, threads=threads, judge_every=every(steps), save_every=every(steps))
     random = begin(schedule)
-    shown, drawn = judges(None, size, size).pictures, ""
+    shown, drawn = read_eval_set(None, size, size).pictures, ""
     task: Task
     if wish.effect or wish.pairs:
         answers, before, after = _examples(wish, size, seed, notify)
@@ -172,7 +172,7 @@ def _train(wish: Wish, output: Path, size: int, steps: int, seed: int, threads: 
     return run(task, schedule, random, output, key, notify)
 
 
-def _examples(wish: Wish, size: int, seed: int, notify: Notify):  # type: ignore[no-untyped-def]
+def _examples(wish: Wish, size: int, seed: int, notify: Progress):  # type: ignore[no-untyped-def]
     """Answers to learn from, and pictures that judge with what they should become."""
     from pocketlens.models.distill.answers import Questions, ask
     from pocketlens.models.distill.master import function_master
@@ -187,7 +187,7 @@ def _examples(wish: Wish, size: int, seed: int, notify: Notify):  # type: ignore
         judging = [[images.fill(picture, size, size) for picture in pair] for pair in found[-held:]]
         return answers, [one for one, _ in judging], [other.astype(np.float32) for _, other in judging]
     effect = _checked(function(wish.effect, Path()), wish.effect)
-    judged = judges(None, size, size).pictures
+    judged = read_eval_set(None, size, size).pictures
     wanted = [effect(picture) for picture in judged]
     where = Path(wish.effect.rpartition(":")[0])
     # Of code only the file itself can be hashed; what the effect draws tells the rest.

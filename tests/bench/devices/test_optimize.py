@@ -12,8 +12,8 @@ from pocketlens.cli import app
 from pocketlens.cli import optimize as _command  # noqa: F401 - makes the command known
 from pocketlens.converters import graph as hub
 from pocketlens.converters.rewrites import registry
-from pocketlens.pipeline import choosing
-from pocketlens.pipeline.optimize import optimize
+from pocketlens.pipeline.commands.optimize import optimize
+from pocketlens.pipeline.search import rewrite_search
 from pocketlens.targets import TARGETS
 from tests.bench.devices.adbd import Adbd
 from tests.bench.devices.conftest import Sshd
@@ -28,8 +28,8 @@ def model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     """A small generator; one rewrite, so that there is one thing to try."""
     one = "sub-pixel-conv"
     monkeypatch.setattr(registry, "REWRITES", {one: registry.REWRITES[one]})
-    monkeypatch.setattr(choosing, "SETTINGS", QUICK)
-    monkeypatch.setattr(choosing, "PROCESSES", 1)
+    monkeypatch.setattr(rewrite_search, "SETTINGS", QUICK)
+    monkeypatch.setattr(rewrite_search, "PROCESSES", 1)
     monkeypatch.setattr(Environment, "disturbed", property(lambda environment: ""))
     monkeypatch.setenv("POCKETLENS_CACHE", str(tmp_path / "choices"))
     hub.save(small_graph(), tmp_path / "small.onnx")
@@ -52,7 +52,7 @@ def test_over_ssh(model: str, sshd: Sshd, monkeypatch: pytest.MonkeyPatch) -> No
     def again(*arguments: object, **options: object) -> None:
         raise AssertionError("measured again")
 
-    monkeypatch.setattr(choosing, "measure", again)
+    monkeypatch.setattr(rewrite_search, "measure", again)
     (kept,) = optimize(model, ["onnx"], size=(32, 48), device=sshd.device(), threads=1).choices
     assert kept.time == onnx["time"]
     with pytest.raises(AssertionError, match="measured again"):  # another device decides nothing for this one

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from pocketlens.pipeline.quantizing import trained
 from torch import nn
 
 import pocketlens
@@ -24,7 +25,6 @@ from pocketlens.models.export import export
 from pocketlens.models.pocket import Pocket
 from pocketlens.models.source import resolve
 from pocketlens.models.training.run import Schedule, begin, run
-from pocketlens.pipeline.quantizing import trained
 from pocketlens.runtimes.session import open_artifact
 
 SIDE = 48

@@ -1,0 +1,136 @@
+"""From a recipe and its artifacts to what a bundle is written from."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from pocketlens.bundle import licensing
+from pocketlens.bundle.manifest import FilterInfo, PlanInfo, PlanRule, Proof, Risk, SourceInfo
+from pocketlens.bundle.spec import ArtifactEntry, BundleSpec, GoldenEntry
+from pocketlens.converters.fp16_audit import Extent
+from pocketlens.errors import InputError
+from pocketlens.images import to_uint8
+from pocketlens.models.source import Source
+from pocketlens.pipeline.compile import CompiledSize
+from pocketlens.pipeline.eval_set import BLENDED, SHIPPED, EvalSet, pure
+from pocketlens.pipeline.gates import gates_of
+from pocketlens.pipeline.stage_key import toolchain
+from pocketlens.pipeline.stages.emit import VerifiedArtifact
+from pocketlens.quality import Scores, worst
+from pocketlens.recipe import Recipe
+
+RISKS = 10
+"""Risks of each size that the manifest names."""
+GOLDENS = 2
+"""Golden pictures of each size in a bundle."""
+_PICTURES = "pictures.md"
+
+
+def bundle_spec(
+    recipe: Recipe, text: str, licenses: dict[str, str], source: Source, sizes: Sequence[CompiledSize]
+) -> BundleSpec:
+    """Everything about a bundle that cannot be worked out from its files; ``licenses`` are from :func:`licenses_of`."""
+    about = recipe.filter
+    return BundleSpec(
+        filter=FilterInfo(
+            name=about.name,
+            version=about.version,
+            description=about.description,
+            license=about.license,
+            commercial_use=None,
+            attribution=about.attribution,
+            architecture=about.architecture,
+        ),
+        source=SourceInfo(source.key, source.kind),
+        artifacts=tuple(
+            _artifact(artifact, recipe, _scores_by_style(size.evaluation.eval_set, artifact, source.styles))
+            for size in sizes
+            for artifact in size.artifacts
+        ),
+        golden=_golden(sizes, source.styles, shipped=not recipe.pictures.judge),
+        recipe=text,
+        toolchain=toolchain(),
+        licenses=licenses,
+        resize=about.resize,
+        styles=source.styles,
+        risks=tuple(_risk(risk, *size.evaluation.size) for size in sizes for risk in size.risks[:RISKS]),
+    )
+
+
+def _golden(sizes: Sequence[CompiledSize], styles: Sequence[str], *, shipped: bool) -> tuple[GoldenEntry, ...]:
+    """The first few pictures of each size with what the source makes of them; of a pack the first one in each style."""
+    origin = f"shipped with Pocketlens, see LICENSES/{_PICTURES}" if shipped else "given with the recipe"
+    license = f"see LICENSES/{_PICTURES}" if shipped else "unknown"
+    entries = []
+    for size in sizes:
+        pictures, outputs = size.evaluation.eval_set, size.evaluation.teacher_outputs
+        if styles:
+            chosen = [(pictures.styles.index(pure(i, len(styles))), style) for i, style in enumerate(styles)]
+        else:
+            chosen = [(i, "") for i in range(min(GOLDENS, len(pictures.pictures)))]
+        entries += [
+            GoldenEntry(pictures.pictures[i], to_uint8(outputs[i]), f"{pictures.names[i]}, {origin}", license, style)
+            for i, style in chosen
+        ]
+    return tuple(entries)
+
+
+def _scores_by_style(pictures: EvalSet, artifact: VerifiedArtifact, styles: Sequence[str]) -> dict[str, Scores]:
+    """The worst scores of each style, and of the blend of all."""
+    names = {pure(i, len(styles)): name for i, name in enumerate(styles)}
+    scores_of: dict[str, list[Scores]] = {}
+    for style, scores in zip(pictures.styles, artifact.verification.scores, strict=False):
+        scores_of.setdefault(names.get(style, BLENDED), []).append(scores)
+    return {name: worst(scores) for name, scores in scores_of.items()}
+
+
+def _risk(risk: Extent, height: int, width: int) -> Risk:
+    return Risk(height, width, risk.node, risk.operator, risk.kind, float(f"{risk.largest:.4g}"))
+
+
+def _artifact(artifact: VerifiedArtifact, recipe: Recipe, styles: dict[str, Scores]) -> ArtifactEntry:
+    verification, spec = artifact.verification, artifact.spec
+    by_style = [gates_of(scores, verification.flicker, recipe.gate, name) for name, scores in styles.items()]
+    return ArtifactEntry(
+        file=artifact.path,
+        spec=spec,
+        scores=verification.worst,
+        flicker=verification.flicker,
+        verified_with=Proof(
+            verification.runtime_info.runtime, verification.runtime_info.version, verification.runtime_info.precision
+        ),
+        golden_psnr=verification.golden_psnr,
+        gates=sum(by_style, ()) if styles else gates_of(verification.worst, verification.flicker, recipe.gate),
+        styles=styles,
+        rewrites=artifact.rewrites,
+        plan=_plan(artifact),
+    )
+
+
+def _plan(artifact: VerifiedArtifact) -> PlanInfo | None:
+    plan = artifact.plan
+    if plan is None:
+        return None
+    rules = tuple(PlanRule(rule.setting, rule.match, rule.operator) for rule in plan.rules)
+    if artifact.spec.arithmetic.quantizes == "weights":
+        return PlanInfo(rules)
+    return PlanInfo(rules, plan.ranges, plan.equalize, plan.correct_bias)
+
+
+def licenses_of(recipe: Recipe, base: Path) -> dict[str, str]:
+    """The texts of licences that go into the bundle, by file name; ``base`` is the recipe's folder.
+
+    Raises:
+        InputError: The licence is no SPDX expression, or its text cannot be read.
+        MissingError: license-expression is not installed.
+    """
+    licensing.check(recipe.filter.license)
+    texts = {}
+    if recipe.filter.license_file:
+        path = base / recipe.filter.license_file
+        try:
+            texts["FILTER.txt"] = path.read_text("utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise InputError(f"filter.license_file {path} cannot be read: {error}", do="check the path") from error
+    if not recipe.pictures.judge:
+        texts[_PICTURES] = (SHIPPED / "LICENSES.md").read_text("utf-8")
+    return texts

@@ -1,0 +1,241 @@
+"""``build``: a recipe in, a verified bundle with its measurements and report out."""
+
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pocketlens.bench.budget import Budget, BudgetVerdict, judge_all, overall
+from pocketlens.bench.document import BenchmarkSettings, Document
+from pocketlens.bench.measure import measure
+from pocketlens.bench.speedup_check import check_speedups
+from pocketlens.bench.speedup_check import to_json as speedups
+from pocketlens.bundle.manifest import Manifest
+from pocketlens.bundle.write import check_place, write
+from pocketlens.converters.emitter import Labels
+from pocketlens.files import artifact_files, cached, lookup, sha256
+from pocketlens.images import to_uint8
+from pocketlens.models.source import Source, resolve, wrap
+from pocketlens.pipeline.benchmark_cases import benchmark_case
+from pocketlens.pipeline.budgets import budget_from
+from pocketlens.pipeline.bundle_spec import bundle_spec, licenses_of
+from pocketlens.pipeline.commands.distill import compressed_source, source_of
+from pocketlens.pipeline.compile import CompiledSize, compile_sizes
+from pocketlens.pipeline.eval_set import read_eval_set
+from pocketlens.pipeline.evaluation import Evaluation
+from pocketlens.pipeline.rewrite_selection import RewriteSelection, check
+from pocketlens.pipeline.search import pareto, rewrite_trials
+from pocketlens.pipeline.search.mixed_precision_search import SearchSettings
+from pocketlens.pipeline.search.pareto import ParetoFront
+from pocketlens.pipeline.search.pareto_page import section
+from pocketlens.pipeline.search.rewrite_search import Timing
+from pocketlens.pipeline.search.rewrite_trials import RewriteChoice
+from pocketlens.pipeline.stage_key import machine, stage_key
+from pocketlens.pipeline.student_summary import StudentSummary, read_summary, report_sections, with_times
+from pocketlens.progress import Progress, silent
+from pocketlens.recipe import Recipe
+
+if TYPE_CHECKING:
+    from torch import nn
+
+THREADS = 2
+"""Threads that a build measures with, so that figures of different builds can be set side by side."""
+
+
+@dataclass(frozen=True)
+class Build:
+    """What a build made.
+
+    Attributes:
+        path: The bundle.
+        manifest: What it holds.
+        document: The measurement on this machine; None if it was not asked for.
+        verdicts: Of each budget on each artifact.
+        rewrite_choices: How the rewrites of each target were chosen, where they were measured.
+        fronts: What searches for plans found where a low-bit artifact missed the gate.
+        student: Where the source is a student that was made before: what it is beside its teacher, with which nothing
+            here was compared.
+    """
+
+    path: Path
+    manifest: Manifest
+    document: Document | None
+    verdicts: tuple[BudgetVerdict, ...]
+    rewrite_choices: tuple[RewriteChoice, ...] = ()
+    fronts: tuple[ParetoFront, ...] = ()
+    student: StudentSummary | None = None
+
+    @property
+    def verdict(self) -> str:
+        """``pass`` if every gate and budget holds, else ``fail`` or ``unstable``."""
+        failed = self.document is not None and any(result.failure for result in self.document.subjects)
+        if self.manifest.verdict == "fail" or failed:
+            return "fail"
+        budgets = overall(self.verdicts)
+        return "pass" if budgets == "not measured" else budgets
+
+
+def build(
+    recipe: Recipe | Path | str,
+    output: Path | str | None = None,
+    *,
+    generator: "nn.Module | str | None" = None,
+    bench: bool = True,
+    threads: int = THREADS,
+    rewrites: RewriteSelection | None = None,
+    notify: Progress = silent,
+) -> Build:
+    """Build a bundle.
+
+    Args:
+        recipe: A recipe, or the path of one. Paths in it are relative to its folder, or to the current one.
+        output: Where to write the bundle: a folder, or a ``.zip``; ``NAME.bundle`` if left out. An older bundle there is
+            replaced, anything else is not.
+        generator: A torch module to use instead of the recipe's ``source``, or ``"module:factory"``. Its ``input_range``
+            and ``output_range`` are taken from the recipe, else from attributes of these names, else 0..255.
+        bench: Measure the artifacts on this machine and judge the budget.
+        threads: To measure with.
+        rewrites: Which rewrites each target gets, instead of the recipe's; see :mod:`pocketlens.pipeline.rewrite_selection`.
+        notify: Told about progress.
+
+    Returns:
+        The bundle's path, manifest, measurement and verdicts. A missed gate or budget is a verdict, not an error.
+
+    Raises:
+        InputError: The recipe, a picture or the generator is wrong, or the output cannot be written.
+        UnsupportedError: A target cannot express an operator; nothing is written.
+        VerificationError: A file does not compute what the teacher computes; nothing is written.
+
+    Example:
+        >>> import pocketlens
+        >>> made = pocketlens.build("wave.toml", "wave.bundle", bench=False)
+        >>> made.verdict
+        'pass'
+    """
+    if isinstance(recipe, Recipe):
+        base, text = Path.cwd(), recipe.text()
+    else:
+        base, file = Path(recipe).parent, Path(recipe)
+        recipe = Recipe.read(file)
+        text = file.read_text("utf-8-sig")
+    path = Path(output) if output is not None else Path(f"{recipe.filter.name}.bundle")
+    check_place(path)
+    licenses = licenses_of(recipe, base)  # what can be wrong is found before the work, not after it
+    budget = budget_from(recipe.budget.model_dump(exclude_none=True))
+    selection = check(recipe.rewrites.keep if rewrites is None else rewrites)
+    source, original = _sources(recipe, base, generator, threads, notify)
+    targets = recipe.targets.chosen()
+    timing = Timing(threads=threads)
+    sizes = compile_sizes(
+        _evaluations(recipe, base, source, original), targets, notify, rewrites=selection, timing=timing,
+        quantize=recipe.quantize,
+        search=SearchSettings(recipe.gate, timing if bench else None) if recipe.quantize.search else None,
+    )  # fmt: skip
+    student = read_summary(source)
+    if student and original and bench:
+        student = with_times(student, original, source, recipe.filter.sizes[0], threads, notify)
+    document = _measured(sizes, threads, budget, notify) if bench else None
+    verdicts = judge_all(document, budget) if document else []
+    notify("bundle", 1, 1)
+    spec = replace(
+        bundle_spec(recipe, text, licenses, source, sizes),
+        measurements=_measurements(document, sizes, student),
+        report=lambda manifest: _report(manifest, document, verdicts, sizes, budget, student),
+    )
+    manifest = write(spec, path)
+    uncompared = student if original is None else None
+    return Build(path, manifest, document, tuple(verdicts), sizes[0].rewrite_choices, sizes[0].fronts, uncompared)
+
+
+def _sources(
+    recipe: Recipe, base: Path, generator: "nn.Module | str | None", threads: int, notify: Progress
+) -> tuple[Source, Source | None]:
+    """What is built, and the teacher that it was distilled from where the recipe asks for a student."""
+    about = recipe.filter
+    ranges, size = (about.input_range, about.output_range), about.sizes[0]
+    if generator is None and recipe.compress is not None:
+        return compressed_source(recipe, base, threads=threads, notify=notify), source_of(about, base)
+    if generator is None or isinstance(generator, str):
+        name = generator or about.source
+        return resolve(name, base=base, architecture=about.architecture, ranges=ranges, size=size), None
+    return wrap(generator, about.name, ranges=ranges, size=size), None
+
+
+def _evaluations(recipe: Recipe, base: Path, source: Source, original: Source | None) -> list[Evaluation]:
+    """One for each size; everything about sizes and pictures is checked here."""
+    about, pictures = recipe.filter, recipe.pictures
+    judge, calibrate, clip = (
+        base / name if name else None for name in (pictures.judge, pictures.calibrate, pictures.clip)
+    )
+    labels = Labels(
+        about.name, about.version, about.description, about.license, ", ".join(about.attribution) or "unknown"
+    )
+    return [
+        Evaluation.prepare(source, read_eval_set(judge, *size, calibrate=calibrate, clip=clip), labels, original)
+        for size in about.sizes
+    ]
+
+
+def _measured(sizes: list[CompiledSize], threads: int, budget: Budget, notify: Progress) -> Document:
+    """Measure every artifact on this machine.
+
+    The same artifacts on the same machine are measured once; a run in which one failed, or that could not tell whether the
+    budget holds, is not kept, so that building again measures again.
+    """
+    cases = [benchmark_case(size.evaluation, artifact, threads) for size in sizes for artifact in size.artifacts]
+    settings = BenchmarkSettings()
+    key = stage_key(
+        artifacts=[[c.artifact, c.runtime, *(sha256(f) for f in artifact_files(c.path))] for c in cases],
+        pictures=[size.evaluation.eval_set.digest() for size in sizes],
+        settings=asdict(settings), threads=threads, host=machine(),
+    )  # fmt: skip
+    if entry := lookup("measurement", key):
+        return Document.read(entry / "document.json")
+    count = f"{len(cases)} artifacts in turn"
+    document = measure(cases, settings, lambda p: notify(f"{p.stage} {count}", int(100 * p.share), 100))
+    failed = any(result.failure for result in document.subjects)
+    if not failed and overall(judge_all(document, budget)) != "unstable":
+        cached("measurement", key, lambda folder: document.write(folder / "document.json"))
+    return document
+
+
+def _measurements(
+    document: Document | None, sizes: list[CompiledSize], student: StudentSummary | None
+) -> dict[str, str]:
+    """Documents with times, which stay outside the bundle's hashes."""
+    documents = {"local": document.to_json()} if document else {}
+    if document and (checked := check_speedups(document)):
+        documents["worth"] = speedups(checked)
+    if sizes[0].rewrite_choices:
+        documents["rewrites"] = rewrite_trials.to_json(sizes[0].rewrite_choices)
+    if student:
+        documents["student"] = student.to_json()
+    if sizes[0].fronts:
+        documents["plans"] = pareto.table(sizes[0].fronts)
+    return documents
+
+
+def _report(
+    manifest: Manifest,
+    document: Document | None,
+    verdicts: list[BudgetVerdict],
+    sizes: list[CompiledSize],
+    budget: Budget,
+    student: StudentSummary | None = None,
+) -> str:
+    from pocketlens.bench.report import ReportPicture, render
+
+    pictures = []
+    for size in sizes:
+        for artifact in size.artifacts:
+            index = artifact.verification.worst_index
+            pictures.append(
+                ReportPicture(
+                    artifact_id=artifact.spec.id,
+                    label=size.evaluation.eval_set.names[index],
+                    teacher=to_uint8(size.evaluation.expected_outputs[index]),
+                    artifact=artifact.verification.worst_picture,
+                    scores=artifact.verification.scores[index],
+                )
+            )
+    more = [*(report_sections(student) if student else ()), *(section(front) for front in sizes[0].fronts)]
+    return render(manifest, document, verdicts, pictures, budget, more)

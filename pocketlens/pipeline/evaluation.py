@@ -1,0 +1,120 @@
+"""What artifacts of one size are made from and judged by; every check is made once, every picture of the teacher played once."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from pocketlens.converters.emitter import Labels
+from pocketlens.converters.verify import Clip, Verification, verify_artifact
+from pocketlens.errors import InputError
+from pocketlens.images import Floats
+from pocketlens.models.source import Source
+from pocketlens.pipeline.eval_set import EvalSet
+from pocketlens.pipeline.teacher import play_teacher
+from pocketlens.precisions import Floors
+from pocketlens.targets import ArtifactSpec, target_named
+
+
+@dataclass(frozen=True, eq=False)
+class Evaluation:
+    """A source at one size, with the pictures that its artifacts are judged on.
+
+    Attributes:
+        source: The generator.
+        eval_set: The pictures; of a pack every one in every style.
+        labels: What every artifact says of itself.
+        original: Where the source is a student, the teacher that it was distilled from: scores are against that one's pictures.
+    """
+
+    source: Source
+    eval_set: EvalSet
+    labels: Labels
+    original: Source | None = None
+
+    @classmethod
+    def prepare(cls, source: Source, eval_set: EvalSet, labels: Labels, original: Source | None = None) -> "Evaluation":
+        """Check that the source can be evaluated on these pictures; nothing is loaded or played where that is not needed.
+
+        Raises:
+            InputError: The source cannot compute at the pictures' size, or two of its styles have one name.
+        """
+        if len(set(source.styles)) < len(source.styles):
+            raise InputError(
+                f"two styles of {source.name} have one name: {', '.join(source.styles)}", do="rename one of them"
+            )
+        _check_size(source, *eval_set.size)
+        return cls(source, eval_set.styled(source.styles) if source.styles else eval_set, labels, original)
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width in pixels."""
+        return self.eval_set.size
+
+    @cached_property
+    def teacher_outputs(self) -> tuple[Floats, ...]:
+        """What the source makes of each picture, ``float32 [height, width, 3]``, 0..255: artifacts are verified against it."""
+        return play_teacher(self.source, self.eval_set)
+
+    @cached_property
+    def expected_outputs(self) -> tuple[Floats, ...]:
+        """What scores are against: the original teacher's pictures where the source is a student, else the source's own."""
+        return self.teacher_outputs if self.original is None else play_teacher(self.original, self.eval_set)
+
+    @cached_property
+    def clip(self) -> Clip | None:
+        """The clip that flicker is measured on, with the source's frames; None where there is no clip."""
+        if not self.eval_set.clip:
+            return None
+        return Clip(self.eval_set.clip, play_teacher(self.source, self.eval_set.clip_set()))
+
+    def specs(self, targets: Mapping[str, Sequence[str]]) -> list[ArtifactSpec]:
+        """The artifacts of this size.
+
+        Args:
+            targets: Target → precisions.
+
+        Raises:
+            InputError: There is no such target, it has no such precision, or the source has no low-bit precisions.
+        """
+        return [ArtifactSpec(name, precision, self.size) for name, precision in check_targets(self.source, targets)]
+
+    def verify(
+        self, path: Path, floors: Floors, *, graph_outputs: Iterable[Floats] | None = None, with_clip: bool = False
+    ) -> Verification:
+        """Play a file and compare it with the source; see :func:`pocketlens.converters.verify.verify_artifact`."""
+        return verify_artifact(
+            path, floors, self.eval_set.pictures, self.teacher_outputs,
+            graph_outputs=None if graph_outputs is None else list(graph_outputs),
+            clip=self.clip if with_clip else None, styles=self.eval_set.styles,
+        )  # fmt: skip
+
+
+def check_targets(source: Source, targets: Mapping[str, Sequence[str]]) -> list[tuple[str, str]]:
+    """Check that every target exists, has every precision, and that the source can be had in it.
+
+    Returns:
+        Each target with each of its precisions.
+
+    Raises:
+        InputError: One does not; the message lists what there is.
+    """
+    wanted = [(name, precision) for name, precisions in targets.items() for precision in precisions]
+    low_bit = {precision for name, precision in wanted if target_named(name).precision(precision).is_low_bit}
+    if source.styles and low_bit:  # what the weights of a pack see depends on the style
+        raise InputError(
+            f"{source.name} is a style pack, which has no {', '.join(sorted(low_bit))}", do="ask for fp32 or fp16"
+        )
+    return wanted
+
+
+def _check_size(source: Source, height: int, width: int) -> None:
+    if height % source.multiple or width % source.multiple:
+        # A variant may need more than its architecture; only the loaded one knows.
+        multiple = getattr(source.load(), "multiple", 1) if source.kind == "checkpoint" else source.multiple
+        multiple = max(multiple, source.multiple)
+        near = [max(multiple, round(edge / multiple) * multiple) for edge in (height, width)]
+        raise InputError(
+            f"{source.name} cannot compute at {height} x {width}: it needs multiples of {multiple}",
+            do=f"use {near[0]} x {near[1]}",
+        )

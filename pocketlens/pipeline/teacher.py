@@ -1,0 +1,83 @@
+"""What the teacher makes of the evaluation pictures."""
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from pocketlens.converters.verify import GRAPH_FLOORS
+from pocketlens.errors import VerificationError
+from pocketlens.files import cached
+from pocketlens.images import Floats
+from pocketlens.models.source import Source
+from pocketlens.pipeline.eval_set import EvalSet
+from pocketlens.pipeline.export import export_graphs
+from pocketlens.pipeline.stage_key import stage_key
+from pocketlens.precisions import PRECISIONS
+
+if TYPE_CHECKING:
+    import onnx_ir as ir
+
+    from pocketlens.models.teacher import Teacher
+
+
+def teacher_of(source: Source) -> "Teacher":
+    """The source as its author trained it."""
+    from pocketlens.models.teacher import onnx_teacher, torch_teacher
+
+    if source.kind == "onnx":
+        assert source.path is not None
+        return onnx_teacher(source.path, source.ranges)
+    return torch_teacher(source.load(), source.ranges)
+
+
+def play_teacher(source: Source, eval_set: EvalSet) -> tuple[Floats, ...]:
+    """The teacher's pictures: ``float32 [height, width, 3]``, 0..255, one for each evaluation picture."""
+
+    def make(folder: Path) -> None:
+        # A foreign file first becomes a graph: that says what is wrong with it in words, where a runtime does not.
+        graph = next(export_graphs(source, *eval_set.size)) if source.kind == "onnx" else None
+        teacher = teacher_of(source)
+        styles = eval_set.styles or [()] * len(eval_set.pictures)
+        outputs = [teacher(p, style) for p, style in zip(eval_set.pictures, styles, strict=True)]
+        if graph is not None:
+            outputs = _precise_outputs(source, graph, eval_set, outputs, folder / "graph.onnx")
+        np.save(folder / "pictures.npy", np.stack(outputs))
+
+    key = stage_key(source=source.key, ranges=asdict(source.ranges), pictures=eval_set.digest())
+    return tuple(np.load(cached("teacher", key, make) / "pictures.npy", allow_pickle=False))
+
+
+def _precise_outputs(
+    source: Source, graph: "ir.Model", eval_set: EvalSet, outputs: Sequence[Floats], path: Path
+) -> list[Floats]:
+    """What a foreign file stands for, where its own pictures are too coarse to compare with.
+
+    That is where onnxruntime loses too much in long norms (decision 5), and where pictures go in or out in half precision, which
+    rounds them. The graph as it is must give what the file gave, to half precision in the second case; then the same graph
+    with means of means is the teacher. If it does not, :func:`pocketlens.pipeline.stages.graph.export_graph` says what is wrong.
+    """
+    from pocketlens.converters import graph as hub
+    from pocketlens.converters.long_norms import decompose_long_norms, has_long_norms
+    from pocketlens.converters.onnx_file import has_half_ends
+    from pocketlens.converters.verify import verify_artifact
+    from pocketlens.runtimes.session import open_artifact
+
+    assert source.path is not None
+    is_coarse = has_half_ends(source.path)
+    if not has_long_norms(graph) and not is_coarse:
+        return list(outputs)
+    hub.save(graph, path)
+    try:
+        verify_artifact(path, PRECISIONS["fp16"].floors if is_coarse else GRAPH_FLOORS, eval_set.pictures, outputs)
+    except VerificationError:
+        return list(outputs)
+    finally:
+        path.unlink()
+    hub.save(decompose_long_norms(graph), path)
+    with open_artifact(path) as session:
+        precise_outputs = [np.clip(session.floats(picture), 0, 255) for picture in eval_set.pictures]
+    path.unlink()
+    return precise_outputs

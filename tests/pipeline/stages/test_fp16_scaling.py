@@ -1,0 +1,48 @@
+"""A filter that overflows half precision is built all the same: scaled by exact means, what is left is named."""
+
+from pathlib import Path
+
+import pytest
+
+import pocketlens
+from pocketlens.bundle.read import open_bundle
+from pocketlens.errors import VerificationError
+from pocketlens.pipeline import compile
+from pocketlens.pipeline.stages import fp16_scaling
+from pocketlens.pipeline.stages.fp16_scaling import ScaledGraph
+from tests.converters.test_fp16 import Loud
+from tests.generators import seeded
+
+RECIPE = """
+[filter]
+name = "loud"
+sizes = [[32, 48]]
+input_range = [-1, 1]
+output_range = [-1, 1]
+[targets]
+coreml = ["fp16"]
+onnx = ["fp32"]
+"""
+
+
+def test_a_loud_filter_passes_and_its_risks_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    recipe = tmp_path / "loud.toml"
+    recipe.write_text(RECIPE)
+    made = pocketlens.build(recipe, tmp_path / "loud.bundle", generator=Loud().eval(), bench=False)
+    onnx = next(a for a in made.manifest.artifacts if a.target == "onnx")
+    assert onnx.scores.psnr > 100
+    assert made.manifest.risks and all(risk.kind != "value" for risk in made.manifest.risks)
+    assert made.manifest.risks[0].operator in (made.path / "report.html").read_text()
+    with open_bundle(made.path) as bundle:
+        assert bundle.manifest.risks == made.manifest.risks
+    monkeypatch.setattr(compile, "fp16_scaling", lambda evaluation, graph, specs: ScaledGraph(graph))
+    with pytest.raises(VerificationError, match="coreml-fp16"):
+        pocketlens.build(recipe, tmp_path / "worse.bundle", generator=Loud().eval(), bench=False)
+
+
+def test_fp32_alone_is_not_audited(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fp16_scaling, "audit", lambda *rest: pytest.fail("nobody computes in half precision here"))
+    recipe = tmp_path / "small.toml"
+    recipe.write_text(RECIPE.replace('coreml = ["fp16"]\n', ""))
+    made = pocketlens.build(recipe, tmp_path / "small.bundle", generator=seeded(), bench=False)
+    assert not made.manifest.risks
