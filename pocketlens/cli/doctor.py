@@ -35,8 +35,8 @@ def doctor(json: options.Json = False) -> None:
     rows = []
     for runtime in RUNTIMES.values():
         reason = runtime.missing()
-        library = _first_version([library.replace("_", "-") for library in runtime.libraries])
-        rows.append(("play", runtime.name, "" if reason else library, reason, runtime.install if reason else ""))
+        installed = _first_version([library.replace("_", "-") for library in runtime.libraries])
+        rows.append(("play", runtime.name, "" if reason else installed, reason, runtime.install if reason else ""))
     for purpose, library, extra in _NEEDS:
         installed = _first_version([library])
         get = "" if installed else f"pip install 'pocketlens[{extra}]'"
@@ -46,8 +46,11 @@ def doctor(json: options.Json = False) -> None:
         keys = ("purpose", "name", "version", "missing", "get")
         output.document({"checks": [dict(zip(keys, row, strict=True)) for row in rows], "playable": playable})
     else:
-        shown = [[p, n, "no" if reason else "yes", v or reason, get] for p, n, v, reason, get in rows]
-        output.table(["to", "name", "here", "version", "how to get it"], shown)
+        shown = [
+            [name, purpose, "no" if reason else "yes", installed or reason, get]
+            for purpose, name, installed, reason, get in rows
+        ]
+        output.table(["name", "to", "here", "version", "how to get it"], shown)
     if not playable:
         raise typer.Exit(3)
 

@@ -58,11 +58,12 @@ def optimize(
 
 
 def show(choices: "Iterable[RewriteChoice]") -> None:
-    """The table of every rewrite that was tried, and a line for what each target keeps."""
+    """A table of the rewrites that were tried on each target, and a line for what the target keeps."""
     choices = list(choices)
-    rows = [_row(trial) for choice in choices for trial in choice.trials]
-    output.table(["target", "rewrite", "before ms", "after", "times faster (95 %)", "kept"], rows)
     for choice in choices:
+        if choice.trials:
+            columns = ["rewrite", "before ms", "after", "times faster (95 %)", "kept"]
+            output.table(columns, [_row(trial) for trial in choice.trials], title=choice.target)
         where = f"measured on {choice.device}" if choice.device else "not measured here: the default set"
         output.say(f"{choice.target}: {', '.join(choice.names) or 'none'} ({where})")
     if noise := {choice.disturbed for choice in choices if choice.disturbed}:
@@ -71,7 +72,7 @@ def show(choices: "Iterable[RewriteChoice]") -> None:
 
 def _row(trial: "RewriteTrial") -> list[str]:
     if trial.ratio is None:
-        return [trial.target, trial.rewrite or "none", "-", "-", trial.note, "-"]
+        return [trial.rewrite or "none", "-", "-", trial.note, "-"]
     times = [f"{ms:.1f}" for ms in (trial.before_ms, trial.after_ms)]
     faster = f"{trial.ratio:.2f} ({trial.low:.2f} to {trial.high:.2f})"
-    return [trial.target, trial.rewrite, *times, faster, "yes" if trial.kept else "no"]
+    return [trial.rewrite, *times, faster, "yes" if trial.kept else "no"]

@@ -59,8 +59,8 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[str]], title: str = ""
     if (widths := _widths(columns, cells, console.width)) is not None:
         console.print(_grid(columns, cells, widths, title))
         return
-    for line in (*title.splitlines(), *_blocks(columns, cells, console.width)):
-        say(line)
+    for line in (*_wrapped(harmless(title), console.width, ""), *_blocks(columns, cells, console.width)):
+        typer.echo(line)
 
 
 def _widths(columns: Sequence[str], rows: Sequence[Sequence[str]], most: int) -> list[int] | None:
@@ -92,14 +92,17 @@ def _grid(columns: Sequence[str], rows: Sequence[Sequence[str]], widths: Sequenc
 
 def _blocks(columns: Sequence[str], rows: Sequence[Sequence[str]], width: int) -> Iterator[str]:
     for first, *others in rows:
-        yield first or "-"
+        yield from _wrapped(first or "-", width, "")
         named = (f"{column} {cell}" for column, cell in zip(columns[1:], others, strict=True) if cell not in ("", "-"))
-        whole = [part if len(part) + 3 > width else part.replace(" ", _UNBROKEN) for part in named]
-        text = ", ".join(whole)
-        for line in wrap(
-            text, width, initial_indent="  ", subsequent_indent="  ", break_long_words=False, break_on_hyphens=False
-        ):
+        parts = [part if len(part) + 3 > width else part.replace(" ", _UNBROKEN) for part in named]
+        for line in _wrapped(", ".join(parts), width, "  "):
             yield line.replace(_UNBROKEN, " ")
+
+
+def _wrapped(text: str, width: int, indent: str) -> list[str]:
+    return wrap(
+        text, width, initial_indent=indent, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False
+    )
 
 
 def _coloured(text: str, cell: str) -> str:
@@ -130,24 +133,24 @@ Notify = Callable[[str, int, int], None]
 def progress() -> Iterator[Notify]:
     """A progress bar on standard error, where that is a terminal; otherwise a line for each stage and every ten seconds."""
     if not sys.stderr.isatty():
-        said, when = "", 0.0
+        last_stage, last_time = "", 0.0
 
-        def tell(what: str, done: int, total: int) -> None:
-            nonlocal said, when
+        def notify(what: str, done: int, total: int) -> None:
+            nonlocal last_stage, last_time
             stage, now = what.partition(":")[0], time.monotonic()
-            if stage != said or now - when > _PAUSE or done == total:
-                said, when = stage, now
+            if stage != last_stage or now - last_time > _PAUSE or done == total:
+                last_stage, last_time = stage, now
                 typer.echo(f"[{done}/{total}] {harmless(what)}", err=True)
 
-        yield tell
+        yield notify
         return
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
     from rich.table import Column
 
-    # What is said gives way where the terminal is narrow, and the numbers stay.
-    words = TextColumn("{task.description}", table_column=Column(ratio=1, no_wrap=True, overflow="ellipsis"))
-    columns = (BarColumn(20), MofNCompleteColumn(), TimeElapsedColumn(), words)
+    # The text is cut where the terminal is narrow, and the numbers stay.
+    text = TextColumn("{task.description}", table_column=Column(ratio=1, no_wrap=True, overflow="ellipsis"))
+    columns = (BarColumn(20), MofNCompleteColumn(), TimeElapsedColumn(), text)
     with Progress(*columns, console=Console(stderr=True), transient=True, expand=True) as bar:
         task = bar.add_task("", total=None)
         yield lambda what, done, total: bar.update(task, description=what, completed=done, total=total)

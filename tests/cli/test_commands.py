@@ -5,13 +5,15 @@ import shlex
 import subprocess
 import sys
 from collections import defaultdict
+from pathlib import Path
 from typing import Any
 
 import pytest
 import typer
 
-from pocketlens.cli import COMMANDS, load_commands, renamed
+from pocketlens.cli import COMMANDS, load_commands, output, renamed
 from pocketlens.errors import InputError
+from pocketlens.models.zoo import ARCHITECTURES
 from pocketlens.runtimes.adapter import RUNTIMES
 from tests.cli.calls import call, call_process
 
@@ -132,6 +134,27 @@ def test_help_imports_nothing_heavy_and_is_quick() -> None:
     results = [eval(run.stderr) for run in runs]
     assert all(not heavy for heavy, _ in results), results
     assert min(seconds for _, seconds in results) < 0.3
+
+
+@pytest.mark.parametrize("columns", [80, 60])
+def test_tables_fit_and_break_no_name(
+    columns: int, bundle: Path, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(output, "say", lambda text: None)  # sentences are wrapped by the terminal
+    size = ("--size", "32x48")
+    convert = ("convert", model, *size, "-t", "coreml,tflite", "-p", "fp16", "-o", tmp_path)
+    for arguments, names in (
+        (("zoo",), tuple(ARCHITECTURES)),
+        (("doctor",), ("onnxruntime", "cyclonedx-python-lib")),
+        (("verify", bundle), ("onnx-fp32-32x48", "tflite-fp16-32x48", "onnxruntime")),
+        (("inspect", bundle), ("onnx-fp32-32x48", "tflite-fp16-32x48", "onnxruntime")),
+        (("inspect", model, *size), ("openvino", "tflite", "coreml")),
+        (("explain", model, *size, "-t", "onnx,openvino,tflite,coreml"), ("InstanceNormalization", "node_Clip_0")),
+        (convert, ("coreml-fp16-32x48", "tflite-fp16-32x48")),
+    ):
+        shown = call(*arguments, columns=columns).stdout
+        assert set(names) <= set(shown.replace(",", " ").split()), shown
+        assert max(map(len, shown.splitlines())) <= columns, shown
 
 
 def test_debug_shows_the_traceback() -> None:
