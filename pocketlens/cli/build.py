@@ -31,10 +31,10 @@ def build(
     from pocketlens.pipeline.commands.build import build as build_bundle
     from pocketlens.pipeline.rewrite_selection import parse
 
-    choice = None if rewrites is None else parse(rewrites)
+    selection = None if rewrites is None else parse(rewrites)
     with output.progress() as notify:
         built = build_bundle(
-            recipe, out, generator=generator, bench=bench, threads=threads, rewrites=choice, notify=notify
+            recipe, out, generator=generator, bench=bench, threads=threads, rewrites=selection, notify=notify
         )
     report(built, json)
 

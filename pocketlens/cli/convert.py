@@ -24,14 +24,17 @@ def convert(
     input_range: options.InputRange = None,
     output_range: options.OutputRange = None,
     license: options.License = "unknown",
+    judge: options.Judge = None,
+    calibrate: options.Calibrate = None,
     rewrites: options.Rewrites = "safe",
+    threads: options.Threads = 2,
     json: options.Json = False,
 ) -> None:
     """Convert a model to the formats of its targets, and verify every file against the model."""
     from pocketlens.pipeline.commands.convert import convert as convert_model
     from pocketlens.pipeline.rewrite_selection import parse
 
-    choice = parse(rewrites)
+    selection = parse(rewrites)
     with output.progress() as notify:
         artifacts = convert_model(
             model,
@@ -42,7 +45,10 @@ def convert(
             size=options.parse_size(size),
             ranges=(input_range, output_range),
             license=license,
-            rewrites=choice,
+            judge=judge,
+            calibrate=calibrate,
+            rewrites=selection,
+            threads=threads,
             notify=notify,
         )
     if json:

@@ -4,7 +4,7 @@ import json
 import re
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from textwrap import wrap
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from pocketlens.pipeline.stages.emit import VerifiedArtifact
+    from pocketlens.progress import Progress
 
 _COLOURS = {"pass": "green", "yes": "green", "ok": "green", "fail": "red", "no": "red", "unstable": "yellow"}
 
@@ -125,17 +126,13 @@ def _plain(value: Any) -> Any:
     raise TypeError(f"{type(value).__name__} is not JSON data")
 
 
-Notify = Callable[[str, int, int], None]
-"""Told what is being done now, how many steps are done, and how many there are."""
-
-
 @contextmanager
-def progress() -> Iterator[Notify]:
+def progress() -> Iterator["Progress"]:
     """A progress bar on standard error, where that is a terminal; otherwise a line for each stage and every ten seconds."""
     if not sys.stderr.isatty():
         last_stage, last_time = "", 0.0
 
-        def notify(what: str, done: int, total: int) -> None:
+        def notify(what: str, done: int, total: int, /) -> None:
             nonlocal last_stage, last_time
             stage, now = what.partition(":")[0], time.monotonic()
             if stage != last_stage or now - last_time > _PAUSE or done == total:
@@ -145,13 +142,14 @@ def progress() -> Iterator[Notify]:
         yield notify
         return
     from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
+    from rich.progress import Progress as ProgressBar
     from rich.table import Column
 
     # The text is cut where the terminal is narrow, and the numbers stay.
     text = TextColumn("{task.description}", table_column=Column(ratio=1, no_wrap=True, overflow="ellipsis"))
     columns = (BarColumn(20), MofNCompleteColumn(), TimeElapsedColumn(), text)
-    with Progress(*columns, console=Console(stderr=True), transient=True, expand=True) as bar:
+    with ProgressBar(*columns, console=Console(stderr=True), transient=True, expand=True) as bar:
         task = bar.add_task("", total=None)
         yield lambda what, done, total: bar.update(task, description=what, completed=done, total=total)
 

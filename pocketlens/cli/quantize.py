@@ -33,23 +33,28 @@ def quantize(
         list[str] | None,
         typer.Option(metavar="REGEX", help="Layers that stay in float in any case. Several: repeat it."),
     ] = None,
-    judge: options.Judge = None,
-    calibrate: options.Calibrate = None,
     points: Annotated[
         int, typer.Option(metavar="N", min=1, max=64, help="Artifacts to build and judge for each target.")
     ] = 6,
-    bench: options.Bench = True,
     architecture: options.Architecture = "",
     size: options.Size = "256x256",
+    input_range: options.InputRange = None,
+    output_range: options.OutputRange = None,
+    license: options.License = "unknown",
+    judge: options.Judge = None,
+    calibrate: options.Calibrate = None,
+    rewrites: options.Rewrites = "safe",
+    bench: options.Bench = True,
     threads: options.Threads = 2,
     json: options.Json = False,
 ) -> None:
     """Find the layers that must stay in float: the cheapest plan that passes the gate, on each target.
 
     A fast pass ranks the layers on the calibration pictures; then real artifacts are built, judged and timed in turns. With
-    --no-bench the size of an artifact stands for its cost. Exit code 1 if a target has no plan that passes.
+    --no-bench the size of an artifact stands for its cost. --rewrites auto is safe here. Exit code 1 if a target has no plan that passes.
     """
     from pocketlens.pipeline.commands.quantize import quantize as quantize_model
+    from pocketlens.pipeline.rewrite_selection import parse
     from pocketlens.pipeline.search.pareto_page import costliest
     from pocketlens.pipeline.search.rewrite_search import Timing
     from pocketlens.recipe import Gate, Quantize, Rule
@@ -66,8 +71,11 @@ def quantize(
             points=points,
             architecture=architecture,
             size=options.parse_size(size),
-            calibrate=calibrate,
+            ranges=(input_range, output_range),
+            license=license,
             judge=judge,
+            calibrate=calibrate,
+            rewrites=parse(rewrites),
             timing=Timing(threads=threads) if bench else None,
             notify=notify,
         )

@@ -77,9 +77,12 @@ def test_a_short_form_belongs_to_one_flag() -> None:
 
 
 def test_commands_that_take_a_model_take_it_alike() -> None:
-    alike = ("--architecture", "--size", "--input-range", "--output-range")
-    for name in ("convert", "explain", "inspect", "optimize"):
-        assert all(name in options()[flag] for flag in alike), name
+    by_flag = options()
+    for flag in ("--architecture", "--size", "--input-range", "--output-range"):
+        assert {"convert", "explain", "inspect", "optimize", "quantize"} <= set(by_flag[flag]), flag
+    for flag in ("--target", "--precision", "--out", "--license", "--judge", "--calibrate", "--threads"):
+        assert {"convert", "optimize", "quantize"} <= set(by_flag[flag]), flag
+    assert {"build", "convert", "explain", "inspect", "quantize"} == set(by_flag["--rewrites"])
 
 
 def test_sizes_are_height_x_width_everywhere() -> None:
