@@ -12,7 +12,7 @@ from torch import nn
 
 from pocketlens import quality
 from pocketlens.converters import graph as hub
-from pocketlens.converters.coreml.compress import packed
+from pocketlens.converters.coreml.weights import pack_indices
 from pocketlens.converters.emitter import Labels, emitter
 from pocketlens.converters.verify import verify_artifact
 from pocketlens.converters.weight_quantization.activation_statistics import collect_hessians
@@ -195,7 +195,7 @@ def test_indices_are_packed_as_the_interpreter_unpacks_them() -> None:
 
     for bits in (4, 6, 8):
         indices = np.random.default_rng(bits).integers(0, 1 << bits, (3, 7)).astype(np.uint8)
-        made = packed(LutWeights(np.zeros(1 << bits, np.float32), indices))
+        made = pack_indices(LutWeights(np.zeros(1 << bits, np.float32), indices))
         assert (unpack(made, bits, 21) == indices.reshape(-1)).all()
 
 

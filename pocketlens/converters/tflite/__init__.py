@@ -1,9 +1,10 @@
-"""The TFLite emitter: the graph becomes an NHWC flatbuffer, written directly.
+"""The ``tflite`` target: the graph becomes an NHWC flatbuffer, written directly; no TensorFlow, no transposes.
 
-No TensorFlow, no transposes. The steps, one module each: :mod:`registry <pocketlens.converters.tflite.registry>` walks the
-graph and lets the ``lowerings`` add operators to a :mod:`draft <pocketlens.converters.tflite.draft>`,
-:mod:`fuse <pocketlens.converters.tflite.fuse>` merges neighbours, :mod:`half <pocketlens.converters.tflite.half>` halves the
-weights, :mod:`write <pocketlens.converters.tflite.write>` lays out the bytes.
+The steps, one module each: :mod:`lower <pocketlens.converters.tflite.lower>` walks the graph and lets the ``lowerings`` add
+operators to a :mod:`builder <pocketlens.converters.tflite.builder>`, :mod:`fuse <pocketlens.converters.tflite.fuse>` merges
+neighbours, :mod:`weights <pocketlens.converters.tflite.weights>` stores weights as float16 or int8,
+:mod:`metadata <pocketlens.converters.tflite.metadata>` describes the model, and :mod:`write <pocketlens.converters.tflite.write>` lays
+out the bytes.
 """
 
 from pathlib import Path
@@ -12,10 +13,14 @@ import onnx_ir as ir
 
 from pocketlens import files
 from pocketlens.converters.emitter import Labels, LoweredOperators, Refusal
+from pocketlens.converters.quantization.pixels import take_bytes
+from pocketlens.converters.tflite import weights
+from pocketlens.converters.tflite.fuse import fuse
+from pocketlens.converters.tflite.lower import lower_graph
+from pocketlens.converters.tflite.lowerings import TABLE
 from pocketlens.errors import UnsupportedError, require
 from pocketlens.targets import TARGETS
 
-SUFFIX = ".tflite"
 _OPERATORS_SUMMARY = (
     "computes with float32 and booleans. Values of four axes are stored channels last, all others as they are; a reshape between"
     " the two is a transpose more where the order of the values changes. Of an operator with several outputs only the first may"
@@ -24,10 +29,8 @@ _OPERATORS_SUMMARY = (
 
 
 def refusals(model: ir.Model) -> list[Refusal]:
-    """Every node that TFLite cannot express, found by the walk that also converts; nothing is written."""
-    from pocketlens.converters.tflite import registry
-
-    return registry.draft(model)[1]
+    """Every node that TFLite cannot express, with its reason; ai-edge-litert is not needed to know."""
+    return TABLE.refusals(model)
 
 
 def emit(model: ir.Model, precision: str, labels: Labels, path: Path) -> None:
@@ -37,8 +40,8 @@ def emit(model: ir.Model, precision: str, labels: Labels, path: Path) -> None:
 
     Args:
         model: The graph; it is not changed.
-        precision: ``fp32``, or ``fp16`` for half-sized weights that the runtime widens again when it loads,
-            or ``w8`` for those that the graph codes in 8 bits, ``int8`` for convolutions of a QDQ graph in int8.
+        precision: ``fp32``, ``fp16``, ``w8`` or ``int8``; how each stores weights is told in
+            :mod:`pocketlens.converters.tflite.weights`.
         labels: Written into the file's description and metadata.
         path: Where to; the same graph, precision and labels give the same bytes.
 
@@ -49,35 +52,28 @@ def emit(model: ir.Model, precision: str, labels: Labels, path: Path) -> None:
     """
     require("ai_edge_litert", "build")
     require("flatbuffers", "build")
-    from pocketlens.converters.quantization.pixels import take_bytes
-    from pocketlens.converters.tflite import hybrid, registry
-    from pocketlens.converters.tflite.eight import code
-    from pocketlens.converters.tflite.fuse import fuse
-    from pocketlens.converters.tflite.half import halve
     from pocketlens.converters.tflite.write import flatbuffer
 
     TARGETS["tflite"].precision(precision)
     if precision == "int8":
         model = take_bytes(model)
-        hybrid.float_activations(model)
-    draft, refused = registry.draft(model)
-    if refused:
+        weights.remove_activation_quantizers(model)
+    if refused := refusals(model):
         raise UnsupportedError(
             "\n".join(str(refusal) for refusal in refused), do="drop the target, or replace the operator in the model"
         )
-    inputs, stylized = [draft.of(value) for value in model.graph.inputs], draft.of(model.graph.outputs[0])
-    operators = fuse(draft, stylized)
+    builder = lower_graph(model)
+    inputs, stylized = [builder.get(value) for value in model.graph.inputs], builder.get(model.graph.outputs[0])
+    operators = fuse(builder, stylized)
     if precision == "fp16":
-        operators = halve(operators)
+        operators = weights.store_float16(operators)
     elif precision == "w8":
-        operators = code(operators)
+        operators = weights.store_int8(operators)
     elif precision == "int8":
-        operators = hybrid.code(operators)
+        operators = weights.store_dynamic_range_int8(operators)
     files.write(path, flatbuffer(operators, inputs, stylized, labels))
 
 
 def lowered_operators() -> LoweredOperators:
-    """The operators that have a lowering, and what each asks for."""
-    from pocketlens.converters.tflite import registry
-
-    return LoweredOperators(registry.conditions(), _OPERATORS_SUMMARY, has_own_lowerings=True)
+    """The operators that have a lowering, and what each asks of its nodes."""
+    return LoweredOperators(TABLE.operators(), _OPERATORS_SUMMARY, has_own_lowerings=True)

@@ -1,4 +1,4 @@
-"""What a file says of itself: TensorFlow's model metadata (a flatbuffer inside the flatbuffer, identifier ``M001``).
+"""What a TFLite file says of itself: TensorFlow's model metadata (a flatbuffer inside the flatbuffer, identifier ``M001``).
 
 Android Studio, Netron and the task libraries read it. Its schema is not in ai-edge-litert, and the package that has it does
 not install beside a current numpy, so the few tables that are needed are written by field number here. The schema is
@@ -28,12 +28,12 @@ _Table = dict[int, Any]
 """Field number to value: text, another table, a list of tables or of floats, or a :class:`_Byte`."""
 
 
-def pack(labels: Labels, inputs: list[str], stylized: str) -> bytes:
+def pack_metadata(labels: Labels, inputs: list[str], stylized: str) -> bytes:
     """The metadata of an artifact whose tensors have these names: the picture, and of a pack the style; and ``stylized``."""
     image, *styles = inputs
     picture = {3: {0: _Byte(_IMAGE_PROPERTIES), 1: {0: _Byte(_RGB)}}, 5: {0: [255.0], 1: [0.0]}}
     # Mean 0 and deviation 1: pixels go in as they are.
-    as_they_are = {4: [{0: _Byte(_NORMALIZATION), 1: {0: [0.0], 1: [1.0]}}]}
+    unchanged = {4: [{0: _Byte(_NORMALIZATION), 1: {0: [0.0], 1: [1.0]}}]}
     model: _Table = {
         0: labels.name,
         1: labels.description,
@@ -41,7 +41,7 @@ def pack(labels: Labels, inputs: list[str], stylized: str) -> bytes:
         3: [
             {
                 2: [
-                    {0: image, 1: "RGB, 0 to 255", **picture, **as_they_are},
+                    {0: image, 1: "RGB, 0 to 255", **picture, **unchanged},
                     *({0: name, 1: "how much of each style; the sum is 1"} for name in styles),
                 ],
                 3: [{0: stylized, 1: "RGB, 0 to 255", **picture}],

@@ -1,4 +1,4 @@
-"""From operators to bytes: numbers every tensor, lays out the buffers, packs the flatbuffer."""
+"""Writes a ``.tflite`` file: numbers every tensor, lays out the buffers, packs the flatbuffer."""
 
 import hashlib
 from typing import Any
@@ -10,7 +10,7 @@ from ai_edge_litert import schema_py_generated as schema
 from pocketlens.converters import graph as hub
 from pocketlens.converters.emitter import Labels
 from pocketlens.converters.tflite import metadata
-from pocketlens.converters.tflite.draft import Operator, Tensor
+from pocketlens.converters.tflite.builder import Operator, Tensor
 
 _IDENTIFIER = b"TFL3"
 _SCHEMA_VERSION = 3
@@ -125,8 +125,8 @@ class _Numbering:
 def _quantization(tensor: Tensor) -> Any:
     entry = schema.QuantizationParametersT()
     assert tensor.scales is not None
-    entry.scale, entry.zeroPoint = tensor.scales, np.full(len(tensor.scales), tensor.zero, np.int64)
-    entry.quantizedDimension = tensor.axis
+    entry.scale, entry.zeroPoint = tensor.scales, np.full(len(tensor.scales), tensor.zero_point, np.int64)
+    entry.quantizedDimension = tensor.channel_axis
     return entry
 
 
@@ -137,7 +137,7 @@ def flatbuffer(operators: list[Operator], inputs: list[Tensor], stylized: Tensor
     numbers = _Numbering()
     subgraph = schema.SubGraphT()
     subgraph.name = "main"
-    subgraph.inputs, subgraph.outputs = [numbers.tensor(one) for one in inputs], [numbers.tensor(stylized)]
+    subgraph.inputs, subgraph.outputs = [numbers.tensor(tensor) for tensor in inputs], [numbers.tensor(stylized)]
     subgraph.operators = [_operator(numbers, operator) for operator in operators]
     subgraph.tensors = numbers.tensors
     model = schema.ModelT()
@@ -149,7 +149,7 @@ def flatbuffer(operators: list[Operator], inputs: list[Tensor], stylized: Tensor
     entry = schema.MetadataT()
     entry.name, entry.buffer = (
         metadata.NAME,
-        numbers.buffer(metadata.pack(labels, [one.name for one in inputs], stylized.name)),
+        numbers.buffer(metadata.pack_metadata(labels, [tensor.name for tensor in inputs], stylized.name)),
     )
     model.metadata = [entry]
     model.buffers = numbers.buffers
@@ -178,7 +178,7 @@ def _operator(numbers: _Numbering, operator: Operator) -> Any:
 
 
 def _signature(subgraph: Any) -> Any:
-    """Without one, quantizers and the newer runtime APIs do not take the file."""
+    """The signature, which names inputs and outputs: quantizers and the newer runtime APIs need one."""
     signature = schema.SignatureDefT()
     signature.signatureKey = _SIGNATURE
     for field, names, numbers in (

@@ -1,27 +1,20 @@
-"""The lowerings, one family of operators a module; importing this fills the table."""
+"""How each ONNX operator is expressed in MIL, one family of operators a module; importing this fills the table."""
 
-from pocketlens.converters.coreml.lowerings import (
+from pocketlens.converters.coreml.lowerings import (  # noqa: F401 - each registers its lowerings
     activations,
     arithmetic,
     convolution,
+    depth_to_space,
     linear,
     normalization,
+    padding,
     pooling,
     quantization,
     reductions,
     resize,
     shapes,
+    transposed_convolution,
 )
+from pocketlens.converters.coreml.registry import TABLE
 
-__all__ = [
-    "activations",
-    "arithmetic",
-    "convolution",
-    "linear",
-    "normalization",
-    "pooling",
-    "quantization",
-    "reductions",
-    "resize",
-    "shapes",
-]
+__all__ = ["TABLE"]

@@ -1,25 +1,19 @@
-"""Functions of two values, which are broadcast."""
+"""Sums, products, powers and comparisons of two or more values, with broadcasting."""
 
 from functools import reduce
 
 import numpy as np
 import onnx_ir as ir
 
-from pocketlens.converters.coreml.registry import (
-    Scope,
-    Var,
-    floats,
-    lowering,
-    rank,
-    shape,
-)
+from pocketlens.converters.coreml.builder import MILBuilder, Var
+from pocketlens.converters.coreml.registry import lowering
+from pocketlens.converters.lowering import floats, rank, shape
 
-_BINARY = {
+_OPERATIONS = {
     "Add": "add",
     "Sub": "sub",
     "Mul": "mul",
     "Div": "real_div",
-    "Pow": "pow",
     "Min": "minimum",
     "Max": "maximum",
     "Sum": "add",
@@ -33,76 +27,82 @@ _COMPARE = {
 }
 
 
-def _operands(scope: Scope, node: ir.Node) -> list[Var]:
+def _operands(builder: MILBuilder, node: ir.Node) -> list[Var]:
     """The inputs; constants with as many axes as the result, which every unit of the phone broadcasts."""
     axes = rank(node.outputs[0])
-    found = []
+    operands = []
     for value in node.inputs:
-        operand = scope.get(value)
+        operand = builder.get(value)
         if isinstance(operand, np.ndarray):
             array = np.asarray(operand, np.float32)
             operand = (
                 np.float32(array.item()) if array.size == 1 else array.reshape((1,) * (axes - array.ndim) + array.shape)
             )
-        found.append(operand)
-    return found
+        operands.append(operand)
+    return operands
 
 
-@lowering("Add", "Sub", "Mul", "Div", "Min", "Max", "Sum")
-def elementwise(scope: Scope, node: ir.Node) -> Var:
-    """The operation of the same meaning; more than two inputs are taken one after the other."""
-    kind = _BINARY[node.op_type]
-    operands = _operands(scope, node)
+@lowering(*_OPERATIONS)
+def arithmetic(builder: MILBuilder, node: ir.Node) -> Var:
+    """Two operands at a time, from the left."""
+    operation = _OPERATIONS[node.op_type]
+    operands = _operands(builder, node)
     if len(operands) == 1:
-        return scope.op("identity", x=operands[0])
-    return reduce(lambda x, y: scope.op(kind, x=x, y=y), operands)
+        return builder.add("identity", x=operands[0])
+    return reduce(lambda x, y: builder.add(operation, x=x, y=y), operands)
+
+
+@lowering("Reciprocal")
+def reciprocal(builder: MILBuilder, node: ir.Node) -> Var:
+    """``1 / x``; MIL's own ``inverse`` adds 1e-4 to its input."""
+    return builder.add("real_div", x=np.float32(1), y=builder.get(node.inputs[0]))
 
 
 @lowering("Pow")
-def power(scope: Scope, node: ir.Node) -> Var:
-    """``pow``; exponents 2 and 1/2 are spelled out, because a GPU's power of a negative number is not a number."""
-    base, exponent = _operands(scope, node)
+def power(builder: MILBuilder, node: ir.Node) -> Var:
+    """Products for 2 and 3, a root for 1/2, ``pow`` for everything else: a GPU's power of a negative number is not a number."""
+    base, exponent = _operands(builder, node)
     constant = floats(node, 1)
-    only = float(constant.item()) if constant is not None and constant.size == 1 else None
-    if only == 2:
-        return scope.op("square", x=base)
-    if only == 0.5:
-        return scope.op("sqrt", x=base)
-    if only == 3:
-        return scope.op("mul", x=scope.op("square", x=base), y=base)
-    return scope.op("pow", x=base, y=exponent)
+    number = float(constant.item()) if constant is not None and constant.size == 1 else None
+    if number == 2:
+        return builder.add("square", x=base)
+    if number == 0.5:
+        return builder.add("sqrt", x=base)
+    if number == 3:
+        return builder.add("mul", x=builder.add("square", x=base), y=base)
+    return builder.add("pow", x=base, y=exponent)
 
 
 @lowering(*_COMPARE)
-def compare(scope: Scope, node: ir.Node) -> Var:
-    """True or false."""
-    x, y = _operands(scope, node)
-    return scope.op(_COMPARE[node.op_type], x=x, y=y)
+def compare(builder: MILBuilder, node: ir.Node) -> Var:
+    """A variable of booleans."""
+    x, y = _operands(builder, node)
+    return builder.add(_COMPARE[node.op_type], x=x, y=y)
 
 
 @lowering("And", "Or", "Xor")
-def both(scope: Scope, node: ir.Node) -> Var:
-    """``logical_and`` and its like."""
-    x, y = (scope.get(value) for value in node.inputs)
-    return scope.op(f"logical_{node.op_type.lower()}", x=x, y=y)
+def logical(builder: MILBuilder, node: ir.Node) -> Var:
+    """``logical_and``, ``logical_or``, ``logical_xor``."""
+    x, y = (builder.get(value) for value in node.inputs)
+    return builder.add(f"logical_{node.op_type.lower()}", x=x, y=y)
 
 
 @lowering("Not")
-def negated(scope: Scope, node: ir.Node) -> Var:
+def logical_not(builder: MILBuilder, node: ir.Node) -> Var:
     """``logical_not``."""
-    return scope.op("logical_not", x=scope.get(node.inputs[0]))
+    return builder.add("logical_not", x=builder.get(node.inputs[0]))
 
 
 @lowering("Cast")
-def cast(scope: Scope, node: ir.Node) -> Var:
+def cast(builder: MILBuilder, node: ir.Node) -> Var:
     """Truths to 1 and 0, and what is not 0 to a truth."""
-    return scope.op(
-        "cast", x=scope.get(node.inputs[0]), dtype="bool" if node.outputs[0].dtype == ir.DataType.BOOL else "fp32"
+    return builder.add(
+        "cast", x=builder.get(node.inputs[0]), dtype="bool" if node.outputs[0].dtype == ir.DataType.BOOL else "fp32"
     )
 
 
 @lowering("Where")
-def where(scope: Scope, node: ir.Node) -> Var:
-    """``select``, whose result has the shape of what it chooses from, whatever the condition's is."""
-    condition, one, other = (scope.spread(value, shape(node.outputs[0])) for value in node.inputs)
-    return scope.op("select", cond=condition, a=one, b=other)
+def where(builder: MILBuilder, node: ir.Node) -> Var:
+    """``select``, whose result has the shape of what it selects from, whatever the condition's is."""
+    condition, if_true, if_false = (builder.broadcast(value, shape(node.outputs[0])) for value in node.inputs)
+    return builder.add("select", cond=condition, a=if_true, b=if_false)

@@ -1,17 +1,12 @@
-"""Matrix products."""
+"""Matrix products: MatMul and Gemm."""
 
 import numpy as np
 import onnx_ir as ir
 
 from pocketlens.converters import graph as hub
-from pocketlens.converters.constants import constant
-from pocketlens.converters.coreml.registry import (
-    Scope,
-    Var,
-    floats,
-    lowering,
-    rank,
-)
+from pocketlens.converters.coreml.builder import MILBuilder, Var
+from pocketlens.converters.coreml.registry import lowering
+from pocketlens.converters.lowering import floats, needs_constants, rank
 
 
 def _check_matmul(node: ir.Node) -> str:
@@ -21,33 +16,31 @@ def _check_matmul(node: ir.Node) -> str:
 
 
 @lowering("MatMul", check=_check_matmul, needs="two or more axes on both sides")
-def matmul(scope: Scope, node: ir.Node) -> Var:
+def matmul(builder: MILBuilder, node: ir.Node) -> Var:
     """``matmul``."""
-    x, y = (scope.get(value) for value in node.inputs)
-    return scope.op("matmul", x=x, y=y)
+    x, y = (builder.get(value) for value in node.inputs)
+    return builder.add("matmul", x=x, y=y)
 
 
 def _check_gemm(node: ir.Node) -> str:
-    if len(node.inputs) > 2 and node.inputs[2] is not None and constant(node.inputs[2]) is None:
-        return "its third input is computed, and has to be constant"
-    return ""
+    return needs_constants(node, "its third term is", 2)
 
 
 @lowering("Gemm", check=_check_gemm, needs="a constant third term")
-def gemm(scope: Scope, node: ir.Node) -> Var:
+def gemm(builder: MILBuilder, node: ir.Node) -> Var:
     """``matmul`` with transposes, then a scale and a bias where they are not 1 and 0."""
-    y = scope.op(
+    y = builder.add(
         "matmul",
-        x=scope.get(node.inputs[0]),
-        y=scope.get(node.inputs[1]),
+        x=builder.get(node.inputs[0]),
+        y=builder.get(node.inputs[1]),
         transpose_x=bool(hub.integer(node, "transA", 0)),
         transpose_y=bool(hub.integer(node, "transB", 0)),
     )
     alpha = hub.number(node, "alpha", 1.0)
     if alpha != 1:
-        y = scope.op("mul", x=y, y=np.float32(alpha))
+        y = builder.add("mul", x=y, y=np.float32(alpha))
     bias = floats(node, 2)
     if bias is not None:
         scaled = np.asarray(bias * np.float32(hub.number(node, "beta", 1.0)), np.float32)
-        y = scope.op("add", x=y, y=scaled.reshape((1,) * (2 - scaled.ndim) + scaled.shape))
+        y = builder.add("add", x=y, y=scaled.reshape((1,) * (2 - scaled.ndim) + scaled.shape))
     return y

@@ -1,36 +1,26 @@
-"""Batch, instance and layer normalization."""
+"""Normalizations: batch, instance (with group norms, which arrive as such) and layer norms."""
 
 import numpy as np
 import onnx_ir as ir
 
 from pocketlens.converters import graph as hub
-from pocketlens.converters.coreml.registry import (
-    Scope,
-    Var,
-    floats,
-    lowering,
-    needs_constants,
-    optional,
-    rank,
-    shape,
-    vector,
-)
+from pocketlens.converters.coreml.builder import MILBuilder, Var, vector
+from pocketlens.converters.coreml.registry import lowering
+from pocketlens.converters.lowering import floats, needs_constants, needs_rank, optional, rank, shape
 
 
-def _check_batch(node: ir.Node) -> str:
+def _check_batch_norm(node: ir.Node) -> str:
     if hub.integer(node, "training_mode", 0):
         return "it is in training mode: export the generator in eval mode"
-    if rank(node.inputs[0]) not in (3, 4, 5):
-        return f"it takes 3 to 5 axes, here are {rank(node.inputs[0])}"
-    return needs_constants(node, 1, 2, 3, 4)
+    return needs_rank(node, 3, 4, 5) or needs_constants(node, "its statistics are", 1, 2, 3, 4)
 
 
-@lowering("BatchNormalization", check=_check_batch, needs="constant statistics, evaluation mode; 3 to 5 axes")
-def batch_norm(scope: Scope, node: ir.Node) -> Var:
+@lowering("BatchNormalization", check=_check_batch_norm, needs="constant statistics, evaluation mode; 3 to 5 axes")
+def batch_norm(builder: MILBuilder, node: ir.Node) -> Var:
     """``batch_norm``; coremltools folds it into a convolution in front."""
-    return scope.op(
+    return builder.add(
         "batch_norm",
-        x=scope.get(node.inputs[0]),
+        x=builder.get(node.inputs[0]),
         gamma=floats(node, 1),
         beta=floats(node, 2),
         mean=floats(node, 3),
@@ -39,61 +29,59 @@ def batch_norm(scope: Scope, node: ir.Node) -> Var:
     )
 
 
-def _check_instance(node: ir.Node) -> str:
-    if rank(node.inputs[0]) not in (3, 4):
-        return f"it takes 3 or 4 axes, here are {rank(node.inputs[0])}"
-    return needs_constants(node, 1, 2)
+def _check_instance_norm(node: ir.Node) -> str:
+    return needs_rank(node, 3, 4) or needs_constants(node, "its scale or shift is", 1, 2)
 
 
-@lowering("InstanceNormalization", check=_check_instance, needs="constant scale and shift; 3 or 4 axes")
-def instance_norm(scope: Scope, node: ir.Node) -> Var:
-    """``instance_norm``, which sums by itself: nothing of it is spelled out in fp16, where 256 x 256 values overflow.
+@lowering("InstanceNormalization", check=_check_instance_norm, needs="constant scale and shift; 3 or 4 axes")
+def instance_norm(builder: MILBuilder, node: ir.Node) -> Var:
+    """``instance_norm``, which sums by itself: nothing of it is decomposed in fp16, where 256 x 256 values overflow.
 
     An epsilon below 6e-8 becomes the smallest fp16 number instead of 0 (coremltools sees to it), so a flat channel stays
     a number. Group norm arrives as ``Reshape → InstanceNormalization → Reshape`` with three axes, the last of which has
     hundreds of thousands of values; it is given back its rows, since no unit of the phone takes an axis that long.
     """
     source = node.inputs[0]
-    x = scope.get(source)
-    flat = rank(source) == 3
-    if flat:
-        x = scope.op("reshape", x=x, shape=vector(_in_rows(source)))
-    y = scope.op(
+    x = builder.get(source)
+    is_flat = rank(source) == 3
+    if is_flat:
+        x = builder.add("reshape", x=x, shape=vector(_in_rows(source)))
+    y = builder.add(
         "instance_norm",
         x=x,
         gamma=floats(node, 1),
         beta=floats(node, 2),
         epsilon=np.float32(hub.number(node, "epsilon", 1e-5)),
     )
-    return scope.op("reshape", x=y, shape=vector(shape(source))) if flat else y
+    return builder.add("reshape", x=y, shape=vector(shape(source))) if is_flat else y
 
 
 def _in_rows(flat: ir.Value | None) -> tuple[int, int, int, int]:
     """``[N, G, L]`` as ``[N, G, L / W, W]``, W the width of the picture that was flattened if it is known, else 1."""
     batch, groups, length = shape(flat)
     assert flat is not None
-    maker = flat.producer()
+    producer = flat.producer()
     width = 1
-    if maker is not None and maker.op_type == "Reshape" and rank(maker.inputs[0]) == 4:
-        width = shape(maker.inputs[0])[3]
+    if producer is not None and producer.op_type == "Reshape" and rank(producer.inputs[0]) == 4:
+        width = shape(producer.inputs[0])[3]
     width = width if length % width == 0 else 1
     return batch, groups, length // width, width
 
 
-def _check_layer(node: ir.Node) -> str:
+def _check_layer_norm(node: ir.Node) -> str:
     if len(node.outputs) > 1:
         return "its mean and deviation are outputs too"
-    return needs_constants(node, 1, 2)
+    return needs_constants(node, "its scale or shift is", 1, 2)
 
 
-@lowering("LayerNormalization", check=_check_layer, needs="constant scale and shift; one output")
-def layer_norm(scope: Scope, node: ir.Node) -> Var:
+@lowering("LayerNormalization", check=_check_layer_norm, needs="constant scale and shift; one output")
+def layer_norm(builder: MILBuilder, node: ir.Node) -> Var:
     """``layer_norm`` over the axes from ``axis`` on."""
     axes = list(range(rank(node.inputs[0])))[hub.integer(node, "axis", -1) :]
     bias = {} if optional(node, 2) is None else {"beta": floats(node, 2)}
-    return scope.op(
+    return builder.add(
         "layer_norm",
-        x=scope.get(node.inputs[0]),
+        x=builder.get(node.inputs[0]),
         axes=vector(axes),
         gamma=floats(node, 1),
         epsilon=np.float32(hub.number(node, "epsilon", 1e-5)),

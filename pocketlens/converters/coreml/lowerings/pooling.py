@@ -1,17 +1,12 @@
-"""Pools over a moving window."""
+"""Average and maximum pooling."""
 
 import onnx_ir as ir
 
 from pocketlens.converters import graph as hub
-from pocketlens.converters.coreml.registry import (
-    Scope,
-    Var,
-    lowering,
-    needs_rank,
-    shape,
-    vector,
-)
-from pocketlens.converters.coreml.windows import Window, pool_window
+from pocketlens.converters.coreml.builder import MILBuilder, Var, vector
+from pocketlens.converters.coreml.lowerings.windows import SpatialWindow, pool_window
+from pocketlens.converters.coreml.registry import lowering
+from pocketlens.converters.lowering import needs_rank, shape
 
 
 def _check(node: ir.Node) -> str:
@@ -27,7 +22,7 @@ def _check(node: ir.Node) -> str:
     return ""
 
 
-def _floored(node: ir.Node, window: Window) -> tuple[int, ...]:
+def _floored(node: ir.Node, window: SpatialWindow) -> tuple[int, ...]:
     height, width = shape(node.inputs[0])[2:]
     top, left, bottom, right = window.pads
     return (
@@ -42,19 +37,19 @@ def _floored(node: ir.Node, window: Window) -> tuple[int, ...]:
     check=_check,
     needs="two spatial axes, one output, no dilation; ceil_mode only where it adds no row or column",
 )
-def pool(scope: Scope, node: ir.Node) -> Var:
+def pool(builder: MILBuilder, node: ir.Node) -> Var:
     """``avg_pool`` or ``max_pool`` with explicit pads."""
     window = pool_window(node)
     top, left, bottom, right = window.pads
     average = node.op_type == "AveragePool"
-    counted = bool(hub.integer(node, "count_include_pad", 0))
-    return scope.op(
+    counts_pads = bool(hub.integer(node, "count_include_pad", 0))
+    return builder.add(
         "avg_pool" if average else "max_pool",
-        x=scope.get(node.inputs[0]),
+        x=builder.get(node.inputs[0]),
         kernel_sizes=vector(window.kernel),
         strides=vector(window.strides),
         pad_type="custom",
         pad=vector([top, bottom, left, right]),
         ceil_mode=False,
-        **({"exclude_padding_from_average": not counted} if average else {}),
+        **({"exclude_padding_from_average": not counts_pads} if average else {}),
     )

@@ -5,16 +5,11 @@ import math
 import onnx_ir as ir
 
 from pocketlens.converters import graph as hub
-from pocketlens.converters.coreml.registry import (
-    Scope,
-    Var,
-    lowering,
-    needs_constants,
-    shape,
-    vector,
-)
+from pocketlens.converters.coreml.builder import MILBuilder, Var, vector
+from pocketlens.converters.coreml.registry import lowering
+from pocketlens.converters.lowering import needs_constants, shape
 
-_KINDS = {
+_OPERATIONS = {
     "ReduceMean": "reduce_mean",
     "ReduceSum": "reduce_sum",
     "ReduceMax": "reduce_max",
@@ -23,7 +18,7 @@ _KINDS = {
     "GlobalMaxPool": "reduce_max",
 }
 SAFE_SUM = 4096
-"""Values that are summed in fp16 in one go; more of them overflow at 65504 where they average 16."""
+"""The most values that are summed in fp16 at once; more of them overflow at 65504 where they average 16."""
 
 
 @lowering(
@@ -31,29 +26,29 @@ SAFE_SUM = 4096
     "ReduceSum",
     "ReduceMax",
     "ReduceMin",
-    check=lambda node: needs_constants(node, 1),
+    check=lambda node: needs_constants(node, "its axes are", 1),
     needs="constant axes",
 )
-def reduced(scope: Scope, node: ir.Node) -> Var:
-    """``reduce_*`` over constant axes."""
+def reduce(builder: MILBuilder, node: ir.Node) -> Var:
+    """``reduce_*`` over any axes."""
     if not hub.reduced_axes(node):
-        return scope.op("identity", x=scope.get(node.inputs[0]))
-    return _reduce(scope, node, bool(hub.integer(node, "keepdims", 1)))
+        return builder.add("identity", x=builder.get(node.inputs[0]))
+    return _reduce(builder, node, bool(hub.integer(node, "keepdims", 1)))
 
 
 @lowering("GlobalAveragePool", "GlobalMaxPool")
-def pooled(scope: Scope, node: ir.Node) -> Var:
-    """A reduction over everything behind the channels."""
-    return _reduce(scope, node, True)
+def global_pool(builder: MILBuilder, node: ir.Node) -> Var:
+    """Over everything behind the channels."""
+    return _reduce(builder, node, True)
 
 
-def _reduce(scope: Scope, node: ir.Node, keep: bool) -> Var:
-    kind, axes = _KINDS[node.op_type], list(hub.reduced_axes(node) or ())
-    x = scope.get(node.inputs[0])
+def _reduce(builder: MILBuilder, node: ir.Node, keep_dims: bool) -> Var:
+    operation, axes = _OPERATIONS[node.op_type], list(hub.reduced_axes(node) or ())
+    x = builder.get(node.inputs[0])
     lengths = [shape(node.inputs[0])[axis] for axis in axes]
-    if kind == "reduce_mean" and scope.precision != "fp32" and math.prod(lengths) > SAFE_SUM:
+    if operation == "reduce_mean" and builder.precision != "fp32" and math.prod(lengths) > SAFE_SUM:
         # The mean of means is the mean, and each of its sums is short enough for fp16.
         for axis in reversed(axes):
-            x = scope.op("reduce_mean", x=x, axes=vector([axis]), keep_dims=True)
-        return x if keep else scope.op("squeeze", x=x, axes=vector(axes))
-    return scope.op(kind, x=x, axes=vector(axes), keep_dims=keep)
+            x = builder.add("reduce_mean", x=x, axes=vector([axis]), keep_dims=True)
+        return x if keep_dims else builder.add("squeeze", x=x, axes=vector(axes))
+    return builder.add(operation, x=x, axes=vector(axes), keep_dims=keep_dims)

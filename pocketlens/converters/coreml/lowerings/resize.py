@@ -7,16 +7,9 @@ import onnx_ir as ir
 from numpy.typing import NDArray
 
 from pocketlens.converters import graph as hub
-from pocketlens.converters.coreml.registry import (
-    Scope,
-    Var,
-    floats,
-    lowering,
-    needs_constants,
-    needs_rank,
-    shape,
-    vector,
-)
+from pocketlens.converters.coreml.builder import MILBuilder, Var, vector
+from pocketlens.converters.coreml.registry import lowering
+from pocketlens.converters.lowering import floats, needs_constants, needs_rank, shape
 
 _SAMPLING = {
     "half_pixel": "UNALIGN_CORNERS",
@@ -38,18 +31,18 @@ def _coordinates(node: ir.Node) -> str:
 
 
 def _scales(node: ir.Node) -> tuple[float, float]:
-    """Down and right: as given, or as the sizes give them."""
-    given = floats(node, 2)
+    """Of height and width: the node's own, or the ratios of the sizes."""
+    scales = floats(node, 2)
     before, after = shape(node.inputs[0]), shape(node.outputs[0])
-    if given is not None and given.size:
+    if scales is not None and scales.size:
         axes = hub.ints(node, "axes", (0, 1, 2, 3))
-        by_axis = {axis % 4: float(scale) for axis, scale in zip(axes, given, strict=True)}
+        by_axis = {axis % 4: float(scale) for axis, scale in zip(axes, scales, strict=True)}
         return by_axis.get(2, 1.0), by_axis.get(3, 1.0)
     return after[2] / before[2], after[3] / before[3]
 
 
 def _check(node: ir.Node) -> str:
-    if reason := needs_rank(node, 4) or needs_constants(node, 2, 3):
+    if reason := needs_rank(node, 4) or needs_constants(node, "its size is", 2, 3):
         return reason
     mode, coordinates = hub.text(node, "mode", "nearest"), _coordinates(node)
     if mode not in ("nearest", "linear"):
@@ -80,24 +73,24 @@ def _check_linear(node: ir.Node) -> str:
     needs="height and width of four axes; nearest or linear, without antialias; half_pixel, pytorch_half_pixel, align_corners"
     " or asymmetric; linear by a scale that is the ratio of the sizes, and not down to 1",
 )
-def resize(scope: Scope, node: ir.Node) -> Var:
+def resize(builder: MILBuilder, node: ir.Node) -> Var:
     """Nearest: whole factors, strided slices, or a gather. Linear: ``upsample_bilinear`` or ``resize_bilinear``."""
     if hub.text(node, "mode", "nearest") == "nearest":
-        return _nearest(scope, node)
-    x = scope.get(node.inputs[0])
+        return _nearest(builder, node)
+    x = builder.get(node.inputs[0])
     before, after = shape(node.inputs[0])[2:], shape(node.outputs[0])[2:]
     factors = [a // b for a, b in zip(after, before, strict=True)]
-    whole = all(a == b * f for a, b, f in zip(after, before, factors, strict=True))
-    if whole and _coordinates(node) != "asymmetric":
+    is_whole = all(a == b * f for a, b, f in zip(after, before, factors, strict=True))
+    if is_whole and _coordinates(node) != "asymmetric":
         # The operation that torch's interpolate becomes, which every unit of the phone knows.
-        return scope.op(
+        return builder.add(
             "upsample_bilinear",
             x=x,
             scale_factor_height=np.float32(factors[0]),
             scale_factor_width=np.float32(factors[1]),
             align_corners=_coordinates(node) == "align_corners",
         )
-    return scope.op(
+    return builder.add(
         "resize_bilinear",
         x=x,
         target_size_height=np.int32(after[0]),
@@ -106,48 +99,48 @@ def resize(scope: Scope, node: ir.Node) -> Var:
     )
 
 
-def _places(node: ir.Node, axis: int) -> NDArray[np.int64]:
+def _sampled_indices(node: ir.Node, axis: int) -> NDArray[np.int64]:
     """Which row (axis 0) or column (axis 1) of the input each of the output's is, by ONNX's formula."""
     before, after = shape(node.inputs[0])[2 + axis], shape(node.outputs[0])[2 + axis]
-    scale, spot = _scales(node)[axis], np.arange(after, dtype=np.float64)
+    scale, positions = _scales(node)[axis], np.arange(after, dtype=np.float64)
     coordinates = _coordinates(node)
     if coordinates == "asymmetric":
-        found = spot / scale
+        sampled = positions / scale
     elif coordinates == "align_corners":
-        found = spot * (before - 1) / (after - 1) if after > 1 else spot * 0
+        sampled = positions * (before - 1) / (after - 1) if after > 1 else positions * 0
     elif coordinates == "pytorch_half_pixel" and after == 1:
-        found = spot * 0
+        sampled = positions * 0
     else:
-        found = (spot + 0.5) / scale - 0.5
-    rounded = _ROUNDING[hub.text(node, "nearest_mode", "round_prefer_floor")](found)
+        sampled = (positions + 0.5) / scale - 0.5
+    rounded = _ROUNDING[hub.text(node, "nearest_mode", "round_prefer_floor")](sampled)
     return np.clip(rounded, 0, before - 1).astype(np.int64)
 
 
-def _nearest(scope: Scope, node: ir.Node) -> Var:
-    x, before = scope.get(node.inputs[0]), shape(node.inputs[0])
-    places = [_places(node, axis) for axis in range(2)]
-    factors = [max(1, len(p) // length) for p, length in zip(places, before[2:], strict=True)]
+def _nearest(builder: MILBuilder, node: ir.Node) -> Var:
+    x, before = builder.get(node.inputs[0]), shape(node.inputs[0])
+    indices = [_sampled_indices(node, axis) for axis in range(2)]
+    factors = [max(1, len(picked) // length) for picked, length in zip(indices, before[2:], strict=True)]
     if all(
-        len(p) == length * factor and np.array_equal(p, np.arange(len(p)) // factor)
-        for p, length, factor in zip(places, before[2:], factors, strict=True)
+        len(picked) == length * factor and np.array_equal(picked, np.arange(len(picked)) // factor)
+        for picked, length, factor in zip(indices, before[2:], factors, strict=True)
     ):
-        return scope.op(
+        return builder.add(
             "upsample_nearest_neighbor",
             x=x,
             scale_factor_height=np.float32(factors[0]),
             scale_factor_width=np.float32(factors[1]),
         )
-    for axis, place in enumerate(places, start=2):
-        x = _take(scope, x, place, axis)
+    for axis, picked in enumerate(indices, start=2):
+        x = _take(builder, x, picked, axis)
     return x
 
 
-def _take(scope: Scope, x: Var, places: NDArray[np.int64], axis: int) -> Var:
-    """The rows or columns at these places: a slice where they are evenly spaced, else a gather."""
-    steps = np.diff(places)
+def _take(builder: MILBuilder, x: Var, indices: NDArray[np.int64], axis: int) -> Var:
+    """The rows or columns with these indices: a slice where they are evenly spaced, else a gather."""
+    steps = np.diff(indices)
     step = int(steps[0]) if len(steps) else 1
     if step > 0 and (steps == step).all():
         begin, end, stride = [0] * 4, list(x.shape), [1] * 4
-        begin[axis], end[axis], stride[axis] = int(places[0]), int(places[-1]) + 1, step
-        return scope.op("slice_by_index", x=x, begin=vector(begin), end=vector(end), stride=vector(stride))
-    return scope.op("gather", x=x, indices=places.astype(np.int32), axis=np.int32(axis))
+        begin[axis], end[axis], stride[axis] = int(indices[0]), int(indices[-1]) + 1, step
+        return builder.add("slice_by_index", x=x, begin=vector(begin), end=vector(end), stride=vector(stride))
+    return builder.add("gather", x=x, indices=indices.astype(np.int32), axis=np.int32(axis))

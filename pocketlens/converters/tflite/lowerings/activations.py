@@ -1,13 +1,14 @@
-"""Functions of one value, from Relu to Gelu."""
+"""Functions of one value, from Relu to Gelu, and Softmax."""
 
 import numpy as np
 import onnx_ir as ir
 
 from pocketlens.converters import graph as hub
 from pocketlens.converters.constants import constant
+from pocketlens.converters.lowering import floats, needs_constants, needs_rank, shape
 from pocketlens.converters.tflite import layout
-from pocketlens.converters.tflite.draft import Draft, Refused, Tensor
-from pocketlens.converters.tflite.registry import lowers
+from pocketlens.converters.tflite.builder import Tensor, TFLiteBuilder
+from pocketlens.converters.tflite.registry import lowering
 
 _DIRECT = {
     "Relu": "RELU",
@@ -29,145 +30,146 @@ _DIRECT = {
 _NAMED_RANGES = {(0.0, np.inf): "RELU", (0.0, 6.0): "RELU6", (-1.0, 1.0): "RELU_N1_TO_1"}
 
 
-@lowers(*_DIRECT)
-def direct(draft: Draft, node: ir.Node) -> Tensor:
+@lowering(*_DIRECT)
+def direct(builder: TFLiteBuilder, node: ir.Node) -> Tensor:
     """Operators that TFLite has under another name."""
-    return draft.elementwise(_DIRECT[node.op_type], draft.of(node.inputs[0]))
+    return builder.elementwise(_DIRECT[node.op_type], builder.get(node.inputs[0]))
 
 
-@lowers("Clip", needs="constant bounds")
-def clip(draft: Draft, node: ir.Node) -> Tensor:
+@lowering("Clip", check=lambda node: needs_constants(node, "its bounds are", 1, 2), needs="constant bounds")
+def clip(builder: TFLiteBuilder, node: ir.Node) -> Tensor:
     """One operator where TFLite has a name for the range, MAXIMUM and MINIMUM otherwise."""
-    x = draft.of(node.inputs[0])
-    bounds = []
-    for index, free in ((1, -np.inf), (2, np.inf)):
-        value = node.inputs[index] if index < len(node.inputs) else None
-        array = np.array(free) if value is None else constant(value)
-        if array is None:
-            raise Refused("its bounds are computed, not constant")
-        bounds.append(float(array.reshape(-1)[0]))
-    return between(draft, x, *bounds)
+    low, high = floats(node, 1), floats(node, 2)
+    low_bound = -np.inf if low is None else float(low.reshape(-1)[0])
+    high_bound = np.inf if high is None else float(high.reshape(-1)[0])
+    return _clamp(builder, builder.get(node.inputs[0]), low_bound, high_bound)
 
 
-def between(draft: Draft, x: Tensor, low: float, high: float) -> Tensor:
+def _clamp(builder: TFLiteBuilder, x: Tensor, low: float, high: float) -> Tensor:
     """Clamp to a range. RELU is preferred to MAXIMUM with 0, because it can be fused into what comes before."""
-    if named := _NAMED_RANGES.get((low, high)):
-        return draft.elementwise(named, x)
+    if operator := _NAMED_RANGES.get((low, high)):
+        return builder.elementwise(operator, x)
     if low == 0:
-        x = draft.elementwise("RELU", x)
+        x = builder.elementwise("RELU", x)
     elif low > -np.inf:
-        x = draft.elementwise("MAXIMUM", x, low)
-    return draft.elementwise("MINIMUM", x, high) if high < np.inf else x
+        x = builder.elementwise("MAXIMUM", x, low)
+    return builder.elementwise("MINIMUM", x, high) if high < np.inf else x
 
 
-@lowers("LeakyRelu")
-def leaky_relu(draft: Draft, node: ir.Node) -> Tensor:
+@lowering("LeakyRelu")
+def leaky_relu(builder: TFLiteBuilder, node: ir.Node) -> Tensor:
     """LEAKY_RELU."""
-    return draft.elementwise("LEAKY_RELU", draft.of(node.inputs[0]), alpha=hub.number(node, "alpha", 0.01))
+    return builder.elementwise("LEAKY_RELU", builder.get(node.inputs[0]), alpha=hub.number(node, "alpha", 0.01))
 
 
-@lowers("PRelu", needs="four axes; one constant slope, or one a channel")
-def prelu(draft: Draft, node: ir.Node) -> Tensor:
-    """PRELU with a slope a channel; TFLite's slope has no batch axis."""
-    x = draft.of(node.inputs[0])
-    slope = constant(node.inputs[1])
-    if slope is None:
-        raise Refused("its slope is computed, not constant")
-    if len(x.shape) != 4:
-        raise Refused(f"its input has rank {len(x.shape)}, expected 4")
+def _check_prelu(node: ir.Node) -> str:
+    if reason := needs_constants(node, "its slope is", 1) or needs_rank(node, 4):
+        return reason
+    slope = floats(node, 1)
+    assert slope is not None
     operand = layout.constant_operand(slope, 4)
-    if operand.size not in (1, x.shape[3]) or operand.shape[-1] != operand.size:
-        raise Refused(f"its slope has shape {list(slope.shape)}, expected one number, or one a channel")
-    slopes = np.broadcast_to(operand.reshape(-1), (x.shape[3],)).reshape(1, 1, -1)
-    return draft.add("PRELU", [x, draft.constant(slopes)], x.shape)
+    if operand.size not in (1, shape(node.inputs[0])[1]) or operand.shape[-1] != operand.size:
+        return f"its slope has shape {list(slope.shape)}, expected one number, or one a channel"
+    return ""
 
 
-@lowers("Elu")
-def elu(draft: Draft, node: ir.Node) -> Tensor:
-    """ELU. TFLite's has no alpha: for another one the two halves are taken apart."""
-    x, alpha = draft.of(node.inputs[0]), hub.number(node, "alpha", 1.0)
+@lowering("PRelu", check=_check_prelu, needs="four axes; one constant slope, or one a channel")
+def prelu(builder: TFLiteBuilder, node: ir.Node) -> Tensor:
+    """PRELU with a slope a channel; TFLite's slope has no batch axis."""
+    x, slope = builder.get(node.inputs[0]), constant(node.inputs[1])
+    assert slope is not None
+    slopes = np.broadcast_to(slope.reshape(-1), (x.shape[3],)).reshape(1, 1, -1)
+    return builder.add("PRELU", [x, builder.constant(slopes)], x.shape)
+
+
+@lowering("Elu")
+def elu(builder: TFLiteBuilder, node: ir.Node) -> Tensor:
+    """ELU. TFLite's has no alpha: for another than 1, positive and negative values are computed apart."""
+    x, alpha = builder.get(node.inputs[0]), hub.number(node, "alpha", 1.0)
     if alpha == 1:
-        return draft.elementwise("ELU", x)
-    negative = draft.elementwise("ELU", draft.elementwise("MINIMUM", x, 0.0))
-    return draft.elementwise("ADD", draft.elementwise("RELU", x), draft.elementwise("MUL", negative, alpha))
+        return builder.elementwise("ELU", x)
+    negative = builder.elementwise("ELU", builder.elementwise("MINIMUM", x, 0.0))
+    return builder.elementwise("ADD", builder.elementwise("RELU", x), builder.elementwise("MUL", negative, alpha))
 
 
-@lowers("ThresholdedRelu")
-def thresholded_relu(draft: Draft, node: ir.Node) -> Tensor:
+@lowering("ThresholdedRelu")
+def thresholded_relu(builder: TFLiteBuilder, node: ir.Node) -> Tensor:
     """``x where x > alpha, else 0``."""
-    x = draft.of(node.inputs[0])
-    above = draft.elementwise("GREATER", x, hub.number(node, "alpha", 1.0), dtype=np.bool_)
-    return draft.elementwise("SELECT_V2", above, x, 0.0)
+    x = builder.get(node.inputs[0])
+    above = builder.elementwise("GREATER", x, hub.number(node, "alpha", 1.0), dtype=np.bool_)
+    return builder.elementwise("SELECT_V2", above, x, 0.0)
 
 
-@lowers("HardSigmoid")
-def hard_sigmoid(draft: Draft, node: ir.Node) -> Tensor:
+@lowering("HardSigmoid")
+def hard_sigmoid(builder: TFLiteBuilder, node: ir.Node) -> Tensor:
     """``clamp(alpha x + beta, 0, 1)``. For torch's 1/6 and 1/2, RELU6 of x + 3 needs one operator less."""
-    x = draft.of(node.inputs[0])
+    x = builder.get(node.inputs[0])
     alpha, beta = hub.number(node, "alpha", 0.2), hub.number(node, "beta", 0.5)
     if np.isclose(alpha, 1 / 6) and beta == 0.5:
-        return draft.elementwise("MUL", draft.elementwise("RELU6", draft.elementwise("ADD", x, 3.0)), 1 / 6)
-    return between(draft, draft.elementwise("ADD", draft.elementwise("MUL", x, alpha), beta), 0.0, 1.0)
+        return builder.elementwise("MUL", builder.elementwise("RELU6", builder.elementwise("ADD", x, 3.0)), 1 / 6)
+    return _clamp(builder, builder.elementwise("ADD", builder.elementwise("MUL", x, alpha), beta), 0.0, 1.0)
 
 
-@lowers("Softplus")
-def softplus(draft: Draft, node: ir.Node) -> Tensor:
-    """``log(1 + exp(x))``, which TFLite has not."""
-    return _softplus(draft, draft.of(node.inputs[0]))
+@lowering("Softplus")
+def softplus(builder: TFLiteBuilder, node: ir.Node) -> Tensor:
+    """``log(1 + exp(x))``, which TFLite does not have."""
+    return _softplus(builder, builder.get(node.inputs[0]))
 
 
-def _softplus(draft: Draft, x: Tensor) -> Tensor:
+def _softplus(builder: TFLiteBuilder, x: Tensor) -> Tensor:
     # max(x, 0) + log(1 + exp(-|x|)): the exponential never overflows.
-    small = draft.elementwise("EXP", draft.elementwise("NEG", draft.elementwise("ABS", x)))
-    rest = draft.elementwise("LOG", draft.elementwise("ADD", small, 1.0))
-    return draft.elementwise("ADD", draft.elementwise("RELU", x), rest)
+    small = builder.elementwise("EXP", builder.elementwise("NEG", builder.elementwise("ABS", x)))
+    rest = builder.elementwise("LOG", builder.elementwise("ADD", small, 1.0))
+    return builder.elementwise("ADD", builder.elementwise("RELU", x), rest)
 
 
-@lowers("Mish")
-def mish(draft: Draft, node: ir.Node) -> Tensor:
+@lowering("Mish")
+def mish(builder: TFLiteBuilder, node: ir.Node) -> Tensor:
     """``x tanh(softplus(x))``."""
-    x = draft.of(node.inputs[0])
-    return draft.elementwise("MUL", x, draft.elementwise("TANH", _softplus(draft, x)))
+    x = builder.get(node.inputs[0])
+    return builder.elementwise("MUL", x, builder.elementwise("TANH", _softplus(builder, x)))
 
 
-@lowers("Softsign")
-def softsign(draft: Draft, node: ir.Node) -> Tensor:
+@lowering("Softsign")
+def softsign(builder: TFLiteBuilder, node: ir.Node) -> Tensor:
     """``x / (1 + |x|)``."""
-    x = draft.of(node.inputs[0])
-    return draft.elementwise("DIV", x, draft.elementwise("ADD", draft.elementwise("ABS", x), 1.0))
+    x = builder.get(node.inputs[0])
+    return builder.elementwise("DIV", x, builder.elementwise("ADD", builder.elementwise("ABS", x), 1.0))
 
 
-@lowers("Gelu")
-def gelu(draft: Draft, node: ir.Node) -> Tensor:
-    """GELU, exact or with tanh, as asked."""
-    return draft.elementwise(
-        "GELU", draft.of(node.inputs[0]), approximate=hub.text(node, "approximate", "none") == "tanh"
+@lowering("Gelu")
+def gelu(builder: TFLiteBuilder, node: ir.Node) -> Tensor:
+    """GELU, exact or with its tanh approximation."""
+    return builder.elementwise(
+        "GELU", builder.get(node.inputs[0]), approximate=hub.text(node, "approximate", "none") == "tanh"
     )
 
 
-@lowers("Erf")
-def erf(draft: Draft, node: ir.Node) -> Tensor:
+@lowering("Erf")
+def erf(builder: TFLiteBuilder, node: ir.Node) -> Tensor:
     """TFLite has no erf: Abramowitz and Stegun 7.1.26, whose largest error is 1.5e-7, one unit of a float near 1."""
-    x = draft.of(node.inputs[0])
-    size = draft.elementwise("ABS", x)
-    t = draft.elementwise("DIV", 1.0, draft.elementwise("ADD", draft.elementwise("MUL", size, 0.3275911), 1.0))
-    polynomial = draft.elementwise("MUL", t, 1.061405429)
+    x = builder.get(node.inputs[0])
+    absolute = builder.elementwise("ABS", x)
+    t = builder.elementwise(
+        "DIV", 1.0, builder.elementwise("ADD", builder.elementwise("MUL", absolute, 0.3275911), 1.0)
+    )
+    polynomial = builder.elementwise("MUL", t, 1.061405429)
     for coefficient in (-1.453152027, 1.421413741, -0.284496736, 0.254829592):
-        polynomial = draft.elementwise("MUL", draft.elementwise("ADD", polynomial, coefficient), t)
-    bell = draft.elementwise("EXP", draft.elementwise("NEG", draft.elementwise("MUL", x, x)))
-    magnitude = draft.elementwise("SUB", 1.0, draft.elementwise("MUL", polynomial, bell))
+        polynomial = builder.elementwise("MUL", builder.elementwise("ADD", polynomial, coefficient), t)
+    bell = builder.elementwise("EXP", builder.elementwise("NEG", builder.elementwise("MUL", x, x)))
+    magnitude = builder.elementwise("SUB", 1.0, builder.elementwise("MUL", polynomial, bell))
     # SIGN would leave XNNPACK. Where |x| < 1e-30 the magnitude is 0 anyway.
-    sign = draft.elementwise("RELU_N1_TO_1", draft.elementwise("MUL", x, 1e30))
-    return draft.elementwise("MUL", sign, magnitude)
+    sign = builder.elementwise("RELU_N1_TO_1", builder.elementwise("MUL", x, 1e30))
+    return builder.elementwise("MUL", sign, magnitude)
 
 
-@lowers("Softmax")
-def softmax(draft: Draft, node: ir.Node) -> Tensor:
-    """SOFTMAX over the last stored axis, in a picture the graph's channels; another axis changes places with it for that."""
-    x = draft.of(node.inputs[0])
+@lowering("Softmax")
+def softmax(builder: TFLiteBuilder, node: ir.Node) -> Tensor:
+    """SOFTMAX over the last stored axis, of a picture the channels; another axis is transposed to the last place and back."""
+    x = builder.get(node.inputs[0])
     order = list(range(len(x.shape)))
     axis = layout.axis(hub.integer(node, "axis", -1), len(order))
     order[axis], order[-1] = order[-1], order[axis]
-    swapped = draft.transpose(x, order) if axis != len(order) - 1 else x
-    found = draft.add("SOFTMAX", [swapped], swapped.shape, beta=1.0)
-    return draft.transpose(found, order) if swapped is not x else found
+    swapped = builder.transpose(x, order) if axis != len(order) - 1 else x
+    softmaxed = builder.add("SOFTMAX", [swapped], swapped.shape, beta=1.0)
+    return builder.transpose(softmaxed, order) if swapped is not x else softmaxed

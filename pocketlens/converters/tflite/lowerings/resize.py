@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 
 from pocketlens.converters import graph as hub
 from pocketlens.converters import nearest
-from pocketlens.converters.tflite.draft import Draft, Refused, Tensor
-from pocketlens.converters.tflite.registry import lowers
+from pocketlens.converters.lowering import shape
+from pocketlens.converters.tflite.builder import Tensor, TFLiteBuilder
+from pocketlens.converters.tflite.registry import lowering
 
 _LINEAR = {
     "half_pixel": {"halfPixelCenters": True},
@@ -25,71 +26,89 @@ _NEAREST: tuple[tuple[bool, bool], ...] = ((False, False), (False, True), (True,
 """(alignCorners, halfPixelCenters) of RESIZE_NEAREST_NEIGHBOR, the simplest first."""
 
 
-@lowers(
-    "Resize",
-    needs="height and width of four axes; nearest or linear; half_pixel, pytorch_half_pixel, align_corners or asymmetric;"
-    " linear without antialias where it shrinks, by a scale that is the ratio of the sizes",
-)
-def resize(draft: Draft, node: ir.Node) -> Tensor:
-    """RESIZE_NEAREST_NEIGHBOR or RESIZE_BILINEAR over height and width."""
-    source = node.inputs[0]
-    assert source is not None
-    before, after = hub.static_shape(source), hub.static_shape(node.outputs[0])
+def _check(node: ir.Node) -> str:
+    before, after = shape(node.inputs[0]), shape(node.outputs[0])
     if len(before) != 4 or before[:2] != after[:2]:
-        raise Refused(f"from {list(before)} to {list(after)}, only height and width can be resized")
-    x = draft.of(source)
+        return f"from {list(before)} to {list(after)}, only height and width can be resized"
     mode = hub.text(node, "mode", "nearest")
-    if before == after and mode in ("nearest", "linear"):
-        return x
-    if mode == "linear":
-        return _linear(draft, node, x, before, after)
-    if mode != "nearest":
-        raise Refused(f"mode {mode!r}, expected nearest or linear")
-    return _nearest(draft, node, x, before, after)
+    if mode not in ("nearest", "linear"):
+        return f"mode {mode!r}, expected nearest or linear"
+    if before == after:
+        return ""
+    return _check_linear(node) if mode == "linear" else _check_nearest(node)
 
 
-def _linear(draft: Draft, node: ir.Node, x: Tensor, before: tuple[int, ...], after: tuple[int, ...]) -> Tensor:
-    convention = hub.text(node, "coordinate_transformation_mode", "half_pixel")
+def _check_linear(node: ir.Node) -> str:
+    before, after, convention = shape(node.inputs[0]), shape(node.outputs[0]), _convention(node)
     if convention not in _LINEAR:
-        raise Refused(f"the convention {convention!r}, expected {', '.join(_LINEAR)}")
+        return f"the convention {convention!r}, expected {', '.join(_LINEAR)}"
     if hub.integer(node, "antialias", 0) and any(a < b for a, b in zip(after, before, strict=True)):
-        raise Refused("it shrinks with antialiasing, which TFLite has not")
+        return "it shrinks with antialiasing, which TFLite has not"
     if convention == "pytorch_half_pixel" and 1 in after[2:]:
-        raise Refused("a size of 1 with the convention 'pytorch_half_pixel'")
+        return "a size of 1 with the convention 'pytorch_half_pixel'"
     for axis in (2, 3):
         scale = nearest.scale(node, axis, before, after)
         # TFLite only knows the two sizes. A scale of its own that rounds to the same size samples elsewhere.
         if convention != "align_corners" and abs(before[axis] * scale - after[axis]) > 1e-4:
-            raise Refused(f"the scale {scale:g} is not {after[axis]} / {before[axis]}")
-    return _resize(
-        draft, "RESIZE_BILINEAR", x, after, 3 if _LINEAR[convention].get("halfPixelCenters") else 1, _LINEAR[convention]
-    )
+            return f"the scale {scale:g} is not {after[axis]} / {before[axis]}"
+    return ""
 
 
-def _nearest(draft: Draft, node: ir.Node, x: Tensor, before: tuple[int, ...], after: tuple[int, ...]) -> Tensor:
+def _check_nearest(node: ir.Node) -> str:
+    before, after = shape(node.inputs[0]), shape(node.outputs[0])
+    if any(nearest.picked(node, axis, before, after) is None for axis in (2, 3)):
+        return f"the convention {_convention(node)!r} is not known"
+    return ""
+
+
+def _convention(node: ir.Node) -> str:
+    return hub.text(node, "coordinate_transformation_mode", "half_pixel")
+
+
+@lowering(
+    "Resize",
+    check=_check,
+    needs="height and width of four axes; nearest or linear; half_pixel, pytorch_half_pixel, align_corners or asymmetric;"
+    " linear without antialias where it shrinks, by a scale that is the ratio of the sizes",
+)
+def resize(builder: TFLiteBuilder, node: ir.Node) -> Tensor:
+    """RESIZE_NEAREST_NEIGHBOR or RESIZE_BILINEAR over height and width."""
+    x = builder.get(node.inputs[0])
+    if shape(node.inputs[0]) == shape(node.outputs[0]):
+        return x
+    is_linear = hub.text(node, "mode", "nearest") == "linear"
+    return _linear(builder, node, x) if is_linear else _nearest(builder, node, x)
+
+
+def _linear(builder: TFLiteBuilder, node: ir.Node, x: Tensor) -> Tensor:
+    options = _LINEAR[_convention(node)]
+    version = 3 if options.get("halfPixelCenters") else 1
+    return _resize(builder, "RESIZE_BILINEAR", x, shape(node.outputs[0]), version, options)
+
+
+def _nearest(builder: TFLiteBuilder, node: ir.Node, x: Tensor) -> Tensor:
+    before, after = shape(node.inputs[0]), shape(node.outputs[0])
     rows, columns = (nearest.picked(node, axis, before, after) for axis in (2, 3))
-    if rows is None or columns is None:
-        convention = hub.text(node, "coordinate_transformation_mode", "half_pixel")
-        raise Refused(f"the convention {convention!r} is not known")
-    wanted = [rows, columns]
+    assert rows is not None and columns is not None
+    expected = [rows, columns]
     for corners, centers in _NEAREST:
-        found = [_tflite_nearest(before[axis], after[axis], corners, centers) for axis in (2, 3)]
-        if all(np.array_equal(a, b) for a, b in zip(wanted, found, strict=True)):
+        read = [_tflite_nearest(before[axis], after[axis], corners, centers) for axis in (2, 3)]
+        if all(np.array_equal(a, b) for a, b in zip(expected, read, strict=True)):
             options = {"alignCorners": corners, "halfPixelCenters": centers}
-            return _resize(draft, "RESIZE_NEAREST_NEIGHBOR", x, after, 3 if corners or centers else 1, options)
+            return _resize(builder, "RESIZE_NEAREST_NEIGHBOR", x, after, 3 if corners or centers else 1, options)
     # Neither convention of TFLite picks these pixels: pick them by number. GATHER leaves XNNPACK.
-    for axis, picked in enumerate(wanted, start=1):
-        shape = (*x.shape[:axis], len(picked), *x.shape[axis + 1 :])
-        x = draft.add("GATHER", [x, draft.constant(picked)], shape, axis=axis)
+    for axis, picked in enumerate(expected, start=1):
+        resized = (*x.shape[:axis], len(picked), *x.shape[axis + 1 :])
+        x = builder.add("GATHER", [x, builder.constant(picked)], resized, axis=axis)
     return x
 
 
 def _resize(
-    draft: Draft, code: str, x: Tensor, after: tuple[int, ...], version: int, options: dict[str, Any]
+    builder: TFLiteBuilder, code: str, x: Tensor, after: tuple[int, ...], version: int, options: dict[str, Any]
 ) -> Tensor:
     height, width = after[2:]
-    return draft.add(
-        code, [x, draft.integers([height, width])], (x.shape[0], height, width, x.shape[3]), version, **options
+    return builder.add(
+        code, [x, builder.integers([height, width])], (x.shape[0], height, width, x.shape[3]), version, **options
     )
 
 

@@ -6,15 +6,16 @@ from dataclasses import dataclass
 import onnx_ir as ir
 
 from pocketlens.converters import graph as hub
-from pocketlens.converters.tflite.draft import SAME, VALID, Draft, Refused, Tensor
+from pocketlens.converters.lowering import needs_rank, shape
+from pocketlens.converters.tflite.builder import SAME, VALID, Tensor, TFLiteBuilder
 
 
 @dataclass(frozen=True)
-class Window:
-    """A window along one axis.
+class AxisWindow:
+    """A window of a convolution or pooling along one axis.
 
     Attributes:
-        length: Values there are.
+        length: Values along the axis.
         out: Positions of the window.
         kernel: Its extent, dilation included.
         stride: Values from one position to the next.
@@ -46,35 +47,34 @@ class Window:
         return self.out == -(-self.length // self.stride) and self.before == total // 2
 
 
-def windows(node: ir.Node, kernel: Sequence[int]) -> tuple[Window, Window]:
-    """The vertical and horizontal window of a convolution or pooling node.
+def check_windows(node: ir.Node) -> str:
+    """A reason if a convolution or pooling is not over two axes, or has negative pads."""
+    if reason := needs_rank(node, 4):
+        return reason
+    pads = hub.ints(node, "pads", (0, 0, 0, 0))
+    is_explicit = hub.text(node, "auto_pad", "NOTSET") == "NOTSET"
+    return f"negative pads {list(pads)}" if is_explicit and min(pads) < 0 else ""
 
-    Raises:
-        Refused: It is not over two axes.
-    """
-    source = node.inputs[0]
-    assert source is not None
-    size, out = hub.static_shape(source), hub.static_shape(node.outputs[0])
-    if len(size) != 4:
-        raise Refused(f"its input has rank {len(size)}, expected 4")
+
+def windows(node: ir.Node, kernel: Sequence[int]) -> tuple[AxisWindow, AxisWindow]:
+    """The vertical and horizontal window of a convolution or pooling node."""
+    size, out = shape(node.inputs[0]), shape(node.outputs[0])
     strides, dilations = hub.ints(node, "strides", (1, 1)), hub.ints(node, "dilations", (1, 1))
     pads = hub.ints(node, "pads", (0, 0, 0, 0))
-    auto = hub.text(node, "auto_pad", "NOTSET")
-    found = []
+    auto_pad = hub.text(node, "auto_pad", "NOTSET")
+    axes = []
     for i in range(2):
         extent = (kernel[i] - 1) * dilations[i] + 1
         before, after = pads[i], pads[i + 2]
-        if auto != "NOTSET":
-            total = max((out[i + 2] - 1) * strides[i] + extent - size[i + 2], 0) if auto.startswith("SAME") else 0
+        if auto_pad != "NOTSET":
+            total = max((out[i + 2] - 1) * strides[i] + extent - size[i + 2], 0) if auto_pad.startswith("SAME") else 0
             small, large = total // 2, total - total // 2
-            before, after = (large, small) if auto == "SAME_LOWER" else (small, large)
-        if before < 0 or after < 0:
-            raise Refused(f"negative pads {list(pads)}")
-        found.append(Window(size[i + 2], out[i + 2], extent, strides[i], before, after))
-    return found[0], found[1]
+            before, after = (large, small) if auto_pad == "SAME_LOWER" else (small, large)
+        axes.append(AxisWindow(size[i + 2], out[i + 2], extent, strides[i], before, after))
+    return axes[0], axes[1]
 
 
-def place(draft: Draft, x: Tensor, rows: Window, columns: Window) -> tuple[Tensor, int]:
+def pad_for(builder: TFLiteBuilder, x: Tensor, rows: AxisWindow, columns: AxisWindow) -> tuple[Tensor, int]:
     """Choose TFLite's padding for two windows.
 
     Returns:
@@ -86,4 +86,4 @@ def place(draft: Draft, x: Tensor, rows: Window, columns: Window) -> tuple[Tenso
     if rows.is_same and columns.is_same:
         return x, SAME
     around = [(0, 0), *((w.before, max(w.reach, 0)) for w in (rows, columns)), (0, 0)]
-    return draft.zeros_around(x, around), VALID
+    return builder.pad_zeros(x, around), VALID

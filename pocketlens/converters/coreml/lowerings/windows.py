@@ -1,15 +1,15 @@
-"""Strides, dilations and explicit pads of convolutions and pools, whatever way a node says them."""
+"""Windows of convolutions and pools: strides, dilations and explicit pads, whatever way a node gives them."""
 
 from dataclasses import dataclass
 
 import onnx_ir as ir
 
 from pocketlens.converters import graph as hub
-from pocketlens.converters.coreml.registry import shape
+from pocketlens.converters.lowering import shape
 
 
 @dataclass(frozen=True)
-class Window:
+class SpatialWindow:
     """How a kernel moves over height and width.
 
     Attributes:
@@ -43,38 +43,40 @@ def _split(total: int, more_at_start: bool) -> tuple[int, int]:
     return (total - small, small) if more_at_start else (small, total - small)
 
 
-def _window(node: ir.Node, kernel: tuple[int, int]) -> Window:
+def _window(node: ir.Node, kernel: tuple[int, int]) -> SpatialWindow:
     strides = _pair(hub.ints(node, "strides", (1, 1)))
     dilations = _pair(hub.ints(node, "dilations", (1, 1)))
     top, left, bottom, right = hub.ints(node, "pads", (0, 0, 0, 0))
-    return Window(kernel, strides, dilations, (top, left, bottom, right))
+    return SpatialWindow(kernel, strides, dilations, (top, left, bottom, right))
 
 
-def _same(node: ir.Node, window: Window) -> Window:
+def _resolve_auto_pad(node: ir.Node, window: SpatialWindow) -> SpatialWindow:
     """``auto_pad`` made explicit: SAME_UPPER puts the odd row after, SAME_LOWER before."""
     mode = hub.text(node, "auto_pad", "NOTSET")
     if mode not in ("SAME_UPPER", "SAME_LOWER"):
-        return window if mode == "NOTSET" else Window(window.kernel, window.strides, window.dilations, (0, 0, 0, 0))
+        return (
+            window if mode == "NOTSET" else SpatialWindow(window.kernel, window.strides, window.dilations, (0, 0, 0, 0))
+        )
     sides = []
     for length, reach, stride in zip(shape(node.inputs[0])[2:], window.reach, window.strides, strict=True):
         total = max(0, (-(-length // stride) - 1) * stride + reach - length)
         sides.append(_split(total, mode == "SAME_LOWER"))
     (top, bottom), (left, right) = sides
-    return Window(window.kernel, window.strides, window.dilations, (top, left, bottom, right))
+    return SpatialWindow(window.kernel, window.strides, window.dilations, (top, left, bottom, right))
 
 
-def pool_window(node: ir.Node) -> Window:
+def pool_window(node: ir.Node) -> SpatialWindow:
     """The window of AveragePool or MaxPool."""
-    return _same(node, _window(node, _pair(hub.ints(node, "kernel_shape", (1, 1)))))
+    return _resolve_auto_pad(node, _window(node, _pair(hub.ints(node, "kernel_shape", (1, 1)))))
 
 
-def conv_window(node: ir.Node) -> Window:
-    """The window of Conv or ConvTranspose; of the latter the pads are :func:`transposed_crop`'s affair."""
+def conv_window(node: ir.Node) -> SpatialWindow:
+    """The window of Conv or ConvTranspose; the pads of the latter are read by :func:`transposed_crop`."""
     window = _window(node, _pair(shape(node.inputs[1])[2:]))
-    return window if node.op_type == "ConvTranspose" else _same(node, window)
+    return window if node.op_type == "ConvTranspose" else _resolve_auto_pad(node, window)
 
 
-def transposed_crop(node: ir.Node, window: Window) -> tuple[tuple[int, int], tuple[int, int]]:
+def transposed_crop(node: ir.Node, window: SpatialWindow) -> tuple[tuple[int, int], tuple[int, int]]:
     """Rows and columns to cut off a transposed convolution's full output.
 
     Returns:

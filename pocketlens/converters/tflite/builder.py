@@ -1,4 +1,4 @@
-"""The draft: what a TFLite file will hold, while it is being put together."""
+"""The builder: a TFLite file under construction."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -16,12 +16,8 @@ from pocketlens.converters.tflite.layout import Shape
 SAME, VALID = 0, 1
 """TFLite's two paddings, as its schema numbers them."""
 
-MOST_JOINED = 4
-"""Inputs of one CONCATENATION: XNNPACK took no more than four for years, and takes nested ones gladly."""
-
-
-class Refused(Exception):  # noqa: N818  (it is caught where the graph is walked and becomes a Refusal)
-    """A lowering cannot express its node; the message is the reason, in words."""
+MAX_CONCATENATED = 4
+"""Inputs of one CONCATENATION: XNNPACK took no more than four for years, and takes nested ones too."""
 
 
 @dataclass(eq=False)
@@ -33,10 +29,10 @@ class Tensor:
         shape: As stored, see :mod:`pocketlens.converters.tflite.layout`.
         dtype: float32, float16, int64, int32, int16, int8, uint8 or bool.
         data: The values of a constant, else None. May be a view; it is made contiguous when it is written.
-        scales: Of integers, and of a constant that the graph codes in 8 bits: what one step is worth, ``float32``, for each
-            entry of ``axis`` or one for all.
-        axis: The stored axis of output channels.
-        zero: The integer that means 0.
+        scales: Of integers, and of weights that the graph quantizes to 8 bits: ``float32``, one for each channel of
+            ``channel_axis`` or one for all.
+        channel_axis: The stored axis of output channels.
+        zero_point: The integer that means 0.
     """
 
     name: str
@@ -44,8 +40,8 @@ class Tensor:
     dtype: np.dtype[Any] = field(default_factory=lambda: np.dtype(np.float32))
     data: NDArray[Any] | None = None
     scales: NDArray[np.float32] | None = None
-    axis: int = 0
-    zero: int = 0
+    channel_axis: int = 0
+    zero_point: int = 0
 
 
 @dataclass(eq=False)
@@ -67,8 +63,8 @@ class Operator:
     version: int = 1
 
 
-class Draft:
-    """Collects operators, and remembers which tensor holds which value of the graph."""
+class TFLiteBuilder:
+    """Adds operators to a file, and remembers which tensor holds which value of the graph."""
 
     def __init__(self) -> None:
         self.operators: list[Operator] = []
@@ -77,11 +73,11 @@ class Draft:
         self._prefix = ""
 
     def begin(self, node: ir.Node) -> None:
-        """Name what is added next after a node of the graph."""
+        """Name the operators that are added next after a node of the graph."""
         self._prefix = node.name or node.op_type
 
-    def placeholder(self, value: ir.Value) -> Tensor:
-        """A tensor for a value that no operator makes: the input."""
+    def add_input(self, value: ir.Value) -> Tensor:
+        """A tensor for an input of the graph, which no operator computes."""
         tensor = Tensor(self._free(value.name or "value"), layout.shape(hub.static_shape(value)), _dtype(value))
         self._tensors[value] = tensor
         return tensor
@@ -94,30 +90,30 @@ class Draft:
             tensor.name = self._free(value.name or "value")
         self._tensors[value] = tensor
 
-    def of(self, value: ir.Value | None) -> Tensor:
-        """The tensor of a value; a weight or constant becomes a constant in stored order."""
+    def get(self, value: ir.Value | None) -> Tensor:
+        """The tensor that holds a value; a weight or constant becomes a constant in stored order."""
         assert value is not None
         if value not in self._tensors:
             array = constant(value)
-            assert array is not None, f"{value.name} is read before it is made"
+            assert array is not None, f"{value.name} is read before it is computed"
             self._tensors[value] = self.constant(layout.stored(array), value.name or "constant")
         return self._tensors[value]
 
     def operand(self, value: ir.Value | None, rank: int) -> Tensor:
-        """The tensor of a value that broadcasts in the graph against one of ``rank``."""
+        """The tensor of a value that the graph broadcasts against one of ``rank`` axes."""
         array = constant(value)
         if array is not None:
             assert value is not None
             return self.constant(layout.constant_operand(array, rank), value.name or "constant")
-        tensor = self.of(value)
+        tensor = self.get(value)
         if rank != 4 or len(tensor.shape) == 4:
             return tensor
         return self.reshape_graph(tensor, tensor.shape, (1,) * (4 - len(tensor.shape)) + tensor.shape)
 
-    def weights(self, array: NDArray[Any], scales: NDArray[np.float32] | None, axis: int) -> Tensor:
-        """A constant of weights; ``scales`` of each entry of the stored ``axis`` where the graph codes them in 8 bits."""
+    def weights(self, array: NDArray[Any], scales: NDArray[np.float32] | None, channel_axis: int) -> Tensor:
+        """A constant of weights; with the scale of each channel of a stored axis where the graph quantizes them to 8 bits."""
         tensor = self.constant(array)
-        tensor.scales, tensor.axis = scales, axis
+        tensor.scales, tensor.channel_axis = scales, channel_axis
         return tensor
 
     def constant(self, array: NDArray[Any], name: str = "") -> Tensor:
@@ -157,7 +153,7 @@ class Draft:
         return self.add("RESHAPE", [tensor, self.integers(shape)], shape, newShape=list(shape), dtype=tensor.dtype.type)
 
     def reshape_graph(self, tensor: Tensor, before: Sequence[int], after: Sequence[int]) -> Tensor:
-        """What a reshape of the graph, given in its own shapes, makes of a tensor.
+        """A reshape of the graph, given in the graph's shapes, applied to a tensor.
 
         Free where the values keep their order as stored; else they go through the graph's order, by a TRANSPOSE on each side
         that has four axes.
@@ -165,15 +161,15 @@ class Draft:
         if layout.same_order(before, after):
             return self.reshape(tensor, layout.shape(after))
         plain = self.transpose(tensor, layout.TO_GRAPH) if len(before) == 4 else tensor
-        made = self.reshape(plain, after)
-        return self.transpose(made, layout.TO_STORED) if len(after) == 4 else made
+        reshaped = self.reshape(plain, after)
+        return self.transpose(reshaped, layout.TO_STORED) if len(after) == 4 else reshaped
 
     def transpose(self, tensor: Tensor, order: Sequence[int]) -> Tensor:
         """Stored axis ``i`` of the result is axis ``order[i]`` of the tensor."""
         shape = [tensor.shape[axis] for axis in order]
         return self.add("TRANSPOSE", [tensor, self.integers(order)], shape, dtype=tensor.dtype.type)
 
-    def cut(self, tensor: Tensor, axis: int, start: int, length: int) -> Tensor:
+    def slice_axis(self, tensor: Tensor, axis: int, start: int, length: int) -> Tensor:
         """``length`` entries of a stored axis from ``start`` on."""
         if start == 0 and length == tensor.shape[axis]:
             return tensor
@@ -181,25 +177,25 @@ class Draft:
         size = [length if i == axis else n for i, n in enumerate(tensor.shape)]
         return self.add("SLICE", [tensor, self.integers(begin), self.integers(size)], size)
 
-    def join(self, tensors: Sequence[Tensor], axis: int) -> Tensor:
-        """Concatenate along a stored axis, at most :data:`MOST_JOINED` at a time."""
+    def concatenate(self, tensors: Sequence[Tensor], axis: int) -> Tensor:
+        """Concatenate along a stored axis, at most :data:`MAX_CONCATENATED` at a time."""
         parts = list(tensors)
         while len(parts) > 1:
-            group = parts[:MOST_JOINED]
+            group = parts[:MAX_CONCATENATED]
             size = list(group[0].shape)
             size[axis] = sum(t.shape[axis] for t in group)
-            parts[:MOST_JOINED] = [self.add("CONCATENATION", group, size, axis=axis)]
+            parts[:MAX_CONCATENATED] = [self.add("CONCATENATION", group, size, axis=axis)]
         return parts[0]
 
-    def zeros_around(self, tensor: Tensor, pads: Sequence[tuple[int, int]]) -> Tensor:
-        """Zeros before and after each stored axis."""
+    def pad_zeros(self, tensor: Tensor, pads: Sequence[tuple[int, int]]) -> Tensor:
+        """Add zeros before and after each stored axis."""
         if not any(before or after for before, after in pads):
             return tensor
         grown = [n + before + after for n, (before, after) in zip(tensor.shape, pads, strict=True)]
         return self.add("PAD", [tensor, self.integers(pads)], grown)
 
     def producer(self, tensor: Tensor) -> Operator | None:
-        """The operator that makes a tensor."""
+        """The operator that computes a tensor."""
         return next((op for op in reversed(self.operators) if tensor in op.outputs), None)
 
     def _free(self, name: str) -> str:
@@ -212,5 +208,5 @@ class Draft:
 
 
 def _dtype(value: ir.Value) -> np.dtype[Any]:
-    kinds = (ir.DataType.BOOL, ir.DataType.UINT8, ir.DataType.INT8, ir.DataType.INT16)
-    return value.dtype.numpy() if value.dtype in kinds else np.dtype(np.float32)
+    others = (ir.DataType.BOOL, ir.DataType.UINT8, ir.DataType.INT8, ir.DataType.INT16)
+    return value.dtype.numpy() if value.dtype in others else np.dtype(np.float32)

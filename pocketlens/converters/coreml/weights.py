@@ -1,6 +1,6 @@
-"""Coded weights in Core ML's own forms: ``constexpr_affine_dequantize`` and ``constexpr_lut_to_dense``, iOS 16 and up.
+"""How a Core ML package stores low-bit weights: ``constexpr_affine_dequantize`` and ``constexpr_lut_to_dense``, iOS 16 and up.
 
-A pass over the converted program, after it has become float16: the constants are found by what they hold.
+A pass over the converted program, after it has become float16: the constants are looked up by their values.
 """
 
 import hashlib
@@ -17,33 +17,33 @@ from pocketlens.converters.weight_quantization.quantized_weights import (
     quantized_weights_of,
 )
 
-_NAME = "pocketlens::compress_weights"
+_PASS = "pocketlens::compress_weights"
 
 
-def pipeline(model: ir.Model) -> Any:
-    """Coremltools' passes, and after them the one that writes this graph's coded weights."""
+def pass_pipeline(model: ir.Model) -> Any:
+    """Coremltools' passes, and after them the one that stores this graph's low-bit weights."""
     import coremltools as ct
     from coremltools.converters.mil.mil.passes.graph_pass import AbstractGraphPass
     from coremltools.converters.mil.mil.passes.pass_registry import PASS_REGISTRY
 
-    coded = {
+    low_bit = {
         _key(weights.dequantize()): weights
         for node in model.graph
         if (weights := quantized_weights_of(node.outputs[0]))
     }
 
-    class Compress(AbstractGraphPass):
+    class StoreLowBitWeights(AbstractGraphPass):
         def apply(self, prog: Any) -> None:
             for function in prog.functions.values():
                 for op in tuple(function.operations):
-                    if op.op_type == "const" and _is_weight(op) and (weights := coded.get(_key(op.outputs[0].val))):
+                    if op.op_type == "const" and _is_weight(op) and (weights := low_bit.get(_key(op.outputs[0].val))):
                         _replace(function, op, weights)
 
     # The registry is one of the whole process: each conversion puts its own pass there.
-    PASS_REGISTRY.passes[_NAME] = Compress()
-    passes = ct.PassPipeline.DEFAULT
-    passes.append_pass(_NAME)
-    return passes
+    PASS_REGISTRY.passes[_PASS] = StoreLowBitWeights()
+    pipeline = ct.PassPipeline.DEFAULT
+    pipeline.append_pass(_PASS)
+    return pipeline
 
 
 def _key(array: NDArray[Any]) -> bytes:
@@ -58,29 +58,30 @@ def _is_weight(op: Any) -> bool:
 def _replace(function: Any, op: Any, weights: QuantizedWeights) -> None:
     from coremltools.converters.mil import Builder
 
-    old, kind = op.outputs[0], op.outputs[0].val.dtype.type
+    old, dtype = op.outputs[0], op.outputs[0].val.dtype.type
     common = {"name": f"{op.name}_decoded", "before_op": op}
     with function:
         if isinstance(weights, AffineQuantizedWeights):
             new = Builder.constexpr_affine_dequantize(
-                quantized_data=weights.values, zero_point=np.int8(0), scale=weights.scales.astype(kind),
+                quantized_data=weights.values, zero_point=np.int8(0), scale=weights.scales.astype(dtype),
                 axis=np.int32(weights.axis), **common,
             )  # fmt: skip
         else:
             new = Builder.constexpr_lut_to_dense(
-                indices=packed(weights), lut=weights.table.astype(kind), shape=np.array(old.shape, np.uint32), **common
-            )
+                indices=pack_indices(weights), lut=weights.table.astype(dtype), shape=np.array(old.shape, np.uint32),
+                **common,
+            )  # fmt: skip
         function.replace_uses_of_var_after_op(anchor_op=op, old_var=old, new_var=new)
         function.remove_ops([op])
 
 
-def packed(palette: LutWeights) -> NDArray[np.uint8]:
+def pack_indices(weights: LutWeights) -> NDArray[np.uint8]:
     """The indices as a row of bits, each index's least significant first, filled up to whole bytes.
 
     Example:
-        >>> packed(LutWeights(np.zeros(4, np.float32), np.uint8([0, 3, 2, 1, 2]))).tolist()
+        >>> pack_indices(LutWeights(np.zeros(4, np.float32), np.uint8([0, 3, 2, 1, 2]))).tolist()
         [108, 2]
     """
-    bits = len(palette.table).bit_length() - 1
-    columns = palette.indices.reshape(-1, 1) >> np.arange(bits, dtype=np.uint8) & 1
+    bits = len(weights.table).bit_length() - 1
+    columns = weights.indices.reshape(-1, 1) >> np.arange(bits, dtype=np.uint8) & 1
     return np.packbits(columns.reshape(-1), bitorder="little")
