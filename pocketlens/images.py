@@ -83,8 +83,8 @@ def _decoded(path: Path) -> DecodedPicture:
     return DecodedPicture(np.ascontiguousarray(np.asarray(upright.convert("RGB"))), alpha)
 
 
-def _too_large(path: Path, found: str) -> InputError:
-    return InputError(f"{path} is {found} more than {MAX_PIXELS:,} pixels", do="make the picture smaller first")
+def _too_large(path: Path, size: str) -> InputError:
+    return InputError(f"{path} is {size} more than {MAX_PIXELS:,} pixels", do="make the picture smaller first")
 
 
 def read(path: Path) -> Picture:
@@ -175,10 +175,10 @@ def folder(path: Path) -> list[Path]:
     """
     if not path.is_dir():
         raise InputError(f"{path} is not a folder of pictures", do="give one that holds pictures")
-    found = sorted(p for p in path.iterdir() if p.suffix.lower() in SUFFIXES)
-    if not found:
+    pictures = sorted(p for p in path.iterdir() if p.suffix.lower() in SUFFIXES)
+    if not pictures:
         raise InputError(
             f"{path} holds no pictures (folders inside it are not looked into)",
             do=f"put some in it: {', '.join(SUFFIXES)}",
         )
-    return found
+    return pictures

@@ -72,10 +72,10 @@ def faces(picture: Picture) -> list[Box]:
     smallest = max(24, shorter // _SMALLEST)
     if shorter < smallest:
         return []
-    found = _cascade().detect_multi_scale(
+    detections = _cascade().detect_multi_scale(
         img=picture, scale_factor=1.1, step_ratio=1, min_size=(smallest, smallest), max_size=(shorter, shorter)
     )
-    boxes = [Box(int(f["r"]), int(f["c"]), int(f["height"]), int(f["width"])) for f in found]
+    boxes = [Box(int(f["r"]), int(f["c"]), int(f["height"]), int(f["width"])) for f in detections]
     return sorted(boxes, key=lambda box: -box.height * box.width)
 
 
@@ -92,11 +92,11 @@ def likeness(photograph: Picture, stylized: Picture) -> Likeness | None:
     Raises:
         MissingError: scikit-image is not installed.
     """
-    there = faces(photograph)
-    if not there:
+    faces_before = faces(photograph)
+    if not faces_before:
         return None
-    found = any(there[0].overlap(box) > 0.5 for box in faces(stylized))
-    return Likeness(found, structure(photograph, stylized, there[0]))
+    face_found = any(faces_before[0].overlap(box) > 0.5 for box in faces(stylized))
+    return Likeness(face_found, structure(photograph, stylized, faces_before[0]))
 
 
 def structure(photograph: Picture, stylized: Picture, face: Box) -> float:
@@ -108,11 +108,11 @@ def structure(photograph: Picture, stylized: Picture, face: Box) -> float:
     for scale in _SCALES:
         blur = max(0.7, scale * face.width)
         before, after = (_directions(_grey(picture, face), blur) for picture in (photograph, stylized))
-        strength = np.abs(before)
-        there = np.abs(after)
-        agreement = np.real(before * np.conj(after)) / np.maximum(strength * there, 1e-9)
-        total += float((strength * np.where(there > _FLOOR**2, agreement, 0)).sum())
-        weights += float(strength.sum())
+        strength_before = np.abs(before)
+        strength_after = np.abs(after)
+        agreement = np.real(before * np.conj(after)) / np.maximum(strength_before * strength_after, 1e-9)
+        total += float((strength_before * np.where(strength_after > _FLOOR**2, agreement, 0)).sum())
+        weights += float(strength_before.sum())
     return total / weights if weights else 0.0
 
 

@@ -53,13 +53,13 @@ def _check(path: Path, entries: list[zipfile.ZipInfo]) -> None:
     _expect(total <= MAX_BYTES, path, f"it unpacks to {total:,} bytes, more than {MAX_BYTES:,}")
     for entry in entries:
         _check_entry(path, entry)
-    taken: set[str] = set()
+    names: set[str] = set()
     for name in (_folded(entry.filename) for entry in entries if not _is_folder(entry)):
-        _expect(name not in taken, path, f"{name!r} is there twice")
-        taken.add(name)
+        _expect(name not in names, path, f"{name!r} is there twice")
+        names.add(name)
     for name in (_folded(entry.filename) for entry in entries):
-        above = {name[:i] for i, letter in enumerate(name) if letter == "/"}
-        _expect(not above & taken, path, f"{name!r} lies inside a file")
+        folders = {name[:i] for i, letter in enumerate(name) if letter == "/"}
+        _expect(not folders & names, path, f"{name!r} lies inside a file")
 
 
 def _check_entry(path: Path, entry: zipfile.ZipInfo) -> None:

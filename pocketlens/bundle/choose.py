@@ -23,19 +23,19 @@ def choose(manifest: Manifest, runtime: str | None = None, identity: str | None 
     """
     if runtime is not None and runtime not in RUNTIMES:
         raise InputError(f"there is no runtime {runtime!r}", do=f"choose one of {', '.join(RUNTIMES)}")
-    able = by_preference(manifest, manifest.artifacts)
+    artifacts = by_preference(manifest, manifest.artifacts)
     if identity is not None:
-        able = [artifact for artifact in able if artifact.id == identity]
-        if not able:
+        artifacts = [artifact for artifact in artifacts if artifact.id == identity]
+        if not artifacts:
             ids = ", ".join(artifact.id for artifact in manifest.artifacts)
             raise InputError(f"the bundle has no artifact {identity!r}", do=f"choose one of {ids}")
-    asked = tuple(RUNTIMES) if runtime is None else (runtime,)
-    for name in asked:
+    runtimes = tuple(RUNTIMES) if runtime is None else (runtime,)
+    for name in runtimes:
         if not RUNTIMES[name].missing():
-            for artifact in able:
+            for artifact in artifacts:
                 if name in playable(artifact):
                     return artifact, name
-    raise _nothing(able, asked)
+    raise _cannot_play(artifacts, runtimes)
 
 
 def playable(artifact: Artifact) -> list[str]:
@@ -59,15 +59,15 @@ def by_preference(manifest: Manifest, artifacts: Iterable[Artifact]) -> list[Art
     return sorted(artifacts, key=key)
 
 
-def _nothing(artifacts: list[Artifact], asked: tuple[str, ...]) -> InputError | MissingError:
+def _cannot_play(artifacts: list[Artifact], runtimes: tuple[str, ...]) -> InputError | MissingError:
     reasons, installs = [], []
     for artifact in artifacts:
-        fitting = [name for name in playable(artifact) if name in asked]
-        why = [f"{name}: {RUNTIMES[name].missing()}" for name in fitting]
-        reasons.append(f"  {artifact.id}: {'; '.join(why) or 'played by ' + ', '.join(artifact.runtimes)}")
-        installs += [RUNTIMES[name].install for name in fitting if not RUNTIMES[name].platform]
-    what = "\n".join([f"{asked[0] if len(asked) == 1 else 'nothing here'} cannot play it:", *reasons])
-    others = ", ".join(sorted({name for artifact in artifacts for name in artifact.runtimes} - set(asked)))
+        players = [name for name in playable(artifact) if name in runtimes]
+        problems = [f"{name}: {RUNTIMES[name].missing()}" for name in players]
+        reasons.append(f"  {artifact.id}: {'; '.join(problems) or 'played by ' + ', '.join(artifact.runtimes)}")
+        installs += [RUNTIMES[name].install for name in players if not RUNTIMES[name].platform]
+    what = "\n".join([f"{runtimes[0] if len(runtimes) == 1 else 'nothing here'} cannot play it:", *reasons])
+    others = ", ".join(sorted({name for artifact in artifacts for name in artifact.runtimes} - set(runtimes)))
     do = " or ".join(dict.fromkeys(installs)) or f"choose another runtime: {others}"
-    fits = any(name in asked for artifact in artifacts for name in playable(artifact))
+    fits = any(name in runtimes for artifact in artifacts for name in playable(artifact))
     return MissingError(what, do=do) if fits else InputError(what, do=do)

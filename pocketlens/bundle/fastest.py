@@ -61,17 +61,17 @@ def fastest(
         return ArtifactChoice(
             *preferred, (f"{preferred[0].id} in {preferred[1]}: nothing else fits that can be played here",)
         )
-    known, where = _measured(bundle, pairs), "measured on a machine like this one, in the bundle"
-    if len(known) < len(pairs) and measure:
-        known, where = _own(bundle, pairs, options), "measured here"
-    if not known:
+    times, origin = _from_measurements(bundle, pairs), "measured on a machine like this one, in the bundle"
+    if len(times) < len(pairs) and measure:
+        times, origin = _measure_here(bundle, pairs, options), "measured here"
+    if not times:
         return ArtifactChoice(
             *preferred, (f"{preferred[0].id} in {preferred[1]}: the first in the order of preference",)
         )
-    best = min(known.values())
-    artifact, name = next((a, n) for a, n in pairs if known.get((a.id, n), np.inf) <= _SAME * best)
-    lines = [f"{artifact.id} in {name}: the fastest, {where}"]
-    lines += [f"  {i} in {n}: {ms:.1f} ms" for (i, n), ms in sorted(known.items(), key=lambda one: one[1])]
+    best = min(times.values())
+    artifact, name = next((a, n) for a, n in pairs if times.get((a.id, n), np.inf) <= _SAME * best)
+    lines = [f"{artifact.id} in {name}: the fastest, {origin}"]
+    lines += [f"  {i} in {n}: {ms:.1f} ms" for (i, n), ms in sorted(times.items(), key=lambda item: item[1])]
     return ArtifactChoice(artifact, name, tuple(lines))
 
 
@@ -80,26 +80,26 @@ def _pairs(bundle: Bundle, runtime: str | None, identity: str | None, preferred:
         trusted = in_floats(artifact) or bool(artifact.gates)
         return artifact.verdict, (artifact.height, artifact.width), trusted
 
-    able = [
+    artifacts = [
         artifact
         for artifact in by_preference(bundle.manifest, bundle.manifest.artifacts)
         if (identity is None or artifact.id == identity) and rank(artifact) == rank(preferred)
     ]
-    order = tuple(RUNTIMES) if runtime is None else (runtime,)
+    runtimes = tuple(RUNTIMES) if runtime is None else (runtime,)
     return [
         (artifact, name)
-        for name in order
-        for artifact in able
+        for name in runtimes
+        for artifact in artifacts
         if name in playable(artifact)
         and not RUNTIMES[name].missing()
         and (not RUNTIMES[name].interpreted or name == runtime)
     ]
 
 
-def _measured(bundle: Bundle, pairs: list[Pair]) -> dict[tuple[str, str], float]:
+def _from_measurements(bundle: Bundle, pairs: list[Pair]) -> dict[tuple[str, str], float]:
     """Median frame times in ms from the bundle's documents that were made on a machine like this one."""
     wanted = {(artifact.id, name) for artifact, name in pairs}
-    found: dict[tuple[str, str], float] = {}
+    times: dict[tuple[str, str], float] = {}
     for path in sorted((bundle.folder / "measurements").glob("*.json")):
         if path.is_symlink() or path.stat().st_size > _MAX_BYTES:
             continue
@@ -109,17 +109,17 @@ def _measured(bundle: Bundle, pairs: list[Pair]) -> dict[tuple[str, str], float]
             host = document["environment"]["host"]
             if (host["cpu"], host["cores"]) != (cpu(), cores()) or document["environment"].get("emulated"):
                 continue
-            for one in document["subjects"]:
-                key = (one["artifact"], one["runtime"])
-                if key in wanted and one.get("timing"):
-                    frames = [ms for block in one["timing"]["rounds"] for ms in block["frame_ms"]]
-                    found[key] = float(np.median(frames))
+            for subject in document["subjects"]:
+                key = (subject["artifact"], subject["runtime"])
+                if key in wanted and subject.get("timing"):
+                    frames = [ms for block in subject["timing"]["rounds"] for ms in block["frame_ms"]]
+                    times[key] = float(np.median(frames))
         except (ValueError, KeyError, TypeError, AttributeError):
             continue
-    return found
+    return times
 
 
-def _own(bundle: Bundle, pairs: list[Pair], options: Options) -> dict[tuple[str, str], float]:
+def _measure_here(bundle: Bundle, pairs: list[Pair], options: Options) -> dict[tuple[str, str], float]:
     """Median frame times in ms, measured now or taken from the cache."""
     pairs = pairs[:_MOST]
     key = files.key_of(
@@ -130,29 +130,29 @@ def _own(bundle: Bundle, pairs: list[Pair], options: Options) -> dict[tuple[str,
     )
 
     def make(folder: Path) -> None:
-        times = [[artifact.id, name, _time(bundle, artifact, name, options)] for artifact, name in pairs]
+        times = [[artifact.id, name, _median_ms(bundle, artifact, name, options)] for artifact, name in pairs]
         (folder / "times.json").write_text(json.dumps(times))
 
     try:
         stored = json.loads((files.cached("choice", key, make) / "times.json").read_text())
     except PocketlensError:  # no room for a cache: it is measured each time
-        stored = [[artifact.id, name, _time(bundle, artifact, name, options)] for artifact, name in pairs]
+        stored = [[artifact.id, name, _median_ms(bundle, artifact, name, options)] for artifact, name in pairs]
     return {(identity, name): ms for identity, name, ms in stored if ms is not None}
 
 
-def _time(bundle: Bundle, artifact: Artifact, name: str, options: Options) -> float | None:
+def _median_ms(bundle: Bundle, artifact: Artifact, name: str, options: Options) -> float | None:
     try:
         path = bundle.path_of(artifact)
         with Session(RUNTIMES[name].open(path, options), name, path) as session:
             image = np.full((*session.size, 3), 127, np.uint8)
             for _ in range(_WARM):
                 session(image)
-            took: list[float] = []
-            end = time.perf_counter() + _SECONDS
-            while len(took) < 3 or time.perf_counter() < end:
+            times_ms: list[float] = []
+            deadline = time.perf_counter() + _SECONDS
+            while len(times_ms) < 3 or time.perf_counter() < deadline:
                 start = time.perf_counter()
                 session(image)
-                took.append(1000 * (time.perf_counter() - start))
-        return float(np.median(took))
+                times_ms.append(1000 * (time.perf_counter() - start))
+        return float(np.median(times_ms))
     except PocketlensError:  # it cannot be played here, or not with these options; another may
         return None

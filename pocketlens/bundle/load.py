@@ -9,7 +9,7 @@ from pocketlens.bundle.manifest import Artifact
 from pocketlens.bundle.read import Bundle, open_bundle
 from pocketlens.errors import InputError
 from pocketlens.runtimes.adapter import RUNTIMES, Options, Player, runtime_for
-from pocketlens.runtimes.fitting import RESIZES, Resize
+from pocketlens.runtimes.resizing import RESIZES, Resize
 from pocketlens.runtimes.session import Session
 
 
@@ -89,21 +89,21 @@ def open_in(
     """Open one artifact of a bundle in one runtime, after its hashes have been checked.
 
     Args:
-        bundle: It.
-        artifact: The one to open now.
-        runtime: Its runtime.
+        bundle: The bundle that holds it.
+        artifact: The artifact to open now.
+        runtime: The name of the runtime that plays it.
         options: How to play it; a number stands for the threads alone.
         resize: How a picture of another size is made to fit.
         why: What :meth:`~pocketlens.Session.explain` says of the choice.
-        also: The same in other sizes, opened when a picture needs them.
+        also: The same artifact in other sizes; each is opened when a picture needs it.
 
     Raises:
         InputError: The artifact is altered, cannot be loaded, or is not of the size or styles that the manifest says.
         MissingError: The runtime cannot be used here.
     """
 
-    def opener(one: Artifact) -> Callable[[], Player]:
-        return lambda: RUNTIMES[runtime].open(bundle.path_of(one), options)
+    def opener(other: Artifact) -> Callable[[], Player]:
+        return lambda: RUNTIMES[runtime].open(bundle.path_of(other), options)
 
     path = bundle.path_of(artifact)
     session = Session(
@@ -112,13 +112,13 @@ def open_in(
         path,
         resize=_policy(resize),
         why=why,
-        others={(one.height, one.width): opener(one) for one in also},
+        others={(other.height, other.width): opener(other) for other in also},
         styles=bundle.manifest.io.styles,
     )
     if session.style_count != len(bundle.manifest.io.styles):
         session.close()
         raise InputError(
-            f"{artifact.id} takes {session.style_count or 1} styles, its manifest names {len(bundle.manifest.io.styles) or 1}",
+            f"{artifact.id} has {session.style_count or 1} styles, its manifest names {len(bundle.manifest.io.styles) or 1}",
             do="build the bundle again",
         )
     if session.size != (artifact.height, artifact.width):
@@ -137,22 +137,22 @@ def _from_bundle(
     manifest = bundle.manifest
     chosen, name, why = choose(manifest, runtime, identity), "", []
     if runtime is None or identity is None:
-        found = fastest(bundle, runtime, identity, options, measure)
-        chosen, why = (found.artifact, found.runtime), list(found.why)
+        choice = fastest(bundle, runtime, identity, options, measure)
+        chosen, why = (choice.artifact, choice.runtime), list(choice.why)
     artifact, name = chosen
     also = [
-        one
-        for one in manifest.artifacts
+        other
+        for other in manifest.artifacts
         if identity is None
-        and (one.target, one.precision) == (artifact.target, artifact.precision)
-        and one.id != artifact.id
-        and name in playable(one)
+        and (other.target, other.precision) == (artifact.target, artifact.precision)
+        and other.id != artifact.id
+        and name in playable(other)
     ]
     return open_in(bundle, artifact, name, options, resize=resize or manifest.io.resize, why=why, also=also)
 
 
 def _policy(resize: str) -> Resize:
-    for one in RESIZES:
-        if one == resize:
-            return one
+    for policy in RESIZES:
+        if policy == resize:
+            return policy
     raise InputError(f"there is no resize {resize!r}", do=f"choose from {', '.join(RESIZES)}")

@@ -339,15 +339,15 @@ def suffixes_beside(path: str) -> tuple[str, ...]:
 
 def digest(path: str, files: dict[str, str]) -> str:
     """The SHA-256 of the artifact at ``path``, from those of its files; see :class:`Artifact`."""
-    found = files_of(path, files)
-    if set(found) == {path}:
-        return found[path]
-    base = f"{path}/" if path not in found else path.rpartition("/")[0] + "/"
-    return _digest_of_lines((name.removeprefix(base), of) for name, of in found.items())
+    digests = files_of(path, files)
+    if set(digests) == {path}:
+        return digests[path]
+    base = f"{path}/" if path not in digests else path.rpartition("/")[0] + "/"
+    return _digest_of_lines((name.removeprefix(base), digest) for name, digest in digests.items())
 
 
 def _digest_of_lines(items: Iterable[tuple[str, str]]) -> str:
-    return hashlib.sha256("".join(f"{of}  {name}\n" for name, of in sorted(items)).encode()).hexdigest()
+    return hashlib.sha256("".join(f"{digest}  {name}\n" for name, digest in sorted(items)).encode()).hexdigest()
 
 
 def parse(text: str) -> Manifest:
@@ -360,12 +360,12 @@ def parse(text: str) -> Manifest:
     if len(text.encode()) > MAX_BYTES:
         raise InputError(f"{NAME} is larger than {MAX_BYTES:,} bytes", do=_REMAKE)
     data = typed.parse(text, NAME)
-    found = data.get("schema") if isinstance(data, dict) else None
-    if not isinstance(found, str) or not re.fullmatch(r"[0-9]{1,4}\.[0-9]{1,4}", found):
-        raise InputError(f"{NAME}: schema is {str(found)[:40]!r}, expected 'major.minor'", do=_REMAKE)
-    if int(found.split(".")[0]) > int(SCHEMA.split(".", maxsplit=1)[0]):
+    version = data.get("schema") if isinstance(data, dict) else None
+    if not isinstance(version, str) or not re.fullmatch(r"[0-9]{1,4}\.[0-9]{1,4}", version):
+        raise InputError(f"{NAME}: schema is {str(version)[:40]!r}, expected 'major.minor'", do=_REMAKE)
+    if int(version.split(".")[0]) > int(SCHEMA.split(".", maxsplit=1)[0]):
         raise InputError(
-            f"{NAME} has schema version {found}, this pocketlens reads {SCHEMA}: it was made by a newer one",
+            f"{NAME} has schema version {version}, this pocketlens reads {SCHEMA}: it was made by a newer one",
             do="pip install --upgrade pocketlens",
         )
     manifest = typed.build(Manifest, data, NAME)
@@ -379,9 +379,9 @@ def check(manifest: Manifest) -> None:
     Raises:
         InputError: One does not; the message names the field.
     """
-    for name, of in manifest.files.items():
+    for name, digest in manifest.files.items():
         _expect(not paths.problem(name), f"files[{name!r}]", f"its name cannot be used: {paths.problem(name)}")
-        _expect(_is_digest(of), f"files[{name!r}]", f"{of[:40]!r} is no SHA-256")
+        _expect(_is_digest(digest), f"files[{name!r}]", f"{digest[:40]!r} is no SHA-256")
         outside = name in (NAME, REPORT) or name.startswith(MEASUREMENTS)
         _expect(not outside, f"files[{name!r}]", "it is not part of the content")
     _expect(_is_digest(manifest.source.sha256), "source.sha256", "it is no SHA-256")
@@ -403,12 +403,12 @@ def check(manifest: Manifest) -> None:
 
 
 def _check_artifact(manifest: Manifest, artifact: Artifact, where: str) -> None:
-    found = manifest.files_of(artifact)
+    listed = manifest.files_of(artifact)
     _expect(artifact.path.startswith("artifacts/"), f"{where}.path", f"{artifact.path!r} is not in artifacts/")
-    _expect(bool(found), f"{where}.path", f"{artifact.path!r} is not among files")
+    _expect(bool(listed), f"{where}.path", f"{artifact.path!r} is not among files")
     for name in _beside(artifact.path):
         suffix = PurePosixPath(name).suffix
-        _expect(name in found, f"{where}.path", f"the {suffix} beside {artifact.path!r} is not among files")
+        _expect(name in listed, f"{where}.path", f"the {suffix} beside {artifact.path!r} is not among files")
     _expect(artifact.sha256 == digest(artifact.path, manifest.files), f"{where}.sha256", "it contradicts files")
     size = (artifact.height, artifact.width)
     _expect(size in manifest.io.sizes, f"{where}.height and width", f"{size} is not among io.sizes")

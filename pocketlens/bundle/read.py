@@ -55,8 +55,10 @@ class Bundle:
         if size != artifact.bytes:
             raise InputError(f"{artifact.id} has {size:,} bytes, the manifest says {artifact.bytes:,}", do=_REMAKE)
         if path.is_dir():
-            found = {p.relative_to(self.folder).as_posix() for p in path.rglob("*") if p.is_symlink() or not p.is_dir()}
-            if extra := sorted(found - set(listed)):
+            present = {
+                p.relative_to(self.folder).as_posix() for p in path.rglob("*") if p.is_symlink() or not p.is_dir()
+            }
+            if extra := sorted(present - set(listed)):
                 raise InputError(f"{extra[0]} is in the artifact's folder but not in the manifest", do=_REMAKE)
         return path
 
@@ -77,10 +79,10 @@ class Bundle:
         """
         if name not in self.manifest.files:
             raise InputError(f"{name} is not listed in {manifest.NAME}", do=_REMAKE)
-        found, expected = files.sha256(_inside(self.folder, name)), self.manifest.files[name]
-        if found != expected:
+        actual, expected = files.sha256(_inside(self.folder, name)), self.manifest.files[name]
+        if actual != expected:
             raise InputError(
-                f"{name} is not the file that was verified: SHA-256 {found[:12]}…, expected {expected[:12]}…",
+                f"{name} is not the file that was verified: SHA-256 {actual[:12]}…, expected {expected[:12]}…",
                 do=_REMAKE,
             )
 
@@ -95,8 +97,8 @@ class Bundle:
 
     def unlisted(self) -> list[str]:
         """Files, links and other things in the folder that the manifest does not know, sorted."""
-        found = (p for p in self.folder.rglob("*") if p.is_symlink() or not p.is_dir())
-        names = {p.relative_to(self.folder).as_posix() for p in found}
+        entries = (p for p in self.folder.rglob("*") if p.is_symlink() or not p.is_dir())
+        names = {p.relative_to(self.folder).as_posix() for p in entries}
         outside = {n for n in names if n in (manifest.NAME, manifest.REPORT) or n.startswith(manifest.MEASUREMENTS)}
         links = {name for name in outside if (self.folder / name).is_symlink()}
         return sorted(names - set(self.manifest.files) - outside | links)

@@ -81,8 +81,8 @@ def _caveats(manifest: Manifest) -> list[str]:
 
 def _install(manifest: Manifest) -> str:
     """What to install to play the bundle on any machine."""
-    able = {runtime for artifact in manifest.artifacts for runtime in playable(artifact)}
-    anywhere = (runtime for name, runtime in RUNTIMES.items() if name in able and not runtime.platform)
+    runtimes = {runtime for artifact in manifest.artifacts for runtime in playable(artifact)}
+    anywhere = (runtime for name, runtime in RUNTIMES.items() if name in runtimes and not runtime.platform)
     return next((runtime.install for runtime in anywhere), "see README.md")
 
 

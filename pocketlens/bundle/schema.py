@@ -16,13 +16,13 @@ _FIELD = re.compile(r"^    (\w+): (.+(?:\n {8,}.+)*)", re.MULTILINE)
 
 def schema() -> dict[str, Any]:
     """The JSON Schema (draft 2020-12) of manifest.json, with the dataclasses' own docstrings as descriptions."""
-    made = TypeAdapter(manifest.Manifest).json_schema()
-    for part in (made, *made["$defs"].values()):
+    definition = TypeAdapter(manifest.Manifest).json_schema()
+    for part in (definition, *definition["$defs"].values()):
         _describe(part)
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "$comment": f"schema version {manifest.SCHEMA}; made by python -m pocketlens.bundle.schema",
-        **made,
+        **definition,
     }
 
 

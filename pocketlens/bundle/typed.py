@@ -32,10 +32,10 @@ def parse(text: str, where: str) -> Any:
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
+    unique = dict(pairs)
+    if len(unique) != len(pairs):
         raise ValueError("a key is given twice")
-    return found
+    return unique
 
 
 def _refuse_constant(name: str) -> None:
@@ -128,7 +128,7 @@ def _dataclass(kind: Any, data: Any, where: str) -> Any:
     return kind(**values)
 
 
-def _wrong(where: str, found: Any, expected: str) -> InputError:
-    shown = repr(found)
+def _wrong(where: str, value: Any, expected: str) -> InputError:
+    shown = repr(value)
     shown = shown if len(shown) <= 60 else shown[:57] + "..."
     return InputError(f"{where} is {shown}, expected {expected}", do="get the file again, or make it with pocketlens")

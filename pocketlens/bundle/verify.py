@@ -139,9 +139,9 @@ def _play(bundle: Bundle, artifact: Artifact, runtime: str) -> Check:
 
 def _psnr(bundle: Bundle, session: Session, golden: Golden) -> float:
     picture, expected = (images.read(bundle.file(name)) for name in (golden.picture, golden.expected))
-    for name, found in ((golden.picture, picture), (golden.expected, expected)):
-        if found.shape[:2] != session.size:
-            raise InputError(f"{name} is {found.shape[:2]}, the manifest says {session.size}", do="build it again")
+    for name, image in ((golden.picture, picture), (golden.expected, expected)):
+        if image.shape[:2] != session.size:
+            raise InputError(f"{name} is {image.shape[:2]}, the manifest says {session.size}", do="build it again")
     try:
         stylized = session(picture, style=golden.style or None)
     # A damaged artifact can fail in ways of each runtime's own, which have no common base.

@@ -89,15 +89,15 @@ def _copy_artifact(entry: ArtifactEntry, target: Path) -> None:
 
 
 def _write_golden(spec: BundleSpec, folder: Path) -> tuple[Golden, ...]:
-    made = []
+    written = []
     (folder / "golden").mkdir()
     for i, golden in enumerate(spec.golden):
         height, width = golden.picture.shape[:2]
         names = [f"golden/{kind}_{i:02}_{height}x{width}.png" for kind in ("in", "out")]
         for name, picture in zip(names, (golden.picture, golden.expected), strict=True):
             (folder / name).write_bytes(images.png(picture))
-        made.append(Golden(names[0], names[1], height, width, golden.source, golden.license, golden.style))
-    return tuple(made)
+        written.append(Golden(names[0], names[1], height, width, golden.source, golden.license, golden.style))
+    return tuple(written)
 
 
 def _manifest(spec: BundleSpec, golden: tuple[Golden, ...], listed: dict[str, str], folder: Path) -> Manifest:
@@ -177,9 +177,9 @@ def _check(spec: BundleSpec) -> None:
     for i, golden in enumerate(spec.golden):
         for picture in (golden.picture, golden.expected):
             if picture.dtype != np.uint8 or picture.ndim != 3 or picture.shape[2] != 3:
-                found = f"{picture.dtype} {list(picture.shape)}"
+                form = f"{picture.dtype} {list(picture.shape)}"
                 raise InputError(
-                    f"golden picture {i} is {found}, expected uint8 [H, W, 3]", do="read it with images.read"
+                    f"golden picture {i} is {form}, expected uint8 [H, W, 3]", do="read it with images.read"
                 )
         if golden.picture.shape != golden.expected.shape:
             shapes = f"{golden.picture.shape} and {golden.expected.shape}"
@@ -202,12 +202,12 @@ def _check_entry(entry: ArtifactEntry, spec: BundleSpec) -> None:
 def check_place(path: Path) -> None:
     """Refuse to replace anything that is not a bundle."""
     if path.suffix == ".zip":
-        mine = not path.exists() or _is_packed_bundle(path)
+        replaceable = not path.exists() or _is_packed_bundle(path)
     elif path.is_dir():
-        mine = (path / manifest.NAME).is_file() or not any(path.iterdir())
+        replaceable = (path / manifest.NAME).is_file() or not any(path.iterdir())
     else:
-        mine = not path.exists()
-    if not mine:
+        replaceable = not path.exists()
+    if not replaceable:
         raise InputError(f"{path} is there and is not a bundle: it is not replaced", do="choose another name")
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-Frame = NDArray[Any]
+Pixels = NDArray[Any]
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class Flicker:
     pair: int
 
 
-def flicker(teachers: Iterable[Frame], frames: Iterable[Frame]) -> Flicker:
+def flicker(teachers: Iterable[Pixels], frames: Iterable[Pixels]) -> Flicker:
     """Compare a clip with the teacher's, frame by frame; two frames of each are held at a time.
 
     For a pair of consecutive frames it is the mean over pixels and channels of ``max(0, |a1 - a0| - |t1 - t0|)``, a the
@@ -53,14 +53,14 @@ def flicker(teachers: Iterable[Frame], frames: Iterable[Frame]) -> Flicker:
     return Flicker(excesses[index], float(np.mean(excesses)), index + 1)
 
 
-def _excesses(teachers: Iterable[Frame], frames: Iterable[Frame]) -> Iterator[float]:
-    before: tuple[Frame, Frame] | None = None
+def _excesses(teachers: Iterable[Pixels], frames: Iterable[Pixels]) -> Iterator[float]:
+    before: tuple[Pixels, Pixels] | None = None
     for teacher, frame in zip(teachers, frames, strict=True):
         if teacher.shape != frame.shape:
             raise ValueError(f"frames of different shapes: {teacher.shape} and {frame.shape}")
         # float32 and not uint8: differences have a sign.
         now = np.asarray(teacher, np.float32), np.clip(np.nan_to_num(np.asarray(frame, np.float32)), 0, 255)
         if before is not None:
-            own, found = (np.abs(b - a) for a, b in zip(before, now, strict=True))
-            yield float(np.maximum(found - own, 0).mean(dtype=np.float64))
+            teacher_change, change = (np.abs(b - a) for a, b in zip(before, now, strict=True))
+            yield float(np.maximum(change - teacher_change, 0).mean(dtype=np.float64))
         before = now

@@ -32,8 +32,8 @@ def flip_map(reference: NDArray[Any], candidate: NDArray[Any]) -> NDArray[np.flo
 
     # The library's own wrapper prints and exits where something is wrong; what it calls does not.
     a, b = (np.ascontiguousarray(np.clip(np.nan_to_num(p), 0, 255) / 255, np.float32) for p in (reference, candidate))
-    found, _, _ = nbflip.evaluate(a, b, False, True, False, False, {})
-    return np.asarray(found, np.float32)[..., 0]
+    errors, _, _ = nbflip.evaluate(a, b, False, True, False, False, {})
+    return np.asarray(errors, np.float32)[..., 0]
 
 
 def flip(reference: NDArray[Any], candidate: NDArray[Any]) -> float:

@@ -1,6 +1,6 @@
 """What a runtime adapter is: one module in this folder with ``Player``, and one line in :data:`RUNTIMES`.
 
-``docs/adding-a-runtime.md`` shows how to add one.
+The documentation's page on adding a runtime shows how.
 """
 
 import contextlib
@@ -168,15 +168,15 @@ class Runtime:
             MissingError: The runtime is not installed, or does not run on this machine.
             InputError: The file is absent, or is not what this runtime plays, or an option is not one of its.
         """
-        asked = options if isinstance(options, Options) else Options(threads=options)
+        settings = options if isinstance(options, Options) else Options(threads=options)
         if reason := self.missing():
             raise MissingError(f"runtime {self.name!r} cannot be used: {reason}", do=self.install)
         if path.suffix not in self.suffixes:
             raise InputError(f"{self.name} does not play {path.name}", do=f"it plays {', '.join(self.suffixes)}")
         if not path.exists():
             raise InputError(f"{path} does not exist", do="check the path")
-        self._check(asked)
-        player: Player = import_module(self.module).Player(path, asked)
+        self._check(settings)
+        player: Player = import_module(self.module).Player(path, settings)
         return player
 
     def version(self) -> str:
@@ -190,11 +190,11 @@ class Runtime:
                 f"threads is {options.threads}, expected at least 1", do="leave it out for the runtime's own choice"
             )
         for key, known in (("device", self.devices), ("delegate", self.delegates), ("precision", self.precisions)):
-            value = getattr(options, key)
-            if value is not None and value not in known and not ("*" in known and Path(value).is_file()):
-                names = ", ".join("a path of a library" if one == "*" else one for one in known)
+            chosen = getattr(options, key)
+            if chosen is not None and chosen not in known and not ("*" in known and Path(chosen).is_file()):
+                names = ", ".join("a path of a library" if value == "*" else value for value in known)
                 raise InputError(
-                    f"{self.name} has no {key} {value!r}", do=f"choose from {names}" if known else "leave it out"
+                    f"{self.name} has no {key} {chosen!r}", do=f"choose from {names}" if known else "leave it out"
                 )
 
 
@@ -270,19 +270,19 @@ def runtime_for(path: Path, name: str | None = None) -> Runtime:
         if name not in RUNTIMES:
             raise InputError(f"there is no runtime {name!r}", do=f"choose one of {', '.join(RUNTIMES)}")
         return RUNTIMES[name]
-    able = [r for r in RUNTIMES.values() if path.suffix in r.suffixes]
-    if not able:
+    players = [runtime for runtime in RUNTIMES.values() if path.suffix in runtime.suffixes]
+    if not players:
         kinds = sorted({s for r in RUNTIMES.values() for s in r.suffixes})
         raise InputError(f"no runtime plays {path.name}", do=f"give one of {', '.join(kinds)}")
-    usable = [r for r in able if not r.missing()]
+    usable = [runtime for runtime in players if not runtime.missing()]
     if not usable:
-        reasons = "; ".join(f"{r.name}: {r.missing()}" for r in able)
-        raise MissingError(f"{path.name} cannot be played here ({reasons})", do=able[-1].install)
+        reasons = "; ".join(f"{r.name}: {r.missing()}" for r in players)
+        raise MissingError(f"{path.name} cannot be played here ({reasons})", do=players[-1].install)
     return usable[0]
 
 
 @contextlib.contextmanager
-def playing(
+def user_errors(
     runtime: str, path: Path, kinds: type[Exception] | tuple[type[Exception], ...], do: str, *, last: bool = False
 ) -> Iterator[None]:
     """Turn what a runtime raises into the user's error, and say so where the file is newer than the runtime.

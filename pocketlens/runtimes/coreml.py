@@ -11,7 +11,7 @@ from PIL import Image
 
 from pocketlens.errors import InputError
 from pocketlens.runtimes import apple
-from pocketlens.runtimes.adapter import Options, RuntimeInfo, playing
+from pocketlens.runtimes.adapter import Options, RuntimeInfo, user_errors
 from pocketlens.runtimes.ports import Port
 
 _UNITS = {"auto": "ALL", "cpu": "CPU_ONLY", "gpu": "CPU_AND_GPU", "npu": "CPU_AND_NE"}
@@ -25,17 +25,17 @@ class Player:
         units = getattr(ct.ComputeUnit, _UNITS[options.device or "auto"])
         self._path = path
         # Core ML's compiler reports through RuntimeErrors, coremltools' own reader through several other types.
-        with playing("Core ML", path, Exception, "check the package"):
+        with user_errors("Core ML", path, Exception, "check the package"):
             self._model = ct.models.MLModel(str(path), compute_units=units)
         description = self._model.get_spec().description
-        image, *others = sorted(description.input, key=lambda one: one.type.WhichOneof("Type") != "imageType")
+        image, *others = sorted(description.input, key=lambda feature: feature.type.WhichOneof("Type") != "imageType")
         stylized = description.output[0]
         if {image.type.WhichOneof("Type"), stylized.type.WhichOneof("Type")} != {"imageType"}:
             raise InputError(f"{path} does not take and give a picture", do="convert it with pictures in and out")
         shape = (1, int(image.type.imageType.height), int(image.type.imageType.width), 3)
         self.inputs = (
             Port(image.name, "uint8", shape),
-            *(Port(one.name, "float32", tuple(one.type.multiArrayType.shape)) for one in others),
+            *(Port(other.name, "float32", tuple(other.type.multiArrayType.shape)) for other in others),
         )
         self.outputs = (Port(stylized.name, "uint8", shape),)
         self._feeds = [np.zeros(port.shape, port.dtype) for port in self.inputs]
@@ -48,10 +48,10 @@ class Player:
         return self._feeds[index]
 
     def run(self) -> None:
-        with playing("Core ML", self._path, Exception, "check the package"):
-            given = {port.name: feed for port, feed in zip(self.inputs, self._feeds, strict=True)}
-            found = self._model.predict({**given, self.inputs[0].name: Image.fromarray(self._feeds[0][0])})
-        self._result = np.asarray(found[self.outputs[0].name].convert("RGB"))[None]
+        with user_errors("Core ML", self._path, Exception, "check the package"):
+            arrays = {port.name: feed for port, feed in zip(self.inputs, self._feeds, strict=True)}
+            outputs = self._model.predict({**arrays, self.inputs[0].name: Image.fromarray(self._feeds[0][0])})
+        self._result = np.asarray(outputs[self.outputs[0].name].convert("RGB"))[None]
 
     def result(self, index: int) -> NDArray[Any]:
         return self._result

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pocketlens.runtimes import litert_library as library
-from pocketlens.runtimes.adapter import Options, RuntimeInfo, playing
+from pocketlens.runtimes.adapter import Options, RuntimeInfo, user_errors
 from pocketlens.runtimes.ports import Port
 
 _KINDS = (ValueError, RuntimeError)
@@ -32,15 +32,15 @@ class Player:
         elif options.delegate not in (None, "xnnpack"):
             settings["experimental_delegates"] = [module.load_delegate(options.delegate)]
         self._path = path
-        with playing(library.name(), path, _KINDS, "check the file, or update the runtime"):
+        with user_errors(library.name(), path, _KINDS, "check the file, or update the runtime"):
             self._interpreter = module.Interpreter(model_path=str(path), **settings)
             library.check_sizes(path, self._interpreter)
-            library.settle_sizes(self._interpreter, options.size)
+            library.resolve_sizes(self._interpreter, options.size)
             self._interpreter.allocate_tensors()
             inputs, outputs = self._interpreter.get_input_details(), self._interpreter.get_output_details()
             self.inputs, self.outputs = tuple(map(_port, inputs)), tuple(map(_port, outputs))
-        self._feeds = [self._interpreter.tensor(one["index"]) for one in inputs]
-        self._results = [self._interpreter.tensor(one["index"]) for one in outputs]
+        self._feeds = [self._interpreter.tensor(detail["index"]) for detail in inputs]
+        self._results = [self._interpreter.tensor(detail["index"]) for detail in outputs]
         self.runtime_info = RuntimeInfo(
             "litert",
             version(),
@@ -54,7 +54,7 @@ class Player:
         return self._array(self._feeds[index])
 
     def run(self) -> None:
-        with playing(library.name(), self._path, _KINDS, "check the file, or update the runtime"):
+        with user_errors(library.name(), self._path, _KINDS, "check the file, or update the runtime"):
             self._interpreter.invoke()
 
     def result(self, index: int) -> NDArray[Any]:
@@ -62,7 +62,7 @@ class Player:
 
     def _array(self, tensor: Any) -> NDArray[Any]:
         # A damaged file can have an output that nothing computes; then there is no memory behind it.
-        with playing(library.name(), self._path, _KINDS, "check the file, or update the runtime"):
+        with user_errors(library.name(), self._path, _KINDS, "check the file, or update the runtime"):
             array: NDArray[Any] = tensor()
         return array
 
@@ -70,10 +70,10 @@ class Player:
         del self._feeds, self._results, self._interpreter
 
 
-def _port(one: dict[str, Any]) -> Port:
-    scale, zero_point = one["quantization"]
-    shape = tuple(int(n) for n in one["shape"])
-    return Port(one["name"], np.dtype(one["dtype"]).name, shape, float(scale), int(zero_point))
+def _port(detail: dict[str, Any]) -> Port:
+    scale, zero_point = detail["quantization"]
+    shape = tuple(int(n) for n in detail["shape"])
+    return Port(detail["name"], np.dtype(detail["dtype"]).name, shape, float(scale), int(zero_point))
 
 
 def version() -> str:

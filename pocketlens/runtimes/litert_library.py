@@ -28,10 +28,10 @@ def name() -> str:
     Raises:
         MissingError: None is.
     """
-    found = next((name for name in LIBRARIES if find_spec(name)), None)
-    if found is None:
+    library = next((library for library in LIBRARIES if find_spec(library)), None)
+    if library is None:
         raise MissingError("ai-edge-litert is not installed", do="pip install 'pocketlens[litert]'")
-    return found
+    return library
 
 
 def version() -> str:
@@ -72,8 +72,8 @@ def check_file(path: Path) -> None:
         head = stream.read(8)
     size = path.stat().st_size
     if size < _LEAST_BYTES or head[4:8] != _IDENTIFIER:
-        found = f"{size} bytes, identifier {head[4:8]!r}"
-        raise InputError(f"{path} is not a TFLite file: {found}, expected {_IDENTIFIER!r}", do="check that it is whole")
+        start = f"{size} bytes, identifier {head[4:8]!r}"
+        raise InputError(f"{path} is not a TFLite file: {start}, expected {_IDENTIFIER!r}", do="check that it is whole")
 
 
 def check_sizes(path: Path, interpreter: Any) -> None:
@@ -92,12 +92,12 @@ def check_sizes(path: Path, interpreter: Any) -> None:
     litert_shapes.check(path, interpreter, MAX_VALUES)
 
 
-def settle_sizes(interpreter: Any, size: tuple[int, int] | None) -> None:
+def resolve_sizes(interpreter: Any, size: tuple[int, int] | None) -> None:
     """Fix the inputs' open axes: one picture, of the height and width that were asked for, if any were."""
-    for one in interpreter.get_input_details() if size else ():
-        shape = [int(n) if n > 0 else "?" for n in one.get("shape_signature", one["shape"])]
+    for detail in interpreter.get_input_details() if size else ():
+        shape = [int(n) if n > 0 else "?" for n in detail.get("shape_signature", detail["shape"])]
         if "?" in shape:
-            interpreter.resize_tensor_input(one["index"], ports.settle(shape, size))
+            interpreter.resize_tensor_input(detail["index"], ports.resolve_shape(shape, size))
 
 
 def partitions(interpreter: Any) -> int | None:

@@ -46,7 +46,7 @@ def check(path: Path, interpreter: Any, most: int) -> None:
     operators = getattr(interpreter, "_get_ops_details", None)
     if operators is None:  # a library too old to tell
         return
-    tensors = {one["index"]: one for one in interpreter.get_tensor_details()}
+    tensors = {tensor["index"]: tensor for tensor in interpreter.get_tensor_details()}
     for operator in operators():
         inputs = [int(index) for index in operator["inputs"]]
         absent = [place for place, index in enumerate(inputs) if index not in tensors]
@@ -56,7 +56,7 @@ def check(path: Path, interpreter: Any, most: int) -> None:
                 f"{path} leaves out an operand that {operator['op_name']} needs",
                 do="check that the file is whole, or convert it again",
             )
-        shape = _asked(operator["op_name"], inputs, tensors, interpreter)
+        shape = _requested_shape(operator["op_name"], inputs, tensors, interpreter)
         result = tensors.get(int(operator["outputs"][0])) if len(operator["outputs"]) else None
         if shape is None or result is None:
             continue
@@ -69,7 +69,7 @@ def check(path: Path, interpreter: Any, most: int) -> None:
             )
 
 
-def _asked(name: str, inputs: Sequence[int], tensors: dict[int, Any], interpreter: Any) -> Shape | None:
+def _requested_shape(name: str, inputs: Sequence[int], tensors: dict[int, Any], interpreter: Any) -> Shape | None:
     """The shape of the first output where constants decide it; None where they do not."""
 
     def values(place: int) -> list[int] | None:
@@ -83,20 +83,24 @@ def _asked(name: str, inputs: Sequence[int], tensors: dict[int, Any], interprete
         return tuple(int(n) for n in tensors[inputs[place]]["shape"]) if inputs[place] in tensors else ()
 
     if name in ("TRANSPOSE_CONV", "FILL"):
-        asked = values(0)
-        return None if asked is None else tuple(asked)
+        requested = values(0)
+        return None if requested is None else tuple(requested)
     if name == "BROADCAST_TO":
-        asked = values(1)
-        return None if asked is None else tuple(asked)
+        requested = values(1)
+        return None if requested is None else tuple(requested)
     if name in ("PAD", "PADV2", "MIRROR_PAD"):
-        pads, taken = values(1), shape(0)
-        if pads is None or len(pads) != 2 * len(taken):
+        pads, input_shape = values(1), shape(0)
+        if pads is None or len(pads) != 2 * len(input_shape):
             return None
-        return tuple(n + pads[2 * i] + pads[2 * i + 1] for i, n in enumerate(taken))
+        return tuple(n + pads[2 * i] + pads[2 * i + 1] for i, n in enumerate(input_shape))
     if name in ("RESIZE_BILINEAR", "RESIZE_NEAREST_NEIGHBOR"):
-        size, taken = values(1), shape(0)
-        return None if size is None or len(size) != 2 or len(taken) != 4 else (taken[0], *size, taken[3])
+        size, input_shape = values(1), shape(0)
+        return (
+            None if size is None or len(size) != 2 or len(input_shape) != 4 else (input_shape[0], *size, input_shape[3])
+        )
     if name == "TILE":
-        times, taken = values(1), shape(0)
-        return None if times is None or len(times) != len(taken) else tuple(np.multiply(times, taken).tolist())
+        times, input_shape = values(1), shape(0)
+        return (
+            None if times is None or len(times) != len(input_shape) else tuple(np.multiply(times, input_shape).tolist())
+        )
     return None

@@ -85,9 +85,9 @@ class LoadedArtifact:
     def _fill(self, extra: ExtraInputs) -> None:
         if set(extra) != set(self._indexes):
             wanted = "; ".join(map(str, self.extra)) or "none"
-            given = ", ".join(map(repr, extra)) or "none"
+            names = ", ".join(map(repr, extra)) or "none"
             raise InputError(
-                f"the inputs besides the picture are {wanted}; given: {given}",
+                f"the inputs besides the picture are {wanted}; got {names}",
                 do="session(picture, inputs={name: array})",
             )
         for port in self.extra:
@@ -95,7 +95,7 @@ class LoadedArtifact:
             feed = self._player.feed(self._indexes[port.name])
             if array.size != feed.size or array.dtype.kind not in "fiub":
                 raise InputError(
-                    f"the input {port} was given {array.dtype} {list(array.shape)}", do="give an array of that shape"
+                    f"the input {port} got {array.dtype} {list(array.shape)}", do="give an array of that shape"
                 )
             stored = quantize(array.astype(np.float64), port) if array.dtype.kind == "f" else array
             np.copyto(feed, stored.reshape(feed.shape), casting="unsafe")

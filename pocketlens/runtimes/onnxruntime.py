@@ -8,8 +8,8 @@ import onnxruntime as ort
 from numpy.typing import NDArray
 
 from pocketlens.errors import MissingError
-from pocketlens.runtimes.adapter import Options, RuntimeInfo, playing
-from pocketlens.runtimes.ports import Port, settle
+from pocketlens.runtimes.adapter import Options, RuntimeInfo, user_errors
+from pocketlens.runtimes.ports import Port, resolve_shape
 
 _DTYPES = {"float": "float32", "double": "float64"}
 _PROVIDERS = {"cpu": "CPU", "gpu": "CUDA", "xnnpack": "Xnnpack", "coreml": "CoreML"}
@@ -20,22 +20,24 @@ class Player:
 
     def __init__(self, path: Path, options: Options) -> None:
         name = options.delegate or options.device or "cpu"
-        asked = f"{_PROVIDERS.get(name, name.upper())}ExecutionProvider"
-        if asked not in ort.get_available_providers():
-            here = ", ".join(one.removesuffix("ExecutionProvider").lower() for one in ort.get_available_providers())
-            raise MissingError(f"this onnxruntime has no {name!r}, it has {here}", do="install one that has it")
+        provider = f"{_PROVIDERS.get(name, name.upper())}ExecutionProvider"
+        if provider not in ort.get_available_providers():
+            available = ", ".join(
+                name.removesuffix("ExecutionProvider").lower() for name in ort.get_available_providers()
+            )
+            raise MissingError(f"this onnxruntime has no {name!r}, it has {available}", do="install one that has it")
         settings = ort.SessionOptions()
         settings.intra_op_num_threads = options.threads or 0
         settings.log_severity_level = 3
         self._path = path
-        with playing("onnxruntime", path, Exception, "check the file"):
-            providers = list(dict.fromkeys((asked, "CPUExecutionProvider")))
+        with user_errors("onnxruntime", path, Exception, "check the file"):
+            providers = list(dict.fromkeys((provider, "CPUExecutionProvider")))
             self._session = ort.InferenceSession(str(path), settings, providers=providers)
-            self.inputs = tuple(_port(one, options.size) for one in self._session.get_inputs())
-            self.outputs = tuple(_port(one, None) for one in self._session.get_outputs())
+            self.inputs = tuple(_port(node, options.size) for node in self._session.get_inputs())
+            self.outputs = tuple(_port(node, None) for node in self._session.get_outputs())
             self._bound = self._session.io_binding()
-            self._feeds = [port.room() for port in self.inputs]
-            self._results = [port.room() for port in self.outputs]
+            self._feeds = [port.allocate() for port in self.inputs]
+            self._results = [port.allocate() for port in self.outputs]
             for port, array in zip(self.inputs, self._feeds, strict=True):
                 self._bound.bind_input(port.name, "cpu", 0, array.dtype, array.shape, array.ctypes.data)
             for port, array in zip(self.outputs, self._results, strict=True):
@@ -50,26 +52,26 @@ class Player:
         return self._feeds[index]
 
     def run(self) -> None:
-        with playing("onnxruntime", self._path, Exception, "check the file"):
+        with user_errors("onnxruntime", self._path, Exception, "check the file"):
             self._session.run_with_iobinding(self._bound)
 
     def result(self, index: int) -> NDArray[Any]:
-        kept = self._results[index]
-        return kept if kept.size else self._bound.get_outputs()[index].numpy()
+        array = self._results[index]
+        return array if array.size else self._bound.get_outputs()[index].numpy()
 
     def _settled(self) -> tuple[Port, ...]:
         """The outputs with the shapes that they really have, where the file leaves them open."""
         self.run()
-        shapes = [found.shape() for found in self._bound.get_outputs()]
+        shapes = [value.shape() for value in self._bound.get_outputs()]
         return tuple(replace(port, shape=tuple(shape)) for port, shape in zip(self.outputs, shapes, strict=True))
 
     def close(self) -> None:
         del self._bound, self._session
 
 
-def _port(one: Any, size: tuple[int, int] | None) -> Port:
-    kind = one.type.removeprefix("tensor(").removesuffix(")")
-    return Port(one.name, _DTYPES.get(kind, kind), settle(one.shape, size))
+def _port(node: Any, size: tuple[int, int] | None) -> Port:
+    kind = node.type.removeprefix("tensor(").removesuffix(")")
+    return Port(node.name, _DTYPES.get(kind, kind), resolve_shape(node.shape, size))
 
 
 def version() -> str:

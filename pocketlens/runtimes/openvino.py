@@ -10,7 +10,7 @@ import openvino as ov
 from numpy.typing import NDArray
 
 from pocketlens.errors import MissingError
-from pocketlens.runtimes.adapter import Options, RuntimeInfo, playing
+from pocketlens.runtimes.adapter import Options, RuntimeInfo, user_errors
 from pocketlens.runtimes.openvino_ports import ports, with_pixels
 
 _HINTS = {"fp32": "f32", "fp16": "f16", "bf16": "bf16", "auto": "dynamic"}
@@ -29,9 +29,11 @@ class Player:
 
     def __init__(self, path: Path, options: Options) -> None:
         opened, device = core(), (options.device or "cpu").upper()
-        if device != "AUTO" and not any(one.split(".")[0] == device for one in opened.available_devices):
-            here = ", ".join(opened.available_devices).lower()
-            raise MissingError(f"OpenVINO finds no {device.lower()} here, it finds {here}", do="choose another device")
+        if device != "AUTO" and not any(name.split(".")[0] == device for name in opened.available_devices):
+            available = ", ".join(opened.available_devices).lower()
+            raise MissingError(
+                f"OpenVINO finds no {device.lower()} here, it finds {available}", do="choose another device"
+            )
         # OpenVINO computes in bf16 by itself on CPUs that have it, which loses 40 dB: fp32 is asked for, and what it
         # really took is read back into ``runtime_info``.
         settings: dict[str, Any] = {"PERFORMANCE_HINT": "LATENCY"}
@@ -40,11 +42,11 @@ class Player:
         if options.threads:
             settings["INFERENCE_NUM_THREADS"] = options.threads
         self._path = path
-        with playing("openvino", path, RuntimeError, _DO, last=True):
+        with user_errors("openvino", path, RuntimeError, _DO, last=True):
             model = opened.read_model(path)
             if model.is_dynamic():
-                wanted = [one.shape for one in ports(model.inputs, options.size)]
-                model.reshape({i: [n if isinstance(n, int) else -1 for n in one] for i, one in enumerate(wanted)})
+                shapes = [port.shape for port in ports(model.inputs, options.size)]
+                model.reshape({i: [n if isinstance(n, int) else -1 for n in shape] for i, shape in enumerate(shapes)})
             exact = device == "CPU" and settings.get("INFERENCE_PRECISION_HINT") == "f32"  # others were not tried
             if options.pixels and exact and (drawn := with_pixels(model)):
                 model, self.exact = drawn, lambda: Player(path, replace(options, pixels=False))
@@ -59,7 +61,7 @@ class Player:
         return np.asarray(self._request.get_input_tensor(index).data)
 
     def run(self) -> None:
-        with playing("openvino", self._path, RuntimeError, _DO, last=True):
+        with user_errors("openvino", self._path, RuntimeError, _DO, last=True):
             self._request.infer()
 
     def result(self, index: int) -> NDArray[Any]:

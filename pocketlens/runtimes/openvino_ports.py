@@ -9,14 +9,14 @@ from typing import Any
 import openvino as ov
 from openvino import opset13 as ops
 
-from pocketlens.runtimes.ports import Port, settle
+from pocketlens.runtimes.ports import Port, resolve_shape
 
 _DTYPES = {"f32": "float32", "f16": "float16", "u8": "uint8", "i8": "int8"}
 
 
-def ports(found: Iterable[Any], size: tuple[int, int] | None = None) -> tuple[Port, ...]:
+def ports(nodes: Iterable[Any], size: tuple[int, int] | None = None) -> tuple[Port, ...]:
     """A model's inputs or outputs; ``size`` fills in height and width where the model leaves them open."""
-    return tuple(_port(one, size) for one in found)
+    return tuple(_port(node, size) for node in nodes)
 
 
 def with_pixels(model: ov.Model) -> ov.Model | None:
@@ -25,7 +25,7 @@ def with_pixels(model: ov.Model) -> ov.Model | None:
     It is taken apart for it. None, and the model as it was, where the pictures are not ``float32 [1, 3, H, W]``.
     """
     inputs = ports(model.inputs)
-    first, last = _picture(inputs), _picture(ports(model.outputs))
+    first, last = _picture_index(inputs), _picture_index(ports(model.outputs))
     if first is None or last is None:
         return None
     parameters, results = model.get_parameters(), model.get_results()
@@ -43,15 +43,15 @@ def with_pixels(model: ov.Model) -> ov.Model | None:
     return ov.Model(results, parameters, model.get_friendly_name())
 
 
-def _port(one: Any, size: tuple[int, int] | None) -> Port:
-    kind = one.get_element_type().get_type_name()
-    shape = settle([axis.get_length() if axis.is_static else "?" for axis in one.get_partial_shape()], size)
-    return Port(one.get_any_name() if one.get_names() else "", _DTYPES.get(kind, kind), shape)
+def _port(node: Any, size: tuple[int, int] | None) -> Port:
+    kind = node.get_element_type().get_type_name()
+    shape = resolve_shape([axis.get_length() if axis.is_static else "?" for axis in node.get_partial_shape()], size)
+    return Port(node.get_any_name() if node.get_names() else "", _DTYPES.get(kind, kind), shape)
 
 
-def _picture(found: Sequence[Port]) -> int | None:
+def _picture_index(ports: Sequence[Port]) -> int | None:
     """Which port is the picture, if it is in colours, in planes and in floats."""
-    for index, port in enumerate(found):
+    for index, port in enumerate(ports):
         if layout := port.layout("NCHW"):
             return index if (layout, port.dtype, port.shape[1]) == ("NCHW", "float32", 3) else None
     return None

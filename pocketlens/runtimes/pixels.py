@@ -13,7 +13,7 @@ from pocketlens.images import LUMA, Floats, Picture
 from pocketlens.runtimes.ports import PicturePort, Port
 
 PIXELS = (0.0, 255.0)
-_TO_BYTES = np.float32(1.5 * 2**23)
+_ROUND_TO_LOW_BYTE = np.float32(1.5 * 2**23)
 """Added to a float32 of 0..255, it leaves the value, rounded half to even, in the lowest byte, and 0 for not a number: quicker
 than to round and to narrow."""
 ValueRange = tuple[float, float]
@@ -31,7 +31,7 @@ def values_of(port: Port) -> ValueRange:
     info = np.iinfo(port.dtype)
     low, high = ((end - port.zero_point) * port.scale for end in (info.min, info.max))
     near = [(0.0, 1.0), (-1.0, 1.0), PIXELS]
-    fitting = [one for one in near if max(abs(one[0] - low), abs(one[1] - high)) <= (one[1] - one[0]) / 20]
+    fitting = [span for span in near if max(abs(span[0] - low), abs(span[1] - high)) <= (span[1] - span[0]) / 20]
     return fitting[0] if fitting else PIXELS
 
 
@@ -109,9 +109,9 @@ class PictureReader:
 
     def picture(self, result: NDArray[Any]) -> Picture:
         """``uint8 [H, W, 3]``, RGB: clamped, rounded half to even; not a number becomes 0. The array is the caller's own."""
-        stored = self._upright(result)
+        stored = self._rows_first(result)
         if self._table is not None:
-            found = self._woven(result) if self._copies else self._table[stored.view(np.uint8)]
+            picture = self._interleaved(result) if self._copies else self._table[stored.view(np.uint8)]
         else:
             room = self._room
             if self._plain:
@@ -120,14 +120,14 @@ class PictureReader:
                 np.subtract(result, self._offset, out=room, dtype=np.float32, casting="unsafe")
                 np.multiply(room, self._factor, out=room)
                 np.clip(room, 0.0, 255.0, out=room)
-            np.add(room, _TO_BYTES, out=room)
-            found = self._woven(self._bits)
-        return np.repeat(found, 3, axis=2) if self._grey else found
+            np.add(room, _ROUND_TO_LOW_BYTE, out=room)
+            picture = self._interleaved(self._bits)
+        return np.repeat(picture, 3, axis=2) if self._grey else picture
 
     def floats(self, result: NDArray[Any]) -> Floats:
         """``float32 [H, W, 3]``, 0..255 unless the artifact leaves that range; not rounded. The array is the caller's own."""
-        found = self._real(self._upright(result))
-        return np.repeat(found, 3, axis=2) if self._grey else found
+        picture = self._real(self._rows_first(result))
+        return np.repeat(picture, 3, axis=2) if self._grey else picture
 
     def _real(self, stored: NDArray[Any]) -> Floats:
         if self._plain:
@@ -135,17 +135,17 @@ class PictureReader:
         real = (stored.astype(np.float64) - self._offset) * self._factor
         return np.ascontiguousarray(real, np.float32)
 
-    def _woven(self, stored: NDArray[Any]) -> Picture:
+    def _interleaved(self, stored: NDArray[Any]) -> Picture:
         """A new picture of the lowest bytes; plane by plane, which takes a third of the time of turning all axes at once."""
-        upright = self._upright(stored)
+        pixels = self._rows_first(stored)
         if not self._planar:
-            return upright.astype(np.uint8, order="C")
-        woven: Picture = np.empty(upright.shape, np.uint8)
-        for channel in range(upright.shape[2]):
-            np.copyto(woven[..., channel], upright[..., channel], casting="unsafe")
-        return woven
+            return pixels.astype(np.uint8, order="C")
+        interleaved: Picture = np.empty(pixels.shape, np.uint8)
+        for channel in range(pixels.shape[2]):
+            np.copyto(interleaved[..., channel], pixels[..., channel], casting="unsafe")
+        return interleaved
 
-    def _upright(self, array: NDArray[Any]) -> NDArray[Any]:
+    def _rows_first(self, array: NDArray[Any]) -> NDArray[Any]:
         seen = array[0].transpose(1, 2, 0) if self._planar else array[0]
         turned: NDArray[Any] = seen[..., ::-1] if self._port.reverse else seen
         return turned

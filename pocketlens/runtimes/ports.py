@@ -48,7 +48,7 @@ class Port:
         """Whether every axis has a length."""
         return all(isinstance(length, int) and length > 0 for length in self.shape)
 
-    def room(self) -> NDArray[Any]:
+    def allocate(self) -> NDArray[Any]:
         """An array for its values; empty where its shape is open or numpy has no such type, which pictures never are."""
         try:
             return np.zeros(self.shape if self.fixed else 0, self.dtype)
@@ -122,31 +122,31 @@ def picture_port(path: Path, kind: str, ports: Sequence[Port], default_layout: L
         if layout := port.layout(default_layout):
             return PicturePort(index, port, layout)
     expected = "[1, 3, height, width]" if default_layout == "NCHW" else "[1, height, width, 3]"
-    found = "; ".join(map(str, ports)) or "none"
-    loose = any(len(port.shape) == 4 and not port.fixed for port in ports)
+    shown = "; ".join(map(str, ports)) or "none"
+    open_sizes = any(len(port.shape) == 4 and not port.fixed for port in ports)
     raise InputError(
-        f"{path} has the {kind} {found}: no picture of a fixed size, expected float32 {expected}",
+        f"{path} has the {kind} {shown}: no picture of a fixed size, expected float32 {expected}",
         do="say the size that it shall compute at: size=(256, 256)"
-        if loose
+        if open_sizes
         else "give an artifact of Pocketlens: pocketlens convert makes one of a model",
     )
 
 
-def settle(shape: Sequence[Any], size: tuple[int, int] | None) -> tuple[Any, ...]:
+def resolve_shape(shape: Sequence[Any], size: tuple[int, int] | None) -> tuple[Any, ...]:
     """A shape with its open axes filled in: one picture, of the size that was asked for.
 
     Example:
-        >>> settle(("batch", 3, "height", "width"), (48, 64))
+        >>> resolve_shape(("batch", 3, "height", "width"), (48, 64))
         (1, 3, 48, 64)
     """
-    found = list(shape)
-    if len(found) != 4:
-        return tuple(found)
-    if not isinstance(found[0], int):
-        found[0] = 1
+    resolved = list(shape)
+    if len(resolved) != 4:
+        return tuple(resolved)
+    if not isinstance(resolved[0], int):
+        resolved[0] = 1
     if size is not None:
-        first = 2 if found[1] in _CHANNELS else 1
+        first = 2 if resolved[1] in _CHANNELS else 1
         for axis, length in zip((first, first + 1), size, strict=True):
-            if not isinstance(found[axis], int):
-                found[axis] = length
-    return tuple(found)
+            if not isinstance(resolved[axis], int):
+                resolved[axis] = length
+    return tuple(resolved)

@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 from pocketlens.errors import InputError
 from pocketlens.images import Floats, Picture, coloured, recolour
 from pocketlens.runtimes.adapter import RUNTIMES, Options, Player, runtime_for
-from pocketlens.runtimes.fitting import RESIZES, Resize, through
 from pocketlens.runtimes.loaded import ExtraInputs, LoadedArtifact
 from pocketlens.runtimes.pixels import PIXELS, ValueRange
 from pocketlens.runtimes.ports import Port
+from pocketlens.runtimes.resizing import RESIZES, Resize, stylize_resized
 from pocketlens.runtimes.styling import Style, blend
 
 Size = tuple[int, int]
@@ -46,7 +46,7 @@ class Session:
         runtime: The name of its runtime.
         path: Where it lies, for messages.
         values: What black and white are to it; None for what it says itself, or 0..255 where it says nothing.
-        resize: How a picture of another size is made to fit; see :func:`pocketlens.runtimes.fitting.through`.
+        resize: How a picture of another size is made to fit; see :func:`pocketlens.runtimes.resizing.stylize_resized`.
         others: The same artifact for other sizes; each is loaded when a picture first needs it.
         why: What :meth:`explain` says of how the artifact and the runtime were chosen.
         styles: What a pack's styles are called; by their places if left out.
@@ -110,14 +110,14 @@ class Session:
         Raises:
             InputError: There is no such style, or ``image`` or ``inputs`` have another shape or type, or the session is closed.
         """
-        _check(image)
+        _check_picture(image)
         weights = self._weights(style)
         loaded = self._for(image.shape[0], image.shape[1])
         with self._turn:
             if image.shape == (*loaded.size, 3):
                 return self._open(loaded).picture(image, inputs, weights)
             colours = coloured(image)
-            stylized = through(
+            stylized = stylize_resized(
                 lambda part: self._open(loaded).picture(part, inputs, weights), loaded.size, colours, self.resize
             )
         return recolour(image, stylized)
@@ -128,7 +128,7 @@ class Session:
         Raises:
             InputError: ``image`` has another size or type, or the session is closed.
         """
-        _check(image)
+        _check_picture(image)
         if image.shape[:2] not in self.sizes or image.shape[2:] != (3,):
             raise InputError(
                 f"the picture is {image.shape}, the artifact computes at {self.size}", do="resize it first"
@@ -155,8 +155,8 @@ class Session:
 
     def explain(self) -> str:
         """Why this artifact plays in this runtime, and how: a few lines for people."""
-        known = self.runtime_info.document().items()
-        info = ", ".join(f"{key} {value}" for key, value in known if value is not None)
+        fields = self.runtime_info.document().items()
+        info = ", ".join(f"{key} {value}" for key, value in fields if value is not None)
         sizes = ", ".join(f"{height}x{width}" for height, width in self.sizes)
         return "\n".join([*self._why, f"plays: {info}", f"computes at: {sizes}; other sizes: {self.resize}"])
 
@@ -215,15 +215,15 @@ def _area(size: Size) -> int:
     return size[0] * size[1]
 
 
-def _check(image: NDArray[np.uint8]) -> None:
+def _check_picture(image: NDArray[np.uint8]) -> None:
     shape = image.shape if isinstance(image, np.ndarray) else ()
     if (
         not isinstance(image, np.ndarray)
         or image.dtype != np.uint8
         or not (len(shape) == 2 or (len(shape) == 3 and shape[2] in (1, 3, 4)))
     ):
-        found = f"{image.dtype} {list(image.shape)}" if isinstance(image, np.ndarray) else type(image).__name__
-        raise InputError(f"a picture is uint8 [H, W, 3], this is {found}", do="pocketlens.images.read gives one")
+        description = f"{image.dtype} {list(image.shape)}" if isinstance(image, np.ndarray) else type(image).__name__
+        raise InputError(f"a picture is uint8 [H, W, 3], this is {description}", do="pocketlens.images.read gives one")
     if 0 in shape:
         raise InputError(f"the picture is empty: {list(shape)}", do="give one with pixels")
 

@@ -26,23 +26,23 @@ def blend(style: Style, names: Sequence[str]) -> NDArray[np.float32]:
         >>> blend({"ink": 1, "oil": 1}, ["ink", "oil", "chalk"]).tolist()
         [0.5, 0.5, 0.0]
     """
-    found = np.zeros(len(names), np.float64)
+    raw = np.zeros(len(names), np.float64)
     if isinstance(style, str):
-        found[_place(style, names)] = 1
+        raw[_index_of(style, names)] = 1
     elif isinstance(style, int | np.integer):
         if not 0 <= style < len(names):
             raise InputError(f"there is no style {style}, there are {len(names)}", do=f"choose from {', '.join(names)}")
-        found[style] = 1
+        raw[style] = 1
     elif isinstance(style, Mapping):
         for name, weight in style.items():
-            found[_place(name, names)] = _number(weight)
+            raw[_index_of(name, names)] = _weight(weight)
     else:
         if len(style) != len(names):
             raise InputError(f"{len(style)} weights for {len(names)} styles", do=f"one each for {', '.join(names)}")
-        found[:] = [_number(weight) for weight in style]
-    if found.sum() <= 0:
+        raw[:] = [_weight(weight) for weight in style]
+    if raw.sum() <= 0:
         raise InputError("no style has a weight over 0", do="give one of them 1")
-    weights: NDArray[np.float32] = (found / found.sum()).astype(np.float32)
+    weights: NDArray[np.float32] = (raw / raw.sum()).astype(np.float32)
     return weights
 
 
@@ -59,27 +59,27 @@ def parse(texts: Sequence[str]) -> Style:
     parts = [part.strip() for text in texts for part in text.split(",")]
     if len(parts) == 1 and "=" not in parts[0]:
         return parts[0]
-    found: dict[str, float] = {}
+    weights: dict[str, float] = {}
     for part in parts:
         name, equals, weight = part.partition("=")
-        if name in found:
+        if name in weights:
             raise InputError(f"the style {name!r} is given twice", do="add its weights up")
         try:
-            found[name] = float(weight) if equals else 1.0
+            weights[name] = float(weight) if equals else 1.0
         except ValueError as error:
             raise InputError(
                 f"the weight of {name!r} is {weight!r}, expected a number", do="ink=0.5,oil=0.5"
             ) from error
-    return found
+    return weights
 
 
-def _place(name: str, names: Sequence[str]) -> int:
+def _index_of(name: str, names: Sequence[str]) -> int:
     if name not in names:
         raise InputError(f"there is no style {str(name)!r}", do=f"choose from {', '.join(names)}")
     return list(names).index(name)
 
 
-def _number(weight: float) -> float:
+def _weight(weight: float) -> float:
     value = float(weight)
     if not math.isfinite(value) or value < 0:
         raise InputError(f"a style's weight is {weight}, expected a number from 0", do="give how much of it is wanted")

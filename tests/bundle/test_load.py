@@ -152,7 +152,7 @@ def test_the_choice_is_measured_once_and_explained(bundle: Path, monkeypatch: py
         told = session.explain()
         assert "the fastest, measured here" in told
         assert all(f"in {name}: " in told for name in ("onnxruntime", "openvino"))
-    monkeypatch.setattr(fastest, "_time", lambda *_: pytest.fail("it was measured again"))
+    monkeypatch.setattr(fastest, "_median_ms", lambda *_: pytest.fail("it was measured again"))
     with load(bundle, threads=1) as session:
         assert session.explain() == told
     with load(bundle, runtime="onnxruntime", measure=False) as session:

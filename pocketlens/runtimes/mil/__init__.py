@@ -29,9 +29,9 @@ class Player:
         package = packages.read(path)
         program = programs.read(package, RULES.__contains__)
         image, stylized = pictures.ports(path, package.spec.description, program.image.type.shape, len(program.others))
-        self.inputs = (image, *(Port(one.name, "float32", one.type.shape) for one in program.others))
+        self.inputs = (image, *(Port(other.name, "float32", other.type.shape) for other in program.others))
         self.outputs = (stylized,)
-        self._feeds = [port.room() for port in self.inputs]
+        self._feeds = [port.allocate() for port in self.inputs]
         self._result = self._feeds[0]
         self._interpreter = Interpreter(program)
         self._threads = options.threads

@@ -68,14 +68,14 @@ def _look_up(indices: Array, arguments: Arguments) -> Array:
     if indices.size and int(indices.max()) >= lut.shape[-2]:
         raise ValueError(f"index {int(indices.max())} into a table of {lut.shape[-2]}")
     tables = lut.reshape(-1, *lut.shape[-2:])
-    which = _spread(np.arange(len(tables)).reshape(lut.shape[:-2]), indices.shape)
-    found = tables[which, indices.astype(np.intp)]
+    table_of = _spread(np.arange(len(tables)).reshape(lut.shape[:-2]), indices.shape)
+    entries = tables[table_of, indices.astype(np.intp)]
     if lut.shape[-1] == 1:
-        return np.asarray(found[..., 0])
+        return np.asarray(entries[..., 0])
     axis = int(_array(arguments, "vector_axis")) % indices.ndim
     shape = list(indices.shape)
     shape[axis] *= lut.shape[-1]
-    return np.moveaxis(found, -1, axis + 1).reshape(shape)
+    return np.moveaxis(entries, -1, axis + 1).reshape(shape)
 
 
 def _lut_to_dense(arguments: Arguments) -> tuple[Array, ...]:

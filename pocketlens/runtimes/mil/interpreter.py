@@ -27,7 +27,7 @@ def _loaded(constant: Constant) -> Any:
     return torch.from_numpy(np.array(constant, wide))
 
 
-def settle(value: torch.Tensor, declared: Type) -> torch.Tensor:
+def as_declared(value: torch.Tensor, declared: Type) -> torch.Tensor:
     """Round or convert a value to the type that it is declared to have.
 
     Raises:
@@ -61,30 +61,32 @@ class Interpreter:
             InputError: An operation cannot be computed, or gives another shape than declared; it is named.
         """
         inputs = zip((self._program.image, *self._program.others), (image, *others), strict=True)
-        known: dict[str, Any] = {place.name: _fitting(place, array) for place, array in inputs}
-        left = Counter(self._reads)
+        values: dict[str, Any] = {
+            declared_input.name: _checked_input(declared_input, array) for declared_input, array in inputs
+        }
+        reads_left = Counter(self._reads)
         with torch.no_grad():
             for op in self._program.operations:
-                for output, value in zip(op.outputs, self._step(op, known), strict=True):
-                    known[output.name] = value
+                for output, value in zip(op.outputs, self._step(op, values), strict=True):
+                    values[output.name] = value
                 for names in op.arguments.values():
                     for name in names:
-                        left[name] -= 1
-                        if not left[name]:
-                            known.pop(name, None)
-        if self._program.result not in known:
+                        reads_left[name] -= 1
+                        if not reads_left[name]:
+                            values.pop(name, None)
+        if self._program.result not in values:
             raise InputError(f"nothing computes the output {self._program.result!r}", do="build the package again")
-        return np.asarray(known[self._program.result].numpy(), np.float32)
+        return np.asarray(values[self._program.result].numpy(), np.float32)
 
-    def _step(self, op: Operation, known: dict[str, Any]) -> list[torch.Tensor]:
+    def _step(self, op: Operation, values_so_far: dict[str, Any]) -> list[torch.Tensor]:
         try:
             bound = {
-                parameter: [known[name] if name in known else self._constants[name] for name in names]
+                parameter: [values_so_far[name] if name in values_so_far else self._constants[name] for name in names]
                 for parameter, names in op.arguments.items()
             }
-            made = RULES[op.kind](Inputs(bound))
-            values = list(made) if isinstance(made, tuple | list) else [made]
-            return [settle(value, output.type) for value, output in _pairs(values, op.outputs)]
+            result = RULES[op.kind](Inputs(bound))
+            values = list(result) if isinstance(result, tuple | list) else [result]
+            return [as_declared(value, output.type) for value, output in _pairs(values, op.outputs)]
         except _FAULTS as error:
             first = (str(error).strip().splitlines() or [type(error).__name__])[0]
             raise InputError(f"{op} cannot be computed: {first}", do="build the package again") from error
@@ -96,8 +98,10 @@ def _pairs(values: list[torch.Tensor], outputs: tuple[Output, ...]) -> list[tupl
     return list(zip(values, outputs, strict=True))
 
 
-def _fitting(place: Output, array: NDArray[np.float32]) -> torch.Tensor:
+def _checked_input(declared_input: Output, array: NDArray[np.float32]) -> torch.Tensor:
     try:
-        return settle(torch.from_numpy(array), place.type)
+        return as_declared(torch.from_numpy(array), declared_input.type)
     except ValueError as error:
-        raise InputError(f"{place.name!r} does not fit: {error}", do="give it in the package's size") from error
+        raise InputError(
+            f"{declared_input.name!r} does not fit: {error}", do="give it in the package's size"
+        ) from error

@@ -86,7 +86,7 @@ class _Reader:
 
     def arguments(self, proto: Any) -> dict[str, tuple[str, ...]]:
         """The names bound to each parameter; a literal gets a name of its own."""
-        found: dict[str, tuple[str, ...]] = {}
+        bound: dict[str, tuple[str, ...]] = {}
         for parameter in sorted(proto.inputs):
             names = []
             for place, binding in enumerate(proto.inputs[parameter].arguments):
@@ -95,8 +95,8 @@ class _Reader:
                     name = f"{proto.outputs[0].name}.{parameter}.{place}"
                     self.constants[name] = self.value(binding.value)
                 names.append(name)
-            found[parameter] = tuple(names)
-        return found
+            bound[parameter] = tuple(names)
+        return bound
 
     def decode(self, proto: Any) -> None:
         """A compressed weight: its arguments are attributes (iOS 16) or inputs (iOS 18)."""
@@ -160,9 +160,9 @@ def read(package: Package, runnable: Callable[[str], bool]) -> Program:
             where = f"{proto.type} {proto.outputs[0].name!r}" if proto.outputs else proto.type
             raise damaged(package.path, f"{where}: {error}") from error
     try:
-        image, *others = (Output(one.name, type_of(one.type)) for one in function.inputs)
+        image, *others = (Output(value.name, type_of(value.type)) for value in function.inputs)
     except ValueError as error:
         raise damaged(package.path, f"its input: {error}") from error
-    if any(not all(n and n > 0 for n in one.type.shape) or one.type.size > _MOST for one in others):
+    if any(not all(n and n > 0 for n in other.type.shape) or other.type.size > _MOST for other in others):
         raise damaged(package.path, "an input besides the picture has no fixed, small shape")
     return Program(image, tuple(operations), reader.constants, block.outputs[0], tuple(others))

@@ -80,7 +80,7 @@ class VideoSink:
         self._container.close()
 
     def _open(self, height: int, width: int, time_base: Fraction) -> None:
-        name, options = next(one for one in _ENCODERS if one[0] in self._av.codecs_available)
+        name, options = next(encoder for encoder in _ENCODERS if encoder[0] in self._av.codecs_available)
         self._stream = stream = self._container.add_stream(name, rate=self._source.rate, options=options)
         stream.height, stream.width, stream.pix_fmt = height, width, "yuv420p"
         context = stream.codec_context

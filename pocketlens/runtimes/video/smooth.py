@@ -20,7 +20,7 @@ class TemporalSmoother:
 
     def __init__(self, strength: float) -> None:
         ramp = np.clip((MOVING - np.arange(256)) / (MOVING - STILL), 0, 1)
-        self._keep = [round(255 * strength * one) for one in ramp]
+        self._keep = [round(255 * strength * share) for share in ramp]
         self._scene: Image.Image | None = None
         self._before: Image.Image | None = None
 

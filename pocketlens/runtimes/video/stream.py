@@ -27,7 +27,7 @@ _RECENT = 120
 
 @dataclass(frozen=True)
 class VideoProgress:
-    """Where a stream stands.
+    """How far a stream is.
 
     Attributes:
         done: Frames that were stylized.
@@ -46,7 +46,7 @@ class VideoProgress:
 
 @dataclass(frozen=True)
 class VideoSummary:
-    """What was done.
+    """What :func:`stylize` did.
 
     Attributes:
         frames: Frames written or shown.
@@ -73,7 +73,7 @@ class Screen(Protocol):
         ...
 
 
-class _Belt:
+class _StoppableQueue:
     """A short queue between two threads that both end when either stops."""
 
     def __init__(self, stop: threading.Event, length: int = _QUEUE) -> None:
@@ -90,7 +90,7 @@ class _Belt:
         return False
 
     def put_newest(self, item: Any) -> int:
-        """Without waiting: what lies there makes room. How many were thrown away."""
+        """Put an item in at once; what the queue holds is thrown away for it. Returns how many items were thrown away."""
         dropped = 0
         while True:
             try:
@@ -119,11 +119,11 @@ class _Stream:
     ) -> None:
         self.source, self.session, self.smooth = source, session, smooth
         self.stop, self.failed = threading.Event(), threading.Event()
-        self.decoded = _Belt(self.stop, 1 if source.live else _QUEUE)
-        self.stylized = _Belt(self.failed)
+        self.decoded = _StoppableQueue(self.stop, 1 if source.live else _QUEUE)
+        self.stylized = _StoppableQueue(self.failed)
         self.error: BaseException | None = None
         self.dropped = self.done = self.written = 0
-        self.took: deque[float] = deque(maxlen=_RECENT)
+        self.frame_ms: deque[float] = deque(maxlen=_RECENT)
         self.times: deque[float] = deque(maxlen=_RECENT)
 
     def guarded(self, work: Callable[[], None]) -> threading.Thread:
@@ -157,7 +157,7 @@ class _Stream:
                 picture = self.session(item.picture)
                 if self.smooth is not None:
                     picture = self.smooth(item.picture, picture)
-                self.took.append(1000 * (time.perf_counter() - start))
+                self.frame_ms.append(1000 * (time.perf_counter() - start))
                 self.times.append(time.perf_counter())
                 self.done += 1
                 # Unscaled, the result has the size that the session gave it: with "crop" a smaller one.
@@ -176,7 +176,7 @@ class _Stream:
 
     @property
     def p95(self) -> float:
-        return float(np.percentile(list(self.took), 95)) if self.took else 0.0
+        return float(np.percentile(list(self.frame_ms), 95)) if self.frame_ms else 0.0
 
 
 def stylize(
@@ -201,7 +201,7 @@ def stylize(
         target: ``.mp4``, ``.mov`` or ``.mkv``; the sound of a file is copied.
         screen: Where to show frames.
         smooth: 0..1, against flicker; see :class:`~pocketlens.runtimes.video.smooth.TemporalSmoother`.
-        progress: Told where it stands, a few times a second.
+        progress: Called with the state of the stream, a few times a second.
         most_frames: Stop after so many.
 
     Raises:
@@ -252,7 +252,7 @@ def _run(
             stream.written += 1
 
     threads = [stream.guarded(work) for work in (stream.decode, stream.infer, encode)]
-    stopped, told = False, 0.0
+    stopped, reported = False, 0.0
     try:
         while threads[-1].is_alive():
             if screen is None:
@@ -261,8 +261,8 @@ def _run(
                 resize(frame.picture, *frame.size, quick=True)
             ):
                 break
-            if progress is not None and time.monotonic() - told > 0.2:
-                told = time.monotonic()
+            if progress is not None and time.monotonic() - reported > 0.2:
+                reported = time.monotonic()
                 progress(stream.progress())
     except KeyboardInterrupt:
         stopped = True
@@ -289,7 +289,6 @@ def _replace(shown: "queue.Queue[Frame]", frame: Frame) -> None:
 
 def _newest(shown: "queue.Queue[Frame]") -> Frame | None:
     try:
-        found = shown.get(timeout=0.05)
+        return shown.get(timeout=0.05)
     except queue.Empty:
         return None
-    return found

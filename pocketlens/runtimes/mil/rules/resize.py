@@ -10,21 +10,21 @@ from pocketlens.runtimes.mil.rules.registry import Inputs, rule
 
 def _points(mode: str, before: int, after: int) -> Tensor:
     """Where each of ``after`` samples lies among ``before`` ones, as ``float64 [after]``."""
-    spot = torch.arange(after, dtype=torch.float64)
+    index = torch.arange(after, dtype=torch.float64)
     if mode == "STRICT_ALIGN_CORNERS" or (mode == "ALIGN_CORNERS" and after > 1):
-        found = spot * ((before - 1) / (after - 1) if after > 1 else 0.0)
+        points = index * ((before - 1) / (after - 1) if after > 1 else 0.0)
     elif mode == "ALIGN_CORNERS":
-        found = spot + (before - 1) / 2
+        points = index + (before - 1) / 2
     elif mode == "DEFAULT":
-        found = spot * ((before - before / after) / (after - 1) if after > 1 else 0.0)
+        points = index * ((before - before / after) / (after - 1) if after > 1 else 0.0)
     elif mode == "OFFSET_CORNERS":
         delta = max(1, before - 1) / after
-        found = 0.5 * delta + spot * delta
+        points = 0.5 * delta + index * delta
     elif mode == "UNALIGN_CORNERS":
-        found = (spot + 0.5) * (before / after) - 0.5
+        points = (index + 0.5) * (before / after) - 0.5
     else:
         raise ValueError(f"sampling_mode {mode!r} is not known")
-    return found.clamp(0, before - 1)
+    return points.clamp(0, before - 1)
 
 
 def _sample(x: Tensor, axis: int, points: Tensor) -> Tensor:

@@ -139,8 +139,8 @@ def gather(inputs: Inputs) -> Tensor:
         raise ValueError("batch_dims is not supported")
     axis = inputs.integer("axis", 0) % x.ndim
     flat = indices.reshape(-1)
-    found = x.index_select(axis, torch.where(flat < 0, flat + x.shape[axis], flat))
-    return found.reshape([*x.shape[:axis], *indices.shape, *x.shape[axis + 1 :]])
+    gathered = x.index_select(axis, torch.where(flat < 0, flat + x.shape[axis], flat))
+    return gathered.reshape([*x.shape[:axis], *indices.shape, *x.shape[axis + 1 :]])
 
 
 @rule("shape")

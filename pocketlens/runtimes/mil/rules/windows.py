@@ -21,9 +21,9 @@ def padding(
         return list(zip(pads[::2], pads[1::2], strict=True))
     if kind not in ("same", "same_lower"):
         raise ValueError(f"pad_type {kind!r} is not known")
-    found = []
+    pads_by_axis = []
     for length, taps, stride, dilation in zip(lengths, kernel, strides, dilations, strict=True):
         total = max(0, (-(-length // stride) - 1) * stride + (taps - 1) * dilation + 1 - length)
         small = total // 2
-        found.append((small, total - small) if kind == "same" else (total - small, small))
-    return found
+        pads_by_axis.append((small, total - small) if kind == "same" else (total - small, small))
+    return pads_by_axis

@@ -1,4 +1,4 @@
-"""How a picture of any size goes through an artifact of one size: stretch, fit, crop or tile."""
+"""A picture of any size through an artifact that computes at one size: stretch, fit, crop or tile."""
 
 import functools
 from collections.abc import Callable
@@ -11,7 +11,7 @@ from pocketlens.images import Floats, Picture
 
 Resize = Literal["stretch", "fit", "crop", "tile"]
 RESIZES: tuple[Resize, ...] = get_args(Resize)
-Play = Callable[[Picture], Picture]
+Stylize = Callable[[Picture], Picture]
 """Stylizes a picture of exactly the artifact's size."""
 
 _resize = functools.partial(images.resize, quick=True)
@@ -20,15 +20,15 @@ OVERLAP = 0.25
 """How much of a tile lies under its neighbour, at least, along each side."""
 
 
-def through(play: Play, size: tuple[int, int], image: Picture, resize: Resize) -> Picture:
+def stylize_resized(stylize: Stylize, size: tuple[int, int], image: Picture, resize: Resize) -> Picture:
     """Stylize a picture of any size.
 
     Args:
-        play: What stylizes.
-        size: The height and width that it takes.
+        stylize: The artifact, as a function of a picture of exactly ``size``.
+        size: Height and width that the artifact computes at, in pixels.
         image: ``uint8 [H, W, 3]``.
         resize: ``stretch`` changes the shape and changes it back. ``fit`` keeps the shape; what is left over is filled
-            with the picture's edge, and cut off again. ``crop`` takes the middle, and gives back only that. ``tile``
+            with the picture's edge, and cut off again. ``crop`` stylizes the middle and returns only that. ``tile``
             cuts a picture that is larger than ``size`` into tiles that overlap and blends their seams, so that all its
             detail is kept; a smaller one is fitted.
 
@@ -37,38 +37,38 @@ def through(play: Play, size: tuple[int, int], image: Picture, resize: Resize) -
     """
     height, width = image.shape[:2]
     if (height, width) == size:
-        return play(image)
+        return stylize(image)
     if resize == "stretch":
-        return _resize(play(_resize(image, *size)), height, width)
+        return _resize(stylize(_resize(image, *size)), height, width)
     if resize == "crop":
-        return _crop(play, size, image)
+        return _crop(stylize, size, image)
     if resize == "tile" and (height > size[0] or width > size[1]):
-        return _tile(play, size, image)
-    return _fit(play, size, image)
+        return _tile(stylize, size, image)
+    return _fit(stylize, size, image)
 
 
-def _fit(play: Play, size: tuple[int, int], image: Picture) -> Picture:
+def _fit(stylize: Stylize, size: tuple[int, int], image: Picture) -> Picture:
     height, width = image.shape[:2]
     scale = min(size[0] / height, size[1] / width)
     inner = (max(1, min(size[0], round(height * scale))), max(1, min(size[1], round(width * scale))))
     top, left = (size[0] - inner[0]) // 2, (size[1] - inner[1]) // 2
     around = ((top, size[0] - inner[0] - top), (left, size[1] - inner[1] - left), (0, 0))
-    stylized = play(np.pad(_resize(image, *inner), around, mode="edge"))
-    scaled = _resize(stylized, *size)  # an artifact may give a larger picture than it takes
+    stylized = stylize(np.pad(_resize(image, *inner), around, mode="edge"))
+    scaled = _resize(stylized, *size)  # an artifact's output may be larger than its input
     return _resize(np.ascontiguousarray(scaled[top : top + inner[0], left : left + inner[1]]), height, width)
 
 
-def _crop(play: Play, size: tuple[int, int], image: Picture) -> Picture:
-    top, left, height, width = middle(image.shape[:2], size)
+def _crop(stylize: Stylize, size: tuple[int, int], image: Picture) -> Picture:
+    top, left, height, width = center_crop(image.shape[:2], size)
     inner = np.ascontiguousarray(image[top : top + height, left : left + width])
-    return _resize(play(_resize(inner, *size)), height, width)
+    return _resize(stylize(_resize(inner, *size)), height, width)
 
 
-def middle(shape: tuple[int, ...], size: tuple[int, int]) -> tuple[int, int, int, int]:
+def center_crop(shape: tuple[int, ...], size: tuple[int, int]) -> tuple[int, int, int, int]:
     """Top, left, height and width of the largest middle of a picture that has the proportions of ``size``.
 
     Example:
-        >>> middle((480, 640), (256, 256))
+        >>> center_crop((480, 640), (256, 256))
         (0, 80, 480, 480)
     """
     scale = min(shape[0] / size[0], shape[1] / size[1])
@@ -76,7 +76,7 @@ def middle(shape: tuple[int, ...], size: tuple[int, int]) -> tuple[int, int, int
     return (shape[0] - height) // 2, (shape[1] - width) // 2, height, width
 
 
-def _tile(play: Play, size: tuple[int, int], image: Picture) -> Picture:
+def _tile(stylize: Stylize, size: tuple[int, int], image: Picture) -> Picture:
     """Tiles at full detail, blended by how far a pixel is from its tile's edge, so that no seam shows."""
     height, width = image.shape[:2]
     padded = np.pad(image, ((0, max(0, size[0] - height)), (0, max(0, size[1] - width)), (0, 0)), mode="edge")
@@ -86,7 +86,7 @@ def _tile(play: Play, size: tuple[int, int], image: Picture) -> Picture:
     for top in _starts(padded.shape[0], size[0]):
         for left in _starts(padded.shape[1], size[1]):
             place = np.s_[top : top + size[0], left : left + size[1]]
-            stylized = _resize(play(np.ascontiguousarray(padded[place])), *size)
+            stylized = _resize(stylize(np.ascontiguousarray(padded[place])), *size)
             total[place] += stylized * ramp
             weight[place] += ramp
     total /= weight

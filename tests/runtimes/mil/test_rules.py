@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from pocketlens.runtimes import apple
-from pocketlens.runtimes.mil.interpreter import settle
+from pocketlens.runtimes.mil.interpreter import as_declared
 from pocketlens.runtimes.mil.rules import RULES, Inputs
 from pocketlens.runtimes.mil.rules.resize import _points
 from pocketlens.runtimes.mil.values import Type
@@ -275,7 +275,7 @@ def test_integers_survive_being_quantized() -> None:
 
 def test_half_precision_is_rounded_and_shapes_are_checked() -> None:
     value = torch.tensor([1.0004, 70000.0, 1e-9])
-    assert settle(value, Type("FLOAT16", (3,))).tolist() == [1.0, float("inf"), 0.0]
-    assert settle(value, Type("FLOAT32", (None,))).tolist() == value.tolist()
+    assert as_declared(value, Type("FLOAT16", (3,))).tolist() == [1.0, float("inf"), 0.0]
+    assert as_declared(value, Type("FLOAT32", (None,))).tolist() == value.tolist()
     with pytest.raises(ValueError, match=r"gives shape \[3\], declared is \[4\]"):
-        settle(value, Type("FLOAT16", (4,)))
+        as_declared(value, Type("FLOAT16", (4,)))
