@@ -130,7 +130,7 @@ def _subject(bundle: Bundle, artifact: Artifact, runtime: str, options: Options)
 
 def _macs(bundle: Bundle, artifact: Artifact) -> int | None:
     """Multiply-adds of one picture, from the bundle's ONNX file of the same size, where there is one and onnx to read it."""
-    alike = (one for one in bundle.manifest.artifacts if one.target == "onnx" and one.precision == "fp32")
+    alike = (one for one in bundle.manifest.artifacts if one.path.endswith(".onnx") and one.precision == "fp32")
     found = next((one for one in alike if (one.height, one.width) == (artifact.height, artifact.width)), None)
     if found is None or find_spec("onnx_ir") is None:
         return None

@@ -78,6 +78,14 @@ class Emitter(Protocol):
         ...
 
 
+class OnnxReader(Protocol):
+    """What the package of a target adds whose layers are timed on the graph as ONNX (:attr:`Target.layer_times`)."""
+
+    def as_read(self, model: "ir.Model") -> "ir.Model":
+        """The graph as the target's own reader of ONNX gets it, with the names that the graph has."""
+        ...
+
+
 def emitter(target: str) -> Emitter:
     """The emitter of a target.
 

@@ -37,6 +37,11 @@ def refusals(model: ir.Model) -> list[Refusal]:
     return refused
 
 
+def as_read(model: ir.Model) -> ir.Model:
+    """The graph as OpenVINO's ONNX frontend gets it; an ``.xml`` numbers its nodes, here they keep their names."""
+    return apply_workarounds(model)
+
+
 def emit(model: ir.Model, precision: str, labels: Labels, path: Path) -> None:
     """Write ``path`` (``.xml``) and the ``.bin`` beside it: ``[1, 3, H, W]`` in and out, RGB 0..255, ``uint8`` for ``int8``, else
     ``float32``.

@@ -3,6 +3,7 @@
 import tempfile
 from collections import Counter
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 
 import onnx_ir as ir
@@ -10,21 +11,21 @@ import onnx_ir as ir
 from pocketlens.bench.profile import FRAMES, PROFILERS, Step, profile
 from pocketlens.converters import graph as hub
 from pocketlens.converters import roofline
-from pocketlens.converters.emitter import Labels, emitter, refuse
-from pocketlens.converters.openvino.workarounds import apply_workarounds
+from pocketlens.converters.emitter import Labels, OnnxReader, emitter, refuse
 from pocketlens.converters.rewrites import registry
 from pocketlens.converters.roofline import Layer, Machine
 from pocketlens.models.source import Overruled, Source, resolve
 from pocketlens.pipeline.eval_set import read_eval_set
 from pocketlens.pipeline.export import export_graphs
 from pocketlens.pipeline.rewrite_selection import RewriteSelection, names_for
+from pocketlens.pipeline.single_node_model import time_single_nodes
 from pocketlens.runtimes.adapter import runtime_for
 from pocketlens.targets import TARGETS
 
 COSTLIEST = 10
 """Layers that are shown of each target."""
-ALONE = "litert, each layer alone"
-"""What a measured time is where the runtime tells nothing of its layers."""
+ALONE = ", each layer alone"
+"""Behind the name of a runtime that tells nothing of its layers: each was played as a file of its own."""
 
 
 @dataclass(frozen=True)
@@ -57,8 +58,8 @@ class Cost:
     Attributes:
         target: It.
         layers: The ten most expensive by the model, the most expensive first.
-        measured: What measured: a runtime, :data:`ALONE`, or empty.
-        steps: The layers that the runtime executed and their times, the slowest first; of :data:`ALONE`, those of ``layers``.
+        measured: What measured: a runtime, with :data:`ALONE` behind it where that holds, or empty.
+        steps: The layers that the runtime executed and their times, the slowest first; of single layers, those of ``layers``.
     """
 
     target: str
@@ -175,27 +176,28 @@ def _cost(target: str, graph: ir.Model, machine: Machine, threads: int, frames: 
     if not threads:
         return Cost(target, tuple(priced))
     refuse(graph, [target])
-    if target == "tflite":
-        from pocketlens.pipeline.single_node_model import litert_steps
+    measured, steps = _layer_times(target, graph, [layer.name for layer in priced], threads, frames)
+    return Cost(target, tuple(priced), measured, tuple(sorted(steps, key=lambda step: -step.ms)))
 
-        nodes = {str(node.name): node for node in graph.graph}
-        steps = litert_steps([nodes[layer.name] for layer in priced], threads=threads, frames=frames)
-        return Cost(target, tuple(priced), ALONE, _slowest(steps))
+
+def _layer_times(
+    target: str, graph: ir.Model, costliest: list[str], threads: int, frames: int
+) -> tuple[str, tuple[Step, ...]]:
+    """What measured, and the time of each layer; empty where no runtime tells."""
     with tempfile.TemporaryDirectory(prefix="pocketlens-") as folder:
-        if target == "openvino":  # the .xml numbers its nodes; as .onnx they keep the graph's names
-            path, runtime = Path(folder) / "graph.onnx", "openvino"
-            hub.save(apply_workarounds(graph), path)
+        path = Path(folder) / f"graph{TARGETS[target].suffix}"
+        if TARGETS[target].layer_times == "graph":
+            path, runtime = path.with_suffix(".onnx"), TARGETS[target].runtimes[0]
+            reader: OnnxReader = import_module(TARGETS[target].package)
+            hub.save(reader.as_read(graph), path)
         else:
-            path = Path(folder) / f"graph{TARGETS[target].suffix}"
             emitter(target).emit(graph, "fp32", Labels("profile"), path)
             runtime = runtime_for(path).name
+        if TARGETS[target].layer_times == "nodes":
+            nodes = {str(node.name): node for node in graph.graph}
+            alone = [nodes[name] for name in costliest]
+            return f"{runtime}{ALONE}", time_single_nodes(alone, target, runtime, threads=threads, frames=frames)
         if runtime not in PROFILERS:
-            return Cost(target, tuple(priced))
-        steps = profile(
-            path, runtime, read_eval_set(None, *hub.size(graph)).pictures[0], threads=threads, frames=frames
-        )
-    return Cost(target, tuple(priced), runtime, _slowest(steps))
-
-
-def _slowest(steps: tuple[Step, ...]) -> tuple[Step, ...]:
-    return tuple(sorted(steps, key=lambda step: -step.ms))
+            return "", ()
+        picture = read_eval_set(None, *hub.size(graph)).pictures[0]
+        return runtime, profile(path, runtime, picture, threads=threads, frames=frames)

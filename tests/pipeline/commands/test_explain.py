@@ -9,7 +9,7 @@ from pocketlens.converters import roofline
 from pocketlens.converters.roofline import Layer, Machine
 from pocketlens.errors import InputError, UnsupportedError
 from pocketlens.pipeline.commands.explain import ALONE, explain
-from pocketlens.pipeline.single_node_model import alone
+from pocketlens.pipeline.single_node_model import single_node_model
 from tests.generators import small_graph
 
 
@@ -52,7 +52,7 @@ def test_runtimes_tell_the_time_of_their_layers(model: Path) -> None:
     found = explain(str(model), size=(32, 48), targets=targets, rewrites="none", measure=True, threads=1, frames=2)
     by_target = {cost.target: cost for cost in found.costs}
     assert by_target["onnx"].measured == "onnxruntime" and by_target["openvino"].measured == "openvino"
-    assert by_target["tflite"].measured == ALONE
+    assert by_target["tflite"].measured == f"litert{ALONE}"
     assert not by_target["coreml"].steps, "an interpreter has no speed"
     names = [node.name for node in hub.load(model).graph if node.op_type in ("Conv", "ConvTranspose")]
     for target in ("onnx", "openvino", "tflite"):
@@ -65,13 +65,13 @@ def test_runtimes_tell_the_time_of_their_layers(model: Path) -> None:
 
 def test_what_cannot_stand_alone_is_refused() -> None:
     nodes = {node.op_type: node for node in small_graph().graph}
-    assert len(alone(nodes["Conv"]).graph) == 1
-    assert alone(nodes["Add"]).graph.inputs[0].uses(), "both operands become one input"
+    assert len(single_node_model(nodes["Conv"]).graph) == 1
+    assert single_node_model(nodes["Add"]).graph.inputs[0].uses(), "both operands become one input"
     with pytest.raises(UnsupportedError, match="different shapes"):
         grow = small_graph()
         add = next(node for node in grow.graph if node.op_type == "Add" and node.inputs[1].const_value is None)
         add.inputs[1].shape = type(add.inputs[1].shape)((1, 8, 1, 1))
-        alone(add)
+        single_node_model(add)
 
 
 def test_unknown_targets_and_rewrites(model: Path) -> None:
