@@ -11,7 +11,7 @@ from pocketlens.images import Picture
 
 FRAMES = 7
 """Frames of a synthetic clip: one, two after a pan, two after a zoom, two in which nothing moves but the sensor's noise."""
-MOST = 24
+MAX_FRAMES = 24
 """Frames of a given clip that are played, from its start."""
 _NOISE = 2.0
 _SEED = 20260303
@@ -46,14 +46,14 @@ def synthetic(picture: Picture, height: int, width: int) -> tuple[Picture, ...]:
 
 
 def read(path: Path, height: int, width: int) -> tuple[Picture, ...]:
-    """The first :data:`MOST` frames of a video or of a folder of frames in the order of their names.
+    """The first :data:`MAX_FRAMES` frames of a video or of a folder of frames in the order of their names.
 
     Raises:
         InputError: It is absent, or not two frames can be read from it.
         MissingError: It is a video and PyAV is not installed.
     """
     if path.is_dir():
-        frames = [images.read(one) for one in images.folder(path)[:MOST]]
+        frames = [images.read(frame) for frame in images.folder(path)[:MAX_FRAMES]]
     else:
         frames = _video(path)
     if len(frames) < 2:
@@ -72,7 +72,7 @@ def _video(path: Path) -> list[Picture]:
         with av.open(str(path)) as container:
             for frame in container.decode(video=0):
                 frames.append(np.asarray(frame.to_ndarray(format="rgb24"), np.uint8))
-                if len(frames) == MOST:
+                if len(frames) == MAX_FRAMES:
                     break
     except (av.FFmpegError, IndexError) as error:
         raise InputError(

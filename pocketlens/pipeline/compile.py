@@ -106,7 +106,7 @@ def compile_sizes(
             candidates = RewriteCandidates(evaluation, graph.path, quantize)
             choices = search_rewrites(candidates, targets, timing or Timing(), notify)
             names = {target: choice.names for target, choice in choices.items()}
-        plans = {_kind(spec): made.plan for spec, made in prepared[0].quantizers.items()} if prepared else {}
+        plans = {_kind(spec): quantizer.plan for spec, quantizer in prepared[0].quantizers.items()} if prepared else {}
         prepared.append(_prepare(evaluation, graph, wanted, names, quantize, plans))
     for size in prepared:
         for spec in sorted(size.graphs, key=_kind):

@@ -107,8 +107,8 @@ def build(
 
     Example:
         >>> import pocketlens
-        >>> made = pocketlens.build("wave.toml", "wave.bundle", bench=False)
-        >>> made.verdict
+        >>> build = pocketlens.build("wave.toml", "wave.bundle", bench=False)
+        >>> build.verdict
         'pass'
     """
     if isinstance(recipe, Recipe):
@@ -210,7 +210,7 @@ def _measurements(
     if student:
         documents["student"] = student.to_json()
     if sizes[0].fronts:
-        documents["plans"] = pareto.table(sizes[0].fronts)
+        documents["plans"] = pareto.to_json(sizes[0].fronts)
     return documents
 
 

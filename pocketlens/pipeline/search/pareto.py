@@ -115,8 +115,8 @@ class ParetoFront:
     def non_dominated(self) -> tuple[int, ...]:
         """The places of the points that no other one beats in both cost and PSNR, cheapest first."""
         able = [i for i, point in enumerate(self.points) if point.scores and (point.ms is not None or not self.timed)]
-        found = pareto_front([Candidate(str(i), self._cost(i), self._psnr(i)) for i in able])
-        return tuple(int(one.label) for one in found)
+        candidates = pareto_front([Candidate(str(i), self._cost(i), self._psnr(i)) for i in able])
+        return tuple(int(candidate.label) for candidate in candidates)
 
     @property
     def text(self) -> str:
@@ -185,7 +185,10 @@ def parse(text: str) -> ParetoFront:
     return typed.build(ParetoFront, typed.parse(text, "front"), "front")
 
 
-def table(fronts: Iterable[ParetoFront]) -> str:
+def to_json(fronts: Iterable[ParetoFront]) -> str:
     """The fronts of every artifact that was searched for, as one document: id → front."""
-    found = {one.id: dataclasses.asdict(one) | {"text": one.text, "non_dominated": one.non_dominated} for one in fronts}
-    return json.dumps(found, indent=2, sort_keys=True) + "\n"
+    documents = {
+        front.id: dataclasses.asdict(front) | {"text": front.text, "non_dominated": front.non_dominated}
+        for front in fronts
+    }
+    return json.dumps(documents, indent=2, sort_keys=True) + "\n"

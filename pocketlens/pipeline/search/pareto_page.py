@@ -20,10 +20,10 @@ LAYERS = 3
 
 def rows(front: ParetoFront) -> list[tuple[str, ...]]:
     """A line a plan, cells as :data:`COLUMNS`; the last one is the float baseline, where it is known."""
-    found = [_row(front, index, point) for index, point in enumerate(front.points)]
+    cells = [_row(front, index, point) for index, point in enumerate(front.points)]
     if front.baseline_bytes is not None:
-        found.append(("fp32", "-", "-", _ms(front.baseline_ms), f"{front.baseline_bytes / 1e6:.2f}", "-", "-", "-"))
-    return found
+        cells.append(("fp32", "-", "-", _ms(front.baseline_ms), f"{front.baseline_bytes / 1e6:.2f}", "-", "-", "-"))
+    return cells
 
 
 def _row(front: ParetoFront, index: int, point: ParetoPoint) -> tuple[str, ...]:
@@ -55,30 +55,30 @@ def section(front: ParetoFront) -> Section:
     if tried := sentence(front.settings):
         text += f" On the calibration pictures: {tried}."
     numbered = tuple((f"{i + 1}", *row) for i, row in enumerate(rows(front)))
-    drawn = field(front)
-    plots = tuple(plot_pareto.render_plot(drawn, width) for width in (NARROW, WIDE)) if drawn.candidates else ()
+    plot = pareto_plot(front)
+    plots = tuple(plot_pareto.render_plot(plot, width) for width in (NARROW, WIDE)) if plot.candidates else ()
     return Section(f"Plans of {front.id}", text, ("", *COLUMNS), numbered, plots)  # type: ignore[arg-type]
 
 
-def field(front: ParetoFront) -> ParetoPlot:
+def pareto_plot(front: ParetoFront) -> ParetoPlot:
     """A front as it is drawn: points that were built, numbered as in its table."""
-    able = [point for point in front.points if point.scores and (point.ms is not None or not front.timed)]
-    found = [
+    built = [point for point in front.points if point.scores and (point.ms is not None or not front.timed)]
+    candidates = [
         Candidate(str(i + 1), point.ms if point.ms is not None else point.bytes / 1e6, min(point.scores.psnr, 80.0))
         for i, point in enumerate(front.points)
-        if point in able and point.scores
+        if point in built and point.scores
     ]
-    twin = front.baseline_ms if front.timed else front.baseline_bytes and front.baseline_bytes / 1e6
+    baseline = front.baseline_ms if front.timed else front.baseline_bytes and front.baseline_bytes / 1e6
     limit = next((gate.limit for gate in front.points[0].gates if gate.name == "psnr"), None)
     ships = front.ships
     return ParetoPlot(
-        found,
-        [index for index, point in enumerate(able) if point.passes],
-        able.index(ships) if ships in able else None,
+        candidates,
+        [index for index, point in enumerate(built) if point.passes],
+        built.index(ships) if ships in built else None,
         limit,
-        twin,
+        baseline,
         "median frame time in ms; further left is faster" if front.timed else "size in MB; further left is smaller",
-        f"PSNR over cost of {len(found)} plans of {front.id}. {front.text}.",
+        f"PSNR over cost of {len(candidates)} plans of {front.id}. {front.text}.",
     )
 
 
@@ -89,10 +89,10 @@ def draw(fronts: Sequence[ParetoFront], path: Path) -> None:
         MissingError: matplotlib is not installed.
     """
     require("matplotlib", "bench")
-    fields = [(one, field(one)) for one in fronts]
-    drawn = [(one, of) for one, of in fields if of.candidates]
+    plots = [(front, pareto_plot(front)) for front in fronts]
+    drawn = [(front, plot) for front, plot in plots if plot.candidates]
     with whole(path) as part:
-        plot_pareto.save_plots([of for _, of in drawn], [one.id for one, _ in drawn], part)
+        plot_pareto.save_plots([plot for _, plot in drawn], [front.id for front, _ in drawn], part)
 
 
 def _ms(value: float | None) -> str:

@@ -127,23 +127,23 @@ def search_rewrites(
         Target → what was chosen. A target that cannot be timed there takes its defaults.
     """
     device = timing.device or Local()
-    played = {target: _runtime_on(device, target) for target in targets}
-    host = machine() if timing.device is None else _host(device, [name for name, why in played.values() if not why])
+    runtimes = {target: _runtime_on(device, target) for target in targets}
+    host = machine() if timing.device is None else _host(device, [name for name, why in runtimes.values() if not why])
     keys = {
         target: stage_key(
-            graph=sha256(candidates.graph), target=target, precision=_timed_precision(asked), rewrites=list(registry.REWRITES),
+            graph=sha256(candidates.graph), target=target, precision=_timed_precision(precisions), rewrites=list(registry.REWRITES),
             device=device.name, host=host, threads=timing.threads,
             settings=asdict(timing.settings), pictures=candidates.evaluation.eval_set.digest(), quantize=candidates.quantize.model_dump(mode="json"),
         )
-        for target, asked in targets.items()
+        for target, precisions in targets.items()
     }  # fmt: skip
     choices = {
         target: parse((entry / "choice.json").read_text())
         for target, key in keys.items()
         if (entry := lookup("rewrite-choice", key))
     }
-    missing = {target: _timed_precision(asked) for target, asked in targets.items() if target not in choices}
-    for choice in _search(candidates, missing, played, timing, device, notify) if missing else ():
+    missing = {target: _timed_precision(precisions) for target, precisions in targets.items() if target not in choices}
+    for choice in _search(candidates, missing, runtimes, timing, device, notify) if missing else ():
         choices[choice.target] = choice
         if not choice.disturbed and choice.device:
             cached("rewrite-choice", keys[choice.target], partial(_write, choice))
@@ -181,7 +181,7 @@ def _timed_precision(asked: Sequence[str]) -> str:
 def _search(
     candidates: RewriteCandidates,
     targets: Mapping[str, str],
-    played: Mapping[str, tuple[str, str]],
+    runtimes: Mapping[str, tuple[str, str]],
     timing: Timing,
     device: Device,
     notify: Progress,
@@ -189,7 +189,7 @@ def _search(
     done: dict[str, RewriteChoice] = {}
     searches = []
     for target, precision in targets.items():
-        runtime, why = played[target]
+        runtime, why = runtimes[target]
         if why:
             names = TARGETS[target].rewrites
             done[target] = RewriteChoice(
@@ -201,18 +201,20 @@ def _search(
     documents: list[Document] = []
     for step, name in enumerate(registry.REWRITES):
         notify(f"trying {name}", step, runs)
-        made = _run(candidates, {s.spec.target: _sets(candidates, s, name) for s in searches}, searches, timing, device)
-        documents += [made] if made is not None else []
+        document = _run(
+            candidates, {s.spec.target: _sets(candidates, s, name) for s in searches}, searches, timing, device
+        )
+        documents += [document] if document is not None else []
         for search in searches:
-            _settle(search, name, made)
+            _settle(search, name, document)
     notify("trying the whole set", runs - 1, runs)
-    made = _run(candidates, {s.spec.target: _ends(candidates, s) for s in searches}, searches, timing, device)
-    documents += [made] if made is not None else []
+    document = _run(candidates, {s.spec.target: _ends(candidates, s) for s in searches}, searches, timing, device)
+    documents += [document] if document is not None else []
     for search in searches:
-        _finish(search, made)
+        _finish(search, document)
         chosen = RewriteChoice(search.spec.target, search.kept, device.name, trials=tuple(search.trials))
-        for document in documents:
-            chosen = chosen.seen(document.environment)
+        for measured in documents:
+            chosen = chosen.seen(measured.environment)
         done[search.spec.target] = chosen
     return list(done.values())
 
@@ -225,48 +227,50 @@ def _run(
     device: Device,
 ) -> Document | None:
     """Time some sets of each target beside its best so far, all in turns, each in several processes."""
-    subjects: list[BenchmarkCase] = []
+    cases: list[BenchmarkCase] = []
     for search in searches:
-        if names := [one for one in sets[search.spec.target] if one != search.kept]:
-            ours = [_subject(candidates, search, one, timing.threads) for one in (search.kept, *names)]
-            subjects += [replace(one, artifact=f"{one.artifact}{_AGAIN * n}") for n in range(PROCESSES) for one in ours]
-    return measure(subjects, timing.settings, device=device) if subjects else None
+        if new_sets := [names for names in sets[search.spec.target] if names != search.kept]:
+            of_target = [_case(candidates, search, names, timing.threads) for names in (search.kept, *new_sets)]
+            cases += [
+                replace(case, artifact=f"{case.artifact}{_AGAIN * n}") for n in range(PROCESSES) for case in of_target
+            ]
+    return measure(cases, timing.settings, device=device) if cases else None
 
 
 def _sets(candidates: RewriteCandidates, search: _TargetSearch, rewrite: str) -> list[tuple[str, ...]]:
     """The sets that are worth trying: those of which the new rewrite changes something and which emit a right file."""
-    found, refused = [], ""
-    wishes = [registry.ordered((*search.kept, rewrite)), registry.ordered((*search.kept, *search.waiting, rewrite))]
-    for names in dict.fromkeys(wishes):
+    worth_timing, refused = [], ""
+    wanted = [registry.ordered((*search.kept, rewrite)), registry.ordered((*search.kept, *search.waiting, rewrite))]
+    for names in dict.fromkeys(wanted):
         try:
             if rewrite in _emitted(candidates, search, names).rewrites:
-                found.append(names)
+                worth_timing.append(names)
         except PocketlensError as error:
             refused = error.what.splitlines()[0]
-    if not found:
-        search.trials.append(RewriteTrial(search.spec.target, rewrite, wishes[0], note=refused or "changes nothing"))
-    return found
+    if not worth_timing:
+        search.trials.append(RewriteTrial(search.spec.target, rewrite, wanted[0], note=refused or "changes nothing"))
+    return worth_timing
 
 
-def _judged(
+def _compared(
     search: _TargetSearch, document: Document | None, before: tuple[str, ...]
 ) -> dict[tuple[str, ...], RewriteTrial]:
     """Every set of a target that was measured, against one of them."""
     results: dict[str, list[CaseResult]] = {}
     for result in document.subjects if document is not None else ():
         results.setdefault(result.artifact.rstrip(_AGAIN), []).append(result)
-    found = {}
+    trials = {}
     for names in search.emitted:
         after = results.get(_name(search, names))
         if after is not None and names != before:
             added = "+".join(name for name in names if name not in before) or "fewer"
-            found[names] = compare(search.spec.target, added, names, results[_name(search, before)], after)
-    return found
+            trials[names] = compare(search.spec.target, added, names, results[_name(search, before)], after)
+    return trials
 
 
 def _settle(search: _TargetSearch, rewrite: str, document: Document | None) -> None:
     """Keep the best of the sets that were timed with a new rewrite, if it beats what was kept."""
-    trials = _judged(search, document, search.kept)
+    trials = _compared(search, document, search.kept)
     if not trials:
         return
     best = max((trial for trial in trials.values() if trial.kept), key=lambda trial: trial.ratio or 0, default=None)
@@ -291,10 +295,10 @@ def _ends(candidates: RewriteCandidates, search: _TargetSearch) -> list[tuple[st
 def _finish(search: _TargetSearch, document: Document | None) -> None:
     """Take the defaults if they beat what was kept, and nothing at all if the whole does not beat that."""
     names = TARGETS[search.spec.target].rewrites
-    if (trial := _judged(search, document, search.kept).get(names)) and names:
+    if (trial := _compared(search, document, search.kept).get(names)) and names:
         search.trials.append(replace(trial, rewrite=DEFAULTS))
         search.kept = names if trial.kept else search.kept
-    if (total := _judged(search, document, ()).get(search.kept)) and search.kept:
+    if (total := _compared(search, document, ()).get(search.kept)) and search.kept:
         search.trials.append(replace(total, rewrite=EVERYTHING))
         search.kept = search.kept if total.kept else ()
 
@@ -309,8 +313,6 @@ def _name(search: _TargetSearch, names: tuple[str, ...]) -> str:
     return f"{search.spec.target} with {'+'.join(names) or 'none'}"
 
 
-def _subject(
-    candidates: RewriteCandidates, search: _TargetSearch, names: tuple[str, ...], threads: int
-) -> BenchmarkCase:
+def _case(candidates: RewriteCandidates, search: _TargetSearch, names: tuple[str, ...], threads: int) -> BenchmarkCase:
     artifact = _emitted(candidates, search, names)
     return benchmark_case(candidates.evaluation, artifact, threads, name=_name(search, names), runtime=search.runtime)

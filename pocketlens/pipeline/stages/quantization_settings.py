@@ -25,22 +25,22 @@ def measure_settings(quantizer: GraphQuantizer, quantize: Quantize) -> "tuple[Pl
     """
     from pocketlens.converters.quantization.settings import Trial, measured
 
-    asked = [name for name in SETTINGS if getattr(quantize, name) is not None]
+    fixed = [name for name in SETTINGS if getattr(quantize, name) is not None]
     spec = quantizer.spec
-    if spec.arithmetic.quantizes != "activations" or len(asked) == len(SETTINGS) or quantizer.is_trained:
+    if spec.arithmetic.quantizes != "activations" or len(fixed) == len(SETTINGS) or quantizer.is_trained:
         return quantizer.plan, ()
 
     def make(folder: Path) -> None:
         plan, trials = measured(
             hub.load(quantizer.graph), quantizer.plan, quantizer.calibration.pictures, spec.format.quantizers,
-            quantizer.rewrite, asked,
+            quantizer.rewrite, fixed,
         )  # fmt: skip
         document = {"plan": plan.to_json(), "trials": [asdict(trial) for trial in trials]}
         (folder / "settings.json").write_text(json.dumps(document))
 
     key = stage_key(
         graph=sha256(quantizer.graph), rewrites=quantizer.target_graph.rewrites, target=spec.target,
-        plan=quantizer.plan.to_json(), asked=asked, calibration=quantizer.calibration.digest(),
+        plan=quantizer.plan.to_json(), fixed=fixed, calibration=quantizer.calibration.digest(),
     )  # fmt: skip
     document = json.loads((cached("quantization-settings", key, make) / "settings.json").read_text())
     return Plan.from_json(document["plan"]), tuple(Trial(**trial) for trial in document["trials"])
