@@ -126,6 +126,9 @@ def _precision_of(target: str) -> AfterValidator:
     return AfterValidator(check)
 
 
+RENAMED_KEYS = {"compress.half": "half_res_channels", "compress.whole": "instance_norm"}
+"""Keys of earlier versions and what they are called now: a recipe that has one is refused with its new name."""
+
 _LATER = {"cut": "channels"}
 """Fields of ``[compress]`` that students were trained without, and what they stand for in those."""
 
@@ -139,12 +142,13 @@ class Compress(_Table):
         cut: What of a copy becomes less with ``macs``: ``channels``, which is quicker, or ``ranks``, which is nearer to the source.
         multiple: Channels or ranks of a copy stay multiples of this: 8 suits most kernels, 16 or 32 some accelerators.
         steps: Weight updates of the distillation.
-        int8_steps: Weight updates of a last phase, in which the student feels the rounding of int8 and its ranges are trained.
+        int8_steps: Weight updates of a last phase, in which the student is trained with the rounding of int8 (quantization-aware training).
         width: Channels of a ``pocket`` student at a quarter of the size.
-        half: Channels at half the size.
-        blocks: Residual convolutions at a quarter.
-        whole: Whether the student sees the statistics of the whole picture; by itself where the teacher does.
-        pictures: How many pictures the teacher is asked about.
+        half_res_channels: Channels of a ``pocket`` student at half the size.
+        blocks: Residual convolutions of a ``pocket`` student at a quarter of the size.
+        instance_norm: Whether a ``pocket`` student has instance norms, which see the statistics of the whole picture; left
+            out, it has them where the teacher has.
+        pictures: How many pictures the student is trained on; the teacher runs on each of them once.
         batch: Pictures of the recipe's size in a step; more of smaller ones. A GPU is idle with one.
         rate: The highest learning rate.
         adversarial: Weight of a discriminator that tells the teacher's pictures from the student's.
@@ -158,9 +162,9 @@ class Compress(_Table):
     steps: Annotated[int, Field(ge=1, le=10_000_000)] = 2000
     int8_steps: Annotated[int, Field(ge=0, le=10_000_000)] = 0
     width: Annotated[int, Field(ge=8, le=512)] = 40
-    half: Annotated[int, Field(ge=4, le=512)] = 16
+    half_res_channels: Annotated[int, Field(ge=4, le=512)] = 16
     blocks: Annotated[int, Field(ge=1, le=64)] = 6
-    whole: bool | None = None
+    instance_norm: bool | None = None
     pictures: Annotated[int, Field(ge=8, le=100_000)] = 320
     batch: Annotated[int, Field(ge=1, le=1024)] = 1
     rate: Annotated[float, Field(gt=0, le=1)] = 3e-3
@@ -168,14 +172,20 @@ class Compress(_Table):
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 7
 
     def key(self, *leave_out: str) -> dict[str, Any]:
-        """What makes a student another one; a field that came later is no part of it while it is as it was before.
+        """The settings that decide a student, for the keys of caches and of trainings.
+
+        Renamed settings have their old names here, and later ones are left out while they have their default, so that the
+        students and trainings of earlier versions are found.
 
         Example:
             >>> "cut" in Compress(macs=0.25).key(), "cut" in Compress(macs=0.25, cut="ranks").key()
             (False, True)
         """
-        told = self.model_dump(mode="json", exclude=set(leave_out))
-        return {name: value for name, value in told.items() if _LATER.get(name) != value}
+        settings = self.model_dump(mode="json", exclude=set(leave_out))
+        old_names = {
+            new: old.removeprefix("compress.") for old, new in RENAMED_KEYS.items() if old.startswith("compress.")
+        }
+        return {old_names.get(name, name): value for name, value in settings.items() if _LATER.get(name) != value}
 
     @model_validator(mode="after")
     def _one_student(self) -> Self:
@@ -185,7 +195,7 @@ class Compress(_Table):
             raise ValueError(
                 "cut = 'ranks' needs macs in place of channels, the share of multiply-adds; for instance 0.25"
             )
-        own = sorted(self.model_fields_set & {"width", "half", "blocks", "whole"})
+        own = sorted(self.model_fields_set & {"width", "half_res_channels", "blocks", "instance_norm"})
         if own and (self.channels or self.macs):
             raise ValueError(f"{own[0]} is of a pocket student, and channels or macs asks for a pruned copy; give one")
         return self
@@ -395,6 +405,8 @@ def _line(root: type[BaseModel], detail: Any) -> str:
     spot = [str(part) for part in detail["loc"]]
     where = ".".join(spot) or "recipe"
     if detail["type"] == "extra_forbidden":
+        if successor := RENAMED_KEYS.get(".".join(part for part in spot if not part.isdigit())):
+            return f"{where}: called {successor} now"
         known = _keys_beside(root, spot)
         near = difflib.get_close_matches(spot[-1], known, n=1, cutoff=0.5)
         return f"{where}: unknown key; " + (f"did you mean {near[0]!r}?" if near else f"known: {', '.join(known)}")

@@ -52,7 +52,7 @@ def train(
 
     The folder gets previews on the way, and a recipe for pocketlens build; --size is a square, a multiple of 32. Stopped or killed, the same command goes on.
     """
-    from pocketlens.pipeline.commands.train import Wish
+    from pocketlens.pipeline.commands.train import TrainingSpec
     from pocketlens.pipeline.commands.train import train as train_filter
 
     if vgg and not style_image:
@@ -64,10 +64,10 @@ def train(
     height, width = options.parse_size(size)
     if height != width:
         raise InputError(f"--size is {size}, but filters are trained on squares", do=f"give {height}x{height}")
-    wish = Wish(effect, pairs, folders, (style_image, vgg) if style_image else None, pictures)
+    spec = TrainingSpec(effect, pairs, folders, (style_image, vgg) if style_image else None, pictures)
     with output.progress() as notify:
         trained = train_filter(
-            wish, out, name=name, size=height, steps=steps, seed=seed, threads=threads, notify=notify
+            spec, out, name=name, size=height, steps=steps, seed=seed, threads=threads, notify=notify
         )
     if json:
         output.document(trained)
@@ -75,6 +75,6 @@ def train(
     columns = list(trained.history[-1])
     rows = [[f"{scores[column]:g}" for column in columns] for scores in trained.history]
     output.table(columns, rows, title="Minutes on 2 cores")
-    if trained.alone:
-        output.say(f"left out, because the other folder has none of the name: {trained.alone}")
+    if trained.unpaired:
+        output.say(f"left out, because the other folder has none of the name: {trained.unpaired}")
     output.say(f"previews in {out / 'previews'}; pocketlens build {trained.recipe}")

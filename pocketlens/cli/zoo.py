@@ -5,16 +5,16 @@ from typing import TYPE_CHECKING
 from pocketlens.cli import command, options, output
 
 if TYPE_CHECKING:
-    from pocketlens.models.figures import Listed
+    from pocketlens.models.costs import ZooEntry
 
 
 @command("zoo", "zoo --json")
 def zoo(json: options.Json = False) -> None:
     """The architectures whose checkpoints load, with what they cost, and the filters that ship."""
-    from pocketlens.models.figures import SIZE, listing
+    from pocketlens.models.costs import SIZE, zoo_entries
     from pocketlens.models.zoo import BUILTINS
 
-    architectures = listing()
+    architectures = zoo_entries()
     if json:
         output.document({"architectures": architectures, "builtins": list(BUILTINS.values())})
         return
@@ -41,14 +41,14 @@ def zoo(json: options.Json = False) -> None:
     )
 
 
-def _row(architecture: "Listed") -> list[str]:
+def _row(architecture: "ZooEntry") -> list[str]:
     low, high = architecture.input_range
     return [
         architecture.name,
         architecture.variant or "-",
-        f"{architecture.figures.macs / 1e9:.2f}",
-        f"{architecture.figures.parameters:,}",
+        f"{architecture.costs.macs / 1e9:.2f}",
+        f"{architecture.costs.parameters:,}",
         f"{low:g}..{high:g}",
-        str(architecture.figures.multiple),
+        str(architecture.costs.multiple),
         architecture.license,
     ]

@@ -7,8 +7,9 @@ import torch
 from torch import nn
 
 from pocketlens.errors import InputError
-from pocketlens.models import fit, made, weights, zoo
-from pocketlens.models.reshape import reshape
+from pocketlens.models import checkpoint_match, weights, zoo
+from pocketlens.models.checkpoint_metadata import CheckpointMetadata, read_metadata
+from pocketlens.models.resize_layers import resize_layers
 
 
 def load(path: Path, architecture: str) -> nn.Module:
@@ -26,45 +27,53 @@ def load(path: Path, architecture: str) -> nn.Module:
         InputError: The file cannot be read, or its weights do not fit the architecture or are not finite. The message
             says what is missing, what is too much and what has another shape, and which architecture fits better.
     """
-    wanted = zoo.architecture(architecture)
-    found = weights.read(path)
-    if own := made.read(path):
-        return _own(path, found, wanted, own)
-    best = fit.closest(found, wanted)
-    if best.problems:
-        raise fit.refusal(path, found, best)
+    expected = zoo.architecture(architecture)
+    tensors = weights.read(path)
+    if metadata := read_metadata(path):
+        return _load_own(path, tensors, expected, metadata)
+    match = checkpoint_match.best_match(tensors, expected)
+    if match.problems:
+        raise checkpoint_match.mismatch_error(path, tensors, match)
     # Every tensor is overwritten below, so nothing is spent on random weights.
-    module = wanted.skeleton(best.variant).to_empty(device="cpu")
-    own = module.state_dict()
-    missing = {name: torch.zeros_like(own[name]) for name in own if name not in best.state}
-    state = best.state | missing
-    module.load_state_dict({name: checked(path, name, state[name], own[name]) for name in own})
+    module = expected.skeleton(match.variant).to_empty(device="cpu")
+    parameters = module.state_dict()
+    missing = {name: torch.zeros_like(parameters[name]) for name in parameters if name not in match.state}
+    state = match.state | missing
+    module.load_state_dict({name: checked_cast(path, name, state[name], parameters[name]) for name in parameters})
     return module.eval()
 
 
-def _own(path: Path, found: weights.Weights, wanted: zoo.Architecture, own: made.Made) -> nn.Module:
+def _load_own(
+    path: Path, tensors: weights.StateDict, expected: zoo.Architecture, metadata: CheckpointMetadata
+) -> nn.Module:
     """A checkpoint of Pocketlens' own, which says how wide its layers are."""
-    if own.architecture != wanted.name:
+    if metadata.architecture != expected.name:
         raise InputError(
-            f"{path} is a {own.architecture} checkpoint and no {wanted.name}",
-            do=f"set architecture = {own.architecture!r}",
+            f"{path} is a {metadata.architecture} checkpoint and no {expected.name}",
+            do=f"set architecture = {metadata.architecture!r}",
         )
     try:
-        module = wanted.skeleton(zoo.Variant("", own.arguments))
+        module = expected.skeleton(zoo.Variant("", metadata.arguments))
     except (TypeError, ValueError, RuntimeError, IndexError) as error:
-        raise InputError(f"{path} asks for {dict(own.arguments)}: {error}", do="get the checkpoint again") from error
-    if own.pruned:
-        reshape(module, {name: tuple(tensor.shape) for name, tensor in found.items()})
-    held = module.state_dict()
-    wrong = [n for n in held if n not in found or found[n].shape != held[n].shape or not found[n].numel()]
-    if wrong or found.keys() - held.keys():
-        names = ", ".join((wrong or sorted(found.keys() - held.keys()))[:4])
+        raise InputError(
+            f"{path} asks for {dict(metadata.arguments)}: {error}", do="get the checkpoint again"
+        ) from error
+    if metadata.pruned:
+        resize_layers(module, {name: tuple(tensor.shape) for name, tensor in tensors.items()})
+    parameters = module.state_dict()
+    wrong = [
+        name
+        for name in parameters
+        if name not in tensors or tensors[name].shape != parameters[name].shape or not tensors[name].numel()
+    ]
+    if wrong or tensors.keys() - parameters.keys():
+        names = ", ".join((wrong or sorted(tensors.keys() - parameters.keys()))[:4])
         raise InputError(f"{path} does not hold what it says: {names}", do="get the checkpoint again")
     module = module.to_empty(device="cpu")
-    if own.styles:
-        module.styles = own.styles
-    held = module.state_dict()
-    module.load_state_dict({name: checked(path, name, found[name], held[name]) for name in held})
+    if metadata.styles:
+        module.styles = metadata.styles
+    parameters = module.state_dict()
+    module.load_state_dict({name: checked_cast(path, name, tensors[name], parameters[name]) for name in parameters})
     return module.eval()
 
 
@@ -83,22 +92,22 @@ def digest(module: nn.Module) -> str:
     return total.hexdigest()
 
 
-def checked(path: Path, name: str, tensor: torch.Tensor, own: torch.Tensor) -> torch.Tensor:
+def checked_cast(path: Path, name: str, tensor: torch.Tensor, parameter: torch.Tensor) -> torch.Tensor:
     """A tensor of a checkpoint in its parameter's type.
 
     Args:
         path: The checkpoint, for messages.
         name: The tensor's name, for messages.
         tensor: What the checkpoint holds.
-        own: The parameter or buffer that it is for, of the same shape.
+        parameter: The parameter or buffer that it is for, of the same shape.
 
     Raises:
-        InputError: One is of a float type and the other is not, or a value is not finite.
+        InputError: Only one of the two is of a float type, or a value is not finite.
     """
-    if tensor.is_floating_point() != own.is_floating_point() or tensor.is_complex():
-        kind = "a float type" if own.is_floating_point() else "an integer type"
+    if tensor.is_floating_point() != parameter.is_floating_point() or tensor.is_complex():
+        kind = "a float type" if parameter.is_floating_point() else "an integer type"
         raise InputError(f"{path}: {name} is {tensor.dtype}, expected {kind}", do="save the float generator's weights")
-    values = tensor.to(own.dtype)
+    values = tensor.to(parameter.dtype)
     if not torch.isfinite(values).all():
         count = int((~torch.isfinite(values)).sum())
         raise InputError(

@@ -25,23 +25,23 @@ def export(module: nn.Module, height: int, width: int, ranges: Ranges, exporter:
     """Export a generator to the graph.
 
     Args:
-        module: Takes and gives ``float32 [1, 3, height, width]``; put into eval mode.
+        module: From ``float32 [1, 3, height, width]`` to the same; put into eval mode.
         height: In pixels.
         width: In pixels.
-        ranges: The value ranges that the module takes and gives; they are folded into the graph.
+        ranges: The module's input and output range; they are folded into the graph.
         exporter: One of :data:`EXPORTERS`; None for the first that does not refuse the module.
 
     Raises:
         InputError: The module cannot run at this size, or torch cannot export it.
     """
-    return prepare(captured(module, height, width, exporter), height, width, ranges, len(styles_of(module)))
+    return prepare(export_unprepared(module, height, width, exporter), height, width, ranges, len(style_names(module)))
 
 
-def captured(module: nn.Module, height: int, width: int, exporter: str | None = None) -> "ir.Model":
-    """What torch makes of a generator, before anything of ours is done to it; see :func:`export`."""
+def export_unprepared(module: nn.Module, height: int, width: int, exporter: str | None = None) -> "ir.Model":
+    """A generator as torch exports it, before Pocketlens changes anything; see :func:`export`."""
     module.eval()
     example: tuple[torch.Tensor, ...] = (torch.zeros(1, 3, height, width),)
-    if styles := styles_of(module):
+    if styles := style_names(module):
         example = (*example, torch.eye(len(styles))[:1])
     try:
         with torch.no_grad():
@@ -50,7 +50,7 @@ def captured(module: nn.Module, height: int, width: int, exporter: str | None = 
         raise InputError(
             f"the generator fails at {height} x {width}: {error}", do="choose a size that it can take"
         ) from error
-    first = ""
+    reason = ""
     for name in EXPORTERS if exporter is None else (exporter,):
         try:
             with warnings.catch_warnings():
@@ -59,23 +59,25 @@ def captured(module: nn.Module, height: int, width: int, exporter: str | None = 
                 warnings.simplefilter("ignore")
                 return _torchscript(module, example) if name == "torchscript" else _dynamo(module, example)
         except (torch.onnx.errors.OnnxExporterError, RuntimeError, ValueError, TypeError) as error:
-            first = first or (str(error).strip().splitlines() or [type(error).__name__])[0]
-    raise InputError(f"torch cannot export the generator: {first}", do="export it to .onnx yourself and give that file")
+            reason = reason or (str(error).strip().splitlines() or [type(error).__name__])[0]
+    raise InputError(
+        f"torch cannot export the generator: {reason}", do="export it to .onnx yourself and give that file"
+    )
 
 
-def styles_of(module: nn.Module) -> tuple[str, ...]:
+def style_names(module: nn.Module) -> tuple[str, ...]:
     """The names of a pack's styles, its attribute ``styles``; empty for a generator of one."""
-    found = getattr(module, "styles", ())
-    return tuple(found) if isinstance(found, tuple | list) and all(isinstance(one, str) for one in found) else ()
+    names = getattr(module, "styles", ())
+    return tuple(names) if isinstance(names, tuple | list) and all(isinstance(name, str) for name in names) else ()
 
 
 def _torchscript(module: nn.Module, example: tuple[torch.Tensor, ...]) -> "ir.Model":
     import onnx_ir as ir
     from onnx import load_from_string
 
-    written = io.BytesIO()
-    torch.onnx.export(module, example, written, dynamo=False, opset_version=hub.OPSET)
-    model: ir.Model = ir.from_proto(load_from_string(written.getvalue()))
+    buffer = io.BytesIO()
+    torch.onnx.export(module, example, buffer, dynamo=False, opset_version=hub.OPSET)
+    model: ir.Model = ir.from_proto(load_from_string(buffer.getvalue()))
     return model
 
 

@@ -25,25 +25,26 @@ def make(source: str, folder: Path) -> nn.Module:
     """Import the user's code and call its factory.
 
     Args:
-        source: ``module:factory`` or ``file.py:factory``. The factory takes no arguments and gives an ``nn.Module``; a
-            class does too.
+        source: ``module:factory`` or ``file.py:factory``. The factory has no arguments and returns an ``nn.Module``; a
+            class will do.
         folder: What a relative path starts from; modules are also looked for there and in the current folder.
 
     Raises:
         InputError: The code cannot be found or raises; the message carries its error.
     """
-    _, module = _found(source, folder, call=True)
+    _, module = _import(source, folder, call=True)
     if not isinstance(module, nn.Module):
         raise InputError(f"{source} gave a {type(module).__name__}, expected an nn.Module", do="return the generator")
     return module
 
 
-def function(source: str, folder: Path) -> Callable[..., Any]:
+def load_function(source: str, folder: Path) -> Callable[..., Any]:
     """Import a function of the user's own code, without calling it; see :func:`make`."""
-    return _found(source, folder, call=False)[0]
+    return _import(source, folder, call=False)[0]
 
 
-def _found(source: str, folder: Path, *, call: bool) -> tuple[Callable[..., Any], Any]:
+def _import(source: str, folder: Path, *, call: bool) -> tuple[Callable[..., Any], Any]:
+    """The function, and what it returned if it was called."""
     where, _, name = source.rpartition(":")
     if not where or not name.isidentifier():
         raise InputError(
@@ -58,15 +59,15 @@ def _found(source: str, folder: Path, *, call: bool) -> tuple[Callable[..., Any]
         try:
             code = _import_file(path) if is_file else importlib.import_module(where)
             factory = getattr(code, name, None)
-            given = factory() if call and callable(factory) else None
-        # Whatever the user's code raises is the user's to see, as one line and not as a traceback of ours.
+            result = factory() if call and callable(factory) else None
+        # The user's code may raise anything; the user sees its message, without a traceback of ours.
         except (Exception, SystemExit) as error:
             raise InputError(
                 f"{source} raised {type(error).__name__}: {error}", do="run it alone and mend it"
             ) from error
     if not callable(factory):
         raise InputError(f"{where} has no function {name!r}", do="check the name after the colon")
-    return factory, given
+    return factory, result
 
 
 def fingerprint(module: nn.Module, size: tuple[int, int]) -> str:

@@ -102,16 +102,16 @@ def _json(path: Path) -> dict[str, Any]:
             )
         if path.stat().st_size > MAX_JSON:
             raise InputError(f"{path} has more than {MAX_JSON:,} bytes", do="download it again")
-        found = json.loads(path.read_text(encoding="utf-8"))
+        fields = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise InputError(f"{path} cannot be read: {error.strerror}", do="check its permissions") from error
     except RecursionError as error:
         raise InputError(f"{path} is nested too deep", do="download it again") from error
     except ValueError as error:  # JSONDecodeError and UnicodeDecodeError
         raise InputError(f"{path} is not JSON: {error}", do="download it again") from error
-    if not isinstance(found, dict):
-        raise InputError(f"{path} holds a {type(found).__name__}, expected an object", do="download it again")
-    return found
+    if not isinstance(fields, dict):
+        raise InputError(f"{path} holds a {type(fields).__name__}, expected an object", do="download it again")
+    return fields
 
 
 def _ranges(path: Path) -> Ranges:

@@ -19,8 +19,8 @@ from pocketlens.converters.prepare import prepare, read_onnx
 from pocketlens.converters.ranges import Ranges
 from pocketlens.errors import InputError, require
 from pocketlens.models import weights
-from pocketlens.models.checkpoint import checked
-from pocketlens.models.fit import some
+from pocketlens.models.checkpoint import checked_cast
+from pocketlens.models.checkpoint_match import summarize_names
 from pocketlens.models.hf_folder import CONFIG, WEIGHTS, HfFolder
 
 if TYPE_CHECKING:
@@ -39,8 +39,8 @@ class HfGenerator(nn.Module):
 
     def forward(self, picture: torch.Tensor) -> torch.Tensor:
         """Give the reconstruction and nothing else that the model returns."""
-        given: torch.Tensor = self.model(pixel_values=picture).reconstruction
-        return given
+        output: torch.Tensor = self.model(pixel_values=picture).reconstruction
+        return output
 
 
 def load(folder: HfFolder) -> HfGenerator:
@@ -60,15 +60,15 @@ def load(folder: HfFolder) -> HfGenerator:
             do=f"give one of: {', '.join(sorted(KNOWN))}; or export it to .onnx with its author's code and give that",
         )
     path = folder.path / WEIGHTS
-    found = weights.read(path)
-    config = _config(folder, len(found))
+    tensors = weights.read(path)
+    config = _config(folder, len(tensors))
     with torch.device(
         "meta"
     ):  # without memory, so that what a wrong configuration asks for is refused before it is taken
-        _check_fit(folder, _built(folder, config), found)
-    module = _built(folder, config)
-    own = module.state_dict()
-    module.load_state_dict({name: checked(path, name, found[name], own[name]) for name in own})
+        _check_match(folder, _build(folder, config), tensors)
+    module = _build(folder, config)
+    parameters = module.state_dict()
+    module.load_state_dict({name: checked_cast(path, name, tensors[name], parameters[name]) for name in parameters})
     generator = HfGenerator(module)
     generator.eval()
     return generator
@@ -81,7 +81,7 @@ def export(generator: nn.Module, height: int, width: int, ranges: Ranges) -> "ir
         generator: From :func:`load`.
         height: In pixels.
         width: In pixels.
-        ranges: The value ranges that the model takes and gives; they are folded into the graph.
+        ranges: The model's input and output range; they are folded into the graph.
 
     Raises:
         InputError: The model cannot be exported at this size.
@@ -105,20 +105,18 @@ def export(generator: nn.Module, height: int, width: int, ranges: Ranges) -> "ir
     )  # the size of a training crop, which optimum would rather trace at than at ours
     with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # that a trace holds for one size only, which is what the graph wants
-        written = Path(folder) / "model.onnx"
+        path = Path(folder) / "model.onnx"
         try:
             make = TasksManager.get_exporter_config_constructor(
                 "onnx", model=model, task=_TASK, library_name="transformers"
             )
-            write(
-                model, make(described), written, opset=hub.OPSET, input_shapes={"batch_size": 1}, no_dynamic_axes=True
-            )
+            write(model, make(described), path, opset=hub.OPSET, input_shapes={"batch_size": 1}, no_dynamic_axes=True)
         except (torch.onnx.errors.OnnxExporterError, RuntimeError, ValueError, TypeError, KeyError) as error:
             raise InputError(
                 f"optimum cannot export the model at {height} x {width}: {_line(error)}",
                 do="choose another size, or export it to .onnx yourself and give that file",
             ) from error
-        return prepare(read_onnx(written), height, width, ranges)
+        return prepare(read_onnx(path), height, width, ranges)
 
 
 def _config(folder: HfFolder, tensors: int) -> Any:
@@ -144,14 +142,14 @@ def _config(folder: HfFolder, tensors: int) -> Any:
     scale = getattr(config, "upscale", 1)
     if scale != 1:
         raise InputError(
-            f"{folder.path} gives a picture {scale} times as high and wide as the one that it takes;"
+            f"{folder.path} gives a picture {scale} times as high and wide as its input;"
             " a filter gives one of the same size",
             do="give a model with upscale 1, which restores or restyles a picture",
         )
     return config
 
 
-def _built(folder: HfFolder, config: Any) -> Any:
+def _build(folder: HfFolder, config: Any) -> Any:
     from transformers import AutoModelForImageToImage
 
     try:
@@ -162,10 +160,9 @@ def _built(folder: HfFolder, config: Any) -> Any:
         ) from error
 
 
-def _check_fit(folder: HfFolder, module: nn.Module, found: weights.Weights) -> None:
-    path, own = folder.path / WEIGHTS, module.state_dict()
-    tensors = [*module.parameters(), *module.buffers()]
-    needed = sum(tensor.numel() * tensor.element_size() for tensor in tensors)
+def _check_match(folder: HfFolder, module: nn.Module, tensors: weights.StateDict) -> None:
+    path, parameters = folder.path / WEIGHTS, module.state_dict()
+    needed = sum(tensor.numel() * tensor.element_size() for tensor in (*module.parameters(), *module.buffers()))
     if needed > weights.MAX_BYTES:
         raise InputError(
             f"{folder.path / CONFIG} describes a network of {needed:,} bytes, more than {weights.MAX_BYTES:,}",
@@ -173,14 +170,16 @@ def _check_fit(folder: HfFolder, module: nn.Module, found: weights.Weights) -> N
         )
     computed = {name for name, _ in module.named_buffers()}  # older files hold tables that newer code makes itself
     shapes = [
-        f"{name} is {list(found[name].shape)} and should be {list(tensor.shape)}"
-        for name, tensor in own.items()
-        if name in found and found[name].shape != tensor.shape
+        f"{name} is {list(tensors[name].shape)} and should be {list(parameter.shape)}"
+        for name, parameter in parameters.items()
+        if name in tensors and tensors[name].shape != parameter.shape
     ]
+    missing = [name for name in parameters if name not in tensors]
+    extra = [name for name in tensors if name not in parameters and name not in computed]
     problems = [
-        *some("missing", [name for name in own if name not in found]),
-        *some("too many", [name for name in found if name not in own and name not in computed]),
-        *some("of another shape", shapes),
+        *summarize_names("missing", missing),
+        *summarize_names("too many", extra),
+        *summarize_names("of another shape", shapes),
     ]
     if problems:
         raise InputError(

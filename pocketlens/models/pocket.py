@@ -6,32 +6,39 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-Tune = tuple[torch.Tensor, torch.Tensor] | None
-"""What a style makes of a layer: a factor and a term for each channel, ``[N, channels, 1, 1]``; None where there is one style."""
+StyleAffine = tuple[torch.Tensor, torch.Tensor] | None
+"""A style's scale and shift for each channel of a layer, ``[N, channels, 1, 1]``; None where there is one style."""
 
 
 class _ConvNorm(nn.Module):
     """A convolution without bias, and a batch norm, which folds into it on export, or an instance norm, which does not.
 
-    Where styles differ, theirs are the norm's factors and terms (Dumoulin, Shlens and Kudlur 2017).
+    Where there are several styles, each has scales and shifts of its own in the norm's place (Dumoulin, Shlens and Kudlur 2017).
     """
 
     def __init__(
-        self, channels_in: int, channels_out: int, kernel: int, stride: int = 1, *, whole: bool, own: bool = True
+        self,
+        channels_in: int,
+        channels_out: int,
+        kernel: int,
+        stride: int = 1,
+        *,
+        instance_norm: bool,
+        affine: bool = True,
     ) -> None:
         super().__init__()
         padding = (kernel - stride) // 2
         self.conv = nn.Conv2d(channels_in, channels_out, kernel, stride, padding, bias=False)
-        kind = nn.InstanceNorm2d if whole else nn.BatchNorm2d
-        self.norm: nn.Module = kind(channels_out, affine=own)
+        kind = nn.InstanceNorm2d if instance_norm else nn.BatchNorm2d
+        self.norm: nn.Module = kind(channels_out, affine=affine)
 
-    def forward(self, x: torch.Tensor, tune: Tune = None) -> torch.Tensor:
+    def forward(self, x: torch.Tensor, style: StyleAffine = None) -> torch.Tensor:
         y: torch.Tensor = self.norm(self.conv(x))
-        return _tuned(y, tune)
+        return _apply_style(y, style)
 
 
-def _tuned(y: torch.Tensor, tune: Tune) -> torch.Tensor:
-    return y if tune is None else y * tune[0] + tune[1]
+def _apply_style(y: torch.Tensor, style: StyleAffine) -> torch.Tensor:
+    return y if style is None else y * style[0] + style[1]
 
 
 class ShuffledUp(_ConvNorm):
@@ -40,11 +47,11 @@ class ShuffledUp(_ConvNorm):
     The norm stands before the shuffle, because only there does it fold.
     """
 
-    def __init__(self, channels_in: int, channels_out: int, *, whole: bool, own: bool = True) -> None:
-        super().__init__(channels_in, 4 * channels_out, 1, whole=whole, own=own)
+    def __init__(self, channels_in: int, channels_out: int, *, instance_norm: bool, affine: bool = True) -> None:
+        super().__init__(channels_in, 4 * channels_out, 1, instance_norm=instance_norm, affine=affine)
 
-    def forward(self, x: torch.Tensor, tune: Tune = None) -> torch.Tensor:
-        return F.pixel_shuffle(super().forward(x, tune), 2)
+    def forward(self, x: torch.Tensor, style: StyleAffine = None) -> torch.Tensor:
+        return F.pixel_shuffle(super().forward(x, style), 2)
 
 
 class Pocket(nn.Module):
@@ -57,18 +64,18 @@ class Pocket(nn.Module):
     Why like this: going straight to a quarter and back left visible 4 x 4 blocks and weak lines (SSIM 0.84 against 0.89
     after the same short training on the shipped filter's task, at equal multiply-adds). Depthwise blocks learned a little
     more a step and took twice as long for it. Strided convolutions instead of pixel unshuffles, because no target needs a
-    SpaceToDepth for them. ``docs/decisions/`` tells how blocks that see the whole picture's statistics were compared.
+    SpaceToDepth for them. The documentation's decisions tell how norms of the whole picture were compared.
 
     Args:
         channels: Width of the features at a quarter. Runtimes block channels by 8 or 16, so multiples of 16 cost least.
         blocks: Number of residual convolutions at a quarter of the size.
         fine: Number of residual convolutions at half the size; each costs as much as four blocks of the same width.
-        half: Width of the features at half the size; 0 for the same as at a quarter.
-        whole: 1 for instance norms, which see the contrast of the whole picture: for students of teachers that do. 0 for
-            batch norms, which cost nothing once they are folded.
-        repaint: 1 for a picture of its own, ``150 tanh(x) + 127.5``; 0 for one that is added to what came in.
-        styles: How many styles share the weights, 0 for one. Each has factors and terms of its own for every channel, less
-            than a hundredth of the whole; ``style``, ``[N, styles]``, is how much of each, and they are blended.
+        half_res_channels: Width of the features at half the size; 0 for the same as at a quarter.
+        instance_norm: 1 for instance norms, which see the contrast of the whole picture: for students of teachers that
+            have them. 0 for batch norms, which cost nothing once they are folded.
+        repaint: 1 for a picture of its own, ``150 tanh(x) + 127.5``; 0 for one that is added to the input.
+        styles: How many styles share the weights, 0 for one. Each has scales and shifts of its own for every channel, less
+            than a hundredth of all weights; ``style``, ``[N, styles]``, is how much of each, and they are blended.
 
     Example:
         >>> with torch.no_grad():
@@ -81,38 +88,39 @@ class Pocket(nn.Module):
     multiple = 4
 
     def __init__(
-        self, channels: int = 32, blocks: int = 4, fine: int = 1, half: int = 0, whole: int = 0, repaint: int = 0,
-        styles: int = 0,
+        self, channels: int = 32, blocks: int = 4, fine: int = 1, half_res_channels: int = 0, instance_norm: int = 0,
+        repaint: int = 0, styles: int = 0,
     ) -> None:  # fmt: skip
         super().__init__()
-        half, norm, own = half or channels, bool(whole), not styles
+        half = half_res_channels or channels
+        norm = {"instance_norm": bool(instance_norm), "affine": not styles}
         self.repaint = bool(repaint)
-        self.stem = _ConvNorm(3, half, 4, stride=2, whole=norm, own=own)
-        self.down = _ConvNorm(half, channels, 4, stride=2, whole=norm, own=own)
-        self.blocks = nn.ModuleList([_ConvNorm(channels, channels, 3, whole=norm, own=own) for _ in range(blocks)])
-        self.up = ShuffledUp(channels, half, whole=norm, own=own)
-        self.fine = nn.ModuleList([_ConvNorm(half, half, 3, whole=norm, own=own) for _ in range(fine)])
+        self.stem = _ConvNorm(3, half, 4, stride=2, **norm)
+        self.down = _ConvNorm(half, channels, 4, stride=2, **norm)
+        self.blocks = nn.ModuleList([_ConvNorm(channels, channels, 3, **norm) for _ in range(blocks)])
+        self.up = ShuffledUp(channels, half, **norm)
+        self.fine = nn.ModuleList([_ConvNorm(half, half, 3, **norm) for _ in range(fine)])
         self.head = nn.Conv2d(half, 12, 3, padding=1)
         if styles:
             self._widths = [half, channels, *[channels] * blocks, 4 * half, *[half] * fine, 12]
-            plain = torch.cat([torch.ones(sum(self._widths)), torch.zeros(sum(self._widths))])
-            self.table = nn.Parameter(plain.repeat(styles, 1))
+            identity = torch.cat([torch.ones(sum(self._widths)), torch.zeros(sum(self._widths))])
+            self.table = nn.Parameter(identity.repeat(styles, 1))
 
     def forward(self, x: torch.Tensor, style: torch.Tensor | None = None) -> torch.Tensor:
-        tunes = self._tunes(style)
-        half = F.relu(self.stem(x, next(tunes)))
-        quarter = F.relu(self.down(half, next(tunes)))
+        styles = self._layer_styles(style)
+        half = F.relu(self.stem(x, next(styles)))
+        quarter = F.relu(self.down(half, next(styles)))
         # The sum before the activation: convolution, addition and ReLU become one kernel in most runtimes.
         for block in self.blocks:
-            quarter = F.relu(quarter + block(quarter, next(tunes)))
-        half = F.relu(half + self.up(quarter, next(tunes)))
+            quarter = F.relu(quarter + block(quarter, next(styles)))
+        half = F.relu(half + self.up(quarter, next(styles)))
         for block in self.fine:
-            half = F.relu(half + block(half, next(tunes)))
-        drawn = F.pixel_shuffle(_tuned(self.head(half), next(tunes)), 2)
+            half = F.relu(half + block(half, next(styles)))
+        drawn = F.pixel_shuffle(_apply_style(self.head(half), next(styles)), 2)
         return torch.tanh(drawn) * 150 + 127.5 if self.repaint else x + drawn
 
-    def _tunes(self, style: torch.Tensor | None) -> Iterator[Tune]:
-        """For each layer in order; of the first style where none is given."""
+    def _layer_styles(self, style: torch.Tensor | None) -> Iterator[StyleAffine]:
+        """The style's scale and shift for each layer in order; those of the first style where none is given."""
         if not hasattr(self, "table"):
             while True:
                 yield None

@@ -20,13 +20,13 @@ from pocketlens import files
 from pocketlens.converters.ranges import Range, Ranges
 from pocketlens.errors import InputError, require
 from pocketlens.models import hf_folder, zoo
-from pocketlens.models.named import architecture_in, styles_in
+from pocketlens.models.checkpoint_metadata import read_architecture, read_styles
 
 if TYPE_CHECKING:
     from torch import nn
 
-Overruled = tuple[Range | None, Range | None]
-"""What the recipe says about the values taken and given; None keeps the generator's own."""
+RangeOverrides = tuple[Range | None, Range | None]
+"""The recipe's input and output range; None keeps the generator's own."""
 Kind = Literal["checkpoint", "onnx", "hf", "module", "builtin"]
 CHECKPOINTS = (".npz", ".safetensors", ".pt", ".pth")
 _KINDS = f"a file that ends in {', '.join((*CHECKPOINTS, '.onnx'))}, hf:FOLDER, module:factory, or builtin:NAME"
@@ -42,7 +42,7 @@ class Source:
         key: A hash of everything that decides what the generator computes. For a module it comes from its weights,
             its structure and what it gives for a test picture, whose last bits may differ on another machine. For all others
             it comes from the files' bytes, without torch.
-        ranges: The value ranges that the generator takes and gives.
+        ranges: The generator's input and output range.
         multiple: Height and width must be multiples of this.
         architecture: The name of the architecture, or ``""``.
         path: The file or folder, or None for a module.
@@ -66,7 +66,7 @@ def resolve(
     *,
     base: Path,
     architecture: str = "",
-    ranges: Overruled = (None, None),
+    ranges: RangeOverrides = (None, None),
     size: tuple[int, int] = (256, 256),
 ) -> Source:
     """Find out what a source is.
@@ -76,7 +76,7 @@ def resolve(
         base: The folder that relative paths start from.
         architecture: The name of the checkpoint's architecture; not needed for the other kinds, nor for checkpoints that
             Pocketlens wrote, which say it.
-        ranges: The values taken and given, where they are not the architecture's or the module's own.
+        ranges: The input and output range, where they are not the architecture's or the module's own.
         size: Height and width in pixels at which a module is tried out.
 
     Raises:
@@ -84,13 +84,13 @@ def resolve(
         MissingError: A module is named and torch is not installed.
     """
     if source.startswith("builtin:"):
-        found = _builtin(source)
+        resolved = _builtin(source)
     elif source.startswith("hf:"):
-        found = _hugging_face(base / source.removeprefix("hf:"))
+        resolved = _hugging_face(base / source.removeprefix("hf:"))
     elif Path(source).suffix.lower() == ".onnx":
-        found = _onnx(base / source)
+        resolved = _onnx(base / source)
     elif Path(source).suffix.lower() in CHECKPOINTS:
-        found = _checkpoint(base / source, architecture)
+        resolved = _checkpoint(base / source, architecture)
     elif ":" in source:
         require("torch", "build")
         from pocketlens.models.factory import make
@@ -99,20 +99,20 @@ def resolve(
         return wrap(make(source, base), name, ranges=ranges, size=size)
     else:
         raise InputError(f"the source {source!r} is no kind that can be read", do=f"give {_KINDS}")
-    return replace(found, ranges=_overrule(found.ranges, ranges))
+    return replace(resolved, ranges=_override(resolved.ranges, ranges))
 
 
 def wrap(
-    module: "nn.Module", name: str, *, ranges: Overruled = (None, None), size: tuple[int, int] = (256, 256)
+    module: "nn.Module", name: str, *, ranges: RangeOverrides = (None, None), size: tuple[int, int] = (256, 256)
 ) -> Source:
     """A generator that is already there, for instance from the user's own program.
 
     Args:
-        module: Takes and gives ``float32 [1, 3, H, W]``; put into eval mode. Its attributes ``input_range``,
-            ``output_range`` and ``multiple`` are used where it has them; with ``styles``, their names, it also takes how much
-            of each, ``[1, styles]``.
+        module: From ``float32 [1, 3, H, W]`` to the same; put into eval mode. Its attributes ``input_range``,
+            ``output_range`` and ``multiple`` are used where it has them; with ``styles``, their names, it has a second
+            input, how much of each, ``[1, styles]``.
         name: What it is called.
-        ranges: The values taken and given, where they are not the module's own.
+        ranges: The input and output range, where they are not the module's own.
         size: Height and width in pixels at which it is tried out.
 
     Raises:
@@ -120,7 +120,7 @@ def wrap(
     """
     from torch import nn
 
-    from pocketlens.models.export import styles_of
+    from pocketlens.models.export import style_names
     from pocketlens.models.factory import fingerprint
 
     if not isinstance(module, nn.Module):
@@ -133,30 +133,30 @@ def wrap(
     if not isinstance(multiple, int) or multiple < 1:
         raise InputError(f"multiple of {name} is {multiple!r}, expected a number from 1", do="correct or remove it")
     key = fingerprint(module, size)
-    styles = styles_of(module)
-    return Source(name, "module", key, _overrule(own, ranges), multiple, "", None, lambda: module, styles)
+    styles = style_names(module)
+    return Source(name, "module", key, _override(own, ranges), multiple, "", None, lambda: module, styles)
 
 
-def _overrule(own: Ranges, ranges: Overruled) -> Ranges:
-    taken, given = ranges
-    return Ranges(taken or own.taken, given or own.given)
+def _override(own: Ranges, ranges: RangeOverrides) -> Ranges:
+    input_range, output_range = ranges
+    return Ranges(input_range or own.taken, output_range or own.given)
 
 
 def _builtin(source: str) -> Source:
-    known = zoo.builtin(source.removeprefix("builtin:"))
-    return replace(_checkpoint(known.weights, known.architecture), kind="builtin")
+    builtin = zoo.builtin(source.removeprefix("builtin:"))
+    return replace(_checkpoint(builtin.weights, builtin.architecture), kind="builtin")
 
 
 def _onnx(path: Path) -> Source:
     def load() -> "nn.Module":
         raise InputError(f"{path} is an ONNX model and no torch module", do="read it with converters.prepare.read_onnx")
 
-    key = files.key_of(kind="onnx", file=_hash(path), data=_beside(path))
+    key = files.key_of(kind="onnx", file=_hash(path), data=_external_data(path))
     return Source(path.stem, "onnx", key, Ranges(), 1, "", path, load)
 
 
-def _beside(path: Path) -> list[str]:
-    """Hashes of the files that hold a model's values, where it has such."""
+def _external_data(path: Path) -> list[str]:
+    """Hashes of the files that hold a model's values outside the ``.onnx`` file, where it has such."""
     if b"location" not in path.read_bytes():  # the key that names such a file; so most models need no parser
         return []
     from pocketlens.converters.onnx_file import data_files
@@ -177,7 +177,7 @@ def _hugging_face(path: Path) -> Source:
 
 
 def _checkpoint(path: Path, architecture: str) -> Source:
-    architecture = architecture or architecture_in(path)
+    architecture = architecture or read_architecture(path)
     if not architecture:
         known = ", ".join(sorted(zoo.ARCHITECTURES))
         raise InputError(f"{path} is a checkpoint and no architecture is given", do=f"set architecture: {known}")
@@ -189,7 +189,7 @@ def _checkpoint(path: Path, architecture: str) -> Source:
         return checkpoint.load(path, architecture)
 
     key = files.key_of(kind="checkpoint", file=_hash(path), architecture=architecture)
-    styles = styles_in(path)
+    styles = read_styles(path)
     return Source(path.stem, "checkpoint", key, kind.ranges, kind.multiple, architecture, path, load, styles)
 
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class Teacher(Protocol):
-    """Plays pictures."""
+    """Runs a generator on pictures."""
 
     def __call__(self, picture: Picture, style: Sequence[float] = ()) -> Floats:
         """``uint8 [H, W, 3]`` in; ``float32 [H, W, 3]``, clamped to 0..255 and not rounded, out; of a pack, in a style."""
@@ -28,13 +28,13 @@ _DTYPES = {"tensor(float16)": np.float16, "tensor(double)": np.float64, "tensor(
 
 
 def torch_teacher(module: "nn.Module", ranges: Ranges) -> Teacher:
-    """A torch generator, run in eval mode where its weights are, as it is: nothing of the graph takes part."""
+    """A torch generator, run in eval mode on the device of its weights; nothing of the graph is used."""
     import torch
 
     module.eval()
     where = next(module.parameters(), torch.zeros(())).device
 
-    def play(picture: Picture, style: Sequence[float] = ()) -> Floats:
+    def run(picture: Picture, style: Sequence[float] = ()) -> Floats:
         height, width = picture.shape[:2]
         blend = [torch.tensor([list(style)], dtype=torch.float32, device=where)] if style else []
         try:
@@ -52,17 +52,17 @@ def torch_teacher(module: "nn.Module", ranges: Ranges) -> Teacher:
             raise InputError(f"the generator gives a {type(stylized).__name__}, expected a tensor", do=_RETURN)
         return _pixels(stylized.detach().float().cpu().numpy(), ranges, (height, width))
 
-    return play
+    return run
 
 
 def onnx_teacher(path: Path, ranges: Ranges) -> Teacher:
-    """A user's ``.onnx`` file, played by onnxruntime as it is, without any of its graph optimizations.
+    """A user's ``.onnx`` file, run by onnxruntime as it is, without any of its graph optimizations.
 
     Pictures go in and out in the file's own type, channels first or last.
 
     Raises:
         InputError: The file is not what :func:`~pocketlens.converters.onnx_file.read_onnx` reads, or onnxruntime cannot
-            play it. Playing raises it too, where the file takes no picture of this size.
+            run it. Running raises it too, where the file accepts no picture of this size.
     """
     import onnxruntime as ort
 
@@ -76,26 +76,27 @@ def onnx_teacher(path: Path, ranges: Ranges) -> Teacher:
         session = ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
     # onnxruntime's errors derive from Exception one by one, with no common base.
     except Exception as error:
-        raise _unplayable(path, error) from error
-    taken = session.get_inputs()[0]
-    if len(taken.shape) != 4:
+        raise _run_error(path, error) from error
+    graph_input = session.get_inputs()[0]
+    if len(graph_input.shape) != 4:
         raise InputError(
-            f"{path} takes {taken.shape}, expected [1, 3, height, width]", do="give a generator of pictures"
+            f"the input of {path} is {graph_input.shape}, expected [1, 3, height, width]",
+            do="give a generator of pictures",
         )
-    last = taken.shape[3] == 3 and taken.shape[1] != 3
-    dtype = _DTYPES.get(taken.type, np.float32)
+    channels_last = graph_input.shape[3] == 3 and graph_input.shape[1] != 3
+    dtype = _DTYPES.get(graph_input.type, np.float32)
 
-    def play(picture: Picture, style: Sequence[float] = ()) -> Floats:
+    def run(picture: Picture, style: Sequence[float] = ()) -> Floats:
         image = _scaled(picture, ranges)
-        image = np.ascontiguousarray(image.transpose(0, 2, 3, 1) if last else image)
+        image = np.ascontiguousarray(image.transpose(0, 2, 3, 1) if channels_last else image)
         try:
-            given = session.run(None, {taken.name: image.astype(dtype)})[0].astype(np.float32)
+            output = session.run(None, {graph_input.name: image.astype(dtype)})[0].astype(np.float32)
         except Exception as error:
-            raise _unplayable(path, error) from error
-        first = given.ndim == 4 and given.shape[1] == 3
-        return _pixels(given if first or given.ndim != 4 else given.transpose(0, 3, 1, 2), ranges, picture.shape[:2])
+            raise _run_error(path, error) from error
+        planar = output.ndim != 4 or output.shape[1] == 3
+        return _pixels(output if planar else output.transpose(0, 3, 1, 2), ranges, picture.shape[:2])
 
-    return play
+    return run
 
 
 def _scaled(picture: Picture, ranges: Ranges) -> Floats:
@@ -118,6 +119,6 @@ def _pixels(values: Floats, ranges: Ranges, size: tuple[int, int]) -> Floats:
     return clamped
 
 
-def _unplayable(path: Path, error: Exception) -> InputError:
+def _run_error(path: Path, error: Exception) -> InputError:
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return InputError(f"onnxruntime cannot play {path}: {' '.join(lines[:3])}", do="check the file and the size")
+    return InputError(f"onnxruntime cannot run {path}: {' '.join(lines[:3])}", do="check the file and the size")

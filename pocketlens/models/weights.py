@@ -16,7 +16,7 @@ import torch
 
 from pocketlens.errors import InputError
 
-Weights = dict[str, torch.Tensor]
+StateDict = dict[str, torch.Tensor]
 
 MAX_BYTES = 2_000_000_000
 """The largest checkpoint that is read, in bytes, on disk and unpacked."""
@@ -35,7 +35,7 @@ _PICKLED = (
 _CONVERT = "from safetensors.torch import save_file; save_file(generator.state_dict(), 'weights.safetensors')"
 
 
-def read(path: Path) -> Weights:
+def read(path: Path) -> StateDict:
     """Read every tensor of a checkpoint, by name, without the ``module.`` that DataParallel puts before names.
 
     Where a checkpoint holds a running average of the weights (EMA) beside them, or alone, the average is read.
@@ -45,9 +45,9 @@ def read(path: Path) -> Weights:
     """
     reader = _READERS.get(path.suffix.lower())
     if reader is None:
-        found = f"ends in {path.suffix!r}" if path.suffix else "has no suffix"
+        suffix = f"ends in {path.suffix!r}" if path.suffix else "has no suffix"
         raise InputError(
-            f"{path} {found}, expected {', '.join(_READERS)}", do="give a checkpoint of one of these kinds"
+            f"{path} {suffix}, expected {', '.join(_READERS)}", do="give a checkpoint of one of these kinds"
         )
     try:
         size = path.stat().st_size
@@ -55,10 +55,10 @@ def read(path: Path) -> Weights:
             raise InputError(f"{path} is not a file", do="give the checkpoint itself")
         if size == 0:
             raise InputError(f"{path} is empty", do="download or export it again")
-        _bound(path, size, "holds")
+        _check_size(path, size, "holds")
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # torch warns about old formats; what is wrong with a file is raised below
-            found_weights = _without_prefix(reader(path))
+            tensors = _without_prefix(reader(path))
     except FileNotFoundError as error:
         raise InputError(f"{path} does not exist", do="check the path") from error
     except InputError:
@@ -69,34 +69,21 @@ def read(path: Path) -> Weights:
         raise InputError(
             f"{path} cannot be read: {first}", do="it is damaged or no checkpoint; get it again"
         ) from error
-    if not found_weights:
+    if not tensors:
         raise InputError(f"{path} holds no tensors", do="save the generator's state_dict()")
-    return found_weights
+    return tensors
 
 
-def metadata(path: Path) -> dict[str, str]:
-    """The metadata of a ``.safetensors`` file; empty for all others, and for a file that cannot be read."""
-    if path.suffix.lower() != ".safetensors":
-        return {}
-    from safetensors import SafetensorError, safe_open
-
-    try:
-        with safe_open(path, framework="pt") as archive:
-            return dict(archive.metadata() or {})
-    except (SafetensorError, OSError):
-        return {}
-
-
-def _bound(path: Path, size: int, verb: str) -> None:
+def _check_size(path: Path, size: int, verb: str) -> None:
     if size > MAX_BYTES:
         raise InputError(f"{path} {verb} {size:,} bytes, more than {MAX_BYTES:,}", do="give a smaller checkpoint")
 
 
-def _read_npz(path: Path) -> Weights:
+def _read_npz(path: Path) -> StateDict:
     with zipfile.ZipFile(path) as archive:
         members = archive.infolist()
-        _bound(path, sum(m.file_size for m in members), "unpacks to")
-        arrays: Weights = {}
+        _check_size(path, sum(m.file_size for m in members), "unpacks to")
+        arrays: StateDict = {}
         for member in members:
             with archive.open(member) as stream:
                 arrays[member.filename.removesuffix(".npy")] = _read_npy(path, member, stream)
@@ -109,10 +96,10 @@ def _read_npy(path: Path, member: zipfile.ZipInfo, stream: IO[bytes]) -> torch.T
     shape, by_column, dtype = header(stream)
     if dtype.hasobject:
         raise InputError(f"{path}: {member.filename!r} {_PICKLED.removeprefix('it ')}", do="np.savez arrays of numbers")
-    declared, there = math.prod(shape) * dtype.itemsize, member.file_size - stream.tell()
-    if declared != there:
+    declared, held = math.prod(shape) * dtype.itemsize, member.file_size - stream.tell()
+    if declared != held:
         raise InputError(
-            f"{path}: {member.filename!r} declares {declared:,} bytes and holds {there:,}", do="get the file again"
+            f"{path}: {member.filename!r} declares {declared:,} bytes and holds {held:,}", do="get the file again"
         )
     values = np.frombuffer(stream.read(declared), dtype).reshape(shape, order="F" if by_column else "C")
     if dtype.kind not in "fiub":
@@ -120,17 +107,17 @@ def _read_npy(path: Path, member: zipfile.ZipInfo, stream: IO[bytes]) -> torch.T
     return torch.from_numpy(values.astype(dtype.newbyteorder("="), order="C"))
 
 
-def _read_safetensors(path: Path) -> Weights:
+def _read_safetensors(path: Path) -> StateDict:
     from safetensors import safe_open
 
     with safe_open(path, framework="pt") as archive:
         return {name: archive.get_tensor(name) for name in sorted(archive.keys())}
 
 
-def _read_torch(path: Path) -> Weights:
+def _read_torch(path: Path) -> StateDict:
     if zipfile.is_zipfile(path):
         with zipfile.ZipFile(path) as archive:
-            _bound(path, sum(m.file_size for m in archive.infolist()), "unpacks to")
+            _check_size(path, sum(m.file_size for m in archive.infolist()), "unpacks to")
             if any(Path(m.filename).name == "constants.pkl" for m in archive.infolist()):
                 raise InputError(f"{path} is TorchScript, which is a program", do=_CONVERT)
     else:
@@ -148,7 +135,7 @@ def _read_torch(path: Path) -> Weights:
     return _tensors_in(path, loaded)
 
 
-def _tensors_in(path: Path, loaded: Any) -> Weights:
+def _tensors_in(path: Path, loaded: Any) -> StateDict:
     """The state dict in what ``torch.load`` gave: at the top, or under one of the usual names."""
     if not isinstance(loaded, Mapping):
         raise InputError(f"{path} holds a {type(loaded).__name__}, expected a state dict", do=_CONVERT)
@@ -164,7 +151,7 @@ def _tensors_in(path: Path, loaded: Any) -> Weights:
             f"{path} holds {len(others)} things that are no tensors ({some}) and no 'state_dict'", do=_CONVERT
         )
     # A view can repeat a few stored bytes into a tensor of any size, and a meta tensor stores none at all.
-    _bound(path, sum(tensor.numel() * tensor.element_size() for tensor in loaded.values()), "unpacks to")
+    _check_size(path, sum(tensor.numel() * tensor.element_size() for tensor in loaded.values()), "unpacks to")
     for name, tensor in loaded.items():
         if tensor.layout is not torch.strided or tensor.is_quantized or tensor.device.type != "cpu":
             raise InputError(f"{path}: {name!r} is no dense tensor", do="save the state dict of the float generator")
@@ -181,21 +168,21 @@ def _holds_tensors(mapping: Any, seen: set[int]) -> bool:
     )
 
 
-def _without_prefix(weights: Weights) -> Weights:
+def _without_prefix(state: StateDict) -> StateDict:
     """Take the average where one is there by its prefix, and drop prefixes and the counter of torch's AveragedModel."""
     for name in _AVERAGES:
-        average = {n.removeprefix(f"{name}."): tensor for n, tensor in weights.items() if n.startswith(f"{name}.")}
+        average = {n.removeprefix(f"{name}."): tensor for n, tensor in state.items() if n.startswith(f"{name}.")}
         if average:
             return _without_prefix(average)
-    if _COUNTER in weights and len(weights) > 1:
-        return _without_prefix({name: tensor for name, tensor in weights.items() if name != _COUNTER})
+    if _COUNTER in state and len(state) > 1:
+        return _without_prefix({name: tensor for name, tensor in state.items() if name != _COUNTER})
     for prefix in _PREFIXES:
-        if weights and all(name.startswith(prefix) for name in weights):
-            return _without_prefix({name.removeprefix(prefix): tensor for name, tensor in weights.items()})
-    return weights
+        if state and all(name.startswith(prefix) for name in state):
+            return _without_prefix({name.removeprefix(prefix): tensor for name, tensor in state.items()})
+    return state
 
 
-_READERS: dict[str, Callable[[Path], Weights]] = {
+_READERS: dict[str, Callable[[Path], StateDict]] = {
     ".npz": _read_npz,
     ".safetensors": _read_safetensors,
     ".pt": _read_torch,

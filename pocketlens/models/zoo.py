@@ -43,8 +43,8 @@ class Architecture:
         description: One line.
         multiple: Height and width must be multiples of this, whatever the variant; a variant's module may need more, and
             then says so in its own ``multiple``.
-        ranges: The value ranges that it takes and gives.
-        variants: Every variant that can be loaded, the usual one first.
+        ranges: Its input and output range.
+        variants: Every variant that can be loaded, the most common one first.
     """
 
     name: str
@@ -65,8 +65,8 @@ class Architecture:
             MissingError: torch is not installed.
         """
         require("torch", "build")
-        found: Any = getattr(import_module(self.module), self.class_name)
-        return cast("type[nn.Module]", found)
+        kind: Any = getattr(import_module(self.module), self.class_name)
+        return cast("type[nn.Module]", kind)
 
     def skeleton(self, variant: Variant) -> "nn.Module":
         """A variant's module without memory for its weights: on torch's meta device, which takes milliseconds.
@@ -114,8 +114,8 @@ class Builtin:
 
 
 ARCHITECTURES = {
-    known.name: known
-    for known in (
+    entry.name: entry
+    for entry in (
         Architecture(
             name="fast-style",
             module="pocketlens.models.fast_style",
@@ -184,8 +184,8 @@ ARCHITECTURES = {
 }
 
 BUILTINS = {
-    known.name: known
-    for known in (
+    entry.name: entry
+    for entry in (
         Builtin(
             name="cartoon",
             architecture="pocket",

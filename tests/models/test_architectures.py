@@ -16,8 +16,8 @@ from pocketlens.converters.verify import GRAPH_FLOORS, verify_artifact
 from pocketlens.errors import InputError
 from pocketlens.images import Floats, Picture
 from pocketlens.models import zoo
+from pocketlens.models.costs import count_costs
 from pocketlens.models.export import export
-from pocketlens.models.figures import count
 from pocketlens.models.pix2pix_unet import Pix2PixUnet
 from pocketlens.models.teacher import torch_teacher
 from pocketlens.precisions import PRECISIONS
@@ -108,7 +108,7 @@ def test_the_graph_computes_what_torch_computes(tmp_path: Path, name: str, index
     hub.save(model, tmp_path / "graph.onnx")
     verify_artifact(tmp_path / "graph.onnx", GRAPH_FLOORS, [image], [reference])
     architecture = zoo.architecture(name)
-    counted = count(architecture.skeleton(architecture.variants[index]), edge, edge)
+    counted = count_costs(architecture.skeleton(architecture.variants[index]), edge, edge)
     assert counted.macs == hub.macs(model)
 
 

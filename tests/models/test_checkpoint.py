@@ -9,8 +9,8 @@ from safetensors.torch import save_file
 
 from pocketlens.errors import InputError
 from pocketlens.models import checkpoint, zoo
+from pocketlens.models.checkpoint_metadata import KEY
 from pocketlens.models.fast_style import FastStyle
-from pocketlens.models.named import KEY
 from pocketlens.models.pocket import Pocket
 
 State = dict[str, torch.Tensor]

@@ -8,7 +8,8 @@ import torch
 
 from pocketlens.converters.ranges import Ranges
 from pocketlens.errors import InputError
-from pocketlens.models import made, source
+from pocketlens.models import source
+from pocketlens.models.checkpoint_metadata import CheckpointMetadata, save_checkpoint
 from pocketlens.models.pocket import Pocket
 from pocketlens.models.source import resolve, wrap
 
@@ -116,7 +117,9 @@ def test_a_checkpoint_without_architecture_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_checkpoint_of_ours_says_its_architecture(tmp_path: Path) -> None:
-    made.save(Pocket(whole=1), tmp_path / "x.safetensors", made.Made("pocket", {"whole": 1}))
+    save_checkpoint(
+        Pocket(instance_norm=1), tmp_path / "x.safetensors", CheckpointMetadata("pocket", {"instance_norm": 1})
+    )
     assert isinstance(resolve("x.safetensors", base=tmp_path).load(), Pocket)
     assert resolve("x.safetensors", base=tmp_path).architecture == "pocket"
 

@@ -13,7 +13,7 @@ from pocketlens.bundle.load import load
 from pocketlens.bundle.read import open_bundle
 from pocketlens.bundle.verify import verify
 from pocketlens.errors import InputError
-from pocketlens.models import made
+from pocketlens.models.checkpoint_metadata import CheckpointMetadata, save_checkpoint
 from pocketlens.models.pocket import Pocket
 from pocketlens.models.source import resolve
 from pocketlens.pipeline.commands.build import build
@@ -24,7 +24,7 @@ from pocketlens.runtimes.session import open_artifact
 from tests.cli.calls import call
 
 STYLES = ("ink", "oil", "chalk")
-WIDE = {"channels": 8, "blocks": 1, "fine": 1, "half": 8}
+WIDE = {"channels": 8, "blocks": 1, "fine": 1, "half_res_channels": 8}
 SIZE = (32, 48)
 
 
@@ -56,7 +56,7 @@ def alone(pack: Pocket, index: int) -> Pocket:
 @pytest.fixture(scope="module")
 def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("pack") / "tiny.safetensors"
-    made.save(tiny(), path, made.Made("pocket", {**WIDE, "styles": len(STYLES)}, styles=STYLES))
+    save_checkpoint(tiny(), path, CheckpointMetadata("pocket", {**WIDE, "styles": len(STYLES)}, styles=STYLES))
     return path
 
 
@@ -180,8 +180,8 @@ def test_a_filter_of_one_style_takes_none(tmp_path: Path, picture: images.Pictur
 def test_names_in_a_checkpoint_must_fit_its_styles(checkpoint: Path, tmp_path: Path) -> None:
     assert resolve(str(checkpoint), base=Path(), architecture="pocket").styles == STYLES
     wrong = tmp_path / "wrong.safetensors"
-    made.save(tiny(), wrong, made.Made("pocket", {**WIDE, "styles": 3}, styles=("ink", "oil")))
-    with pytest.raises(InputError, match="asks for what cannot be"):
+    save_checkpoint(tiny(), wrong, CheckpointMetadata("pocket", {**WIDE, "styles": 3}, styles=("ink", "oil")))
+    with pytest.raises(InputError, match="a generator that cannot be"):
         resolve(str(wrong), base=Path(), architecture="pocket").load()
 
 

@@ -1,4 +1,4 @@
-"""Where a generator thinks: the last layer whose output is at a quarter of the picture's size."""
+"""Feature maps of a generator: which layer gives them at a quarter of the picture's size, and how they are captured."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -17,46 +17,46 @@ def quarter_layer(module: nn.Module, side: int = 64) -> str:
         >>> quarter_layer(FastStyle())
         'blocks.4'
     """
-    found = ""
+    last = ""
     hooks = []
 
-    def note(name: str) -> object:
-        def look(_: nn.Module, __: object, given: object) -> None:
-            nonlocal found
-            if isinstance(given, torch.Tensor) and given.ndim == 4 and given.shape[-1] == side // QUARTER:
-                found = name
+    def remember(name: str) -> object:
+        def hook(_: nn.Module, __: object, output: object) -> None:
+            nonlocal last
+            if isinstance(output, torch.Tensor) and output.ndim == 4 and output.shape[-1] == side // QUARTER:
+                last = name
 
-        return look
+        return hook
 
     for name, layer in module.named_modules():
         if name:
-            hooks.append(layer.register_forward_hook(note(name)))
-    first = next(module.parameters(), torch.zeros(()))
-    trained = module.training
+            hooks.append(layer.register_forward_hook(remember(name)))
+    parameter = next(module.parameters(), torch.zeros(()))
+    training = module.training
     try:
         with torch.no_grad():
-            module.eval()(torch.zeros(1, 3, side, side, device=first.device))
+            module.eval()(torch.zeros(1, 3, side, side, device=parameter.device))
     finally:
-        module.train(trained)
+        module.train(training)
         for hook in hooks:
             hook.remove()
-    return found
+    return last
 
 
 @contextmanager
-def listening(module: nn.Module, *names: str) -> Iterator[dict[str, torch.Tensor]]:
-    """While the block runs, the dictionary holds what the named layers gave last, by name."""
-    heard: dict[str, torch.Tensor] = {}
+def capture_outputs(module: nn.Module, *names: str) -> Iterator[dict[str, torch.Tensor]]:
+    """While the block runs, the dictionary holds the newest output of each named layer, by the layer's name."""
+    captured: dict[str, torch.Tensor] = {}
 
-    def keep(name: str) -> Callable[[nn.Module, object, torch.Tensor], None]:
-        def look(_: nn.Module, __: object, given: torch.Tensor) -> None:
-            heard[name] = given
+    def capture(name: str) -> Callable[[nn.Module, object, torch.Tensor], None]:
+        def hook(_: nn.Module, __: object, output: torch.Tensor) -> None:
+            captured[name] = output
 
-        return look
+        return hook
 
-    hooks = [module.get_submodule(name).register_forward_hook(keep(name)) for name in names if name]
+    hooks = [module.get_submodule(name).register_forward_hook(capture(name)) for name in names if name]
     try:
-        yield heard
+        yield captured
     finally:
-        for hook in hooks:
-            hook.remove()
+        for handle in hooks:
+            handle.remove()

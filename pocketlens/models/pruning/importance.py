@@ -25,9 +25,9 @@ def sensitivities(module: nn.Module, pictures: Sequence[torch.Tensor], seed: int
     for picture in pictures:
         for _ in range(_PROBES):
             module.zero_grad()
-            given = module(picture)
-            signs = torch.randint(0, 2, given.shape, generator=random).to(given) * 2 - 1
-            (given * signs).sum().backward()
+            output = module(picture)
+            signs = torch.randint(0, 2, output.shape, generator=random).to(output) * 2 - 1
+            (output * signs).sum().backward()
             for name, weight in module.named_parameters():
                 if weight.grad is not None:
                     squares[name] += weight.grad**2

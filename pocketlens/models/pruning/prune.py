@@ -11,30 +11,30 @@ import torch
 from torch import nn
 
 from pocketlens.errors import InputError, require
-from pocketlens.models.figures import Figures, costs
-from pocketlens.models.pruning import shuffles
+from pocketlens.models.costs import Costs, module_costs
+from pocketlens.models.pruning import pixel_shuffle
+from pocketlens.models.pruning.hooks import run_with_hooks
 from pocketlens.models.pruning.importance import sensitivities
-from pocketlens.models.pruning.watch import play
 
 CONVOLUTIONS = (nn.Conv2d, nn.ConvTranspose2d)
 _STEPS = 128
 
 
 @dataclass(frozen=True)
-class Layer:
+class LayerChange:
     """What pruning did to a convolution.
 
     Attributes:
-        name: In its module.
-        taken: Input channels before and after.
-        given: Output channels before and after.
+        name: Of the convolution in its module.
+        in_channels: Before and after.
+        out_channels: Before and after.
         parameters: Weights before and after.
-        rank: The channels between the two thin convolutions that it became; 0 for one that is still one.
+        rank: The channels between the low-rank pair that it became; 0 for one that is still a single convolution.
     """
 
     name: str
-    taken: tuple[int, int]
-    given: tuple[int, int]
+    in_channels: tuple[int, int]
+    out_channels: tuple[int, int]
     parameters: tuple[int, int]
     rank: int = 0
 
@@ -48,13 +48,13 @@ class Pruned:
         layers: Every convolution, in the module's order.
         before: Costs of the generator.
         after: Costs of the copy, at the same size.
-        kept: Convolution, by its name → which of the generator's output channels its own are.
+        kept: Convolution, by its name → which of the generator's output channels remain, in order.
     """
 
     module: nn.Module
-    layers: tuple[Layer, ...]
-    before: Figures
-    after: Figures
+    layers: tuple[LayerChange, ...]
+    before: Costs
+    after: Costs
     kept: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
 
 
@@ -75,7 +75,7 @@ def prune(
         multiple: Channels stay multiples of this: 8 suits most phones' kernels, 16 or 32 some accelerators.
 
     Raises:
-        InputError: ``channels`` is no share, or the generator cannot be traced or run when pruned.
+        InputError: ``channels`` is not between 0 and 1, or the generator cannot be traced or run when pruned.
         MissingError: torch-pruning is not installed.
     """
     if not 0 < channels < 1:
@@ -90,8 +90,8 @@ def prune(
     try:
         sensitivities(copied, pictures)
         grads = {name: weight.grad for name, weight in copied.named_parameters()}
-        replaced = shuffles.replace(copied)
-        for shuffle in replaced:
+        shuffles = pixel_shuffle.insert_stand_ins(copied)
+        for shuffle in shuffles:
             _carry_gradient(shuffle, grads)
         with redirect_stdout(io.StringIO()):
             pruner = tp.pruner.BasePruner(
@@ -99,12 +99,12 @@ def prune(
                 pruning_ratio_dict=_ratios(copied, channels, multiple), round_to=multiple,
                 ignored_layers=_last(copied, pictures[0]),
             )  # fmt: skip
-            gone: dict[nn.Module, set[int]] = {}
+            removed: dict[nn.Module, set[int]] = {}
             for group in pruner.step(interactive=True):
-                shuffles.note(replaced, group)
-                _note(gone, group)
+                pixel_shuffle.record_removed(shuffles, group)
+                _record_removed(removed, group)
                 group.prune()
-        shuffles.restore(copied, replaced)
+        pixel_shuffle.remove_stand_ins(copied, shuffles)
         copied.zero_grad()
         with torch.no_grad():
             shape = copied.eval()(pictures[0]).shape
@@ -116,13 +116,13 @@ def prune(
     if shape != pictures[0].shape:
         raise InputError(f"the pruned generator gives {list(shape)}", do="leave channels out of [compress]")
     after = {name: layer for name, layer in copied.named_modules() if isinstance(layer, CONVOLUTIONS)}
-    layers = tuple(_compared(name, old, after[name]) for name, old in before.items())
-    gone.update({shuffle.layer.conv: shuffle.lost() for shuffle in replaced})
+    layers = tuple(_change(name, old, after[name]) for name, old in before.items())
+    removed.update({shuffle.layer.conv: shuffle.removed_before_shuffle() for shuffle in shuffles})
     kept = {
-        name: tuple(i for i in range(old.out_channels) if i not in gone.get(after[name], ()))
+        name: tuple(i for i in range(old.out_channels) if i not in removed.get(after[name], ()))
         for name, old in before.items()
     }
-    return Pruned(copied, layers, costs(module, size), costs(copied, size), kept)
+    return Pruned(copied, layers, module_costs(module, size), module_costs(copied, size), kept)
 
 
 def share_within(
@@ -141,19 +141,19 @@ def share_within(
         InputError: Not even the narrowest copy needs so little.
     """
 
-    def of(share: float) -> Figures:
+    def costs_at(share: float) -> Costs:
         return prune(module, share, [picture], size=size, multiple=multiple).after
 
-    return largest_within(macs * costs(module, size).macs, of, macs)
+    return largest_share(macs * module_costs(module, size).macs, costs_at, macs)
 
 
-def largest_within(most: float, of: Callable[[float], Figures], macs: float) -> float:
-    """The largest share, in steps of 1/128, that costs at most ``most`` multiply-adds.
+def largest_share(limit: float, costs_at: Callable[[float], Costs], macs: float) -> float:
+    """The largest share, in steps of 1/128, that costs at most ``limit`` multiply-adds.
 
     Args:
-        most: Multiply-adds.
-        of: The costs of a copy of a share.
-        macs: What was asked for, for messages.
+        limit: Multiply-adds.
+        costs_at: Gives the costs of a copy of a share.
+        macs: The share of multiply-adds that was asked for, for messages.
 
     Raises:
         InputError: Not even the smallest share costs so little.
@@ -161,36 +161,31 @@ def largest_within(most: float, of: Callable[[float], Figures], macs: float) -> 
     low, high = 1, _STEPS
     while high - low > 1:
         middle = (low + high) // 2
-        low, high = (middle, high) if of(middle / _STEPS).macs <= most else (low, middle)
+        low, high = (middle, high) if costs_at(middle / _STEPS).macs <= limit else (low, middle)
     if low == 1:
         raise InputError(f"no copy needs only {macs:g} of the multiply-adds", do="raise macs, or distill into a pocket")
     return low / _STEPS
 
 
-def explanation(pruned: Pruned) -> list[str]:
+def describe(pruned: Pruned) -> list[str]:
     """What each layer lost, one line a layer, then the sums.
 
     Example:
-        >>> layer = Layer("down.0", (3, 3), (32, 16), (7776, 3888))
-        >>> explanation(Pruned(nn.Identity(), (layer,), Figures(4, 2, 1), Figures(1, 1, 1)))
+        >>> change = LayerChange("down.0", (3, 3), (32, 16), (7776, 3888))
+        >>> describe(Pruned(nn.Identity(), (change,), Costs(4, 2, 1), Costs(1, 1, 1)))
         ['down.0: 3 -> 32 channels became 3 -> 16: 50 % of its weights went', 'in all: 2 weights became 1, 0.000 GMACs became 0.000 (25 %)']
     """
     lines = []
-    for layer in pruned.layers:
-        (taken, taken_now), (given, given_now) = layer.taken, layer.given
-        old, now = layer.parameters
-        if old == now:
-            lines.append(f"{layer.name}: {taken} -> {given} channels, untouched")
-        elif layer.rank:
-            lines.append(
-                f"{layer.name}: {taken} -> {given} channels became {taken} -> {layer.rank} -> {given}: "
-                f"{100 * (old - now) / old:.0f} % of its weights went"
-            )
-        else:
-            lines.append(
-                f"{layer.name}: {taken} -> {given} channels became {taken_now} -> {given_now}: "
-                f"{100 * (old - now) / old:.0f} % of its weights went"
-            )
+    for change in pruned.layers:
+        (old_in, new_in), (old_out, new_out) = change.in_channels, change.out_channels
+        old_weights, new_weights = change.parameters
+        line = f"{change.name}: {old_in} -> {old_out} channels"
+        if old_weights == new_weights:
+            lines.append(f"{line}, untouched")
+            continue
+        channels = f"{old_in} -> {change.rank} -> {old_out}" if change.rank else f"{new_in} -> {new_out}"
+        lost = 100 * (old_weights - new_weights) / old_weights
+        lines.append(f"{line} became {channels}: {lost:.0f} % of its weights went")
     before, after = pruned.before, pruned.after
     lines.append(
         f"in all: {before.parameters:,} weights became {after.parameters:,}, {before.macs / 1e9:.3f} GMACs became "
@@ -201,22 +196,22 @@ def explanation(pruned: Pruned) -> list[str]:
 
 def _ratios(module: nn.Module, channels: float, multiple: int) -> dict[nn.Module, float]:
     """Convolution -> the share that goes; what stays is the multiple nearest to its share, which torch-pruning rounds down."""
-    found = {}
+    ratios = {}
     for layer in module.modules():
         if isinstance(layer, CONVOLUTIONS):
             stays = max(1, round(channels * layer.out_channels / multiple)) * multiple
-            found[layer] = max(0.0, 1 - stays / layer.out_channels)
-    return found
+            ratios[layer] = max(0.0, 1 - stays / layer.out_channels)
+    return ratios
 
 
-def _note(gone: dict[nn.Module, set[int]], group: Any) -> None:
-    """Remember which output channels a dependency group of torch-pruning takes from each layer."""
+def _record_removed(removed: dict[nn.Module, set[int]], group: Any) -> None:
+    """Record which output channels a dependency group of torch-pruning takes from each layer."""
     for dependency, channels in group:
         if "out_channels" in dependency.handler.__name__:
-            gone.setdefault(dependency.target.module, set()).update(channels)
+            removed.setdefault(dependency.target.module, set()).update(channels)
 
 
-def _carry_gradient(shuffle: shuffles.Shuffle, grads: dict[str, Any]) -> None:
+def _carry_gradient(shuffle: pixel_shuffle.ShuffleStandIn, grads: dict[str, Any]) -> None:
     gradient = grads.get(f"{shuffle.name}.conv.weight")
     if gradient is not None:
         weight = shuffle.stand_in.weight
@@ -229,18 +224,18 @@ def _last(module: nn.Module, picture: torch.Tensor) -> list[nn.Module]:
     """The convolution that finishes last: its channels are the picture's."""
     finished: list[nn.Module] = []
     hooks = [
-        layer.register_forward_hook(lambda own, _, __: finished.append(own))
+        layer.register_forward_hook(lambda module, _, __: finished.append(module))
         for layer in module.modules()
         if isinstance(layer, CONVOLUTIONS)
     ]
-    play(module, picture, hooks)
+    run_with_hooks(module, picture, hooks)
     return finished[-1:]
 
 
-def _compared(name: str, old: Any, now: Any) -> Layer:
-    return Layer(
+def _change(name: str, before: Any, after: Any) -> LayerChange:
+    return LayerChange(
         name,
-        (old.in_channels, now.in_channels),
-        (old.out_channels, now.out_channels),
-        (old.weight.numel(), now.weight.numel()),
+        (before.in_channels, after.in_channels),
+        (before.out_channels, after.out_channels),
+        (before.weight.numel(), after.weight.numel()),
     )

@@ -1,4 +1,4 @@
-"""Let a pruned copy's layers make up for the channels that went, by least squares: seconds instead of minutes of training.
+"""Let a pruned copy's layers make up for the channels that are gone, by least squares: seconds instead of minutes of training.
 
 After He, Zhang and Sun, "Channel Pruning for Accelerating Very Deep Neural Networks" (2017): one layer after the other gets
 the weights that come nearest to what the generator's layer gives, from what the copy's earlier layers now give.
@@ -11,7 +11,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from pocketlens.models.pruning.watch import play
+from pocketlens.models.pruning.hooks import run_with_hooks
 
 _RIDGE = 1e-3
 """How strongly weights are held where they were, relative to the mean square of what comes in."""
@@ -25,7 +25,7 @@ class _ReachedError(Exception):
 
 @dataclass(frozen=True)
 class _Step:
-    """A convolution in the order in which they run, and the norm right after it."""
+    """A convolution, in the order in which they run, and the norm that follows it at once."""
 
     name: str
     norm: nn.Module | None
@@ -41,67 +41,69 @@ def reconstruct(
     Args:
         module: The generator.
         pruned: Its pruned copy, which is changed.
-        kept: Convolution, by its name → which of the generator's output channels the copy's are.
+        kept: Convolution, by its name → which of the generator's output channels the copy kept.
         pictures: ``float32 [1, 3, H, W]``, in the module's own range; 8 are plenty.
         seed: Of the places that are looked at.
 
     Returns:
-        Convolution → the share of the variance of its output that is still given, 0..1.
+        Convolution → the share of the variance of its output that is explained, 0..1.
     """
     module, pruned = module.eval(), pruned.eval()
-    wanted = [_outputs(module, kept, picture) for picture in pictures]
-    found = {}
+    targets = [_outputs(module, kept, picture) for picture in pictures]
+    explained = {}
     for number, step in enumerate(_steps(pruned, pictures[0])):
         layer = pruned.get_submodule(step.name)
         if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d) and layer.groups == 1:
             random = torch.Generator().manual_seed(seed + number)
             rows = [
                 _sample(layer, _input(pruned, layer, picture), target[step.name], random)
-                for picture, target in zip(pictures, wanted, strict=True)
+                for picture, target in zip(pictures, targets, strict=True)
             ]
-            found[step.name] = _solve(layer, step.norm, rows)
-    return found
+            explained[step.name] = _solve(layer, step.norm, rows)
+    return explained
 
 
 def _outputs(module: nn.Module, kept: Mapping[str, Sequence[int]], picture: torch.Tensor) -> dict[str, torch.Tensor]:
-    """What a generator's convolutions give, ``[channels, H, W]``; only the channels that are kept."""
-    given: dict[str, torch.Tensor] = {}
+    """The outputs of a generator's convolutions, ``[channels, H, W]``; only the channels that are kept."""
+    outputs: dict[str, torch.Tensor] = {}
 
-    def keep(name: str, channels: Sequence[int]) -> object:
-        def look(_: nn.Module, __: object, output: torch.Tensor) -> None:
-            given[name] = output[0, list(channels)]
+    def capture(name: str, channels: Sequence[int]) -> object:
+        def hook(_: nn.Module, __: object, output: torch.Tensor) -> None:
+            outputs[name] = output[0, list(channels)]
 
-        return look
+        return hook
 
-    hooks = [module.get_submodule(name).register_forward_hook(keep(name, own)) for name, own in kept.items()]
-    play(module, picture, hooks)
-    return given
+    hooks = [
+        module.get_submodule(name).register_forward_hook(capture(name, channels)) for name, channels in kept.items()
+    ]
+    run_with_hooks(module, picture, hooks)
+    return outputs
 
 
 def _steps(module: nn.Module, picture: torch.Tensor) -> list[_Step]:
     names = {layer: name for name, layer in module.named_modules()}
-    ran: list[nn.Module] = []
+    executed: list[nn.Module] = []
     hooks = [
-        layer.register_forward_hook(lambda own, _, __: ran.append(own))
+        layer.register_forward_hook(lambda module, _, __: executed.append(module))
         for layer in module.modules()
         if not list(layer.children())
     ]
-    play(module, picture, hooks)
-    after: list[nn.Module | None] = [*ran[1:], None]
+    run_with_hooks(module, picture, hooks)
+    after: list[nn.Module | None] = [*executed[1:], None]
     norms = (nn.InstanceNorm2d, nn.BatchNorm2d)
     return [
         _Step(names[layer], following if isinstance(following, norms) else None)
-        for layer, following in zip(ran, after, strict=True)
+        for layer, following in zip(executed, after, strict=True)
         if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d)
     ]
 
 
 def _input(module: nn.Module, layer: nn.Module, picture: torch.Tensor) -> torch.Tensor:
-    """What a layer takes; the rest of the generator does not run."""
-    taken: list[torch.Tensor] = []
+    """The input of a layer; the rest of the generator does not run."""
+    captured: list[torch.Tensor] = []
 
-    def stop(_: nn.Module, given: tuple[torch.Tensor, ...]) -> None:
-        taken.append(given[0])
+    def stop(_: nn.Module, inputs: tuple[torch.Tensor, ...]) -> None:
+        captured.append(inputs[0])
         raise _ReachedError
 
     hook = layer.register_forward_pre_hook(stop)
@@ -112,13 +114,13 @@ def _input(module: nn.Module, layer: nn.Module, picture: torch.Tensor) -> torch.
         pass
     finally:
         hook.remove()
-    return taken[0]
+    return captured[0]
 
 
 def _sample(
-    layer: nn.Conv2d | nn.ConvTranspose2d, x: torch.Tensor, wanted: torch.Tensor, random: torch.Generator
+    layer: nn.Conv2d | nn.ConvTranspose2d, x: torch.Tensor, target: torch.Tensor, random: torch.Generator
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """What stands under the kernel at some places, ``[places, weights]``, and what should come out, ``[places, channels]``."""
+    """The inputs under the kernel at some places, ``[places, weights]``, and the outputs wanted there, ``[places, channels]``."""
     stride, dilation = layer.stride, layer.dilation
     if isinstance(layer, nn.ConvTranspose2d):
         # The same as a convolution of the pixels with zeros between them, with the kernel turned round.
@@ -126,13 +128,13 @@ def _sample(
         wide = x.new_zeros(n, c, (h - 1) * down + 1, (w - 1) * across + 1)
         wide[..., ::down, ::across] = x
         edges = [d * (k - 1) - int(p) for d, k, p in zip(dilation, layer.kernel_size, layer.padding, strict=True)]
-        more = layer.output_padding
-        x = F.pad(wide, (edges[1], edges[1] + int(more[1]), edges[0], edges[0] + int(more[0])))
+        extra = layer.output_padding
+        x = F.pad(wide, (edges[1], edges[1] + int(extra[1]), edges[0], edges[0] + int(extra[0])))
         stride = (1, 1)
     elif isinstance(layer.padding, tuple) and any(layer.padding):
-        how = "constant" if layer.padding_mode == "zeros" else layer.padding_mode
-        x = F.pad(x, (layer.padding[1],) * 2 + (layer.padding[0],) * 2, mode=how)
-    height, width = wanted.shape[-2:]
+        mode = "constant" if layer.padding_mode == "zeros" else layer.padding_mode
+        x = F.pad(x, (layer.padding[1],) * 2 + (layer.padding[0],) * 2, mode=mode)
+    height, width = target.shape[-2:]
     count = min(_PLACES, height * width)
     places = torch.randperm(height * width, generator=random)[:count]
     rows, columns = places // width * stride[0], places % width * stride[1]
@@ -142,42 +144,42 @@ def _sample(
         for j in range(layer.kernel_size[1])
     ]
     patches = torch.stack(under, 1).flatten(0, 1).T
-    return patches.double(), wanted.flatten(1)[:, places].T.double()
+    return patches.double(), target.flatten(1)[:, places].T.double()
 
 
 def _solve(
     layer: nn.Conv2d | nn.ConvTranspose2d, norm: nn.Module | None, rows: list[tuple[torch.Tensor, torch.Tensor]]
 ) -> float:
-    own = isinstance(norm, nn.InstanceNorm2d)
-    shifts = own or layer.bias is not None or isinstance(norm, nn.BatchNorm2d)
-    taken, given = (torch.cat(side).mean(0) * shifts for side in zip(*rows, strict=True))
-    size = len(taken)
-    squares, products = torch.zeros(size, size).double(), torch.zeros(size, len(given)).double()
+    centred = isinstance(norm, nn.InstanceNorm2d)
+    shifts = centred or layer.bias is not None or isinstance(norm, nn.BatchNorm2d)
+    mean_in, mean_out = (torch.cat(side).mean(0) * shifts for side in zip(*rows, strict=True))
+    size = len(mean_in)
+    squares, products = torch.zeros(size, size).double(), torch.zeros(size, len(mean_out)).double()
     kernel = layer.weight.detach().double()
     if isinstance(layer, nn.ConvTranspose2d):
         kernel = kernel.transpose(0, 1).flip(2, 3)
     before = kernel.reshape(len(kernel), -1).T
-    rests, spread = [], []
+    residuals, spread = [], []
     for patches, targets in rows:
-        a = patches - (patches.mean(0) if own else taken)
-        y = targets - (targets.mean(0) if own else given)
+        a = patches - (patches.mean(0) if centred else mean_in)
+        y = targets - (targets.mean(0) if centred else mean_out)
         # An instance norm scales each picture by its own spread, so each counts by it.
-        share = 1 / (y.var(0).mean().clamp_min(1e-12) if own else 1.0)
-        rest = y - a @ before
-        squares, products = squares + share * (a.T @ a), products + share * (a.T @ rest)
-        rests.append((a, rest, share))
+        share = 1 / (y.var(0).mean().clamp_min(1e-12) if centred else 1.0)
+        residual = y - a @ before
+        squares, products = squares + share * (a.T @ a), products + share * (a.T @ residual)
+        residuals.append((a, residual, share))
         spread.append(share * y.square().sum())
-    held = _RIDGE * squares.diagonal().mean().clamp_min(1e-12)
-    change = torch.linalg.solve(squares + held * torch.eye(size).double(), products)
-    left = sum(share * (rest - a @ change).square().sum() for a, rest, share in rests)
+    ridge = _RIDGE * squares.diagonal().mean().clamp_min(1e-12)
+    change = torch.linalg.solve(squares + ridge * torch.eye(size).double(), products)
+    left = sum(share * (residual - a @ change).square().sum() for a, residual, share in residuals)
     weights = (before + change).T
-    mean = weights @ taken - given
+    mean = weights @ mean_in - mean_out
     kernel = weights.reshape(kernel.shape)
     if isinstance(layer, nn.ConvTranspose2d):
         kernel = kernel.flip(2, 3).transpose(0, 1)
     with torch.no_grad():
         layer.weight.copy_(kernel)
-        if not own and layer.bias is not None:
+        if not centred and layer.bias is not None:
             layer.bias.copy_(-mean)
         elif isinstance(norm, nn.BatchNorm2d) and norm.running_mean is not None:
             norm.running_mean += mean.float()

@@ -17,8 +17,8 @@ from pocketlens.models.shipped.flow import Plane, flow, sampled
 
 
 @dataclass(frozen=True)
-class Look:
-    """The knobs of the effect.
+class CartoonLook:
+    """The parameters of the effect.
 
     Attributes:
         passes: How often the picture is smoothed.
@@ -43,7 +43,7 @@ class Look:
     ink: float = 0.9
 
 
-CARTOON = Look()
+CARTOON = CartoonLook()
 
 _TAU = 0.98
 """Weight of the outer Gaussian: below 1, so that flat bright areas get no ink."""
@@ -51,12 +51,12 @@ _STROKE = 3
 """How far a line is averaged along the edge, in pixels to each side."""
 
 
-def cartoon(picture: Picture, look: Look = CARTOON) -> Picture:
+def cartoon(picture: Picture, look: CartoonLook = CARTOON) -> Picture:
     """Draw a picture as a cartoon.
 
     Args:
         picture: ``uint8 [height, width, 3]``, RGB.
-        look: The knobs.
+        look: The parameters.
 
     Returns:
         ``uint8 [height, width, 3]``, RGB.
@@ -89,7 +89,7 @@ def _bilateral(lab: Plane, radius: int, contrast: float) -> Plane:
     return smooth
 
 
-def _ink(lightness: Plane, vectors: Plane, look: Look) -> Plane:
+def _ink(lightness: Plane, vectors: Plane, look: CartoonLook) -> Plane:
     """How much ink lies on a pixel, 0..1: on the dark side of edges, averaged along them."""
     difference = gaussian_filter(lightness, look.line) - _TAU * gaussian_filter(lightness, 1.6 * look.line)
     grid = np.indices(lightness.shape, dtype=np.float32)

@@ -86,10 +86,10 @@ def measure(painting: images.Picture) -> PaintingLook:
 
 def read(path: Path) -> PaintingLook:
     """A look that :func:`main` wrote."""
-    found = json.loads(path.read_text("utf-8"))
+    fields = json.loads(path.read_text("utf-8"))
     for key in ("colours", "tones"):
-        found[key] = tuple(tuple(one) for one in found[key])
-    return PaintingLook(**{**found, "shares": tuple(found["shares"]), "slants": tuple(found["slants"])})
+        fields[key] = tuple(tuple(row) for row in fields[key])
+    return PaintingLook(**{**fields, "shares": tuple(fields["shares"]), "slants": tuple(fields["slants"])})
 
 
 def _tones(points: NDArray[np.float32]) -> tuple[tuple[float, float], ...]:

@@ -13,7 +13,7 @@ _MOST_NOISE = 5.0
 """The strongest noise that is added, as a standard deviation of 0..255: a phone's camera at dusk."""
 
 
-def piece(photograph: Picture, side: int, random: np.random.Generator) -> Picture:
+def augmented_crop(photograph: Picture, side: int, random: np.random.Generator) -> Picture:
     """A random square of a photograph, scaled to ``[side, side, 3]``, with other colours and exposure."""
     height, width = photograph.shape[:2]
     # From the native scale to the whole photograph: the effect depends on the size of things.

@@ -1,7 +1,7 @@
 """Train a filter that ships: ``python -m pocketlens.models.shipped.train starry -o starry.safetensors``.
 
 A pocket generator learns a classical effect as ``pocketlens train --effect`` does, or a pack several at once. The effects are
-asked once, and their answers kept in the cache. The same seed, steps and threads give the same weights on the same machine.
+run once, and their outputs kept in the cache. The same seed, steps and threads give the same weights on the same machine.
 """
 
 import argparse
@@ -17,19 +17,19 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, Ti
 
 from pocketlens import files, images, quality
 from pocketlens.converters.ranges import Ranges
-from pocketlens.models import made
-from pocketlens.models.distill.answers import Questions, ask
-from pocketlens.models.distill.master import function_master
-from pocketlens.models.distill.task import Distillation, Weights
+from pocketlens.models.checkpoint_metadata import CheckpointMetadata, save_checkpoint
+from pocketlens.models.distill.dataset import DatasetSpec, record_teacher
+from pocketlens.models.distill.distillation import Distillation, LossWeights
+from pocketlens.models.distill.feature_teacher import function_teacher
 from pocketlens.models.pocket import Pocket
 from pocketlens.models.shipped import photographs
 from pocketlens.models.shipped.brush_effects import ink, oil
 from pocketlens.models.shipped.cartoon_effect import cartoon
-from pocketlens.models.shipped.pack import Pack
+from pocketlens.models.shipped.pack import PackDistillation
 from pocketlens.models.shipped.painting_effect import starry
 from pocketlens.models.teacher import torch_teacher
-from pocketlens.models.training.run import Notify, Schedule, begin, run
-from pocketlens.models.training.start import fresh
+from pocketlens.models.training.loop import Notify, Schedule, run_training, seed_everything
+from pocketlens.models.training.pocket_init import initial_pocket
 
 Effect = Callable[[images.Picture], images.Picture]
 FILTERS: dict[str, tuple[Effect, ...]] = {
@@ -43,7 +43,7 @@ LENGTHS = {"cartoon": (8000, 800), "starry": (3000, 800), "atelier": (8000, 400)
 
 
 @dataclass(frozen=True)
-class Settings:
+class TrainingSettings:
     """How long and how hard to train.
 
     Attributes:
@@ -65,7 +65,9 @@ class Settings:
     threads: int = 1
 
 
-def train(effects: Sequence[Effect], settings: Settings, notify: Notify = lambda what, done, total: None) -> Pocket:
+def train(
+    effects: Sequence[Effect], settings: TrainingSettings, notify: Notify = lambda what, done, total: None
+) -> Pocket:
     """Train a generator of an effect, or a pack of several, and return it in eval mode.
 
     Raises:
@@ -73,19 +75,21 @@ def train(effects: Sequence[Effect], settings: Settings, notify: Notify = lambda
     """
     count = max(1, settings.steps // 10)
     schedule = Schedule(
-        steps=settings.steps, seed=settings.seed, threads=settings.threads, judge_every=count, save_every=count
+        steps=settings.steps, seed=settings.seed, threads=settings.threads, score_every=count, save_every=count
     )
-    random = begin(schedule)
-    questions = Questions(((settings.side, settings.pairs),), settings.seed)
-    answers = [ask(partial(function_master, effect), _key(effect), questions, None, notify)[0] for effect in effects]
+    random = seed_everything(schedule)
+    spec = DatasetSpec(((settings.side, settings.pairs),), settings.seed)
+    datasets = [
+        record_teacher(partial(function_teacher, effect), _key(effect), spec, None, notify)[0] for effect in effects
+    ]
     styles = len(effects) if len(effects) > 1 else 0
-    task = (Pack if styles else Distillation)(
-        fresh(styles=styles), answers, lambda student, _: _means(effects, student),
-        Weights(features=0), peak=settings.rate, pixels=settings.batch * settings.side**2,
+    task = (PackDistillation if styles else Distillation)(
+        initial_pocket(styles=styles), datasets, lambda student, _: _mean_scores(effects, student),
+        LossWeights(features=0), peak=settings.rate, pixels=settings.batch * settings.side**2,
     )  # fmt: skip
-    done = run(task, schedule, random, None, "", notify).student
-    assert isinstance(done, Pocket)
-    return done
+    student = run_training(task, schedule, random, None, "", notify).student
+    assert isinstance(student, Pocket)
+    return student
 
 
 def _key(effect: Effect) -> str:
@@ -101,29 +105,29 @@ def stylize(generator: torch.nn.Module, picture: images.Picture, style: Sequence
 
 def scores(effects: Sequence[Effect], generator: torch.nn.Module, side: int = 256) -> dict[str, quality.Scores]:
     """How close the generator comes to the classical effects on the photographs that it never saw, at ``side``²."""
-    found = {}
+    scores_of = {}
     for photograph in photographs.table():
         if photograph.use != "judge":
             continue
         for i, effect in enumerate(effects):
             style = np.eye(len(effects))[i].tolist() if len(effects) > 1 else ()
             name = f"{photograph.name}, {effect.__name__}" if style else photograph.name
-            picture, wanted = _judged(photograph, effect, side)
-            found[name] = quality.compare(wanted, stylize(generator, picture, style))
-    return found
+            picture, target = _example(photograph, effect, side)
+            scores_of[name] = quality.compare(target, stylize(generator, picture, style))
+    return scores_of
 
 
 @cache
-def _judged(photograph: photographs.Photograph, effect: Effect, side: int) -> tuple[images.Picture, images.Picture]:
+def _example(photograph: photographs.Photograph, effect: Effect, side: int) -> tuple[images.Picture, images.Picture]:
     picture = images.fill(photographs.load(photograph), side, side)
     return picture, effect(picture)
 
 
-def _means(effects: Sequence[Effect], generator: torch.nn.Module) -> dict[str, float]:
-    found = scores(effects, generator).values()
+def _mean_scores(effects: Sequence[Effect], generator: torch.nn.Module) -> dict[str, float]:
+    all_scores = scores(effects, generator).values()
     return {
-        "ssim": round(float(np.mean([s.ssim for s in found])), 4),
-        "psnr": round(float(np.mean([s.psnr for s in found])), 2),
+        "ssim": round(float(np.mean([s.ssim for s in all_scores])), 4),
+        "psnr": round(float(np.mean([s.psnr for s in all_scores])), 2),
     }
 
 
@@ -134,14 +138,14 @@ def main() -> None:
     parser.add_argument("-o", "--output", type=Path, help="beside this file if left out")
     parser.add_argument("--steps", type=int, help="those of what ships if left out")
     parser.add_argument("--pairs", type=int, help="likewise")
-    parser.add_argument("--threads", type=int, default=Settings.threads)
-    parser.add_argument("--seed", type=int, default=Settings.seed)
-    parser.add_argument("--rate", type=float, default=Settings.rate)
+    parser.add_argument("--threads", type=int, default=TrainingSettings.threads)
+    parser.add_argument("--seed", type=int, default=TrainingSettings.seed)
+    parser.add_argument("--rate", type=float, default=TrainingSettings.rate)
     chosen = parser.parse_args()
     steps, pairs = LENGTHS[chosen.filter]
     console = Console(stderr=True)
     effects, output = FILTERS[chosen.filter], chosen.output or Path(__file__).parent / f"{chosen.filter}.safetensors"
-    settings = Settings(
+    settings = TrainingSettings(
         steps=steps if chosen.steps is None else chosen.steps, pairs=chosen.pairs or pairs, threads=chosen.threads,
         seed=chosen.seed, rate=chosen.rate,
     )  # fmt: skip
@@ -156,7 +160,8 @@ def main() -> None:
             lambda what, done, total: progress.update(bar, description=what, completed=done, total=total),
         )  # fmt: skip
     styles = tuple(effect.__name__ for effect in effects) if len(effects) > 1 else ()
-    made.save(student, output, made.Made("pocket", {"styles": len(styles)} if styles else {}, styles=styles))
+    arguments = {"styles": len(styles)} if styles else {}
+    save_checkpoint(student, output, CheckpointMetadata("pocket", arguments, styles=styles))
     for name, score in scores(effects, student).items():
         console.print(f"{name}: {score.psnr:.1f} dB, SSIM {score.ssim:.3f}")
 

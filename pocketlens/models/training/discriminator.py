@@ -22,8 +22,8 @@ class PatchDiscriminator(nn.Module):
     def __init__(self, channels: int = 3, width: int = 24) -> None:
         super().__init__()
         layers: list[nn.Module] = []
-        for given, wide in ((channels, width), (width, 2 * width), (2 * width, 4 * width)):
-            layers += [parametrizations.spectral_norm(nn.Conv2d(given, wide, 4, 2, 1)), nn.LeakyReLU(0.2)]
+        for channels_in, channels_out in ((channels, width), (width, 2 * width), (2 * width, 4 * width)):
+            layers += [parametrizations.spectral_norm(nn.Conv2d(channels_in, channels_out, 4, 2, 1)), nn.LeakyReLU(0.2)]
         layers.append(parametrizations.spectral_norm(nn.Conv2d(4 * width, 1, 3, 1, 1)))
         self.layers = nn.Sequential(*layers)
 

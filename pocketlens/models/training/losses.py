@@ -38,13 +38,13 @@ def multi_scale_ssim(a: torch.Tensor, b: torch.Tensor, scales: int = 3) -> torch
         b: The other.
         scales: How many sizes; sizes under 7 pixels are left out.
     """
-    found = []
+    similarities = []
     for scale in range(scales):
         if min(a.shape[-2:]) < _WINDOW:
             break
-        found.append(ssim(a, b, 2 if scale < _SPARSE else 1))
+        similarities.append(ssim(a, b, 2 if scale < _SPARSE else 1))
         a, b = F.avg_pool2d(a, 2), F.avg_pool2d(b, 2)
-    return torch.stack(found).mean()
+    return torch.stack(similarities).mean()
 
 
 def gradient(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
@@ -61,14 +61,14 @@ def frequency(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
     return torch.view_as_real(difference).abs().mean()
 
 
-def hinge_discriminator(real: torch.Tensor, made: torch.Tensor) -> torch.Tensor:
-    """What a discriminator minimizes: at least 1 for real patches, at most -1 for made ones (Lim and Ye 2017)."""
-    return F.relu(1 - real).mean() + F.relu(1 + made).mean()
+def hinge_discriminator(real: torch.Tensor, fake: torch.Tensor) -> torch.Tensor:
+    """What a discriminator minimizes: at least 1 for real patches, at most -1 for generated ones (Lim and Ye 2017)."""
+    return F.relu(1 - real).mean() + F.relu(1 + fake).mean()
 
 
-def hinge_generator(made: torch.Tensor) -> torch.Tensor:
+def hinge_generator(fake: torch.Tensor) -> torch.Tensor:
     """What a generator minimizes against :func:`hinge_discriminator`."""
-    return -made.mean()
+    return -fake.mean()
 
 
 def _similarities(a: torch.Tensor, b: torch.Tensor, stride: int) -> tuple[torch.Tensor, torch.Tensor]:

@@ -17,11 +17,11 @@ from pocketlens import files
 from pocketlens.errors import InputError
 
 _FORMAT = "1"
-_OTHER = "choose another output folder, or delete this one to train from nothing"
+_OTHER = "choose another output folder, or delete this one to train from the beginning"
 
 
 @dataclass
-class State:
+class TrainingState:
     """Everything that a training changes.
 
     Attributes:
@@ -31,7 +31,7 @@ class State:
         random: The source of everything drawn, beside torch's own.
         step: Number of updates done.
         seconds: Processor time spent, in seconds over all cores.
-        history: Scores on the way, as JSON data.
+        history: Scores while it was trained, as JSON data.
     """
 
     key: str
@@ -54,22 +54,22 @@ class State:
             for index, slots in optimizer.state_dict()["state"].items():
                 for slot, value in slots.items():
                     tensors[f"optimizer/{name}/{index}/{slot}"] = torch.as_tensor(value).detach().cpu().clone()
-        facts = {
+        progress = {
             "step": self.step, "seconds": self.seconds, "history": self.history,
             "numpy": self.random.bit_generator.state,
         }  # fmt: skip
         with files.whole(path) as part:
-            save_file(tensors, part, {"format": _FORMAT, "key": self.key, "facts": json.dumps(facts)})
+            save_file(tensors, part, {"format": _FORMAT, "key": self.key, "facts": json.dumps(progress)})
 
     def load(self, path: Path, most: int) -> bool:
-        """Take over what a file holds.
+        """Take over the state that a file holds.
 
         Args:
             path: The file.
-            most: Updates that the training is to have.
+            most: The largest number of updates that the state may have: those that the training will have.
 
         Returns:
-            Whether it did: False where there is no file.
+            Whether there was a file.
 
         Raises:
             InputError: The file is damaged, or holds another training or one of more updates, which must not be lost.
@@ -80,32 +80,32 @@ class State:
             return False
         try:
             with safe_open(path, framework="pt") as archive:
-                about = archive.metadata() or {}
-                if about.get("format") != _FORMAT or about.get("key") != self.key:
+                metadata = archive.metadata() or {}
+                if metadata.get("format") != _FORMAT or metadata.get("key") != self.key:
                     raise InputError(f"{path} holds another training", do=_OTHER)
-                facts = json.loads(about["facts"])
-                if facts["step"] > most:
+                progress = json.loads(metadata["facts"])
+                if progress["step"] > most:
                     raise InputError(
-                        f"{path} holds a training of {facts['step']} steps, and {most} are asked for", do=_OTHER
+                        f"{path} holds a training of {progress['step']} steps, and {most} are asked for", do=_OTHER
                     )
                 tensors = {name: archive.get_tensor(name) for name in archive.keys()}  # noqa: SIM118
-            self._take(tensors, facts)
+            self._restore(tensors, progress)
         except (SafetensorError, OSError, KeyError, ValueError, TypeError, RuntimeError) as error:
             raise InputError(f"{path} cannot be resumed from: {error}", do="delete it and train again") from error
         return True
 
-    def _take(self, tensors: dict[str, torch.Tensor], facts: dict[str, Any]) -> None:
+    def _restore(self, tensors: dict[str, torch.Tensor], progress: dict[str, Any]) -> None:
         for name, module in self.modules.items():
-            start = f"module/{name}/"
-            module.load_state_dict({k.removeprefix(start): v for k, v in tensors.items() if k.startswith(start)})
+            prefix = f"module/{name}/"
+            module.load_state_dict({k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)})
         for name, optimizer in self.optimizers.items():
             slots: dict[int, dict[str, torch.Tensor]] = {}
             for key, value in tensors.items():
                 if key.startswith(f"optimizer/{name}/"):
                     index, slot = key.removeprefix(f"optimizer/{name}/").split("/")
                     slots.setdefault(int(index), {})[slot] = value
-            whole = optimizer.state_dict()
-            optimizer.load_state_dict({"state": slots, "param_groups": whole["param_groups"]})
+            groups = optimizer.state_dict()["param_groups"]
+            optimizer.load_state_dict({"state": slots, "param_groups": groups})
         torch.set_rng_state(tensors["random/torch"])
-        self.random.bit_generator.state = facts["numpy"]
-        self.step, self.seconds, self.history = facts["step"], facts["seconds"], facts["history"]
+        self.random.bit_generator.state = progress["numpy"]
+        self.step, self.seconds, self.history = progress["step"], progress["seconds"], progress["history"]

@@ -1,10 +1,11 @@
 """Two folders of pictures that do not belong together: a generator between them, CycleGAN-style (Zhu et al. 2017).
 
-Two generators translate there and back, two discriminators judge, and whoever goes there and back must come home. A
-picture that is already there must stay (identity loss), which keeps colours.
+Two generators translate in both directions, and two discriminators judge their pictures. A picture that is translated in
+both directions must become itself again (cycle loss). A picture that is of the second kind already must stay as it is
+(identity loss), which keeps colours.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,33 +14,34 @@ from torch import nn
 from torch.nn import functional as F
 
 from pocketlens.images import Picture
-from pocketlens.models.training import losses, pictures
+from pocketlens.models.training import losses
 from pocketlens.models.training.discriminator import PatchDiscriminator
-from pocketlens.models.training.run import device
-from pocketlens.models.training.start import groups
+from pocketlens.models.training.loop import Scorer, device
+from pocketlens.models.training.pictures import random_crop
+from pocketlens.models.training.pocket_init import parameter_groups
 
 
 @dataclass
-class Unpaired:
-    """The training; a :class:`pocketlens.models.training.run.Task`.
+class UnpairedTranslation:
+    """The training; a :class:`pocketlens.models.training.loop.TrainingTask`.
 
     Attributes:
-        student: From the first kind of picture to the second; takes and gives ``[N, 3, H, W]``, 0..255.
-        back: The other way; it is thrown away in the end.
+        student: From the first kind of picture to the second; ``[N, 3, H, W]``, 0..255.
+        back: From the second kind to the first; it is not kept.
         first: Pictures of the first kind.
         second: Pictures of the second kind.
         score: Scores a student.
         side: Of a training picture, in pixels.
         batch: Pictures of each kind in an update.
-        cycle: Weight of coming home.
-        identity: Weight of staying.
+        cycle: Weight of the cycle loss.
+        identity: Weight of the identity loss.
     """
 
     student: nn.Module
     back: nn.Module
     first: Sequence[Picture]
     second: Sequence[Picture]
-    score: Callable[[nn.Module, int], dict[str, float]]
+    score: Scorer
     side: int = 128
     batch: int = 4
     cycle: float = 10.0
@@ -53,46 +55,46 @@ class Unpaired:
         }  # fmt: skip
         for module in self.modules.values():
             module.to(self._device)
-        made = [*groups(self.student, 1e-3), *groups(self.back, 1e-3)]
-        judging = [w for name, m in self.modules.items() if name.startswith("critic") for w in m.parameters()]
+        generators = [*parameter_groups(self.student, 1e-3), *parameter_groups(self.back, 1e-3)]
+        critics = [w for name, m in self.modules.items() if name.startswith("critic") for w in m.parameters()]
         self.optimizers: dict[str, torch.optim.Optimizer] = {
-            "generators": torch.optim.Adam(made, betas=(0.5, 0.99)),
-            "critics": torch.optim.Adam([{"params": judging, "lr": 4e-4, "peak": 4e-4}], betas=(0.5, 0.99)),
+            "generators": torch.optim.Adam(generators, betas=(0.5, 0.99)),
+            "critics": torch.optim.Adam([{"params": critics, "lr": 4e-4, "peak": 4e-4}], betas=(0.5, 0.99)),
         }
 
     def update(self, step: int, random: np.random.Generator) -> float:
         """Improve both generators, then both discriminators."""
         a, b = self._batch(self.first, random), self._batch(self.second, random)
-        there, back = self._play(self.student, a), self._play(self.back, b)
-        home, home_too = self._play(self.back, there), self._play(self.student, back)
-        deceives = losses.hinge_generator(self._critic("second", there)) + losses.hinge_generator(
-            self._critic("first", back)
+        fake_b, fake_a = self._translate(self.student, a), self._translate(self.back, b)
+        cycled_a, cycled_b = self._translate(self.back, fake_b), self._translate(self.student, fake_a)
+        adversarial = losses.hinge_generator(self._criticize("second", fake_b)) + losses.hinge_generator(
+            self._criticize("first", fake_a)
         )
-        cycle = F.l1_loss(home, a) + F.l1_loss(home_too, b)
-        stays = F.l1_loss(self._play(self.student, b), b) + F.l1_loss(self._play(self.back, a), a)
-        loss = deceives + self.cycle * cycle + self.identity * stays
+        cycle = F.l1_loss(cycled_a, a) + F.l1_loss(cycled_b, b)
+        identity = F.l1_loss(self._translate(self.student, b), b) + F.l1_loss(self._translate(self.back, a), a)
+        loss = adversarial + self.cycle * cycle + self.identity * identity
         self.optimizers["generators"].zero_grad()
         loss.backward()
         self.optimizers["generators"].step()
-        judged = losses.hinge_discriminator(self._critic("second", b), self._critic("second", there.detach()))
-        judged = judged + losses.hinge_discriminator(self._critic("first", a), self._critic("first", back.detach()))
+        critic_loss = losses.hinge_discriminator(
+            self._criticize("second", b), self._criticize("second", fake_b.detach())
+        )
+        critic_loss = critic_loss + losses.hinge_discriminator(
+            self._criticize("first", a), self._criticize("first", fake_a.detach())
+        )
         self.optimizers["critics"].zero_grad()
-        judged.backward()
+        critic_loss.backward()
         self.optimizers["critics"].step()
         return float(loss.detach())
 
-    def judge(self, student: nn.Module, step: int) -> dict[str, float]:
-        """Score a student."""
-        return self.score(student, step)
+    def _criticize(self, kind: str, pixels: torch.Tensor) -> torch.Tensor:
+        verdicts: torch.Tensor = self.modules[f"critic of {kind}"](2 * pixels - 1)
+        return verdicts
 
-    def _critic(self, kind: str, pixels: torch.Tensor) -> torch.Tensor:
-        judged: torch.Tensor = self.modules[f"critic of {kind}"](2 * pixels - 1)
-        return judged
+    def _translate(self, generator: nn.Module, pixels: torch.Tensor) -> torch.Tensor:
+        output: torch.Tensor = generator(255 * pixels)
+        return output / 255
 
-    def _play(self, generator: nn.Module, pixels: torch.Tensor) -> torch.Tensor:
-        given: torch.Tensor = generator(255 * pixels)
-        return given / 255
-
-    def _batch(self, shown: Sequence[Picture], random: np.random.Generator) -> torch.Tensor:
-        pieces = np.stack([pictures.crop(shown, self.side, random) for _ in range(self.batch)])
-        return torch.from_numpy(pieces.transpose(0, 3, 1, 2).copy()).to(self._device).float() / 255
+    def _batch(self, pictures: Sequence[Picture], random: np.random.Generator) -> torch.Tensor:
+        crops = np.stack([random_crop(pictures, self.side, random) for _ in range(self.batch)])
+        return torch.from_numpy(crops.transpose(0, 3, 1, 2).copy()).to(self._device).float() / 255

@@ -18,7 +18,7 @@ from pocketlens.models.source import Source, resolve, wrap
 from pocketlens.pipeline.benchmark_cases import benchmark_case
 from pocketlens.pipeline.budgets import budget_from
 from pocketlens.pipeline.bundle_spec import bundle_spec, licenses_of
-from pocketlens.pipeline.commands.distill import compressed_source, source_of
+from pocketlens.pipeline.commands.distill import student_source, recipe_source
 from pocketlens.pipeline.compile import CompiledSize, compile_sizes
 from pocketlens.pipeline.eval_set import read_eval_set
 from pocketlens.pipeline.evaluation import Evaluation
@@ -153,7 +153,7 @@ def _sources(
     about = recipe.filter
     ranges, size = (about.input_range, about.output_range), about.sizes[0]
     if generator is None and recipe.compress is not None:
-        return compressed_source(recipe, base, threads=threads, notify=notify), source_of(about, base)
+        return student_source(recipe, base, threads=threads, notify=notify), recipe_source(about, base)
     if generator is None or isinstance(generator, str):
         name = generator or about.source
         return resolve(name, base=base, architecture=about.architecture, ranges=ranges, size=size), None

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from pocketlens.models.source import Overruled
+from pocketlens.models.source import RangeOverrides
 from pocketlens.pipeline.commands.model import copy_artifact, evaluation_of
 from pocketlens.pipeline.compile import compile_sizes
 from pocketlens.pipeline.rewrite_selection import RewriteSelection
@@ -22,7 +22,7 @@ def convert(
     *,
     architecture: str = "",
     size: tuple[int, int] = (256, 256),
-    ranges: Overruled = (None, None),
+    ranges: RangeOverrides = (None, None),
     license: str = "unknown",
     judge: Path | None = None,
     calibrate: Path | None = None,

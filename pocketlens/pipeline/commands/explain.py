@@ -14,7 +14,7 @@ from pocketlens.converters import roofline
 from pocketlens.converters.emitter import Labels, OnnxReader, emitter, refuse
 from pocketlens.converters.rewrites import registry
 from pocketlens.converters.roofline import Layer, Machine
-from pocketlens.models.source import Overruled, Source, resolve
+from pocketlens.models.source import RangeOverrides, Source, resolve
 from pocketlens.pipeline.eval_set import read_eval_set
 from pocketlens.pipeline.export import export_graphs
 from pocketlens.pipeline.rewrite_selection import RewriteSelection, names_for
@@ -97,7 +97,7 @@ def explain(
     *,
     architecture: str = "",
     size: tuple[int, int] = (256, 256),
-    ranges: Overruled = (None, None),
+    ranges: RangeOverrides = (None, None),
     targets: tuple[str, ...] = ("tflite",),
     rewrites: RewriteSelection = "safe",
     machine: Machine | None = None,
@@ -164,9 +164,9 @@ def _given(source: Source, height: int, width: int) -> list[Side]:
     elif source.kind == "hf":
         return []
     else:
-        from pocketlens.models.export import captured
+        from pocketlens.models.export import export_unprepared
 
-        raw = captured(source.load(), height, width)
+        raw = export_unprepared(source.load(), height, width)
     operators = _operators(raw)
     return [Side("as given", (), sum(operators.values()), None, hub.parameters(raw), None, operators)]
 

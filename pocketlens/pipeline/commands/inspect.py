@@ -9,7 +9,7 @@ from pocketlens.converters import graph as hub
 from pocketlens.converters.emitter import Refusal, emitter
 from pocketlens.converters.rewrites import registry
 from pocketlens.files import whole
-from pocketlens.models.source import Overruled, resolve
+from pocketlens.models.source import RangeOverrides, resolve
 from pocketlens.pipeline.export import export_graphs
 from pocketlens.pipeline.rewrite_selection import RewriteSelection, names_for
 from pocketlens.targets import TARGETS
@@ -43,7 +43,7 @@ def inspect(
     *,
     architecture: str = "",
     size: tuple[int, int] = (256, 256),
-    ranges: Overruled = (None, None),
+    ranges: RangeOverrides = (None, None),
     rewrites: RewriteSelection = "safe",
     save: Path | None = None,
 ) -> Inspection:

@@ -6,7 +6,7 @@ from pathlib import Path
 from pocketlens.bundle import licensing
 from pocketlens.converters.emitter import Labels
 from pocketlens.files import artifact_files, copy, whole
-from pocketlens.models.source import Overruled, resolve
+from pocketlens.models.source import RangeOverrides, resolve
 from pocketlens.pipeline.eval_set import read_eval_set
 from pocketlens.pipeline.evaluation import Evaluation
 from pocketlens.pipeline.stages.emit import VerifiedArtifact
@@ -17,7 +17,7 @@ def evaluation_of(
     *,
     architecture: str,
     size: tuple[int, int],
-    ranges: Overruled,
+    ranges: RangeOverrides,
     license: str,
     judge: Path | None,
     calibrate: Path | None,

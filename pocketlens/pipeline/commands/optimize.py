@@ -7,7 +7,7 @@ from pathlib import Path
 from pocketlens.bench.devices.device import Device
 from pocketlens.converters import graph as hub
 from pocketlens.converters.emitter import refuse
-from pocketlens.models.source import Overruled
+from pocketlens.models.source import RangeOverrides
 from pocketlens.pipeline.commands.model import copy_artifact, evaluation_of
 from pocketlens.pipeline.compile import base_graph
 from pocketlens.pipeline.search.rewrite_search import RewriteCandidates, Timing, search_rewrites
@@ -38,7 +38,7 @@ def optimize(
     precision: str = "fp32",
     architecture: str = "",
     size: tuple[int, int] = (256, 256),
-    ranges: Overruled = (None, None),
+    ranges: RangeOverrides = (None, None),
     license: str = "unknown",
     judge: Path | None = None,
     calibrate: Path | None = None,

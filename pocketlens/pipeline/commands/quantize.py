@@ -7,7 +7,7 @@ from pathlib import Path
 from pocketlens.converters import graph as hub
 from pocketlens.converters.emitter import refuse
 from pocketlens.errors import InputError
-from pocketlens.models.source import Overruled
+from pocketlens.models.source import RangeOverrides
 from pocketlens.pipeline.commands.model import copy_artifact, evaluation_of
 from pocketlens.pipeline.compile import base_graph
 from pocketlens.pipeline.rewrite_selection import RewriteSelection, names_for
@@ -65,7 +65,7 @@ def quantize(
     points: int = POINTS,
     architecture: str = "",
     size: tuple[int, int] = (256, 256),
-    ranges: Overruled = (None, None),
+    ranges: RangeOverrides = (None, None),
     license: str = "unknown",
     judge: Path | None = None,
     calibrate: Path | None = None,

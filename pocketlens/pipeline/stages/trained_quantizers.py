@@ -17,9 +17,9 @@ def insert_trained_quantizers(source: Source, graph: Path, target: str) -> Path 
     """
     if source.kind != "checkpoint" or source.path is None:
         return None
-    from pocketlens.models import made
+    from pocketlens.models.checkpoint_metadata import read_metadata
 
-    metadata = made.read(source.path)
+    metadata = read_metadata(source.path)
     if metadata is None or not metadata.ranges:
         return None
     ranges = metadata.ranges

@@ -6,10 +6,11 @@ import torch
 from torch import nn
 
 from pocketlens.errors import InputError
-from pocketlens.models import checkpoint, made, zoo
+from pocketlens.models import checkpoint, zoo
+from pocketlens.models.checkpoint_metadata import CheckpointMetadata, save_checkpoint
 from pocketlens.models.pocket import Pocket
 from pocketlens.models.pruning.importance import sensitivities
-from pocketlens.models.pruning.prune import explanation, prune, share_within
+from pocketlens.models.pruning.prune import describe, prune, share_within
 from pocketlens.models.pruning.reconstruct import reconstruct
 from tests.models.pruning.generators import every_architecture, make
 
@@ -22,12 +23,14 @@ def test_every_architecture_becomes_smaller_and_loads_again(name: str, variant: 
     x = torch.rand(1, 3, side, side)
     pruned = prune(module, 0.5, [x], size=(128, 128))
     assert 0.2 < pruned.after.macs / pruned.before.macs < 0.36
-    assert all(layer.given[1] % 8 == 0 or layer.given[0] == layer.given[1] for layer in pruned.layers)
-    assert "became" in explanation(pruned)[-1]
+    assert all(
+        change.out_channels[1] % 8 == 0 or change.out_channels[0] == change.out_channels[1] for change in pruned.layers
+    )
+    assert "became" in describe(pruned)[-1]
     path = tmp_path / "pruned.safetensors"
     explained = reconstruct(module, pruned.module, pruned.kept, [x])
     assert explained and min(explained.values()) > 0
-    made.save(pruned.module, path, made.Made(name, variant.arguments, pruned=True))
+    save_checkpoint(pruned.module, path, CheckpointMetadata(name, variant.arguments, pruned=True))
     loaded = checkpoint.load(path, name)
     with torch.no_grad():
         assert torch.equal(loaded(x), pruned.module.eval()(x))
@@ -44,7 +47,7 @@ def test_the_important_channel_stays() -> None:
 
 def test_a_pixel_shuffle_loses_channels_in_fours() -> None:
     torch.manual_seed(0)
-    module = Pocket(whole=1).eval()
+    module = Pocket(instance_norm=1).eval()
     pruned = prune(module, 0.5, [torch.rand(1, 3, 32, 32)], size=(64, 64))
     up = pruned.module.get_submodule("up")
     kept = [bool((up.conv.weight == 0).all()) for _ in (0,)]
@@ -74,10 +77,10 @@ def test_a_share_that_is_none_is_refused(share: float) -> None:
 def test_hostile_metadata_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "own.safetensors"
     for arguments in ({"channels": 10**9}, {"channels": -1}, {"evil": 3}, {"channels": 16}):
-        made.save(Pocket(), path, made.Made("pocket", arguments))
+        save_checkpoint(Pocket(), path, CheckpointMetadata("pocket", arguments))
         with pytest.raises(InputError):
             checkpoint.load(path, "pocket")
-    made.save(Pocket(), path, made.Made("pocket", {}))
+    save_checkpoint(Pocket(), path, CheckpointMetadata("pocket", {}))
     with pytest.raises(InputError, match="set architecture = 'pocket'"):
         checkpoint.load(path, "fast-style")
 
@@ -132,5 +135,5 @@ def test_fewer_multiply_adds_than_any_copy_needs_are_refused() -> None:
 
 def test_channels_stay_to_the_nearest_multiple() -> None:
     module = nn.Sequential(nn.Conv2d(3, 32, 3, padding=1), nn.ReLU(), nn.Conv2d(32, 3, 3, padding=1)).eval()
-    widths = [prune(module, s, [torch.rand(1, 3, 16, 16)]).layers[0].given[1] for s in (0.05, 0.36, 0.39, 0.95)]
+    widths = [prune(module, s, [torch.rand(1, 3, 16, 16)]).layers[0].out_channels[1] for s in (0.05, 0.36, 0.39, 0.95)]
     assert widths == [8, 8, 16, 32]

@@ -13,7 +13,7 @@ from pocketlens.models import checkpoint, zoo
 from pocketlens.models.shipped import photographs
 from pocketlens.models.shipped import train as training
 from pocketlens.models.shipped.cartoon_effect import cartoon
-from pocketlens.models.shipped.train import Settings
+from pocketlens.models.shipped.train import TrainingSettings
 from pocketlens.models.source import resolve
 from pocketlens.recipe import Recipe
 
@@ -65,7 +65,7 @@ def test_the_recipe_reads_and_builds_this_filter() -> None:
 
 
 def test_the_same_seed_trains_the_same_weights() -> None:
-    few = Settings(steps=3, pairs=4, side=64, batch=2, threads=1)
+    few = TrainingSettings(steps=3, pairs=4, side=64, batch=2, threads=1)
     digests = [checkpoint.digest(training.train((cartoon,), settings)) for settings in (few, few, replace(few, seed=8))]
     assert digests[0] == digests[1] != digests[2]
 
@@ -79,5 +79,5 @@ def test_the_command_writes_a_checkpoint_that_loads(tmp_path: Path, monkeypatch:
 
 def test_before_the_first_step_the_picture_passes() -> None:
     picture = images.fill(photographs.load(photographs.table()[3]), 64, 64)
-    untrained = training.train((cartoon,), Settings(steps=0, pairs=4, side=64, threads=1))
+    untrained = training.train((cartoon,), TrainingSettings(steps=0, pairs=4, side=64, threads=1))
     assert np.array_equal(training.stylize(untrained, picture), picture)

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from pocketlens.models.shipped.cartoon_effect import Look, cartoon
+from pocketlens.models.shipped.cartoon_effect import CartoonLook, cartoon
 
 
 @pytest.mark.parametrize("value", [0, 30, 128, 255])
@@ -27,13 +27,15 @@ def test_dark_sides_of_edges_get_ink() -> None:
     drawn = cartoon(picture).astype(int)[24, :, 0]
     assert drawn[22:24].min() < drawn[5] - 30
     assert drawn[25:28].min() > drawn[5]
-    without = cartoon(picture, Look(ink=0.0)).astype(int)[24, :, 0]
+    without = cartoon(picture, CartoonLook(ink=0.0)).astype(int)[24, :, 0]
     assert without[22:24].min() > drawn[22:24].min() + 30
 
 
 def test_lightness_has_few_steps() -> None:
     ramp = np.repeat(np.linspace(0, 255, 256).astype(np.uint8)[None, :, None], 32, 0).repeat(3, 2)
-    stepped, smooth = (np.diff(cartoon(ramp, Look(softness=s, ink=0.0))[16, :, 0].astype(int)) for s in (1.0, 0.0))
+    stepped, smooth = (
+        np.diff(cartoon(ramp, CartoonLook(softness=s, ink=0.0))[16, :, 0].astype(int)) for s in (1.0, 0.0)
+    )
     # Flat middles and steep risers, instead of one even slope.
     assert (stepped == 0).sum() > 2 * (smooth == 0).sum()
     assert stepped.max() > smooth.max()

@@ -55,7 +55,7 @@ def test_each_style_comes_closer_to_its_effect_than_the_portrait_and_the_others(
 
 
 def test_a_pack_is_trained_on_every_style_at_once() -> None:
-    settings = training.Settings(steps=2, pairs=4, side=64, batch=4, threads=1)
+    settings = training.TrainingSettings(steps=2, pairs=4, side=64, batch=4, threads=1)
     threads = torch.get_num_threads()
     try:
         packs = [training.train(training.FILTERS["atelier"], settings) for _ in range(2)]

@@ -16,7 +16,7 @@ from torch import nn
 
 from pocketlens.errors import InputError
 from pocketlens.models.checkpoint import digest
-from pocketlens.models.training.run import Schedule, begin, rate, run
+from pocketlens.models.training.loop import Schedule, learning_rate_factor, run_training, seed_everything
 
 
 class Line:
@@ -40,16 +40,16 @@ class Line:
         self.optimizers["student"].step()
         return float(loss.detach())
 
-    def judge(self, student: nn.Module, step: int) -> dict[str, float]:
+    def score(self, student: nn.Module, step: int) -> dict[str, float]:
         return {"error": float((student(torch.ones(1, 2)) - 2).abs().max())}
 
 
-SCHEDULE = Schedule(steps=60, judge_every=10, save_every=10, threads=1)
+SCHEDULE = Schedule(steps=60, score_every=10, save_every=10, threads=1)
 
 
 def train(folder: Path | None, stop_after: int | None = None) -> tuple[str, list[float]]:
-    random = begin(SCHEDULE)
-    done = run(Line(stop_after), SCHEDULE, random, folder, "key")
+    random = seed_everything(SCHEDULE)
+    done = run_training(Line(stop_after), SCHEDULE, random, folder, "key")
     return digest(done.student), [one["error"] for one in done.history]
 
 
@@ -72,8 +72,8 @@ def test_a_killed_training_goes_on_to_the_same_weights(tmp_path: Path) -> None:
 
 
 def test_seconds_are_those_of_the_processor() -> None:
-    random, before = begin(SCHEDULE), time.process_time()
-    assert 0 < run(Line(), SCHEDULE, random, None, "key").seconds <= time.process_time() - before
+    random, before = seed_everything(SCHEDULE), time.process_time()
+    assert 0 < run_training(Line(), SCHEDULE, random, None, "key").seconds <= time.process_time() - before
 
 
 @pytest.mark.parametrize(
@@ -90,7 +90,7 @@ def test_a_training_is_not_replaced_by_another_or_a_shorter_one(
     train(tmp_path)
     kept = (tmp_path / "training.safetensors").read_bytes()
     with pytest.raises(InputError, match=says):
-        run(Line(), schedule, begin(schedule), tmp_path, key)
+        run_training(Line(), schedule, seed_everything(schedule), tmp_path, key)
     assert (tmp_path / "training.safetensors").read_bytes() == kept
 
 
@@ -98,10 +98,10 @@ def test_a_training_that_diverges_is_stopped_before_it_is_kept(tmp_path: Path) -
     line = Line()
     line.update = lambda step, random: float("nan") if step == 12 else 1.0  # type: ignore[method-assign]
     with pytest.raises(InputError, match="nan at step 13"):
-        run(line, SCHEDULE, begin(SCHEDULE), tmp_path, "key")
+        run_training(line, SCHEDULE, seed_everything(SCHEDULE), tmp_path, "key")
     line.update = lambda step, random: float(step)  # type: ignore[method-assign]
     seen: list[str] = []
-    run(line, SCHEDULE, begin(SCHEDULE), tmp_path, "key", lambda what, *_: seen.append(what))
+    run_training(line, SCHEDULE, seed_everything(SCHEDULE), tmp_path, "key", lambda what, *_: seen.append(what))
     assert seen[0] == "resumed at step 10"
 
 
@@ -109,10 +109,10 @@ def test_a_training_that_diverges_is_stopped_before_it_is_kept(tmp_path: Path) -
 def test_a_training_goes_on_when_it_becomes_longer(tmp_path: Path, steps: int, made: int) -> None:
     train(tmp_path)
     schedule = replace(SCHEDULE, steps=steps)
-    random, line, seen = begin(schedule), Line(), list[int]()
+    random, line, seen = seed_everything(schedule), Line(), list[int]()
     update = line.update
     line.update = lambda step, random: (seen.append(step), update(step, random))[1]  # type: ignore[method-assign]
-    done = run(line, schedule, random, tmp_path, "key")
+    done = run_training(line, schedule, random, tmp_path, "key")
     assert len(seen) == made
     assert [one["step"] for one in done.history] == list(range(10, steps + 1, 10))
 
@@ -126,7 +126,7 @@ def test_a_damaged_state_is_an_error_that_says_what_to_do(tmp_path: Path) -> Non
 
 
 def test_the_learning_rate_rises_and_falls() -> None:
-    rates = [rate(step, Schedule(steps=200)) for step in range(200)]
+    rates = [learning_rate_factor(step, Schedule(steps=200)) for step in range(200)]
     assert rates[0] < rates[7] == 1.0
     assert all(a >= b for a, b in pairwise(rates[8:]))
     assert rates[-1] < 0.001

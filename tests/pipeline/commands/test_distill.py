@@ -12,7 +12,7 @@ import pocketlens
 from pocketlens import images
 from pocketlens.cli import app, main  # noqa: F401
 from pocketlens.errors import InputError
-from pocketlens.models import made
+from pocketlens.models.checkpoint_metadata import CheckpointMetadata, read_metadata, save_checkpoint
 from pocketlens.models.pocket import Pocket
 from pocketlens.models.source import resolve
 from pocketlens.pipeline.commands.distill import distill
@@ -30,21 +30,23 @@ onnx = ["fp32"]
 [compress]
 steps = 10
 width = 8
-half = 8
+half_res_channels = 8
 blocks = 1
 pictures = 12
 """
 
 
-COPY = RECIPE.replace("width = 8\nhalf = 8\nblocks = 1\n", "channels = 0.5\n")
+COPY = RECIPE.replace("width = 8\nhalf_res_channels = 8\nblocks = 1\n", "channels = 0.5\n")
 
 
 @pytest.fixture
 def recipe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("POCKETLENS_CACHE", str(tmp_path / "cache"))
     torch.manual_seed(0)
-    made.save(
-        Pocket(channels=16, whole=1), tmp_path / "t.safetensors", made.Made("pocket", {"channels": 16, "whole": 1})
+    save_checkpoint(
+        Pocket(channels=16, instance_norm=1),
+        tmp_path / "t.safetensors",
+        CheckpointMetadata("pocket", {"channels": 16, "instance_norm": 1}),
     )
     (tmp_path / "tiny.toml").write_text(RECIPE)
     return tmp_path / "tiny.toml"
@@ -115,7 +117,7 @@ def test_int8_takes_the_ranges_that_were_trained(recipe: Path, tmp_path: Path) -
     assert (tmp_path / "student/previews/000010.png").exists() and (
         tmp_path / "student/int8-after-10/previews/000004.png"
     ).exists()
-    how = made.read(distilled.compressed.path)
+    how = read_metadata(distilled.compressed.path)
     assert how is not None
     assert how.ranges["stem.conv"] == (0.0, 255.0)
     again = distill(recipe, tmp_path / "student", threads=1, bench=False)

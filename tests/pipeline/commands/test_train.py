@@ -9,9 +9,9 @@ import torch
 import pocketlens
 from pocketlens import images
 from pocketlens.errors import InputError
-from pocketlens.models.training.style import Styling, gram
-from pocketlens.models.training.vgg import Vgg, load
-from pocketlens.pipeline.commands.train import Wish, train
+from pocketlens.models.training.style_transfer import StyleTransfer, gram
+from pocketlens.models.training.vgg import Vgg, load_vgg
+from pocketlens.pipeline.commands.train import TrainingSpec, train
 
 
 @pytest.fixture(autouse=True)
@@ -33,7 +33,7 @@ def test_an_effect_is_learned_and_its_recipe_builds(tmp_path: Path, monkeypatch:
     (tmp_path / "effects.py").write_text("def darker(picture):\n    return picture * 0.5\n")
     monkeypatch.chdir(tmp_path)
     shown = pictures(tmp_path / "p", 3)
-    made = train(Wish(effect="effects.py:darker", pictures=shown), tmp_path / "f", size=64, steps=64, threads=1)
+    made = train(TrainingSpec(effect="effects.py:darker", pictures=shown), tmp_path / "f", size=64, steps=64, threads=1)
     assert made.history[-1]["psnr"] > made.history[0]["psnr"] + 1
     assert len(list((tmp_path / "f/previews").iterdir())) == 4
     built = pocketlens.build(made.recipe, tmp_path / "f.bundle", bench=False)
@@ -52,7 +52,7 @@ def test_an_effect_that_changed_is_asked_again_and_does_not_go_on_with_the_old_o
 
     def trained(code: str, folder: str) -> bytes:
         (tmp_path / "turning.py").write_text(code)
-        train(Wish("turning.py:turn", pictures=shown), tmp_path / folder, size=64, steps=2, threads=1)
+        train(TrainingSpec("turning.py:turn", pictures=shown), tmp_path / folder, size=64, steps=2, threads=1)
         return (tmp_path / folder / "student.safetensors").read_bytes()
 
     across = trained(flipping(1, "turn"), "a")
@@ -73,7 +73,7 @@ def test_a_module_whose_effect_only_moves_pixels_is_told_from_another(
         import moving  # type: ignore[import-not-found]
 
         monkeypatch.setattr(moving, "turn", lambda picture, axis=axis: np.flip(picture, axis))
-        train(Wish("moving:turn", pictures=shown), tmp_path / f"{axis}", size=64, steps=2, threads=1)
+        train(TrainingSpec("moving:turn", pictures=shown), tmp_path / f"{axis}", size=64, steps=2, threads=1)
         found.append((tmp_path / f"{axis}" / "student.safetensors").read_bytes())
     assert found[0] != found[1]
 
@@ -85,7 +85,7 @@ def test_an_effect_that_gives_no_picture_is_refused(
     monkeypatch.chdir(tmp_path)
     (tmp_path / "odd.py").write_text(f"def odd(picture):\n    return {given}\n")
     with pytest.raises(InputError, match=r"odd\.py:odd"):
-        train(Wish("odd.py:odd", pictures=pictures(tmp_path / "p", 1)), tmp_path / "f", size=64, steps=2)
+        train(TrainingSpec("odd.py:odd", pictures=pictures(tmp_path / "p", 1)), tmp_path / "f", size=64, steps=2)
     assert not (tmp_path / "f").exists()
 
 
@@ -94,37 +94,37 @@ def test_a_name_that_is_none_and_an_output_that_is_a_file_are_refused(tmp_path: 
     (tmp_path / "file").write_text("")
     for name, folder, says in (("my filter", "f", "my filter"), ("f", "file", "is a file")):
         with pytest.raises(InputError, match=says):
-            train(Wish(pairs=(before, before)), tmp_path / folder, name=name, size=64, steps=2)
+            train(TrainingSpec(pairs=(before, before)), tmp_path / folder, name=name, size=64, steps=2)
 
 
 def test_pairs_are_learned(tmp_path: Path) -> None:
     before, after = pictures(tmp_path / "a", 4), pictures(tmp_path / "b", 4, lambda p: 255 - p)
-    made = train(Wish(pairs=(before, after)), tmp_path / "f", size=64, steps=32, threads=1)
+    made = train(TrainingSpec(pairs=(before, after)), tmp_path / "f", size=64, steps=32, threads=1)
     assert made.history[-1]["psnr"] > made.history[0]["psnr"]
-    assert made.alone == 0
+    assert made.unpaired == 0
     (tmp_path / "c").mkdir()
     images.write(tmp_path / "c" / "other.png", np.zeros((64, 64, 3), np.uint8))
     with pytest.raises(InputError, match="has the name"):
-        train(Wish(pairs=(before, tmp_path / "c")), tmp_path / "g", size=64, steps=4)
+        train(TrainingSpec(pairs=(before, tmp_path / "c")), tmp_path / "g", size=64, steps=4)
 
 
 def test_pictures_without_a_partner_are_counted(tmp_path: Path) -> None:
     before, after = pictures(tmp_path / "a", 4), pictures(tmp_path / "b", 3)
     images.write(after / "other.png", np.zeros((64, 64, 3), np.uint8))
     images.write(after / "0.jpg", np.zeros((64, 64, 3), np.uint8))
-    assert train(Wish(pairs=(before, after)), tmp_path / "f", size=64, steps=2, threads=1).alone == 3
+    assert train(TrainingSpec(pairs=(before, after)), tmp_path / "f", size=64, steps=2, threads=1).unpaired == 3
 
 
 def test_pairs_of_another_shape_are_refused(tmp_path: Path) -> None:
     before, after = pictures(tmp_path / "a", 2), pictures(tmp_path / "b", 2)
     images.write(after / "1.png", np.zeros((80, 60, 3), np.uint8))
     with pytest.raises(InputError, match="another shape"):
-        train(Wish(pairs=(before, after)), tmp_path / "f", size=64, steps=2)
+        train(TrainingSpec(pairs=(before, after)), tmp_path / "f", size=64, steps=2)
 
 
 def test_two_folders_move_pictures_towards_the_second(tmp_path: Path) -> None:
     bright, red = pictures(tmp_path / "a", 3), pictures(tmp_path / "b", 3, lambda p: p * [1, 0.1, 0.1])
-    made = train(Wish(folders=(bright, red)), tmp_path / "f", size=64, steps=24, threads=1)
+    made = train(TrainingSpec(folders=(bright, red)), tmp_path / "f", size=64, steps=24, threads=1)
     assert made.history[-1]["moved"] > 0
     assert (tmp_path / "f/recipe.toml").exists()
 
@@ -133,20 +133,20 @@ def test_a_picture_that_moved_to_the_other_folder_is_another_training(tmp_path: 
     first, second = pictures(tmp_path / "a", 2), tmp_path / "b"
     second.mkdir()
     images.write(second / "3.png", np.full((80, 96, 3), 200, np.uint8))
-    train(Wish(folders=(first, second)), tmp_path / "f", size=64, steps=2, threads=1)
+    train(TrainingSpec(folders=(first, second)), tmp_path / "f", size=64, steps=2, threads=1)
     (first / "1.png").rename(second / "1.png")
     with pytest.raises(InputError, match="another training"):
-        train(Wish(folders=(first, second)), tmp_path / "f", size=64, steps=2, threads=1)
+        train(TrainingSpec(folders=(first, second)), tmp_path / "f", size=64, steps=2, threads=1)
 
 
 def test_a_style_without_learned_features_is_refused_in_words(tmp_path: Path) -> None:
     style = pictures(tmp_path / "a", 1) / "0.png"
     with pytest.raises(InputError, match="does not look like the style") as caught:
-        train(Wish(style=(style, None)), tmp_path / "f", size=64, steps=4)
+        train(TrainingSpec(style=(style, None)), tmp_path / "f", size=64, steps=4)
     assert "--vgg" in caught.value.do
     torch.save({"features.0.weight": torch.zeros(3)}, tmp_path / "v.pth")
     with pytest.raises(InputError, match="no VGG-16"):
-        train(Wish(style=(style, tmp_path / "v.pth")), tmp_path / "f", size=64, steps=4)
+        train(TrainingSpec(style=(style, tmp_path / "v.pth")), tmp_path / "f", size=64, steps=4)
 
 
 def test_a_style_is_approached_with_the_weights_file(tmp_path: Path) -> None:
@@ -155,12 +155,16 @@ def test_a_style_is_approached_with_the_weights_file(tmp_path: Path) -> None:
     own = Vgg().state_dict()
     theirs = {f"features.{name.split('.', 2)[2]}": w for name, w in own.items() if name.startswith("groups")}
     torch.save(theirs, tmp_path / "v.pth")
-    loaded = load(tmp_path / "v.pth")
+    loaded = load_vgg(tmp_path / "v.pth")
     x = torch.rand(1, 3, 32, 32)
     assert [tuple(f.shape[1:]) for f in loaded(x)] == [(64, 32, 32), (128, 16, 16), (256, 8, 8), (512, 4, 4)]
     style = pictures(tmp_path / "a", 1) / "0.png"
     made = train(
-        Wish(style=(style, tmp_path / "v.pth"), pictures=tmp_path / "a"), tmp_path / "f", size=64, steps=4, threads=1
+        TrainingSpec(style=(style, tmp_path / "v.pth"), pictures=tmp_path / "a"),
+        tmp_path / "f",
+        size=64,
+        steps=4,
+        threads=1,
     )
     assert made.history[-1]["step"] == 4
 
@@ -174,13 +178,13 @@ def test_styling_lowers_its_loss() -> None:
     random = np.random.default_rng(0)
     style = np.full((64, 64, 3), (250, 20, 20), np.uint8)
     shown = [(random.random((64, 64, 3)) * 255).astype(np.uint8)]
-    task = Styling(torch.nn.Conv2d(3, 3, 1), See(), style, shown, lambda *_: {}, side=32, strength=10)
+    task = StyleTransfer(torch.nn.Conv2d(3, 3, 1), See(), style, shown, lambda *_: {}, side=32, strength=10)
     losses = [task.update(step, random) for step in range(30)]
     assert losses[-1] < losses[0]
     assert gram(torch.ones(1, 3, 4, 4)).shape == (1, 3, 3)
 
 
-@pytest.mark.parametrize("wish", [Wish(), Wish(effect="a:b", style=(Path("x"), None))])
-def test_one_thing_at_a_time(wish: Wish, tmp_path: Path) -> None:
+@pytest.mark.parametrize("spec", [TrainingSpec(), TrainingSpec(effect="a:b", style=(Path("x"), None))])
+def test_one_thing_at_a_time(spec: TrainingSpec, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="one thing"):
-        train(wish, tmp_path)
+        train(spec, tmp_path)

@@ -1,4 +1,4 @@
-"""The loop that every training runs in: schedule, average, judging, previews, saving, resuming."""
+"""The loop that every training runs in: schedule, moving average, scores, previews, saving, resuming."""
 
 import math
 import os
@@ -14,13 +14,15 @@ from torch import nn
 
 from pocketlens import files, machine
 from pocketlens.errors import InputError
-from pocketlens.models.training.average import Average
-from pocketlens.models.training.state import State
+from pocketlens.models.training.ema import ModelEma
+from pocketlens.models.training.state import TrainingState
 
 VERSION = 1
-"""Raised when the same settings come to train other weights: what was begun before that is not gone on with."""
+"""Raised when the same settings come to train other weights: a training that was begun with another version is not resumed."""
 Notify = Callable[[str, int, int], None]
 """Told what is being done now, how many steps are done, and how many there are."""
+Scorer = Callable[[nn.Module, int], dict[str, float]]
+"""Scores a student in eval mode, after a number of steps, on pictures that training never sees; may write previews."""
 
 
 @dataclass(frozen=True)
@@ -29,7 +31,7 @@ class Schedule:
 
     Attributes:
         steps: Number of weight updates.
-        judge_every: Steps between two scores on the judge pictures.
+        score_every: Steps between two scores.
         save_every: Steps between two saved states.
         warm: Share of the steps in which the learning rate rises; it falls along a cosine after that.
         decay: Of the running average.
@@ -38,7 +40,7 @@ class Schedule:
     """
 
     steps: int = 2000
-    judge_every: int = 100
+    score_every: int = 100
     save_every: int = 100
     warm: float = 0.04
     decay: float = 0.998
@@ -46,11 +48,11 @@ class Schedule:
     threads: int = 2
 
 
-class Task(Protocol):
+class TrainingTask(Protocol):
     """One way to train.
 
     Attributes:
-        student: What is trained and shipped; its average is judged.
+        student: What is trained and shipped; its moving average is scored.
         modules: Everything with weights, the student too, by name.
         optimizers: By name. Each parameter group holds its highest learning rate as ``peak``.
     """
@@ -63,18 +65,19 @@ class Task(Protocol):
         """Make one update; gives the loss."""
         ...
 
-    def judge(self, student: nn.Module, step: int) -> dict[str, float]:
-        """Score a student in eval mode, on pictures that training never sees; may write previews."""
+    @property
+    def score(self) -> Scorer:
+        """Scores a student."""
         ...
 
 
 @dataclass(frozen=True)
-class Trained:
+class TrainingResult:
     """What a training gave.
 
     Attributes:
-        student: The average of the student's weights, in eval mode.
-        history: The scores on the way; each with ``step`` and ``minutes`` (processor time over all cores, halved: the
+        student: The moving average of the student's weights, in eval mode.
+        history: The scores while it was trained; each with ``step`` and ``minutes`` (processor time over all cores, halved: the
             minutes that two cores would take; on a GPU by the clock).
         seconds: Processor time in all; on a GPU by the clock.
     """
@@ -84,11 +87,11 @@ class Trained:
     seconds: float
 
 
-def rate(step: int, schedule: Schedule) -> float:
+def learning_rate_factor(step: int, schedule: Schedule) -> float:
     """The share of the highest learning rate at a step: a straight rise, then half a cosine.
 
     Example:
-        >>> [round(rate(step, Schedule(steps=100, warm=0.1)), 2) for step in (0, 9, 55, 99)]
+        >>> [round(learning_rate_factor(step, Schedule(steps=100, warm=0.1)), 2) for step in (0, 9, 55, 99)]
         [0.1, 1.0, 0.5, 0.0]
     """
     rising = max(1, round(schedule.warm * schedule.steps))
@@ -97,18 +100,18 @@ def rate(step: int, schedule: Schedule) -> float:
     return 0.5 + 0.5 * math.cos(math.pi * (step - rising) / max(1, schedule.steps - rising))
 
 
-def every(steps: int) -> int:
+def scoring_interval(steps: int) -> int:
     """Steps between two scores: four scores at least, and about a hundred of a long training.
 
     Example:
-        >>> every(20), every(2000), every(50_000)
+        >>> scoring_interval(20), scoring_interval(2000), scoring_interval(50_000)
         (5, 100, 500)
     """
     return max(1, min(100, steps // 4), steps // 100)
 
 
-def begin(schedule: Schedule) -> np.random.Generator:
-    """Seed torch and give the source of everything else that is drawn. To be called before modules are made."""
+def seed_everything(schedule: Schedule) -> np.random.Generator:
+    """Seed torch, and give the random generator of everything else that is drawn. To be called before modules are made."""
     torch.set_num_threads(schedule.threads)
     # On a GPU some gradients, that of reflected borders among them, have no repeatable form: there torch warns and goes on.
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
@@ -124,24 +127,24 @@ def device() -> torch.device:
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
-def lean() -> bool:
-    """Whether trainings multiply in bfloat16: where the processor trains, and does it by itself."""
+def use_bf16() -> bool:
+    """Whether trainings multiply in bfloat16: only on a processor that has instructions for it."""
     return device().type == "cpu" and machine.has_bfloat16()
 
 
-def run(
-    task: Task, schedule: Schedule, random: np.random.Generator, folder: Path | None, key: str,
+def run_training(
+    task: TrainingTask, schedule: Schedule, random: np.random.Generator, folder: Path | None, key: str,
     notify: Notify = lambda what, done, total: None,
-) -> Trained:  # fmt: skip
+) -> TrainingResult:  # fmt: skip
     """Train until the schedule ends, from the saved state of the same training where there is one.
 
     Args:
         task: What to do in a step.
         schedule: How long.
-        random: From :func:`begin`.
+        random: From :func:`seed_everything`.
         folder: Where the state is kept, as ``training.safetensors``; None keeps none.
-        key: A hash of what the task is made of and learns from. Its length is no part of it: a training goes on when its
-            steps become more.
+        key: A hash of what the task is made of and learns from. The number of steps is no part of it: a finished training
+            is continued when its steps become more.
         notify: Told about progress, with the newest score.
 
     Raises:
@@ -153,19 +156,19 @@ def run(
         seed=schedule.seed,
         threads=schedule.threads,
         torch=torch.__version__,
-        bfloat16=lean(),
+        bfloat16=use_bf16(),
     )
-    average = Average(task.student, schedule.decay)
-    state = State(key, {**task.modules, "average": average.module}, task.optimizers, random)
+    ema = ModelEma(task.student, schedule.decay)
+    state = TrainingState(key, {**task.modules, "average": ema.module}, task.optimizers, random)
     place = folder / "training.safetensors" if folder else None
     if place is not None and state.load(place, schedule.steps):
         notify(f"resumed at step {state.step}", state.step, schedule.steps)
     clock, cores = (time.perf_counter, 1) if device().type == "cuda" else (time.process_time, 2)
-    spent, note = clock(), _note(state.history)
+    started, newest = clock(), _newest(state.history)
     while state.step < schedule.steps:
         for optimizer in task.optimizers.values():
             for group in optimizer.param_groups:
-                group["lr"] = group["peak"] * rate(state.step, schedule)
+                group["lr"] = group["peak"] * learning_rate_factor(state.step, schedule)
         task.student.train()
         loss = task.update(state.step, random)
         if not math.isfinite(loss):
@@ -173,25 +176,25 @@ def run(
                 f"the training diverged: its loss is {loss} at step {state.step + 1}",
                 do="lower the rate, and look at what the teacher gives for the training pictures",
             )
-        average.update(state.step)
+        ema.update(state.step)
         state.step += 1
         last = state.step == schedule.steps
-        if state.step % schedule.judge_every == 0 or last:
+        if state.step % schedule.score_every == 0 or last:
             now = clock()
-            state.seconds, spent = state.seconds + now - spent, now
-            scores = task.judge(average.module, state.step)
-            spent = clock()  # judging is no training
+            state.seconds, started = state.seconds + now - started, now
+            scores = task.score(ema.module, state.step)
+            started = clock()  # the time of scoring is not counted
             state.history.append({"step": state.step, "minutes": round(state.seconds / 60 / cores, 2), **scores})
-            note = _note(state.history)
+            newest = _newest(state.history)
         if place is not None and (state.step % schedule.save_every == 0 or last):
             now = clock()
-            state.seconds, spent = state.seconds + now - spent, now
+            state.seconds, started = state.seconds + now - started, now
             state.save(place)
-        notify(f"training: loss {loss:.4f}{note}", state.step, schedule.steps)
-    return Trained(average.module.eval(), tuple(state.history), state.seconds)
+        notify(f"training: loss {loss:.4f}{newest}", state.step, schedule.steps)
+    return TrainingResult(ema.module.eval(), tuple(state.history), state.seconds)
 
 
-def _note(history: list[dict[str, float]]) -> str:
+def _newest(history: list[dict[str, float]]) -> str:
     if not history:
         return ""
     return "".join(f", {name} {value:.3f}" for name, value in history[-1].items() if name not in ("step", "minutes"))

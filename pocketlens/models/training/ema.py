@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 
-class Average:
+class ModelEma:
     """Keeps the average of a module's weights and statistics.
 
     Args:
@@ -17,25 +17,25 @@ class Average:
     Example:
         >>> layer = nn.Linear(1, 1, bias=False)
         >>> _ = nn.init.zeros_(layer.weight)
-        >>> average = Average(layer)
+        >>> ema = ModelEma(layer)
         >>> _ = nn.init.ones_(layer.weight)
-        >>> average.update(0)
-        >>> round(float(average.module.weight), 2)
+        >>> ema.update(0)
+        >>> round(float(ema.module.weight), 2)
         0.9
     """
 
     def __init__(self, module: nn.Module, decay: float = 0.999) -> None:
         self.module = copy.deepcopy(module).eval().requires_grad_(False)
         self.decay = decay
-        self._of = module
+        self._trained = module
 
     def update(self, number: int) -> None:
         """Move the average towards the module's weights after update ``number`` (from 0)."""
         decay = min(self.decay, (1 + number) / (10 + number))
-        there = self._of.state_dict()
+        trained = self._trained.state_dict()
         with torch.no_grad():
             for name, value in self.module.state_dict().items():
                 if value.is_floating_point():
-                    value.lerp_(there[name], 1 - decay)
+                    value.lerp_(trained[name], 1 - decay)
                 else:
-                    value.copy_(there[name])
+                    value.copy_(trained[name])

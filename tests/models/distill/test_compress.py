@@ -11,12 +11,12 @@ from pocketlens import images
 from pocketlens.converters.ranges import Ranges
 from pocketlens.errors import InputError
 from pocketlens.files import cache_folder
-from pocketlens.models import made
-from pocketlens.models.distill.answers import Questions, ask, digest
-from pocketlens.models.distill.compress import compress, sizes_of
+from pocketlens.models.checkpoint_metadata import CheckpointMetadata, read_metadata, save_checkpoint
+from pocketlens.models.distill.compress import compress, picture_sizes
+from pocketlens.models.distill.dataset import DatasetSpec, digest, record_teacher
+from pocketlens.models.distill.feature_teacher import feature_teacher, function_teacher
 from pocketlens.models.distill.features import quarter_layer
-from pocketlens.models.distill.master import function_master, master_of
-from pocketlens.models.distill.student import sees_whole
+from pocketlens.models.distill.initial_student import has_global_statistics
 from pocketlens.models.export import export
 from pocketlens.models.fast_style import FastStyle
 from pocketlens.models.pix2pix_unet import Pix2PixUnet
@@ -25,7 +25,7 @@ from pocketlens.models.source import Source, resolve
 from pocketlens.models.teacher import torch_teacher
 from pocketlens.recipe import Compress
 
-TINY = Compress(steps=12, width=8, half=8, blocks=1, pictures=12)
+TINY = Compress(steps=12, width=8, half_res_channels=8, blocks=1, pictures=12)
 
 
 @pytest.fixture(autouse=True)
@@ -36,8 +36,10 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def source(tmp_path: Path) -> Source:
     torch.manual_seed(0)
-    made.save(
-        Pocket(channels=16, whole=1), tmp_path / "t.safetensors", made.Made("pocket", {"channels": 16, "whole": 1})
+    save_checkpoint(
+        Pocket(channels=16, instance_norm=1),
+        tmp_path / "t.safetensors",
+        CheckpointMetadata("pocket", {"channels": 16, "instance_norm": 1}),
     )
     return resolve("t.safetensors", base=tmp_path, architecture="pocket")
 
@@ -78,7 +80,7 @@ def test_sizes_that_a_student_cannot_take_are_refused_before_the_teacher_is_aske
 
 @pytest.mark.parametrize(("side", "count"), [(256, 320), (64, 320), (32, 100)])
 def test_as_many_pictures_are_asked_about_as_the_recipe_says(source: Source, side: int, count: int) -> None:
-    sizes = sizes_of(source, (side, side), count)
+    sizes = picture_sizes(source, (side, side), count)
     assert sum(number for _, number in sizes) == count and len({edge for edge, _ in sizes}) == len(sizes)
 
 
@@ -109,7 +111,7 @@ def test_a_copy_cut_by_rank_recovers_and_feels_int8(source: Source, judges, tmp_
     assert any("16 -> 8 -> 16" in line or "16 -> 12 -> 16" in line for line in done.layers)
     loaded = resolve("student.safetensors", base=tmp_path / "a", architecture="pocket")
     assert loaded.load()(torch.zeros(1, 3, 32, 32)).shape == (1, 3, 32, 32)
-    how = made.read(done.path)
+    how = read_metadata(done.path)
     assert how is not None
     assert any(name.endswith(".conv.1") for name in how.ranges)
 
@@ -119,8 +121,8 @@ def test_an_onnx_file_teaches_what_the_module_it_came_from_teaches(source: Sourc
     ir.save(model, tmp_path / "t.onnx")
     other = resolve("t.onnx", base=tmp_path)
     picture = judges[0]
-    pixels, features = master_of(source)(picture)
-    found, thought = master_of(other)(picture)
+    pixels, features = feature_teacher(source)(picture)
+    found, thought = feature_teacher(other)(picture)
     assert np.abs(pixels - found).max() < 0.1
     assert features is not None
     assert thought is not None
@@ -131,16 +133,16 @@ def test_an_onnx_file_teaches_what_the_module_it_came_from_teaches(source: Sourc
 
 
 def test_the_teacher_is_asked_once(source: Source) -> None:
-    questions, calls = Questions(((32, 4),)), []
+    questions, calls = DatasetSpec(((32, 4),)), []
 
     def master():  # type: ignore[no-untyped-def]
         calls.append(1)
-        return master_of(source)
+        return feature_teacher(source)
 
-    first = ask(master, "key", questions, None)
-    again = ask(master, "key", questions, None)
+    first = record_teacher(master, "key", questions, None)
+    again = record_teacher(master, "key", questions, None)
     assert len(calls) == 1
-    assert np.array_equal(first[0].given, again[0].given)
+    assert np.array_equal(first[0].targets, again[0].targets)
     assert first[0].features is not None
     assert np.abs(first[0].features.astype(np.float32).std() - 1) < 0.3
 
@@ -154,18 +156,18 @@ def test_a_slow_effect_that_was_stopped_is_not_asked_again() -> None:
             raise KeyboardInterrupt
         return 255 - picture
 
-    questions = Questions(((32, 6), (16, 4)))
+    questions = DatasetSpec(((32, 6), (16, 4)))
     with pytest.raises(KeyboardInterrupt):
-        ask(lambda: function_master(slow), "slow", questions, None)
-    found = ask(lambda: function_master(slow), "slow", questions, None)
+        record_teacher(lambda: function_teacher(slow), "slow", questions, None)
+    found = record_teacher(lambda: function_teacher(slow), "slow", questions, None)
     assert len(asked) == 6 + 5, "five were known"
-    assert all((one.given == 255 - one.taken).all() for one in found)
-    straight = ask(lambda: function_master(lambda picture: 255 - picture), "other", questions, None)
+    assert all((one.targets == 255 - one.inputs).all() for one in found)
+    straight = record_teacher(lambda: function_teacher(lambda picture: 255 - picture), "other", questions, None)
     assert digest(found) == digest(straight)
     assert not list((cache_folder() / "asking").iterdir())
 
 
 def test_what_sees_the_whole_picture_is_known() -> None:
-    assert sees_whole(FastStyle())
-    assert not sees_whole(Pocket())
+    assert has_global_statistics(FastStyle())
+    assert not has_global_statistics(Pocket())
     assert quarter_layer(Pix2PixUnet(halvings=7), 128)

@@ -6,12 +6,13 @@ import torch
 from torch import nn
 
 from pocketlens.errors import InputError
-from pocketlens.models import checkpoint, made, zoo
+from pocketlens.models import checkpoint, zoo
+from pocketlens.models.checkpoint_metadata import CheckpointMetadata, save_checkpoint
 from pocketlens.models.fast_style import FastStyle
 from pocketlens.models.pocket import Pocket
-from pocketlens.models.pruning.prune import explanation, prune
-from pocketlens.models.pruning.ranks import decompose, rank_share_within
-from pocketlens.models.pruning.thin import Thin, decomposed, full_rank, thin
+from pocketlens.models.pruning.low_rank import decompose, rank_share_within
+from pocketlens.models.pruning.low_rank_conv import LowRankConv, decompose_conv, empty_low_rank, full_rank
+from pocketlens.models.pruning.prune import describe, prune
 from tests.models.pruning.generators import every_architecture, make
 
 LAYERS = {
@@ -35,7 +36,7 @@ def test_a_pair_of_full_rank_gives_what_the_convolution_gave(name: str) -> None:
     layer = LAYERS[name]
     x = torch.rand(2, layer.in_channels, 11, 14)
     with torch.no_grad():
-        assert torch.allclose(decomposed(layer, full_rank(layer))(x), layer(x), atol=1e-5)
+        assert torch.allclose(decompose_conv(layer, full_rank(layer))(x), layer(x), atol=1e-5)
 
 
 def test_a_pair_is_as_near_as_the_singular_values_that_are_left_out_say() -> None:
@@ -43,7 +44,7 @@ def test_a_pair_is_as_near_as_the_singular_values_that_are_left_out_say() -> Non
     layer = nn.Conv2d(16, 24, 3, bias=False)
     flat = layer.weight.detach().permute(1, 2, 0, 3).reshape(48, 72)
     lost = torch.linalg.svdvals(flat)[10:].square().sum().sqrt()
-    down, across = decomposed(layer, 10)
+    down, across = decompose_conv(layer, 10)
     with torch.no_grad():
         together = torch.einsum("rik,orj->oikj", down.weight[..., 0], across.weight[:, :, 0]) - layer.weight
     assert float(together.norm()) == pytest.approx(float(lost), rel=0.02)
@@ -56,9 +57,9 @@ def test_every_architecture_becomes_smaller_and_loads_again(name: str, variant: 
     share = rank_share_within(module, 0.5, size=(128, 128), multiple=4)
     cut = decompose(module, share, size=(128, 128), multiple=4)
     assert 0.3 * cut.before.macs < cut.after.macs <= 0.5 * cut.before.macs
-    assert "became" in explanation(cut)[-1]
+    assert "became" in describe(cut)[-1]
     path = tmp_path / "cut.safetensors"
-    made.save(cut.module, path, made.Made(name, variant.arguments, pruned=True))
+    save_checkpoint(cut.module, path, CheckpointMetadata(name, variant.arguments, pruned=True))
     loaded = checkpoint.load(path, name)
     x = torch.rand(1, 3, *(128 if name == "pix2pix-unet" else 32,) * 2)
     with torch.no_grad():
@@ -71,7 +72,7 @@ def test_a_share_of_the_multiply_adds_is_kept_to(macs: float) -> None:
     share = rank_share_within(module, macs)
     found, more = (decompose(module, s) for s in (share, share + 1 / 128))
     assert found.after.macs <= macs * found.before.macs < more.after.macs
-    assert any("128 -> 128 channels became 128 -> " in line for line in explanation(found))
+    assert any("128 -> 128 channels became 128 -> " in line for line in describe(found))
 
 
 def test_a_layer_that_is_used_twice_becomes_one_pair() -> None:
@@ -103,11 +104,11 @@ def test_pairs_are_not_cut_again_but_lose_channels(tmp_path: Path) -> None:
     torch.manual_seed(0)
     cut = decompose(FastStyle().eval(), 0.5)
     assert decompose(cut.module, 0.5).after == cut.after
-    with pytest.raises(InputError, match="no convolution that could become two"):
+    with pytest.raises(InputError, match="no convolution that could become a low-rank pair"):
         rank_share_within(cut.module, 0.5)
     narrow = prune(cut.module, 0.5, [torch.rand(1, 3, 32, 32)], size=(64, 64))
-    assert isinstance(narrow.module.get_submodule("last.conv"), Thin)
-    made.save(narrow.module, tmp_path / "x.safetensors", made.Made("fast-style", {}, pruned=True))
+    assert isinstance(narrow.module.get_submodule("last.conv"), LowRankConv)
+    save_checkpoint(narrow.module, tmp_path / "x.safetensors", CheckpointMetadata("fast-style", {}, pruned=True))
     loaded = checkpoint.load(tmp_path / "x.safetensors", "fast-style")
     x = torch.rand(1, 3, 32, 32)
     with torch.no_grad():
@@ -125,7 +126,7 @@ def test_a_file_with_ranks_that_no_layer_has_is_refused(name: str, rank: int, tm
     module = FastStyle()
     layer = module.get_submodule(name)
     assert isinstance(layer, nn.Conv2d)
-    module.set_submodule(name, thin(layer, rank))
-    made.save(module, tmp_path / "x.safetensors", made.Made("fast-style", {}, pruned=True))
+    module.set_submodule(name, empty_low_rank(layer, rank))
+    save_checkpoint(module, tmp_path / "x.safetensors", CheckpointMetadata("fast-style", {}, pruned=True))
     with pytest.raises(InputError, match=rf"{name} cannot be two convolutions through {rank}"):
         checkpoint.load(tmp_path / "x.safetensors", "fast-style")

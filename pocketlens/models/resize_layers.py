@@ -1,4 +1,4 @@
-"""Give a module's layers the widths and ranks of a copy's weights, so that they can be loaded."""
+"""Give a module's layers the widths and ranks of a pruned checkpoint, so that its weights can be loaded."""
 
 import warnings
 from collections.abc import Mapping
@@ -8,15 +8,15 @@ import torch
 from torch import nn
 
 from pocketlens.errors import InputError
-from pocketlens.models.pruning.thin import full_rank, thin
+from pocketlens.models.pruning.low_rank_conv import empty_low_rank, full_rank
 
 _NORMS = (nn.BatchNorm2d, nn.InstanceNorm2d)
 
 
-def reshape(module: nn.Module, shapes: Mapping[str, tuple[int, ...]]) -> None:
-    """Replace every weight and statistic of another shape by an empty one, on the module's device, of the shape given.
+def resize_layers(module: nn.Module, shapes: Mapping[str, tuple[int, ...]]) -> None:
+    """Replace every weight and statistic of another shape by an empty one of the given shape, on the module's device.
 
-    A convolution whose weight is not there, but those of two in its place, becomes a pair of thin ones.
+    A convolution that the file holds as a low-rank pair becomes one.
 
     Args:
         module: On torch's meta device.
@@ -25,19 +25,21 @@ def reshape(module: nn.Module, shapes: Mapping[str, tuple[int, ...]]) -> None:
     Raises:
         InputError: A shape is larger than the module's own, or has other dimensions.
     """
-    _thin(module, shapes)
+    _insert_low_rank_pairs(module, shapes)
     for name, layer in module.named_modules():
         tensors = [*layer.named_parameters(recurse=False), *layer.named_buffers(recurse=False)]
-        for own, tensor in tensors:
-            full = f"{name}.{own}" if name else own
-            wanted = shapes.get(full, tuple(tensor.shape))
-            if len(wanted) != tensor.ndim or any(w > t or w < 1 for w, t in zip(wanted, tensor.shape, strict=True)):
+        for part, tensor in tensors:
+            full = f"{name}.{part}" if name else part
+            shape = shapes.get(full, tuple(tensor.shape))
+            if len(shape) != tensor.ndim or any(
+                n > limit or n < 1 for n, limit in zip(shape, tensor.shape, strict=True)
+            ):
                 raise InputError(
-                    f"{full} is {list(wanted)}, expected at most {list(tensor.shape)}", do="check the checkpoint"
+                    f"{full} is {list(shape)}, expected at most {list(tensor.shape)}", do="check the checkpoint"
                 )
-            empty = torch.empty(wanted, dtype=tensor.dtype, device=tensor.device)
-            setattr(layer, own, nn.Parameter(empty) if isinstance(tensor, nn.Parameter) else empty)
-        _widths(layer)
+            empty = torch.empty(shape, dtype=tensor.dtype, device=tensor.device)
+            setattr(layer, part, nn.Parameter(empty) if isinstance(tensor, nn.Parameter) else empty)
+        _set_channels(layer)
         bias = getattr(layer, "bias", None)
         if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d) and bias is not None and len(bias) != layer.out_channels:
             raise InputError(
@@ -46,17 +48,17 @@ def reshape(module: nn.Module, shapes: Mapping[str, tuple[int, ...]]) -> None:
     _norms_without_weights(module)
 
 
-def _thin(module: nn.Module, shapes: Mapping[str, tuple[int, ...]]) -> None:
+def _insert_low_rank_pairs(module: nn.Module, shapes: Mapping[str, tuple[int, ...]]) -> None:
     for name, layer in list(module.named_modules()):
         first = shapes.get(f"{name}.0.weight", ())
         if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d) and f"{name}.weight" not in shapes and len(first) == 4:
             rank = first[1 if isinstance(layer, nn.ConvTranspose2d) else 0]
             if not 1 <= rank <= full_rank(layer) or layer.groups > 1:
                 raise InputError(f"{name} cannot be two convolutions through {rank}", do="check the checkpoint")
-            module.set_submodule(name, thin(layer, rank))
+            module.set_submodule(name, empty_low_rank(layer, rank))
 
 
-def _widths(layer: Any) -> None:
+def _set_channels(layer: Any) -> None:
     if isinstance(layer, nn.Conv2d):
         depthwise = layer.groups > 1 and layer.groups == layer.in_channels
         layer.out_channels = layer.weight.shape[0]
@@ -71,12 +73,12 @@ def _widths(layer: Any) -> None:
 
 
 def _norms_without_weights(module: nn.Module) -> None:
-    """Norms that have no weights learn their width from what comes in."""
+    """Norms that have no weights learn their width from their input."""
 
-    def look(layer: Any, given: tuple[torch.Tensor, ...]) -> None:
-        layer.num_features = given[0].shape[1]
+    def set_features(layer: Any, inputs: tuple[torch.Tensor, ...]) -> None:
+        layer.num_features = inputs[0].shape[1]
 
-    hooks = [n.register_forward_pre_hook(look) for n in module.modules() if isinstance(n, nn.InstanceNorm2d)]
+    hooks = [n.register_forward_pre_hook(set_features) for n in module.modules() if isinstance(n, nn.InstanceNorm2d)]
     side = max(64, 2 * int(getattr(module, "multiple", 1)))
     try:
         with torch.no_grad(), warnings.catch_warnings():

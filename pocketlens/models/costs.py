@@ -21,7 +21,7 @@ SIZE = (256, 256)
 
 
 @dataclass(frozen=True)
-class Figures:
+class Costs:
     """The costs of a generator.
 
     Attributes:
@@ -38,13 +38,13 @@ class Figures:
 
 
 @dataclass(frozen=True)
-class Listed:
+class ZooEntry:
     """One variant of an architecture, as ``pocketlens zoo`` shows it; see :class:`pocketlens.models.zoo.Architecture`.
 
     Attributes:
-        size: Height and width in pixels that :attr:`figures` are for.
-        input_range: What the generator takes for black and white.
-        output_range: What it gives for them.
+        size: Height and width in pixels that :attr:`costs` are for.
+        input_range: The values that the generator expects for black and white.
+        output_range: The values that it gives for them.
     """
 
     name: str
@@ -56,34 +56,34 @@ class Listed:
     input_range: Range
     output_range: Range
     size: tuple[int, int]
-    figures: Figures
+    costs: Costs
 
 
-def listing() -> list[Listed]:
+def zoo_entries() -> list[ZooEntry]:
     """Every variant of every architecture, in the order of the table. Torch is imported only for what is not cached.
 
     Raises:
         MissingError: torch is not installed.
     """
     return [
-        Listed(
-            name=known.name,
+        ZooEntry(
+            name=architecture.name,
             variant=variant.name,
-            description=known.description,
-            source=known.source,
-            paper=known.paper,
-            license=known.license,
-            input_range=known.ranges.taken,
-            output_range=known.ranges.given,
+            description=architecture.description,
+            source=architecture.source,
+            paper=architecture.paper,
+            license=architecture.license,
+            input_range=architecture.ranges.taken,
+            output_range=architecture.ranges.given,
             size=SIZE,
-            figures=figures(known, variant),
+            costs=variant_costs(architecture, variant),
         )
-        for known in ARCHITECTURES.values()
-        for variant in known.variants
+        for architecture in ARCHITECTURES.values()
+        for variant in architecture.variants
     ]
 
 
-def figures(architecture: Architecture, variant: Variant) -> Figures:
+def variant_costs(architecture: Architecture, variant: Variant) -> Costs:
     """The costs of a variant at :data:`SIZE`, counted once for each version of its code.
 
     Raises:
@@ -95,23 +95,23 @@ def figures(architecture: Architecture, variant: Variant) -> Figures:
     assert spec.origin is not None
 
     def make(folder: Path) -> None:
-        counted = count(architecture.skeleton(variant), *SIZE)
+        counted = count_costs(architecture.skeleton(variant), *SIZE)
         (folder / "figures.json").write_text(json.dumps(asdict(counted)))
 
     key = key_of(
         code=[sha256(Path(spec.origin)), sha256(Path(__file__))], arguments=dict(variant.arguments), size=SIZE,
         torch=version("torch"),
     )  # fmt: skip
-    found: dict[str, int] = json.loads((cached("figures", key, make) / "figures.json").read_text())
-    return Figures(**found)
+    costs: dict[str, int] = json.loads((cached("figures", key, make) / "figures.json").read_text())
+    return Costs(**costs)
 
 
-def costs(module: "nn.Module", size: tuple[int, int]) -> Figures:
-    """What :func:`count` finds of a module on any device, which stays as it is; ``size`` is height and width in pixels."""
-    return count(copy.deepcopy(module).to("meta"), *size)
+def module_costs(module: "nn.Module", size: tuple[int, int]) -> Costs:
+    """What :func:`count_costs` finds of a module on any device, which stays as it is; ``size`` is height and width in pixels."""
+    return count_costs(copy.deepcopy(module).to("meta"), *size)
 
 
-def count(module: "nn.Module", height: int, width: int) -> Figures:
+def count_costs(module: "nn.Module", height: int, width: int) -> Costs:
     """Count what a generator multiplies for one picture.
 
     Args:
@@ -124,14 +124,14 @@ def count(module: "nn.Module", height: int, width: int) -> Figures:
 
     macs = 0
 
-    def add(layer: nn.Module, given: tuple[torch.Tensor, ...], result: torch.Tensor) -> None:
+    def add(layer: nn.Module, inputs: tuple[torch.Tensor, ...], output: torch.Tensor) -> None:
         nonlocal macs
         weight: Any = layer.weight
         if isinstance(layer, nn.Linear):
-            macs += weight.numel() * result.numel() // result.shape[-1]
+            macs += weight.numel() * output.numel() // output.shape[-1]
         else:
             # A convolution multiplies each kernel once an output position, a transposed one once an input position.
-            swept = given[0] if isinstance(layer, nn.ConvTranspose2d) else result
+            swept = inputs[0] if isinstance(layer, nn.ConvTranspose2d) else output
             macs += weight.numel() * swept.shape[-2] * swept.shape[-1]
 
     counted = (nn.Conv2d, nn.ConvTranspose2d, nn.Linear)
@@ -143,4 +143,4 @@ def count(module: "nn.Module", height: int, width: int) -> Figures:
         for hook in hooks:
             hook.remove()
     parameters = sum(weight.numel() for weight in module.parameters())
-    return Figures(macs, parameters, int(getattr(module, "multiple", 1)))
+    return Costs(macs, parameters, int(getattr(module, "multiple", 1)))

@@ -6,7 +6,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from pocketlens.pipeline.quantizing import trained
 from torch import nn
 
 import pocketlens
@@ -17,14 +16,23 @@ from pocketlens.converters.quantization.simulate import simulate
 from pocketlens.converters.quantization.trained import Trained, quantize_trained
 from pocketlens.converters.ranges import Ranges
 from pocketlens.errors import InputError
-from pocketlens.models import checkpoint, made, zoo
-from pocketlens.models.distill.answers import Answers
-from pocketlens.models.distill.aware import Rounded, aware, fix, observed, plain, ranges
-from pocketlens.models.distill.task import Distillation, Weights
+from pocketlens.models import checkpoint, zoo
+from pocketlens.models.checkpoint_metadata import CheckpointMetadata, read_metadata, save_checkpoint
+from pocketlens.models.distill.dataset import DistillationDataset
+from pocketlens.models.distill.distillation import Distillation, LossWeights
+from pocketlens.models.distill.qat import (
+    FakeQuantize,
+    freeze_range,
+    observe_ranges,
+    prepare_qat,
+    remove_qat,
+    trained_ranges,
+)
 from pocketlens.models.export import export
 from pocketlens.models.pocket import Pocket
 from pocketlens.models.source import resolve
-from pocketlens.models.training.run import Schedule, begin, run
+from pocketlens.models.training.loop import Schedule, run_training, seed_everything
+from pocketlens.pipeline.stages.trained_quantizers import insert_trained_quantizers
 from pocketlens.runtimes.session import open_artifact
 
 SIDE = 48
@@ -37,7 +45,7 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def generator() -> Pocket:
-    """Weights with heavy tails and statistics of real pictures: what is hard for eight bits."""
+    """LossWeights with heavy tails and statistics of real pictures: what is hard for eight bits."""
     torch.manual_seed(3)
     module = Pocket(**ARGUMENTS)
     for name, weight in module.named_parameters():
@@ -60,7 +68,7 @@ def pixels(seed: int) -> torch.Tensor:
 
 
 def layers(module: nn.Module) -> list[Trained]:
-    found = [(name, module.get_submodule(name), span) for name, span in ranges(module).items()]
+    found = [(name, module.get_submodule(name), span) for name, span in trained_ranges(module).items()]
     return [
         Trained(name, layer.weight.detach().numpy(), isinstance(layer, nn.ConvTranspose2d), span)  # type: ignore[union-attr]
         for name, layer, span in found
@@ -75,26 +83,26 @@ def test_rounding_is_that_of_the_graph() -> None:
     x = torch.linspace(-3, 5, 997)
     quantizer = Quantizer.of(-1.3, 4.1, 8)
     wanted = (np.clip(np.rint(x.numpy() / quantizer.scale) + quantizer.zero, 0, 255) - quantizer.zero) * quantizer.scale
-    assert np.abs(Rounded((-1.3, 4.1))(x).detach().numpy() - wanted).max() < 1e-6
+    assert np.abs(FakeQuantize((-1.3, 4.1))(x).detach().numpy() - wanted).max() < 1e-6
 
 
 def test_the_range_learns_and_zero_stays_inside() -> None:
-    rounded = Rounded((0.0, 8.0))
+    rounded = FakeQuantize((0.0, 8.0))
     adam = torch.optim.Adam(rounded.parameters(), 0.05)
     x = torch.rand(4096)
     for _ in range(120):
         adam.zero_grad()
         (rounded(x) - x).square().mean().backward()
         adam.step()
-    low, high = rounded.ends().tolist()
+    low, high = rounded.current_range().tolist()
     assert low == 0
     assert 0.9 < high < 1.5
 
 
 def test_the_graph_gives_what_the_rounding_module_gives() -> None:
     module = generator()
-    rounding = aware(module, observed(module, [pixels(seed) for seed in range(4)])).eval()
-    graph = quantize_trained(export(plain(rounding), SIDE, SIDE, Ranges()), layers(rounding))
+    rounding = prepare_qat(module, observe_ranges(module, [pixels(seed) for seed in range(4)])).eval()
+    graph = quantize_trained(export(remove_qat(rounding), SIDE, SIDE, Ranges()), layers(rounding))
     found = simulate(graph, [as_picture(pixels(90))])[0]
     with torch.no_grad():
         wanted = rounding(pixels(90))[0].numpy().transpose(1, 2, 0)
@@ -112,12 +120,14 @@ def test_pictures_of_another_range_are_rounded_in_the_range_of_the_graph(name: s
     module = listed.generator_class()(**listed.variants[-1].arguments).eval()
     low, high = listed.ranges.taken
     shown = [pixels(seed) / 255 * (high - low) + low for seed in range(4)]
-    spans = observed(module, shown)
+    spans = observe_ranges(module, shown)
     first = next(iter(spans))
     spans[first] = (low, high)
-    rounding = aware(module, spans).eval()
-    fix(rounding, first)
-    graph = quantize_trained(export(plain(rounding), SIDE, SIDE, listed.ranges), layers(rounding), listed.ranges.taken)
+    rounding = prepare_qat(module, spans).eval()
+    freeze_range(rounding, first)
+    graph = quantize_trained(
+        export(remove_qat(rounding), SIDE, SIDE, listed.ranges), layers(rounding), listed.ranges.taken
+    )
     found = simulate(graph, [as_picture(pixels(3))])[0]
     with torch.no_grad():
         given = (rounding(shown[3])[0].numpy().transpose(1, 2, 0) - low) / (high - low) * 255
@@ -127,9 +137,9 @@ def test_pictures_of_another_range_are_rounded_in_the_range_of_the_graph(name: s
 def test_a_student_that_felt_int8_is_built_for_every_target(tmp_path: Path, shared: Path) -> None:
     """Also where a target keeps layers of few channels in float when it plans by itself."""
     module = checkpoint.load(shared / "data/fast_style/wave.npz", "fast-style")
-    spans = observed(module, [pixels(seed) for seed in range(2)])
-    how = made.Made("fast-style", {}, ranges=spans)
-    made.save(module, tmp_path / "felt.safetensors", how)
+    spans = observe_ranges(module, [pixels(seed) for seed in range(2)])
+    how = CheckpointMetadata("fast-style", {}, ranges=spans)
+    save_checkpoint(module, tmp_path / "felt.safetensors", how)
     (tmp_path / "felt.toml").write_text(
         f'[filter]\nname = "felt"\nsource = "felt.safetensors"\narchitecture = "fast-style"\nsizes = [[{SIDE}, {SIDE}]]\n'
         '[targets]\nonnx = ["int8"]\nopenvino = ["int8"]\ntflite = ["int8"]\n'
@@ -141,8 +151,8 @@ def test_a_student_that_felt_int8_is_built_for_every_target(tmp_path: Path, shar
 
 def test_plain_gives_the_weights_back() -> None:
     module = generator()
-    rounding = aware(module, {"stem.conv": (0.0, 255.0)})
-    back = plain(rounding)
+    rounding = prepare_qat(module, {"stem.conv": (0.0, 255.0)})
+    back = remove_qat(rounding)
     assert type(back.get_submodule("stem.conv")) is nn.Conv2d
     with torch.no_grad():
         assert torch.equal(back(pixels(1)), module(pixels(1)))
@@ -156,16 +166,18 @@ def test_training_through_rounding_beats_rounding_afterwards_in_the_file(tmp_pat
     with torch.no_grad():
         taken = torch.cat([pixels(seed) for seed in range(48)])
         given = torch.cat([module(one[None]) for one in taken]).clamp(0, 255)
-    answers = Answers(taken.numpy().astype(np.uint8), given.round().numpy().astype(np.uint8), None)
-    schedule = Schedule(steps=150, judge_every=1000, save_every=1000, threads=1, decay=0.98)
-    random = begin(schedule)
-    rounding = aware(module, observed(module, [one[None] for one in taken[:8]])).requires_grad_(True)
-    only = Weights(ssim=0, gradient=0, frequency=0)  # what it should give is what it gave: there is no style to learn
-    task = Distillation(rounding, [answers], lambda student, step: {}, only, pixels=4 * SIDE * SIDE, peak=1e-4)
-    result = run(task, schedule, random, None, "key")
-    made.save(module, tmp_path / "before.safetensors", made.Made("pocket", ARGUMENTS))
-    how = made.Made("pocket", ARGUMENTS, ranges=ranges(result.student))
-    made.save(plain(result.student), tmp_path / "after.safetensors", how)
+    dataset = DistillationDataset(taken.numpy().astype(np.uint8), given.round().numpy().astype(np.uint8), None)
+    schedule = Schedule(steps=150, score_every=1000, save_every=1000, threads=1, decay=0.98)
+    random = seed_everything(schedule)
+    rounding = prepare_qat(module, observe_ranges(module, [one[None] for one in taken[:8]])).requires_grad_(True)
+    only = LossWeights(
+        ssim=0, gradient=0, frequency=0
+    )  # what it should give is what it gave: there is no style to learn
+    task = Distillation(rounding, [dataset], lambda student, step: {}, only, pixels=4 * SIDE * SIDE, peak=1e-4)
+    result = run_training(task, schedule, random, None, "key")
+    save_checkpoint(module, tmp_path / "before.safetensors", CheckpointMetadata("pocket", ARGUMENTS))
+    how = CheckpointMetadata("pocket", ARGUMENTS, ranges=trained_ranges(result.student))
+    save_checkpoint(remove_qat(result.student), tmp_path / "after.safetensors", how)
     shown = tmp_path / "pictures"
     for seed in range(6):
         images.write(shown / f"{seed}.png", as_picture(pixels(seed)))
@@ -196,19 +208,19 @@ def test_layers_that_the_graph_does_not_hold_are_named() -> None:
 
 def test_ranges_live_in_the_checkpoint_and_nonsense_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "s.safetensors"
-    made.save(Pocket(), path, made.Made("pocket", {}, ranges={"stem.conv": (0.0, 255.0)}))
-    how = made.read(path)
+    save_checkpoint(Pocket(), path, CheckpointMetadata("pocket", {}, ranges={"stem.conv": (0.0, 255.0)}))
+    how = read_metadata(path)
     assert how is not None
     assert how.ranges == {"stem.conv": (0.0, 255.0)}
     source = resolve(path.name, base=tmp_path, architecture="pocket")
     hub.save(export(source.load(), 32, 32, source.ranges), tmp_path / "g.onnx")
-    ready = trained(source, tmp_path / "g.onnx", "openvino")
+    ready = insert_trained_quantizers(source, tmp_path / "g.onnx", "openvino")
     assert ready is not None
     assert sum(node.op_type == "QuantizeLinear" for node in hub.load(ready).graph) == 1
-    made.save(Pocket(), path, made.Made("pocket", {}, ranges={"nowhere": (0.0, 255.0)}))
+    save_checkpoint(Pocket(), path, CheckpointMetadata("pocket", {}, ranges={"nowhere": (0.0, 255.0)}))
     with pytest.raises(InputError, match="'nowhere'"):
-        trained(resolve(path.name, base=tmp_path, architecture="pocket"), tmp_path / "g.onnx", "openvino")
+        insert_trained_quantizers(resolve(path.name, base=tmp_path, architecture="pocket"), tmp_path / "g.onnx", "openvino")
     for wrong in ((1.0, 2.0), (0.0, 0.0), (float("nan"), 1.0), (0.0, float("inf")), (0, 10**400)):
-        made.save(Pocket(), path, made.Made("pocket", {}, ranges={"stem.conv": wrong}))
+        save_checkpoint(Pocket(), path, CheckpointMetadata("pocket", {}, ranges={"stem.conv": wrong}))
         with pytest.raises(InputError):
-            made.read(path)
+            read_metadata(path)
