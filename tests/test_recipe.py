@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from pocketlens.errors import InputError
-from pocketlens.recipe import Recipe
+from pocketlens.recipe import RENAMED_KEYS, Compress, Recipe
 
 GOOD = """
 [filter]
@@ -86,3 +86,19 @@ def test_only_the_entry_that_is_wrong_is_named() -> None:
 def test_a_byte_order_mark_is_no_mistake(tmp_path: Path) -> None:
     (tmp_path / "a.toml").write_text("\ufeff" + GOOD, encoding="utf-8")
     assert Recipe.read(tmp_path / "a.toml") == Recipe.parse(GOOD)
+
+
+@pytest.mark.parametrize(("old", "new"), sorted(RENAMED_KEYS.items()))
+def test_a_key_of_an_earlier_version_is_refused_with_its_new_name(old: str, new: str) -> None:
+    table, _, key = old.rpartition(".")
+    text = f"[filter]\nname = 'x'\n[targets]\nonnx = ['fp32']\n[{table}]\n{key} = 1\n"
+    with pytest.raises(InputError) as error:
+        Recipe.parse(text)
+    assert error.value.what == f"recipe is wrong:\n  {old}: called {new} now"
+
+
+def test_students_of_earlier_versions_are_found() -> None:
+    """The key of a student has the names that its settings had when it was first trained."""
+    settings = Compress(half_res_channels=24, instance_norm=True).key("steps", "int8_steps")
+    assert (settings["half"], settings["whole"]) == (24, True)
+    assert settings.keys().isdisjoint({"half_res_channels", "instance_norm", "cut"})

@@ -5,11 +5,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from safetensors import safe_open
 from safetensors.torch import save_file
 
 from pocketlens.errors import InputError
 from pocketlens.models import checkpoint, zoo
-from pocketlens.models.checkpoint_metadata import KEY
+from pocketlens.models.checkpoint_metadata import KEY, CheckpointMetadata, read_metadata, save_checkpoint
 from pocketlens.models.fast_style import FastStyle
 from pocketlens.models.pocket import Pocket
 
@@ -183,3 +184,27 @@ def test_weights_without_values_are_refused(tmp_path: Path) -> None:
     )
     with pytest.raises(InputError, match="does not hold what it says"):
         checkpoint.load(tmp_path / "x.safetensors", "pocket")
+
+
+@pytest.mark.parametrize("pruned", [False, True])
+def test_a_checkpoint_with_the_arguments_names_of_earlier_versions_is_read(tmp_path: Path, pruned: bool) -> None:
+    """What was trained before the arguments had their present names loads, and gives the same picture."""
+    torch.manual_seed(0)
+    module = Pocket(channels=16, half_res_channels=8, instance_norm=1).eval()
+    path, arguments = tmp_path / "x.safetensors", {"channels": 16, "half": 8, "whole": 1}
+    description = json.dumps({"architecture": "pocket", "arguments": arguments, "pruned": pruned})
+    save_file({name: tensor.contiguous() for name, tensor in module.state_dict().items()}, path, {KEY: description})
+    metadata = read_metadata(path)
+    assert metadata is not None
+    assert metadata.arguments == {"channels": 16, "half_res_channels": 8, "instance_norm": 1}
+    x = torch.rand(1, 3, 16, 16) * 255
+    with torch.no_grad():
+        assert torch.equal(checkpoint.load(path, "pocket")(x), module(x))
+
+
+def test_new_names_are_written(tmp_path: Path) -> None:
+    arguments = {"channels": 16, "half_res_channels": 8, "instance_norm": 1}
+    path = tmp_path / "x.safetensors"
+    save_checkpoint(Pocket(**arguments), path, CheckpointMetadata("pocket", arguments))
+    with safe_open(path, framework="numpy") as archive:
+        assert json.loads(archive.metadata()[KEY])["arguments"] == arguments

@@ -18,7 +18,7 @@ from pocketlens.models.source import Source, resolve, wrap
 from pocketlens.pipeline.benchmark_cases import benchmark_case
 from pocketlens.pipeline.budgets import budget_from
 from pocketlens.pipeline.bundle_spec import bundle_spec, licenses_of
-from pocketlens.pipeline.commands.distill import student_source, recipe_source
+from pocketlens.pipeline.commands.distill import recipe_source, student_source
 from pocketlens.pipeline.compile import CompiledSize, compile_sizes
 from pocketlens.pipeline.eval_set import read_eval_set
 from pocketlens.pipeline.evaluation import Evaluation

@@ -219,7 +219,9 @@ def test_ranges_live_in_the_checkpoint_and_nonsense_is_refused(tmp_path: Path) -
     assert sum(node.op_type == "QuantizeLinear" for node in hub.load(ready).graph) == 1
     save_checkpoint(Pocket(), path, CheckpointMetadata("pocket", {}, ranges={"nowhere": (0.0, 255.0)}))
     with pytest.raises(InputError, match="'nowhere'"):
-        insert_trained_quantizers(resolve(path.name, base=tmp_path, architecture="pocket"), tmp_path / "g.onnx", "openvino")
+        insert_trained_quantizers(
+            resolve(path.name, base=tmp_path, architecture="pocket"), tmp_path / "g.onnx", "openvino"
+        )
     for wrong in ((1.0, 2.0), (0.0, 0.0), (float("nan"), 1.0), (0.0, float("inf")), (0, 10**400)):
         save_checkpoint(Pocket(), path, CheckpointMetadata("pocket", {}, ranges={"stem.conv": wrong}))
         with pytest.raises(InputError):
