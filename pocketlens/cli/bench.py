@@ -54,10 +54,11 @@ def bench(
     history: options.History = None,
     json: options.Json = False,
 ) -> None:
-    """Measure a bundle on devices and judge its budget; without one given here, that of its recipe.
+    """Measure a bundle on devices and judge its budget; if no budget is given here, the one of its recipe.
 
-    Of --runtime, --accelerator, --compute-precision and --threads, every combination that plays an artifact is measured. Each picture is checked before it is timed. Exit code 1 if a budget breaks or the figures cannot tell, 3 if a device
-    cannot be reached; what the others gave is kept.
+    Of --runtime, --accelerator, --compute-precision and --threads, every combination that plays an artifact is
+    measured. Each picture is checked before it is timed. Exit code 1 if a budget breaks or the figures cannot tell, 3
+    if a device cannot be reached; what was measured on the others is kept.
     """
     from pocketlens.bench.document import BenchmarkSettings
     from pocketlens.bench.multi_device import bench_devices, open_device
@@ -115,7 +116,7 @@ def bench(
         for outcome in outcomes:
             _show_device(outcome, budget, len(outcomes) > 1)
         judged = not budget.empty or verdict == "fail"
-        output.say(f"budget: {verdict if judged else 'none was asked for'}")
+        output.say(f"budget: {verdict if judged else 'none was given'}")
     if any(outcome.error is not None for outcome in outcomes):
         raise typer.Exit(3)
     if verdict in ("fail", "unstable"):
@@ -179,9 +180,8 @@ def _show_device(outcome: "DeviceOutcome", budget: "Budget", titled: bool) -> No
 
     document = outcome.document
     if titled:
-        output.say(
-            f"{outcome.device.removesuffix(':')}: {document.environment.host.cpu if document else 'nothing was measured'}"
-        )
+        processor = document.environment.host.cpu if document else "nothing was measured"
+        output.say(f"{outcome.device.removesuffix(':')}: {processor}")
     if document is None:
         output.say(f"error: {outcome.error}")
         return
@@ -191,7 +191,7 @@ def _show_device(outcome: "DeviceOutcome", budget: "Budget", titled: bool) -> No
 
 
 def notes(document: "Document") -> list[str]:
-    """What has to be known to read a document's times: an emulator, a busy or throttled machine, lost connections."""
+    """What must be known to read a document's times: an emulator, a busy or throttled machine, lost connections."""
     environment = document.environment
     lines = [environment.disturbed] if environment.disturbed else []
     if environment.emulated:
@@ -199,7 +199,7 @@ def notes(document: "Document") -> list[str]:
     if environment.throttled:
         lines.append(f"the device was slowed down: {environment.throttled}")
     lines += [
-        f"{result.label}: the connection was lost {result.resumed} times and made again"
+        f"{result.label}: the connection was lost and made again, {result.resumed} times"
         for result in document.subjects
         if result.resumed
     ]
@@ -212,7 +212,7 @@ def notes(document: "Document") -> list[str]:
 
 
 def rows(document: "Document") -> list[dict[str, Any]]:
-    """What a script wants of each subject: statistics in ms, memory in MB; of a sustained one those of the last minute."""
+    """Figures of each case for scripts: statistics in ms, memory in MB; of a sustained one those of its last minute."""
     from pocketlens.bench import statistics
     from pocketlens.bench.budget import judged
 

@@ -100,7 +100,9 @@ def table(built: "Build") -> None:
     columns = ["artifact", "MB", "PSNR", "SSIM", "err", "gates", "p50 ms", "p95", "budget"]
     output.table(columns, lines)
     if built.student and built.student.told:
-        output.say(f"compared with the student; it came to {built.student.told} of its own teacher when it was trained")
+        output.say(
+            f"scores are against the student; against its teacher it had {built.student.told} after its training"
+        )
     for verdict in built.verdicts:
         if verdict.verdict in ("fail", "unstable"):
             output.say(f"{verdict.verdict}: {verdict.artifact}: {verdict.name}: {verdict.reason}")

@@ -16,8 +16,8 @@ def distill(
 ) -> None:
     """Train a smaller generator to give the pictures of a recipe's source, and write the recipe that builds it.
 
-    The recipe's [compress] table says how; without one its defaults hold. Stopped or killed, the same command goes on where
-    it was, and ends with the same weights.
+    The recipe's [compress] table says how; without one its defaults hold. If a distillation was stopped or killed, the
+    same command goes on where it was, and ends with the same weights.
     """
     from pocketlens.pipeline.commands.distill import distill as distill_recipe
 

@@ -50,7 +50,7 @@ def doctor(json: options.Json = False) -> None:
             [name, purpose, "no" if reason else "yes", installed or reason, get]
             for purpose, name, installed, reason, get in rows
         ]
-        output.table(["name", "to", "here", "version", "how to get it"], shown)
+        output.table(["name", "for", "here", "version", "how to get it"], shown)
     if not playable:
         raise typer.Exit(3)
 

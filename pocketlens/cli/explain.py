@@ -68,8 +68,8 @@ def show(explanation: "Explanation") -> None:
             output.say(f"{side.name}: {', '.join(side.rewrites)}")
     machine = explanation.machine
     output.say(
-        f"estimated: the longer of multiply-adds / {machine.gmacs:g} G/s and bytes / {machine.gbytes:g} GB/s, each layer\n"
-        "as if it stood alone; --gmacs and --gbytes describe another device."
+        "estimated: the longer of multiply-adds / --gmacs and bytes / --gbytes,\n"
+        f"here {machine.gmacs:g} and {machine.gbytes:g}, both 10^9 a second; each layer alone"
     )
     for cost in explanation.costs:
         _cost(cost)

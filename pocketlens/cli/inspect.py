@@ -42,10 +42,8 @@ def inspect(
         output.document(inspection)
         return
     height, width = inspection.size
-    output.say(
-        f"{inspection.name} at {height}x{width}: {inspection.macs / 1e9:.2f} GMACs, {inspection.parameters:,} parameters,"
-        f" {sum(inspection.operators.values())} nodes"
-    )
+    figures = f"{inspection.macs / 1e9:.2f} GMACs, {inspection.parameters:,} parameters"
+    output.say(f"{inspection.name} at {height}x{width}: {figures}, {sum(inspection.operators.values())} nodes")
     output.say("  ".join(f"{name} {count}" for name, count in inspection.operators.items()))
     rows = [[target, "no" if why else "yes", "\n".join(why)] for target, why in inspection.refusals.items()]
     output.table(["target", "supported", "why not"], rows)

@@ -78,7 +78,10 @@ Precisions = Annotated[
     list[str] | None,
     typer.Option("-p", "--precision", metavar="NAME", help=_PRECISION + _SEVERAL, show_default="fp16"),
 ]
-_REWRITES = "Rewrites of the graph: none, safe (those that need no measuring), auto (those that are faster here), or names: A,B."
+_REWRITES = (
+    "Rewrites of the graph: none, safe (those that need no measuring), auto (those that are faster here), "
+    "or their names: A,B."
+)
 Rewrites = Annotated[str, typer.Option("--rewrites", metavar="CHOICE", help=_REWRITES)]
 RecipesRewrites = Annotated[
     str | None, typer.Option("--rewrites", metavar="CHOICE", help=_REWRITES, show_default="as the recipe says")

@@ -50,8 +50,8 @@ def say(text: str) -> None:
 def table(columns: Sequence[str], rows: Sequence[Sequence[str]], title: str = "") -> None:
     """Print a table; verdict words are coloured, and numbers are aligned right.
 
-    Words are never broken. Where the terminal is too narrow for that, every row becomes a block of lines: its first cell, and
-    below it the others with their columns' names.
+    Words are never broken. If the terminal is too narrow for that, every row becomes a block of lines: its first cell,
+    and below it the others with their columns' names.
     """
     from rich.console import Console
 
@@ -65,7 +65,7 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[str]], title: str = ""
 
 
 def _widths(columns: Sequence[str], rows: Sequence[Sequence[str]], most: int) -> list[int] | None:
-    """Characters for each column: what it needs, less where longer texts can be broken between words; None if none fit."""
+    """Characters for each column: as many as it needs, fewer where texts can be broken; None if they cannot fit."""
     by_column = list(zip(columns, *rows, strict=True))
     widths = [max(len(line) for cell in cells for line in cell.splitlines() or [""]) for cells in by_column]
     words = [max((len(word) for cell in cells for word in cell.split()), default=0) for cells in by_column]
@@ -128,7 +128,7 @@ def _plain(value: Any) -> Any:
 
 @contextmanager
 def progress() -> Iterator["Progress"]:
-    """A progress bar on standard error, where that is a terminal; otherwise a line for each stage and every ten seconds."""
+    """A progress bar on standard error if that is a terminal; else a line for each stage and every ten seconds."""
     if not sys.stderr.isatty():
         last_stage, last_time = "", 0.0
 

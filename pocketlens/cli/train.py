@@ -48,9 +48,10 @@ def train(
     threads: options.Threads = 2,
     json: options.Json = False,
 ) -> None:
-    """Train a filter from an effect, from pairs of pictures, from two folders, or from one style picture.
+    """Train a filter from an effect, from pairs of pictures, from two folders, or from one style image.
 
-    The folder gets previews on the way, and a recipe for pocketlens build; --size is a square, a multiple of 32. Stopped or killed, the same command goes on.
+    The folder gets previews on the way, and a recipe for pocketlens build. --size is a square, a multiple of 32. If a
+    training was stopped or killed, the same command goes on where it was.
     """
     from pocketlens.pipeline.commands.train import TrainingSpec
     from pocketlens.pipeline.commands.train import train as train_filter
@@ -76,5 +77,5 @@ def train(
     rows = [[f"{scores[column]:g}" for column in columns] for scores in trained.history]
     output.table(columns, rows, title="Minutes on 2 cores")
     if trained.unpaired:
-        output.say(f"left out, because the other folder has none of the name: {trained.unpaired}")
+        output.say(f"pictures left out, because the other folder has none of their name: {trained.unpaired}")
     output.say(f"previews in {out / 'previews'}; pocketlens build {trained.recipe}")

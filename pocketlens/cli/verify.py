@@ -7,7 +7,7 @@ from pocketlens.cli import command, options, output
 
 @command("verify wave.bundle")
 def verify(bundle: options.Bundle, runtime: options.Runtimes = None, json: options.Json = False) -> None:
-    """Check a bundle on this machine: its manifest, every hash, and the golden pictures in every runtime that is here."""
+    """Check a bundle here: its manifest, every hash, and its golden pictures in every runtime that is installed."""
     from pocketlens.bundle.verify import verify as verify_bundle
 
     with output.progress() as notify:

@@ -37,7 +37,8 @@ def zoo(json: options.Json = False) -> None:
     for filter_ in BUILTINS.values():
         output.say(f"  builtin:{filter_.name}, {filter_.architecture}, {filter_.license}: {filter_.description}")
     output.say(
-        "\nHeight and width must be multiples as listed. The licence is that of the code: a checkpoint's is its author's."
+        "\nHeight and width must be multiples as listed.\n"
+        "The licence is the one of the code: its author says under which licence a checkpoint is."
     )
 
 
