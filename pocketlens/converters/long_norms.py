@@ -2,8 +2,8 @@
 
 import onnx_ir as ir
 
+from pocketlens.converters.rewrites.decompose_group_norm import DecomposeGroupNorm
 from pocketlens.converters.rewrites.merge_reshapes import MergeReshapes
-from pocketlens.converters.rewrites.spell_out_group_norm import SpellOutGroupNorm
 
 
 def decompose_long_norms(model: ir.Model) -> ir.Model:
@@ -14,11 +14,11 @@ def decompose_long_norms(model: ir.Model) -> ir.Model:
         10
     """
     model = model.clone()
-    if SpellOutGroupNorm()(model).modified:
+    if DecomposeGroupNorm()(model).modified:
         MergeReshapes()(model)
     return model
 
 
 def has_long_norms(model: ir.Model) -> bool:
     """Whether onnxruntime would lose accuracy on the graph as it is."""
-    return SpellOutGroupNorm()(model.clone()).modified
+    return DecomposeGroupNorm()(model.clone()).modified

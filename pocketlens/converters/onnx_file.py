@@ -13,7 +13,7 @@ from typing import Any
 
 import onnx_ir as ir
 
-from pocketlens.converters.wire import count_fields
+from pocketlens.converters.protobuf_limits import count_fields
 from pocketlens.errors import InputError
 
 MAX_BYTES = 2_000_000_000

@@ -1,7 +1,7 @@
 """From any ONNX model of a generator to the graph: one operator set, pinned size, folded range, clean nodes.
 
 A model's pictures may lie channels first (torch) or channels last (TensorFlow). That is seen from the shapes; the graph is
-channels first, and :func:`~pocketlens.converters.rewrites.clean` takes out the Transposes that this makes needless.
+channels first, and :func:`~pocketlens.converters.rewrites.canonicalize.canonicalize` takes out the Transposes that this makes needless.
 """
 
 import math
@@ -12,12 +12,12 @@ import onnx_ir as ir
 from onnx_ir.passes import common
 
 from pocketlens.converters import graph as hub
-from pocketlens.converters import rewrites
 from pocketlens.converters.bounds import bounds
 from pocketlens.converters.onnx_file import read_onnx
 from pocketlens.converters.opset import to_opset
 from pocketlens.converters.ranges import Ranges
 from pocketlens.converters.rewrites import edit
+from pocketlens.converters.rewrites.canonicalize import canonicalize
 from pocketlens.converters.rewrites.fold_constants import FoldConstants
 from pocketlens.converters.rewrites.widen_floats import WidenFloats
 from pocketlens.errors import InputError, PocketlensError
@@ -59,7 +59,7 @@ def prepare(model: ir.Model, height: int, width: int, ranges: Ranges, styles: in
     _planar_output(model, height, width)
     _check_range(model, ranges)
     _fold_ranges(model, ranges)
-    _within(height, width, lambda: rewrites.clean(model))
+    _within(height, width, lambda: canonicalize(model))
     hub.check(model)
     return model
 

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pocketlens.converters.rewrites import fold_constants, tidy
+from pocketlens.converters.rewrites import fold_constants
+from pocketlens.converters.rewrites.cleanup import cleanup
 from pocketlens.converters.rewrites.fold_constants import FoldConstants
 from tests.converters.drafts import Draft, close, exact, quick, values
 
@@ -55,11 +56,11 @@ def test_what_is_computed_twice_or_for_nobody_goes(chosen: list[str], times: int
     draft.add("Concat", *ends, axis=1)
     model = draft.model()
     before = values(model)
-    tidy(model)
+    cleanup(model)
     close(values(model), before)
     assert _operators(model) == Counter([*chosen, "Concat"])
     again = _operators(model)
-    tidy(model)
+    cleanup(model)
     assert _operators(model) == again
 
 
@@ -69,7 +70,7 @@ def test_what_differs_in_an_attribute_is_kept_apart() -> None:
     draft.add("Add", first, draft.add("LeakyRelu", "x", alpha=0.2))
     model = draft.model()
     before = values(model)
-    tidy(model)
+    cleanup(model)
     close(values(model), before)
     assert _operators(model) == {"LeakyRelu": 2, "Add": 1}
     assert np.ptp(before[0]) > 0

@@ -17,7 +17,7 @@ from pocketlens.converters import graph as hub
 from pocketlens.converters.constants import constant
 from pocketlens.converters.emitter import Labels, emitter
 from pocketlens.converters.fp16_audit import LARGEST, ROOM, audit
-from pocketlens.converters.rewrites.scale_for_half import scale_for_half
+from pocketlens.converters.rewrites.fp16_range_scaling import scale_fp16_ranges
 from pocketlens.models.export import export
 from pocketlens.runtimes.session import open_artifact
 from tests.generators import SIGNED, picture, small_graph
@@ -94,7 +94,7 @@ def test_what_overflows_before_fits_after_and_the_picture_is_the_same(tmp_path: 
     assert not all(np.isfinite(p).all() for p in broken) or quality.psnr(exact[0], broken[0]) < 30
 
     after = before.clone()
-    scaled = scale_for_half(after, extents)
+    scaled = scale_fp16_ranges(after, extents)
     assert scaled
     (tmp_path / "after").mkdir()
     for one, other in zip(exact, played(after, tmp_path / "after"), strict=True):
@@ -110,14 +110,14 @@ def test_a_quiet_graph_is_left_alone() -> None:
     weights = {name: np.array(constant(value)) for name, value in model.graph.initializers.items()}
     pictures = [picture(16, 16)]
     quiet = [extent for extent in audit(model, pictures) if extent.kind == "value"]
-    assert not scale_for_half(model, quiet)
+    assert not scale_fp16_ranges(model, quiet)
     assert all((constant(value) == weights[name]).all() for name, value in model.graph.initializers.items())
 
 
 def test_a_scaled_graph_needs_no_more() -> None:
     model = loud()
-    scale_for_half(model, audit(model, PICTURES))
-    assert not scale_for_half(model, [e for e in audit(model, PICTURES) if e.kind == "value"])
+    scale_fp16_ranges(model, audit(model, PICTURES))
+    assert not scale_fp16_ranges(model, [e for e in audit(model, PICTURES) if e.kind == "value"])
 
 
 @pytest.mark.parametrize("end", ["tanh", "output", "product", "clip"])
@@ -137,7 +137,7 @@ def test_what_does_not_scale_stops_it(end: str) -> None:
     model = export(Ending().eval(), *SIZE, SIGNED)
     extents = audit(model, PICTURES)
     assert any(extent.overflows for extent in extents if extent.kind == "value")
-    scaled = scale_for_half(model, extents)
+    scaled = scale_fp16_ranges(model, extents)
     assert not any("loud" in name for name in scaled), "nothing behind it takes the factor back"
 
 
@@ -176,7 +176,7 @@ def test_any_graph_of_such_layers_keeps_its_picture(seed: int, gain: float) -> N
     runs = []
     for turn in range(2):
         if turn:
-            scale_for_half(model, audit(model, pictures))
+            scale_fp16_ranges(model, audit(model, pictures))
             hub.check(model)
         session = ort.InferenceSession(ir.to_proto(model).SerializeToString(), providers=["CPUExecutionProvider"])
         runs.append(session.run(None, {hub.INPUT: pixels})[0])

@@ -6,12 +6,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from onnx import TensorProto
 
+from pocketlens.converters.rewrites.decompose_resize import DecomposeResize
 from pocketlens.converters.rewrites.drop_no_ops import DropNoOps
 from pocketlens.converters.rewrites.fold_affine_after import FoldAffineAfter
 from pocketlens.converters.rewrites.fold_affine_before import FoldAffineBefore
 from pocketlens.converters.rewrites.merge_affine import MergeAffine
 from pocketlens.converters.rewrites.merge_reshapes import MergeReshapes
-from pocketlens.converters.rewrites.spell_out_resize import SpellOutResize
 from tests.converters.drafts import Draft, affines, close, exact, quick, steps, values
 
 
@@ -205,4 +205,4 @@ def test_resizes_say_the_size_of_every_axis(how: dict, applies: bool) -> None:
     axes = {"axes": how["axes"]} if "axes" in how else {}
     inputs = ["x", "", draft.array(how["scales"])] if "scales" in how else ["x", "", "", draft.ints(*how["sizes"])]
     draft.add("Resize", *inputs, mode="linear", **axes, **policy)
-    exact(draft.model(), SpellOutResize, applies=applies)
+    exact(draft.model(), DecomposeResize, applies=applies)

@@ -3,12 +3,13 @@
 import onnx_ir as ir
 
 from pocketlens.converters.rewrites import edit
+from pocketlens.converters.rewrites.passes import NodePass
 
 _MOVES = ("Concat", "DepthToSpace", "Slice", "SpaceToDepth")
 _FUSE = ("Conv", "ConvTranspose")
 
 
-class ActivateEarly(ir.passes.InPlacePass):
+class ActivateEarly(NodePass):
     """Apply Relu to what a Concat, DepthToSpace, SpaceToDepth or Slice takes instead of to what it gives.
 
     Exact: these only say which value stands where, and Relu looks at one value at a time. A runtime that lets a convolution clamp
@@ -17,16 +18,14 @@ class ActivateEarly(ir.passes.InPlacePass):
     more values than before.
     """
 
-    def call(self, model: ir.Model) -> ir.passes.PassResult:
-        """Rewrite every place where it applies."""
-        modified = False
-        for node in tuple(model.graph):
-            if node.op_type != "Relu" or node.domain or node.graph is None or not _moves(node.inputs[0]):
-                continue
-            if any(edit.maker(end, *_FUSE) is not None for end in _ends(node.inputs[0])):
-                edit.replace(node.outputs[0], _activated(edit.Editor(model, node), node.inputs[0]))
-                modified = True
-        return ir.passes.PassResult(model, modified)
+    operators = ("Relu",)
+
+    def rewrite(self, model: ir.Model, node: ir.Node) -> bool:
+        """Rewrite the place if it applies."""
+        reaches = _moves(node.inputs[0]) and any(edit.maker(end, *_FUSE) is not None for end in _ends(node.inputs[0]))
+        if reaches:
+            edit.replace(node.outputs[0], _activated(edit.Editor(model, node), node.inputs[0]))
+        return reaches
 
 
 def _moves(value: ir.Value | None) -> bool:

@@ -5,9 +5,10 @@ import onnx_ir as ir
 
 from pocketlens.converters import graph as hub
 from pocketlens.converters.constants import constant
+from pocketlens.converters.rewrites.passes import NodePass
 
 
-class CropTransposedConv(ir.passes.InPlacePass):
+class CropTransposedConv(NodePass):
     """Crop the borders of a transposed convolution by its own ``pads``.
 
     Exact: ONNX defines ``pads`` of ConvTranspose as the rows and columns cut off the full output, so cutting k more at
@@ -15,22 +16,17 @@ class CropTransposedConv(ir.passes.InPlacePass):
     element (step 1) of spatial axes, is the only reader, and ``output_shape`` is not set.
     """
 
-    def call(self, model: ir.Model) -> ir.passes.PassResult:
-        """Rewrite every place where it applies."""
-        modified = False
-        for node in tuple(model.graph):
-            if node.op_type == "Slice" and self._absorb(node):
-                modified = True
-        return ir.passes.PassResult(model, modified)
+    operators = ("Slice",)
 
-    def _absorb(self, crop: ir.Node) -> bool:
-        source = crop.inputs[0]
+    def rewrite(self, model: ir.Model, node: ir.Node) -> bool:
+        """Rewrite the place if it applies."""
+        source = node.inputs[0]
         conv = source.producer() if source is not None else None
         if source is None or conv is None or conv.op_type != "ConvTranspose" or "output_shape" in conv.attributes:
             return False
         if hub.text(conv, "auto_pad", "NOTSET") != "NOTSET" or len(source.uses()) != 1 or source.is_graph_output():
             return False
-        cuts = _cuts(crop)
+        cuts = _cuts(node)
         if cuts is None:
             return False
         pads = list(hub.ints(conv, "pads", (0, 0, 0, 0)))
@@ -38,18 +34,18 @@ class CropTransposedConv(ir.passes.InPlacePass):
             pads[axis - 2] += start
             pads[axis] += end
         conv.attributes["pads"] = ir.AttrInt64s("pads", pads)
-        source.shape = crop.outputs[0].shape
-        crop.outputs[0].replace_all_uses_with(source, replace_graph_outputs=True)
-        assert crop.graph is not None
-        crop.graph.remove(crop, safe=True)
+        source.shape = node.outputs[0].shape
+        node.outputs[0].replace_all_uses_with(source, replace_graph_outputs=True)
+        assert node.graph is not None
+        node.graph.remove(node, safe=True)
         return True
 
 
-def _cuts(crop: ir.Node) -> dict[int, tuple[int, int]] | None:
+def _cuts(node: ir.Node) -> dict[int, tuple[int, int]] | None:
     """Rows cut at (start, end) of each spatial axis, or None where the Slice does anything else."""
-    source = crop.inputs[0]
+    source = node.inputs[0]
     assert source is not None
-    constants = [constant(v) for v in crop.inputs[1:]]
+    constants = [constant(v) for v in node.inputs[1:]]
     if any(c is None for c in constants) or source.shape is None or len(source.shape) != 4:
         return None
     starts, ends = (np.asarray(c).reshape(-1).tolist() for c in constants[:2])
@@ -57,12 +53,12 @@ def _cuts(crop: ir.Node) -> dict[int, tuple[int, int]] | None:
     steps = np.asarray(constants[3]).reshape(-1).tolist() if len(constants) > 3 else [1] * len(starts)
     cuts: dict[int, tuple[int, int]] = {}
     for start, end, axis, step in zip(starts, ends, axes, steps, strict=True):
-        spot = axis % 4
-        length = source.shape[spot]
-        if step != 1 or spot < 2 or not isinstance(length, int):
+        place = axis % 4
+        length = source.shape[place]
+        if step != 1 or place < 2 or not isinstance(length, int):
             return None
         first, last, _ = slice(start, end).indices(length)
         if last <= first:
             return None
-        cuts[spot] = (first, length - last)
+        cuts[place] = (first, length - last)
     return cuts

@@ -8,9 +8,10 @@ import onnx_ir as ir
 from pocketlens.converters import graph as hub
 from pocketlens.converters.constants import constant
 from pocketlens.converters.rewrites import edit
+from pocketlens.converters.rewrites.passes import NodePass
 
 
-class DropNoOps(ir.passes.InPlacePass):
+class DropNoOps(NodePass):
     """Let the readers of a node that changes nothing read its input.
 
     Exact: each rule below holds only where every element stays what and where it is. All of them need that the output has
@@ -19,23 +20,20 @@ class DropNoOps(ir.passes.InPlacePass):
     ``tf_crop_and_resize``.
     """
 
-    def call(self, model: ir.Model) -> ir.passes.PassResult:
-        """Rewrite every place where it applies."""
-        modified = False
-        for node in tuple(model.graph):
-            source = node.inputs[0] if node.inputs else None
-            if source is None or node.domain or not _RULES.get(node.op_type, _never)(node):
-                continue
-            other = _kept(node)
-            if other is None or not _same_kind(other, node.outputs[0]):
-                continue
-            if node.outputs[0].is_graph_output() and (other.is_graph_input() or constant(other) is not None):
-                continue
-            if node.outputs[0].is_graph_output() and other.is_graph_output():
-                continue
-            edit.replace(node.outputs[0], other)
-            modified = True
-        return ir.passes.PassResult(model, modified)
+    def rewrite(self, model: ir.Model, node: ir.Node) -> bool:
+        """Rewrite the place if it applies."""
+        source = node.inputs[0] if node.inputs else None
+        if source is None or not _RULES.get(node.op_type, _never)(node):
+            return False
+        other, output = _kept(node), node.outputs[0]
+        if other is None or not _same_kind(other, output):
+            return False
+        if output.is_graph_output() and (other.is_graph_input() or constant(other) is not None):
+            return False
+        if output.is_graph_output() and other.is_graph_output():
+            return False
+        edit.replace(output, other)
+        return True
 
 
 def _kept(node: ir.Node) -> ir.Value | None:

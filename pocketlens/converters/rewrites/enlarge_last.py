@@ -9,14 +9,15 @@ from numpy.typing import NDArray
 from pocketlens.converters import graph as hub
 from pocketlens.converters import nearest
 from pocketlens.converters.rewrites import edit, packing
-from pocketlens.converters.rewrites.window import Window, bias_for, window
+from pocketlens.converters.rewrites.conv_window import ConvWindow, conv_window, repeat_bias
+from pocketlens.converters.rewrites.passes import NodePass
 
 _MODES = ("edge", "reflect")
 LEAST_GAIN = 1.3
 """Least ratio of the products before to those after for which the pixel shuffle is paid back."""
 
 
-class EnlargeLast(ir.passes.InPlacePass):
+class EnlargeLast(NodePass):
     """Compute Resize (nearest, s times both ways), Pad, Conv as Pad, Conv to s² times the channels, DepthToSpace.
 
     Exact: pixel ``U`` of the enlarged picture is pixel ``floor(U / s)`` of the small one, so of the k taps of an output those that fall on
@@ -31,15 +32,13 @@ class EnlargeLast(ir.passes.InPlacePass):
     :data:`LEAST_GAIN` times the products. It needs one group, constant weights, stride 1 and single readers.
     """
 
-    def call(self, model: ir.Model) -> ir.passes.PassResult:
-        """Rewrite every place where it applies."""
-        modified = False
-        for node in tuple(model.graph):
-            found = window(node, "Conv")
-            chain = None if found is None or found.strides != (1, 1) else _chain(found)
-            if found is not None and chain is not None and _rewrite(model, node, found, chain):
-                modified = True
-        return ir.passes.PassResult(model, modified)
+    operators = ("Conv",)
+
+    def rewrite(self, model: ir.Model, node: ir.Node) -> bool:
+        """Rewrite the place if it applies."""
+        window = conv_window(node, "Conv")
+        chain = None if window is None or window.strides != (1, 1) else _chain(window)
+        return window is not None and chain is not None and _rewrite(model, node, window, chain)
 
 
 @dataclass(frozen=True)
@@ -61,9 +60,9 @@ class _Form:
     pads: tuple[int, int]
 
 
-def _chain(found: Window) -> _Chain | None:
-    pad, mode, pads = edit.maker(found.x, "Pad"), "constant", ((0, 0), (0, 0))
-    source = found.x
+def _chain(window: ConvWindow) -> _Chain | None:
+    pad, mode, pads = edit.maker(window.x, "Pad"), "constant", ((0, 0), (0, 0))
+    source = window.x
     if pad is not None:
         amounts = edit.integers(pad, 1)
         value = pad.inputs[2] if len(pad.inputs) > 2 else None
@@ -75,7 +74,7 @@ def _chain(found: Window) -> _Chain | None:
         if len(pad.inputs) > 3 and pad.inputs[3] is not None:
             return None
         pads, source = ((amounts[2], amounts[6]), (amounts[3], amounts[7])), pad.inputs[0]
-        if edit.only_reader(found.x) is None or (mode != "constant" and any(found.pads)):
+        if edit.only_reader(window.x) is None or (mode != "constant" and any(window.pads)):
             return None
     resize = edit.maker(source, "Resize")
     if resize is None or edit.only_reader(source) is None or hub.text(resize, "mode", "nearest") != "nearest":
@@ -92,31 +91,31 @@ def _chain(found: Window) -> _Chain | None:
     return _Chain(resize.inputs[0], factor, mode, pads)
 
 
-def _forms(found: Window, chain: _Chain, i: int) -> list[_Form]:
+def _forms(window: ConvWindow, chain: _Chain, i: int) -> list[_Form]:
     """Every way to read along axis i, one a start of the blocks."""
     factor, mode = chain.factor, chain.mode
     known = edit.shape_of(chain.small)
     assert known is not None
-    length, out = known[i + 2], found.out[i + 2]
-    before, after = (found.pads[i] + chain.pads[i][0], found.pads[i + 2] + chain.pads[i][1])
+    length, out = known[i + 2], window.out[i + 2]
+    before, after = (window.pads[i] + chain.pads[i][0], window.pads[i + 2] + chain.pads[i][1])
     forms = []
     for shift in range(factor):
 
         def reads(pixel: int, tap: int) -> int:
-            return (pixel + tap * found.dilations[i] - before) // factor
+            return (pixel + tap * window.dilations[i] - before) // factor
 
         if mode == "constant":
-            axis = packing.axis(reads, found.taps[i], (length, out), (1, factor), shift)
+            axis = packing.axis(reads, window.taps[i], (length, out), (1, factor), shift)
             forms += [] if axis is None else [_Form(axis, shift, "", (0, 0))]
             continue
         # The same with the pads as part of the small picture.
-        ends = [reads(r - shift, t) for r in range(factor) for t in range(found.taps[i])]
+        ends = [reads(r - shift, t) for r in range(factor) for t in range(window.taps[i])]
         first, last = min(ends), max(ends) + -(-(out + shift) // factor) - 1
         extra = (max(-first, 0), max(last - length + 1, 0))
         small = _padding(chain, i, length, (before, after), extra)
         axis = packing.axis(
             lambda pixel, tap, extra=extra: reads(pixel, tap) + extra[0],  # type: ignore[misc]
-            found.taps[i],
+            window.taps[i],
             (length + sum(extra), out),
             (1, factor),
             shift,
@@ -143,17 +142,17 @@ def _padding(chain: _Chain, i: int, length: int, pads: tuple[int, int], extra: t
     return None
 
 
-def _rewrite(model: ir.Model, node: ir.Node, found: Window, chain: _Chain) -> bool:
+def _rewrite(model: ir.Model, node: ir.Node, window: ConvWindow, chain: _Chain) -> bool:
     pairs = [
         (rows, columns)
-        for rows in _forms(found, chain, 0)
-        for columns in _forms(found, chain, 1)
+        for rows in _forms(window, chain, 0)
+        for columns in _forms(window, chain, 1)
         if rows.shift == columns.shift and rows.mode == columns.mode
     ]
     if not pairs:
         return False
     rows, columns = min(pairs, key=lambda pair: (pair[0].axis.kernel * pair[1].axis.kernel, pair[0].shift))
-    if found.taps[0] * found.taps[1] < LEAST_GAIN * rows.axis.kernel * columns.axis.kernel:
+    if window.taps[0] * window.taps[1] < LEAST_GAIN * rows.axis.kernel * columns.axis.kernel:
         return False
     editor = edit.Editor(model, node)
     small = chain.small
@@ -164,10 +163,10 @@ def _rewrite(model: ir.Model, node: ir.Node, found: Window, chain: _Chain) -> bo
         shape = (*before[:2], before[2] + sum(rows.pads), before[3] + sum(columns.pads))
         pads = editor.constant(np.array(amounts, np.int64), "pads")
         small = editor.make("Pad", [small, pads], shape, [ir.AttrString("mode", rows.mode)])
-    weight = packing.kernel(found.weight, rows.axis, columns.axis, (1, chain.factor))
-    shape = (found.out[0], weight.shape[0], rows.axis.count, columns.axis.count)
+    weight = packing.kernel(window.weight, rows.axis, columns.axis, (1, chain.factor))
+    shape = (window.out[0], weight.shape[0], rows.axis.count, columns.axis.count)
     zeros = [rows.axis.pads[0], columns.axis.pads[0], rows.axis.pads[1], columns.axis.pads[1]]
-    inputs = [small, editor.constant(weight, "weight"), *bias_for(editor, found.bias, chain.factor**2)]
+    inputs = [small, editor.constant(weight, "weight"), *repeat_bias(editor, window.bias, chain.factor**2)]
     packed = editor.make("Conv", inputs, shape, [ir.AttrInt64s("pads", zeros)])
-    edit.replace(node.outputs[0], packing.unpack(editor, packed, chain.factor, found.out, rows.shift))
+    edit.replace(node.outputs[0], packing.unpack(editor, packed, chain.factor, window.out, rows.shift))
     return True

@@ -6,10 +6,11 @@ import onnx_ir as ir
 from pocketlens.converters import graph as hub
 from pocketlens.converters.constants import constant
 from pocketlens.converters.rewrites import edit
-from pocketlens.converters.rewrites.affine import Affine, Vector, affine
+from pocketlens.converters.rewrites.channel_affine import ChannelAffine, Vector, channel_affine
+from pocketlens.converters.rewrites.passes import NodePass
 
 
-class FoldAffineAfter(ir.passes.InPlacePass):
+class FoldAffineAfter(NodePass):
     """Fold Mul, Div, Add, Sub, Neg and BatchNormalization into the Conv, ConvTranspose or InstanceNormalization before.
 
     Exact: each output channel o of those is ``sum(weight[o] * x) + bias[o]``, or ``normal(x)[o] * scale[o] + bias[o]``.
@@ -18,17 +19,13 @@ class FoldAffineAfter(ir.passes.InPlacePass):
     single reader, and constants that are one number a channel; the new weights are computed in float64.
     """
 
-    def call(self, model: ir.Model) -> ir.passes.PassResult:
-        """Rewrite every place where it applies."""
-        modified = False
-        for node in tuple(model.graph):
-            step = affine(node) if node.graph is not None else None
-            if step is not None and _fold(model, node, step):
-                modified = True
-        return ir.passes.PassResult(model, modified)
+    def rewrite(self, model: ir.Model, node: ir.Node) -> bool:
+        """Rewrite the place if it applies."""
+        step = channel_affine(node)
+        return step is not None and _fold(model, node, step)
 
 
-def _fold(model: ir.Model, node: ir.Node, step: Affine) -> bool:
+def _fold(model: ir.Model, node: ir.Node, step: ChannelAffine) -> bool:
     source = edit.maker(step.x, "Conv", "ConvTranspose", "InstanceNormalization")
     if source is None or edit.only_reader(step.x) is not node:
         return False

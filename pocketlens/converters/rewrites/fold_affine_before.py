@@ -6,10 +6,11 @@ import onnx_ir as ir
 from pocketlens.converters import graph as hub
 from pocketlens.converters.constants import constant
 from pocketlens.converters.rewrites import edit
-from pocketlens.converters.rewrites.affine import Affine, affine
+from pocketlens.converters.rewrites.channel_affine import ChannelAffine, channel_affine
+from pocketlens.converters.rewrites.passes import NodePass
 
 
-class FoldAffineBefore(ir.passes.InPlacePass):
+class FoldAffineBefore(NodePass):
     """Fold Mul, Div, Add, Sub, Neg and BatchNormalization into the Conv or ConvTranspose behind, past a Pad between.
 
     Exact: ``sum(w[c] * (x[c] * s[c] + t[c])) = sum(w[c] * s[c] * x[c]) + sum(w[c] * t[c])``. The scale may always go: the
@@ -19,17 +20,15 @@ class FoldAffineBefore(ir.passes.InPlacePass):
     scale through. Where only the shift cannot go, ``x * s + t`` is taken as ``(x + t / s) * s``, and the scale goes. The pass needs constant weights, single readers, and constants that are one number a channel.
     """
 
-    def call(self, model: ir.Model) -> ir.passes.PassResult:
-        """Rewrite every place where it applies, those next to a convolution first."""
-        modified = False
-        for node in reversed(tuple(model.graph)):
-            step = affine(node) if node.graph is not None else None
-            if step is not None and _fold(model, node, step):
-                modified = True
-        return ir.passes.PassResult(model, modified)
+    backwards = True
+
+    def rewrite(self, model: ir.Model, node: ir.Node) -> bool:
+        """Rewrite the place if it applies; the nodes next to a convolution come first."""
+        step = channel_affine(node)
+        return step is not None and _fold(model, node, step)
 
 
-def _fold(model: ir.Model, node: ir.Node, step: Affine) -> bool:
+def _fold(model: ir.Model, node: ir.Node, step: ChannelAffine) -> bool:
     pad = conv = edit.only_reader(node.outputs[0])
     if pad is not None and pad.op_type == "Pad":
         conv = edit.only_reader(pad.outputs[0]) if _commutes(pad, step) else None
@@ -78,10 +77,10 @@ def _fold(model: ir.Model, node: ir.Node, step: Affine) -> bool:
     return True
 
 
-def _scale_last(model: ir.Model, node: ir.Node, step: Affine) -> Affine | None:
+def _scale_last(model: ir.Model, node: ir.Node, step: ChannelAffine) -> ChannelAffine | None:
     """``x * s + t`` in two nodes, as ``(x + t / s)`` that is made here, and ``* s`` that is left to do."""
     inner = step.x.producer()
-    first = affine(inner) if inner is not None and edit.only_reader(step.x) is node else None
+    first = channel_affine(inner) if inner is not None and edit.only_reader(step.x) is node else None
     if first is None or first.shift.any():
         return None
     scale = first.scale * step.scale
@@ -92,10 +91,10 @@ def _scale_last(model: ir.Model, node: ir.Node, step: Affine) -> Affine | None:
     editor = edit.Editor(model, node)
     single = shift[:1].reshape(()) if (shift == shift[0]).all() else shift.reshape(-1, 1, 1)
     moved = editor.make("Add", [first.x, editor.constant(single, "shift")], edit.shape_of(step.x))
-    return Affine(moved, scale, np.zeros_like(scale))
+    return ChannelAffine(moved, scale, np.zeros_like(scale))
 
 
-def _commutes(pad: ir.Node, step: Affine) -> bool:
+def _commutes(pad: ir.Node, step: ChannelAffine) -> bool:
     """Whether padding and then scaling and shifting is the same."""
     mode = hub.text(pad, "mode", "constant")
     if mode in ("reflect", "edge", "wrap"):

@@ -7,6 +7,7 @@ from onnx_ir.passes import common
 
 from pocketlens.converters.constants import constant
 from pocketlens.converters.rewrites import edit
+from pocketlens.converters.rewrites.passes import GraphPass
 
 MAX_FOLDED = 1 << 24
 """Largest constant that is computed, in elements: far above any weight, far below any memory."""
@@ -14,7 +15,7 @@ MAX_FOLDED = 1 << 24
 _GROWING = ("ConstantOfShape", "Expand", "OneHot", "Pad", "Range", "Resize", "Tile", "Upsample")
 
 
-class FoldConstants(ir.passes.InPlacePass):
+class FoldConstants(GraphPass):
     """Compute nodes whose inputs are constant, size arithmetic of a fixed size included; merge what onnxscript merges.
 
     Exact: the value is the one that the node would compute. The work is onnxscript's, whose rules also fold batch norms and

@@ -7,9 +7,10 @@ from pocketlens.converters import graph as hub
 from pocketlens.converters.constants import constant
 from pocketlens.converters.rewrites import edit
 from pocketlens.converters.rewrites.packed_form import BINARY, ELEMENTWISE, is_by_channel
+from pocketlens.converters.rewrites.passes import NodePass
 
 
-class KeepRows(ir.passes.InPlacePass):
+class KeepRows(NodePass):
     """Move the Reshape from ``[N, C, H, rows W]`` to ``[N, C, rows H, W]`` down, until a Conv reads what was in front of it.
 
     Exact: the Reshape leaves each channel's values in their order. A function of one value, a sum or product of two pictures, one number a
@@ -23,18 +24,13 @@ class KeepRows(ir.passes.InPlacePass):
     computed from it value by value: else a Reshape would only become another one.
     """
 
-    def call(self, model: ir.Model) -> ir.passes.PassResult:
-        """Rewrite every place where it applies."""
-        modified = False
-        for node in tuple(model.graph):
-            if node.domain or node.graph is None:
-                continue
-            editor = edit.Editor(model, node)
-            made = _read(editor, node) if node.op_type == "Conv" else _behind(editor, node)
-            if made is not None:
-                edit.replace(node.outputs[0], made)
-                modified = True
-        return ir.passes.PassResult(model, modified)
+    def rewrite(self, model: ir.Model, node: ir.Node) -> bool:
+        """Rewrite the place if it applies."""
+        editor = edit.Editor(model, node)
+        result = _read(editor, node) if node.op_type == "Conv" else _behind(editor, node)
+        if result is not None:
+            edit.replace(node.outputs[0], result)
+        return result is not None
 
 
 def _beside(value: ir.Value | None) -> ir.Value | None:

@@ -5,22 +5,21 @@ import onnx_ir as ir
 
 from pocketlens.converters.constants import constant
 from pocketlens.converters.rewrites import edit
+from pocketlens.converters.rewrites.passes import NodePass
 
 
-class MergeAffine(ir.passes.InPlacePass):
+class MergeAffine(NodePass):
     """``(x * a) * b`` becomes ``x * (a * b)`` and ``(x + a) + b`` becomes ``x + (a + b)``.
 
     Exact, because products and sums are associative; the constants are merged in float64. The pass needs that nobody else
     reads what lies between, and float constants whose merger is no larger than the larger of them.
     """
 
-    def call(self, model: ir.Model) -> ir.passes.PassResult:
-        """Rewrite every place where it applies."""
-        modified = False
-        for node in tuple(model.graph):
-            if node.graph is not None and node.op_type in ("Mul", "Add") and not node.domain and _merge(model, node):
-                modified = True
-        return ir.passes.PassResult(model, modified)
+    operators = ("Mul", "Add")
+
+    def rewrite(self, model: ir.Model, node: ir.Node) -> bool:
+        """Rewrite the place if it applies."""
+        return _merge(model, node)
 
 
 def _split(node: ir.Node) -> tuple[ir.Value, np.ndarray] | None:

@@ -8,6 +8,7 @@ import onnx_ir as ir
 from pocketlens.converters import graph as hub
 from pocketlens.converters.constants import constant
 from pocketlens.converters.rewrites import edit
+from pocketlens.converters.rewrites.passes import GraphPass
 from pocketlens.converters.rewrites.permute import (
     Order,
     compose,
@@ -18,7 +19,7 @@ from pocketlens.converters.rewrites.permute import (
 )
 
 
-class MoveTransposes(ir.passes.InPlacePass):
+class MoveTransposes(GraphPass):
     """Take out Transposes by computing on what they would transpose, wherever that leaves fewer of them.
 
     Exact: ``f(Transpose(x)) = Transpose(f'(x))``, where f' is f for an operator that works element by element and else f with

@@ -4,7 +4,8 @@ import numpy as np
 import onnx_ir as ir
 
 from pocketlens.converters.rewrites import edit, packing
-from pocketlens.converters.rewrites.window import Window, bias_for, window
+from pocketlens.converters.rewrites.conv_window import ConvWindow, conv_window, repeat_bias
+from pocketlens.converters.rewrites.passes import NodePass
 
 THIN = 4
 """Most output channels of a convolution that is thin: runtimes compute 8 or 16 at once, and throw the rest away."""
@@ -16,7 +17,7 @@ products."""
 _BLOCK = 2
 
 
-class PackThinConv(ir.passes.InPlacePass):
+class PackThinConv(NodePass):
     """Compute a Conv with a large kernel and few outputs a block of 2 x 2 pixels at a time: Conv of stride 2, DepthToSpace.
 
     Exact: output ``Y = 2q + r`` reads inputs ``2q + r + t - pad``. For each of the two places r in a block these lie in the window of
@@ -28,38 +29,38 @@ class PackThinConv(ir.passes.InPlacePass):
     pixels both ways, and an even output; an odd one is left alone.
     """
 
-    def call(self, model: ir.Model) -> ir.passes.PassResult:
-        """Rewrite every place where it applies."""
-        modified = False
-        for node in tuple(model.graph):
-            found = window(node, "Conv")
-            if found is not None and _is_thin(found):
-                _rewrite(model, node, found)
-                modified = True
-        return ir.passes.PassResult(model, modified)
+    operators = ("Conv",)
+
+    def rewrite(self, model: ir.Model, node: ir.Node) -> bool:
+        """Rewrite the place if it applies."""
+        window = conv_window(node, "Conv")
+        if window is None or not _is_thin(window):
+            return False
+        _rewrite(model, node, window)
+        return True
 
 
-def _spans(found: Window) -> tuple[int, ...]:
-    return tuple((taps - 1) * step + 1 for taps, step in zip(found.taps, found.dilations, strict=True))
+def _spans(window: ConvWindow) -> tuple[int, ...]:
+    return tuple((taps - 1) * step + 1 for taps, step in zip(window.taps, window.dilations, strict=True))
 
 
-def _is_thin(found: Window) -> bool:
-    even = not any(length % _BLOCK for length in found.out[2:])
-    return even and found.out[1] <= THIN and found.strides == (1, 1) and min(_spans(found)) >= LEAST_KERNEL
+def _is_thin(window: ConvWindow) -> bool:
+    even = not any(length % _BLOCK for length in window.out[2:])
+    return even and window.out[1] <= THIN and window.strides == (1, 1) and min(_spans(window)) >= LEAST_KERNEL
 
 
-def _rewrite(model: ir.Model, node: ir.Node, found: Window) -> None:
+def _rewrite(model: ir.Model, node: ir.Node, window: ConvWindow) -> None:
     editor = edit.Editor(model, node)
-    out, depth = found.weight.shape[:2]
-    rows, columns = _spans(found)
-    down, across = found.dilations
+    out, depth = window.weight.shape[:2]
+    rows, columns = _spans(window)
+    down, across = window.dilations
     places = np.zeros((out, _BLOCK, _BLOCK, depth, rows + 1, columns + 1), np.float32)
     for r in range(_BLOCK):
         for c in range(_BLOCK):
-            places[:, r, c, :, r : r + rows : down, c : c + columns : across] = found.weight
+            places[:, r, c, :, r : r + rows : down, c : c + columns : across] = window.weight
     weight = places.reshape(out * _BLOCK**2, depth, rows + 1, columns + 1)
-    shape = (found.out[0], weight.shape[0], found.out[2] // _BLOCK, found.out[3] // _BLOCK)
-    attributes = [ir.AttrInt64s("pads", found.pads), ir.AttrInt64s("strides", (_BLOCK, _BLOCK))]
-    inputs = [found.x, editor.constant(weight, "weight"), *bias_for(editor, found.bias, _BLOCK**2)]
+    shape = (window.out[0], weight.shape[0], window.out[2] // _BLOCK, window.out[3] // _BLOCK)
+    attributes = [ir.AttrInt64s("pads", window.pads), ir.AttrInt64s("strides", (_BLOCK, _BLOCK))]
+    inputs = [window.x, editor.constant(weight, "weight"), *repeat_bias(editor, window.bias, _BLOCK**2)]
     packed = editor.make("Conv", inputs, shape, attributes)
-    edit.replace(node.outputs[0], packing.unpack(editor, packed, _BLOCK, found.out))
+    edit.replace(node.outputs[0], packing.unpack(editor, packed, _BLOCK, window.out))

@@ -17,8 +17,8 @@ import onnx_ir as ir
 from pocketlens.converters import graph as hub
 from pocketlens.converters.constants import constant
 from pocketlens.converters.rewrites import edit, packing
+from pocketlens.converters.rewrites.conv_window import ConvWindow, conv_window
 from pocketlens.converters.rewrites.sub_pixel_conv import packed_conv, phases
-from pocketlens.converters.rewrites.window import Window, window
 
 ELEMENTWISE = (
     "Abs", "Clip", "Elu", "Erf", "Exp", "Gelu", "HardSigmoid", "HardSwish", "LeakyRelu", "Mish", "Neg", "Relu", "Selu",
@@ -73,15 +73,15 @@ def _unpacks(node: ir.Node, block: int) -> bool:
     return node.op_type == "DepthToSpace" and crd
 
 
-def _lifts(node: ir.Node, block: int) -> tuple[Window, tuple[packing.Axis, packing.Axis]] | None:
+def _lifts(node: ir.Node, block: int) -> tuple[ConvWindow, tuple[packing.Axis, packing.Axis]] | None:
     """A transposed convolution of that stride whose blocks start at its first pixel and stand over nowhere."""
-    found = window(node, "ConvTranspose")
-    if found is None or found.strides != (block, block) or any(length % block for length in found.out[2:]):
+    window = conv_window(node, "ConvTranspose")
+    if window is None or window.strides != (block, block) or any(length % block for length in window.out[2:]):
         return None
-    axes = phases(found, 0)
-    if axes is None or axes[0].kernel * axes[1].kernel * block**2 > MOST_LIFTED * found.taps[0] * found.taps[1]:
+    axes = phases(window, 0)
+    if axes is None or axes[0].kernel * axes[1].kernel * block**2 > MOST_LIFTED * window.taps[0] * window.taps[1]:
         return None
-    return found, axes
+    return window, axes
 
 
 def is_by_channel(value: ir.Value | None, whole: ir.Value | None) -> bool:
@@ -117,8 +117,8 @@ def packed_form(editor: edit.Editor, value: ir.Value | None, block: int) -> ir.V
         return node.inputs[0]
     lifted = _lifts(node, block)
     if lifted is not None:
-        found, axes = lifted
-        return packed_conv(editor, found, axes, block)
+        window, axes = lifted
+        return packed_conv(editor, window, axes, block)
     small = (shape[0], shape[1] * block**2, shape[2] // block, shape[3] // block)
     if node.op_type == "InstanceNormalization":
         return _normal(editor, node, packed_form(editor, node.inputs[0], block), shape[1], small)

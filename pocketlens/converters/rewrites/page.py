@@ -4,7 +4,8 @@ import inspect
 import sys
 from pathlib import Path
 
-from pocketlens.converters.rewrites import PASSES, registry
+from pocketlens.converters.rewrites import registry
+from pocketlens.converters.rewrites.canonicalize import PASSES
 from pocketlens.targets import TARGETS
 
 PAGE = Path(__file__).resolve().parents[3] / "docs" / "rewrites.md"
@@ -23,7 +24,7 @@ keep = "safe"
 
 | choice | keeps |
 |---|---|
-| `none` | nothing of this page: only what cleans the graph for every target |
+| `none` | nothing of this page: only what brings the graph into one form for every target |
 | `safe` | each target's set below that needs no measuring; what is taken if nothing is said |
 | `auto` | what is faster on this machine: measured at the recipe's first size, and remembered with all that it depends on |
 | `NAME,NAME` | these, on every target; in a recipe `keep = ["NAME", "NAME"]` |
@@ -59,7 +60,7 @@ they take here.
 
 _ELSEWHERE = """
 Constants are folded, and what is the same, does nothing or is read by nobody is dropped, before, between and after these passes
-(`FoldConstants`, `tidy`). Batch norms go into the convolution on either side; a padding with zeros goes into the convolution behind
+(`FoldConstants`, `cleanup`). Batch norms go into the convolution on either side; a padding with zeros goes into the convolution behind
 it; the range that a generator was trained on is a scale and shift at either end, which the same passes take into the first and
 last convolution where nothing stands between.
 
@@ -89,7 +90,7 @@ def page() -> str:
     lines.append("\nThey run in this order. `yes`: in the target's `safe` set. ")
     lines += [f"Other precisions than fp32 never get {only}: their sums need the bits.\n", _MEASURED]
     lines.append(
-        "\n## For every target\n\nWhat cleans the graph before anything is chosen:\n\n| pass | what it does |\n|---|---|\n"
+        "\n## For every target\n\nWhat brings the graph into one form before anything is chosen:\n\n| pass | what it does |\n|---|---|\n"
     )
     for kind in PASSES:
         lines.append(f"| {kind.__name__} | {_sentence(kind)} |\n")

@@ -9,9 +9,10 @@ from pocketlens.converters import graph as hub
 from pocketlens.converters.constants import constant
 from pocketlens.converters.rewrites import edit
 from pocketlens.converters.rewrites.norm_form import groups_of, normal
+from pocketlens.converters.rewrites.passes import NodePass
 
 
-class RecognizeNorms(ir.passes.InPlacePass):
+class RecognizeNorms(NodePass):
     """Put ``(x - mean) / sqrt(variance + epsilon)`` back as one op, however it is written.
 
     What is looked for is not a list of patterns but the meaning of a product: its factors, through any chain of Mul, Div
@@ -26,13 +27,14 @@ class RecognizeNorms(ir.passes.InPlacePass):
     the parts stays too. The pass needs fixed shapes, and shared subexpressions to be shared (run it after constant folding).
     """
 
-    def call(self, model: ir.Model) -> ir.passes.PassResult:
-        """Rewrite every place where it applies, the outermost first."""
-        modified = False
-        for node in reversed(tuple(model.graph)):
-            if node.graph is not None and not node.domain and edit.shape_of(node.outputs[0]) is not None:
-                modified |= _rewrite(model, node)
-        return ir.passes.PassResult(model, modified)
+    operators = ("Mul", "Div", "Add", "Sub")
+    backwards = True
+
+    def rewrite(self, model: ir.Model, node: ir.Node) -> bool:
+        """Rewrite the place if it applies; the outermost come first."""
+        if edit.shape_of(node.outputs[0]) is None:
+            return False
+        return _centred(model, node) if node.op_type in ("Mul", "Div") else _multiplied_out(model, node)
 
 
 @dataclass(frozen=True)
@@ -50,14 +52,6 @@ class _InverseDeviation:
     of: _Of
     factor: float
     epsilon: float
-
-
-def _rewrite(model: ir.Model, node: ir.Node) -> bool:
-    if node.op_type in ("Mul", "Div"):
-        return _centred(model, node)
-    if node.op_type in ("Add", "Sub"):
-        return _multiplied_out(model, node)
-    return False
 
 
 def _centred(model: ir.Model, node: ir.Node) -> bool:

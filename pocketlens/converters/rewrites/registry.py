@@ -3,23 +3,24 @@
 Which of them a target gets where nothing was measured is said by :attr:`pocketlens.targets.Target.rewrites`.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import onnx_ir as ir
 
-from pocketlens.converters.rewrites import tidy
 from pocketlens.converters.rewrites.activate_early import ActivateEarly
+from pocketlens.converters.rewrites.cleanup import cleanup
 from pocketlens.converters.rewrites.enlarge_last import EnlargeLast
 from pocketlens.converters.rewrites.keep_packed import KeepPacked
 from pocketlens.converters.rewrites.keep_rows import KeepRows
 from pocketlens.converters.rewrites.pack_thin_conv import PackThinConv
+from pocketlens.converters.rewrites.passes import GraphPass, run
 from pocketlens.converters.rewrites.shuffle_last import ShuffleLast
 from pocketlens.converters.rewrites.sub_pixel_conv import SubPixelConv
 from pocketlens.converters.rewrites.winograd_conv import WinogradConv
 from pocketlens.errors import InputError
 
-MOST_ROUNDS = 10
+MAX_ROUNDS = 10
 """How often one rewrite is repeated at most; each leaves nothing to do after one or two."""
 
 
@@ -30,68 +31,60 @@ class Rewrite:
     Attributes:
         name: As ``--rewrites`` takes it.
         summary: What it does, in one line.
-        run: Changes a graph in place, and says whether it did.
-        only_fp32: Whether it is for files of that precision alone: its sums leave the range in which fewer bits are right.
+        kind: The pass.
+        only_fp32: Whether it is for files of that precision alone: its sums leave the range in which low-bit values are right.
     """
 
     name: str
     summary: str
-    run: Callable[[ir.Model], bool]
+    kind: type[GraphPass]
     only_fp32: bool = False
 
-
-def _rewrite(name: str, summary: str, kind: type[ir.passes.InPlacePass], only_fp32: bool = False) -> Rewrite:
-    def run(model: ir.Model) -> bool:
-        modified = False
-        for _ in range(MOST_ROUNDS):
-            if not kind()(model).modified:
-                break
-            modified = True
-        return modified
-
-    return Rewrite(name, summary, run, only_fp32)
+    def run(self, model: ir.Model) -> bool:
+        """Change a graph in place until there is nothing left to change, and say whether anything was."""
+        return run(ir.passes.PassManager([self.kind()], steps=MAX_ROUNDS, early_stop=True), model)
 
 
 REWRITES: dict[str, Rewrite] = {
     rewrite.name: rewrite
     for rewrite in (
-        _rewrite(
+        Rewrite(
             "enlarge-last",
             "convolutions of pictures enlarged by repeated pixels are computed at the small size",
             EnlargeLast,
         ),
-        _rewrite(
+        Rewrite(
             "pack-thin-conv",
             "large convolutions to few channels compute 2 x 2 pixels at once",
             PackThinConv,
         ),
-        _rewrite(
+        Rewrite(
             "keep-packed",
             "no pixel shuffle or transposed convolution in front of a convolution that computes blocks",
             KeepPacked,
         ),
-        _rewrite(
+        Rewrite(
             "sub-pixel-conv",
             "transposed convolutions as convolutions and a pixel shuffle",
             SubPixelConv,
         ),
-        _rewrite(
+        Rewrite(
             "activate-early",
             "a Relu behind a Concat or shuffle moves into the convolutions in front",
             ActivateEarly,
         ),
-        _rewrite(
+        Rewrite(
             "shuffle-last",
             "the last norm before the last pixel shuffle, on four times the channels",
             ShuffleLast,
         ),
-        _rewrite(
+        Rewrite(
             "winograd-conv",
             "3 x 3 convolutions of many channels compute four rows at a time with half the products",
             WinogradConv,
             only_fp32=True,
         ),
-        _rewrite(
+        Rewrite(
             "keep-rows",
             "no Reshape between convolutions that compute tiles of rows",
             KeepRows,
@@ -139,5 +132,5 @@ def apply(model: ir.Model, names: Iterable[str]) -> tuple[str, ...]:
     """
     changed = tuple(name for name in ordered(names) if REWRITES[name].run(model))
     if changed:
-        tidy(model)
+        cleanup(model)
     return changed

@@ -6,9 +6,10 @@ from pocketlens.converters import graph as hub
 from pocketlens.converters.constants import constant
 from pocketlens.converters.rewrites import edit, packing
 from pocketlens.converters.rewrites.packed_form import has_packed_form, packed_form
+from pocketlens.converters.rewrites.passes import GraphPass
 
 
-class ShuffleLast(ir.passes.InPlacePass):
+class ShuffleLast(GraphPass):
     """Move a DepthToSpace behind a norm and whatever else stands between it and the output.
 
     Exact: everything between is computed in its packed form (:mod:`~pocketlens.converters.rewrites.packed_form`). A norm over a picture of

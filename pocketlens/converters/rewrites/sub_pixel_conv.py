@@ -3,13 +3,14 @@
 import onnx_ir as ir
 
 from pocketlens.converters.rewrites import edit, packing
-from pocketlens.converters.rewrites.window import Window, bias_for, window
+from pocketlens.converters.rewrites.conv_window import ConvWindow, conv_window, repeat_bias
+from pocketlens.converters.rewrites.passes import NodePass
 
 WIDE = 16
 """Output channels from which each phase is a convolution of its own: as many as runtimes compute at once."""
 
 
-class SubPixelConv(ir.passes.InPlacePass):
+class SubPixelConv(NodePass):
     """Compute a ConvTranspose of stride s as Convs with s² times the channels in all, then DepthToSpace.
 
     Exact: output ``Y`` of a transposed convolution sums ``weight[t] * x[(Y + pad - t * dilation) / s]`` over the taps for which that is
@@ -24,72 +25,73 @@ class SubPixelConv(ir.passes.InPlacePass):
     The pass needs one group, constant weights, and the same stride along both axes. Sizes may be odd.
     """
 
-    def call(self, model: ir.Model) -> ir.passes.PassResult:
-        """Rewrite every place where it applies."""
-        modified = False
-        for node in tuple(model.graph):
-            found = window(node, "ConvTranspose")
-            if found is None or found.strides[0] < 2 or found.strides[1] != found.strides[0]:
-                continue
-            editor = edit.Editor(model, node)
-            picture = _apart(editor, found) or _together(editor, found)
-            if picture is not None:
-                edit.replace(node.outputs[0], picture)
-                modified = True
-        return ir.passes.PassResult(model, modified)
+    operators = ("ConvTranspose",)
+
+    def rewrite(self, model: ir.Model, node: ir.Node) -> bool:
+        """Rewrite the place if it applies."""
+        window = conv_window(node, "ConvTranspose")
+        if window is None or window.strides[0] < 2 or window.strides[1] != window.strides[0]:
+            return False
+        editor = edit.Editor(model, node)
+        picture = _phase_by_phase(editor, window) or _all_phases_together(editor, window)
+        if picture is not None:
+            edit.replace(node.outputs[0], picture)
+        return picture is not None
 
 
-def _apart(editor: edit.Editor, found: Window) -> ir.Value | None:
+def _phase_by_phase(editor: edit.Editor, window: ConvWindow) -> ir.Value | None:
     """A Conv a phase; None where there are too few channels, or the size is not one of whole blocks."""
-    stride = found.strides[0]
-    if found.out[1] < WIDE or found.out[2] % stride or found.out[3] % stride:
+    stride = window.strides[0]
+    if window.out[1] < WIDE or window.out[2] % stride or window.out[3] % stride:
         return None
-    made = []
+    axes_of_phases = []
     for place in range(stride**2):
-        rows, columns = _axis(found, 0, 1, place // stride), _axis(found, 1, 1, place % stride)
+        rows, columns = _axis(window, 0, 1, place // stride), _axis(window, 1, 1, place % stride)
         if rows is None or columns is None:
             return None
-        made.append((rows, columns))
-    parts = [packed_conv(editor, found, axes, 1) for axes in made]
-    whole = (found.out[0], found.out[1] * stride**2, found.out[2] // stride, found.out[3] // stride)
+        axes_of_phases.append((rows, columns))
+    parts = [packed_conv(editor, window, axes, 1) for axes in axes_of_phases]
+    whole = (window.out[0], window.out[1] * stride**2, window.out[2] // stride, window.out[3] // stride)
     packed = editor.make("Concat", parts, whole, [ir.AttrInt64("axis", 1)])
-    return packing.unpack(editor, packed, stride, found.out, order="DCR")
+    return packing.unpack(editor, packed, stride, window.out, order="DCR")
 
 
-def _together(editor: edit.Editor, found: Window) -> ir.Value | None:
+def _all_phases_together(editor: edit.Editor, window: ConvWindow) -> ir.Value | None:
     """One Conv for all phases, and the shuffle; None if no start of the blocks fits."""
-    stride = found.strides[0]
-    forms = [(axes, shift) for shift in range(stride) if (axes := phases(found, shift)) is not None]
+    stride = window.strides[0]
+    forms = [(axes, shift) for shift in range(stride) if (axes := phases(window, shift)) is not None]
     if not forms:
         return None
     axes, shift = min(forms, key=lambda form: (form[0][0].kernel * form[0][1].kernel, form[1]))
-    return packing.unpack(editor, packed_conv(editor, found, axes, stride), stride, found.out, shift)
+    return packing.unpack(editor, packed_conv(editor, window, axes, stride), stride, window.out, shift)
 
 
-def phases(found: Window, shift: int) -> tuple[packing.Axis, packing.Axis] | None:
+def phases(window: ConvWindow, shift: int) -> tuple[packing.Axis, packing.Axis] | None:
     """How all phases of a transposed convolution read together, if blocks start ``shift`` pixels early."""
-    rows, columns = (_axis(found, i, found.strides[0], -shift) for i in range(2))
+    rows, columns = (_axis(window, i, window.strides[0], -shift) for i in range(2))
     return None if rows is None or columns is None else (rows, columns)
 
 
-def packed_conv(editor: edit.Editor, found: Window, axes: tuple[packing.Axis, packing.Axis], block: int) -> ir.Value:
+def packed_conv(
+    editor: edit.Editor, window: ConvWindow, axes: tuple[packing.Axis, packing.Axis], block: int
+) -> ir.Value:
     """The Conv with an output channel for each place in the block, in the order ``CRD``; of one phase if the block is 1."""
     rows, columns = axes
-    weight = packing.kernel(found.weight, rows, columns, (1, block))
-    shape = (found.out[0], weight.shape[0], rows.count, columns.count)
+    weight = packing.kernel(window.weight, rows, columns, (1, block))
+    shape = (window.out[0], weight.shape[0], rows.count, columns.count)
     pads = ir.AttrInt64s("pads", [rows.pads[0], columns.pads[0], rows.pads[1], columns.pads[1]])
-    inputs = [found.x, editor.constant(weight, "weight"), *bias_for(editor, found.bias, block**2)]
+    inputs = [window.x, editor.constant(weight, "weight"), *repeat_bias(editor, window.bias, block**2)]
     return editor.make("Conv", inputs, shape, [pads])
 
 
-def _axis(found: Window, i: int, block: int, start: int) -> packing.Axis | None:
+def _axis(window: ConvWindow, i: int, block: int, start: int) -> packing.Axis | None:
     """How blocks that start at pixels ``stride * q + start`` read along axis i; of a block of one pixel there is one a stride."""
-    stride = found.strides[0]
+    stride = window.strides[0]
 
     def reads(pixel: int, tap: int) -> int | None:
-        place = pixel + start + found.pads[i] - tap * found.dilations[i]
+        place = pixel + start + window.pads[i] - tap * window.dilations[i]
         return place // stride if place % stride == 0 else None
 
     shift = max(-start, 0)
-    out = found.out[i + 2] + shift if block > 1 else found.out[i + 2] // stride
-    return packing.axis(reads, found.taps[i], (found.sizes[i], out), (1, block))
+    out = window.out[i + 2] + shift if block > 1 else window.out[i + 2] // stride
+    return packing.axis(reads, window.taps[i], (window.sizes[i], out), (1, block))

@@ -3,10 +3,12 @@
 import numpy as np
 import onnx_ir as ir
 
+from pocketlens.converters.rewrites.passes import GraphPass
+
 _NARROW = (ir.DataType.FLOAT16, ir.DataType.BFLOAT16, ir.DataType.DOUBLE)
 
 
-class WidenFloats(ir.passes.InPlacePass):
+class WidenFloats(GraphPass):
     """Turn every weight, constant, cast and value of another float type into float32.
 
     The graph is float32 (see :mod:`pocketlens.converters.graph`). Weights keep their values: every float16 and bfloat16 is a
@@ -29,6 +31,21 @@ class WidenFloats(ir.passes.InPlacePass):
                 for value in node.outputs:
                     modified |= _widen(value)
         return ir.passes.PassResult(model, modified)
+
+    def ensures(self, model: ir.Model) -> None:
+        """Check that no value of the graph is of a narrow or wide float type any more.
+
+        Raises:
+            PostconditionError: One is.
+        """
+        super().ensures(model)
+        for value in (
+            *model.graph.inputs,
+            *model.graph.initializers.values(),
+            *(v for n in model.graph for v in n.outputs),
+        ):
+            if value.dtype in _NARROW:
+                raise ir.passes.PostconditionError(f"{value.name!r} is still {value.dtype}")
 
 
 def _tensor(tensor: ir.TensorProtocol) -> ir.TensorProtocol:

@@ -6,7 +6,8 @@ import numpy as np
 import onnx_ir as ir
 
 from pocketlens.converters.rewrites import edit
-from pocketlens.converters.rewrites.window import Window, window
+from pocketlens.converters.rewrites.conv_window import ConvWindow, conv_window
+from pocketlens.converters.rewrites.passes import NodePass
 
 ROWS = 4
 """Output rows of a tile."""
@@ -29,7 +30,7 @@ _ONCE = 1
 """The product that takes the bias: its column of :data:`GIVE` is 1 in every row."""
 
 
-class WinogradConv(ir.passes.InPlacePass):
+class WinogradConv(NodePass):
     """Compute a 3 x 3 Conv of stride 1 by Winograd's F(4, 3) along the rows: six 1 x 3 Convs instead of the twelve of four rows.
 
     Exact: four output rows are the correlation of six input rows ``d`` with the kernel's three rows ``g``. Correlation is the transpose of
@@ -47,27 +48,27 @@ class WinogradConv(ir.passes.InPlacePass):
     quantize, as the sums reach ten times as far as the picture.
     """
 
-    def call(self, model: ir.Model) -> ir.passes.PassResult:
-        """Rewrite every place where it applies."""
-        modified = False
-        for node in tuple(model.graph):
-            found = window(node, "Conv")
-            if found is not None and _fits(found):
-                edit.replace(node.outputs[0], _rewritten(edit.Editor(model, node), found))
-                modified = True
-        return ir.passes.PassResult(model, modified)
+    operators = ("Conv",)
+
+    def rewrite(self, model: ir.Model, node: ir.Node) -> bool:
+        """Rewrite the place if it applies."""
+        window = conv_window(node, "Conv")
+        if window is None or not _fits(window):
+            return False
+        edit.replace(node.outputs[0], _rewritten(edit.Editor(model, node), window))
+        return True
 
 
-def _fits(found: Window) -> bool:
-    plain = found.taps == (3, 3) and found.strides == (1, 1) and found.dilations == (1, 1)
-    return plain and found.out[2] % ROWS == 0 and min(found.weight.shape[:2]) >= LEAST_CHANNELS
+def _fits(window: ConvWindow) -> bool:
+    plain = window.taps == (3, 3) and window.strides == (1, 1) and window.dilations == (1, 1)
+    return plain and window.out[2] % ROWS == 0 and min(window.weight.shape[:2]) >= LEAST_CHANNELS
 
 
-def _rewritten(editor: edit.Editor, found: Window) -> ir.Value:
-    out, depth = found.weight.shape[:2]
-    number, _, height, width = found.out
-    top, left, bottom, right = found.pads
-    kernels = np.einsum("kj,oijw->koiw", TAPS, found.weight.astype(np.float64)).astype(np.float32)
+def _rewritten(editor: edit.Editor, window: ConvWindow) -> ir.Value:
+    out, depth = window.weight.shape[:2]
+    number, _, height, width = window.out
+    top, left, bottom, right = window.pads
+    kernels = np.einsum("kj,oijw->koiw", TAPS, window.weight.astype(np.float64)).astype(np.float32)
     over = [
         ir.AttrInt64s("pads", [top, 0, bottom, 0]),
         ir.AttrInt64s("strides", (ROWS, 1)),
@@ -77,14 +78,14 @@ def _rewritten(editor: edit.Editor, found: Window) -> ir.Value:
     products = []
     for k, sums in enumerate(READ):
         taps = np.tile(sums.astype(np.float32).reshape(1, 1, -1, 1), (depth, 1, 1, 1))
-        shape = (number, depth, height // ROWS, found.sizes[1])
-        read = editor.make("Conv", [found.x, editor.constant(taps, f"read_{k}")], shape, over)
+        shape = (number, depth, height // ROWS, window.sizes[1])
+        read = editor.make("Conv", [window.x, editor.constant(taps, f"read_{k}")], shape, over)
         inputs = [read, editor.constant(np.expand_dims(kernels[k], 2), f"taps_{k}")]
-        inputs += [found.bias] if k == _ONCE and found.bias is not None else []
+        inputs += [window.bias] if k == _ONCE and window.bias is not None else []
         products.append(editor.make("Conv", inputs, (number, out, height // ROWS, width), along))
     rows = _rows(editor, products)
     shape = (number, out, height // ROWS, ROWS * width)
-    return editor.reshape(editor.make("Concat", rows, shape, [ir.AttrInt64("axis", 3)]), found.out)
+    return editor.reshape(editor.make("Concat", rows, shape, [ir.AttrInt64("axis", 3)]), window.out)
 
 
 def _rows(editor: edit.Editor, products: Sequence[ir.Value]) -> list[ir.Value]:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from pocketlens.converters import graph as hub
 from pocketlens.converters.fp16_audit import Extent, audit
-from pocketlens.converters.rewrites.scale_for_half import scale_for_half
+from pocketlens.converters.rewrites.fp16_range_scaling import scale_fp16_ranges
 from pocketlens.converters.verify import GRAPH_FLOORS
 from pocketlens.files import cached, sha256
 from pocketlens.pipeline.evaluation import Evaluation
@@ -45,7 +45,7 @@ def fp16_scaling(evaluation: Evaluation, graph: Path, specs: Iterable[ArtifactSp
     def make(folder: Path) -> None:
         model = hub.load(graph)
         extents = audit(model, calibration.pictures)
-        scaled = scale_for_half(model, extents)
+        scaled = scale_fp16_ranges(model, extents)
         if scaled:
             hub.check(model)
             hub.save(model, folder / "graph.onnx")

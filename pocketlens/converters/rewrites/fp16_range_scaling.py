@@ -36,7 +36,7 @@ class _Region:
     """Nodes whose weights, scale or epsilon take the factor: those that make values of the region or only read them."""
 
 
-def scale_for_half(model: ir.Model, extents: Iterable[Extent]) -> dict[str, int]:
+def scale_fp16_ranges(model: ir.Model, extents: Iterable[Extent]) -> dict[str, int]:
     """Scale what overflows fp16, or comes near. In place, and exact in every bit of float32.
 
     A product with a power of two changes no digit. A convolution is linear: with ``s·weight`` and ``s·bias`` it gives

@@ -9,6 +9,7 @@ import onnx_ir as ir
 from pocketlens.converters import graph as hub
 from pocketlens.converters.constants import constant
 from pocketlens.converters.rewrites import edit
+from pocketlens.converters.rewrites.passes import NodePass
 
 LONG = 1 << 16
 """Norms over fewer values stay as they are: there is nothing to gain, neither dB nor milliseconds."""
@@ -16,7 +17,7 @@ LONG_PLAIN = 1 << 19
 """The same of norms over each channel's own pixels, whose kernels add up more at once."""
 
 
-class SpellOutGroupNorm(ir.passes.InPlacePass):
+class DecomposeGroupNorm(NodePass):
     """Spell out norms over the channels of a group together with height and width: mean of the rows, of those, of the channels.
 
     The graph has them as ``Reshape [N, groups, -1] → InstanceNormalization``; norms of each channel over very many pixels too. onnxruntime and OpenVINO add up such a row, of
@@ -26,16 +27,14 @@ class SpellOutGroupNorm(ir.passes.InPlacePass):
     their own, and half precision needs theirs.
     """
 
-    def call(self, model: ir.Model) -> ir.passes.PassResult:
-        """Rewrite every place where it applies."""
-        modified = False
-        for node in tuple(model.graph):
-            if node.op_type == "InstanceNormalization" and not node.domain and _spell_out(model, node):
-                modified = True
-        return ir.passes.PassResult(model, modified)
+    operators = ("InstanceNormalization",)
+
+    def rewrite(self, model: ir.Model, node: ir.Node) -> bool:
+        """Rewrite the place if it applies."""
+        return _decompose(model, node)
 
 
-def _spell_out(model: ir.Model, node: ir.Node) -> bool:
+def _decompose(model: ir.Model, node: ir.Node) -> bool:
     view = edit.shape_of(node.inputs[0])
     maker = edit.maker(node.inputs[0], "Reshape")
     plain = view is not None and len(view) == 4

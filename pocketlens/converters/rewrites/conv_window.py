@@ -12,7 +12,7 @@ from pocketlens.converters.rewrites import edit
 
 
 @dataclass(frozen=True)
-class Window:
+class ConvWindow:
     """A Conv or ConvTranspose over two axes with one group, constant weights and explicit pads.
 
     Attributes:
@@ -40,8 +40,8 @@ class Window:
         return self.weight.shape[2], self.weight.shape[3]
 
 
-def window(node: ir.Node, operator: str) -> Window | None:
-    """What a node of this operator does; None if it is another, or says something else than :class:`Window` can hold."""
+def conv_window(node: ir.Node, operator: str) -> ConvWindow | None:
+    """What a node of this operator does; None if it is another, or says something else than :class:`ConvWindow` can hold."""
     if node.op_type != operator or node.domain or hub.integer(node, "group", 1) != 1:
         return None
     weight = constant(node.inputs[1])
@@ -53,7 +53,7 @@ def window(node: ir.Node, operator: str) -> Window | None:
         return None
     if hub.text(node, "auto_pad", "NOTSET") != "NOTSET":
         return None
-    return Window(
+    return ConvWindow(
         x,
         weight.swapaxes(0, 1) if operator == "ConvTranspose" else weight,
         bias,
@@ -65,7 +65,7 @@ def window(node: ir.Node, operator: str) -> Window | None:
     )
 
 
-def bias_for(editor: edit.Editor, bias: ir.Value | None, places: int) -> list[ir.Value]:
+def repeat_bias(editor: edit.Editor, bias: ir.Value | None, places: int) -> list[ir.Value]:
     """The bias repeated for every place of a block, as the end of a Conv's inputs; nothing if there is none."""
     array = constant(bias)
     return [] if array is None else [editor.constant(np.repeat(array, places), "bias")]

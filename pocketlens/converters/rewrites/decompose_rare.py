@@ -9,12 +9,13 @@ import onnx_ir as ir
 from pocketlens.converters import graph as hub
 from pocketlens.converters.constants import constant
 from pocketlens.converters.rewrites import edit
+from pocketlens.converters.rewrites.passes import NodePass
 
 MOST_COPIES = 64
 """How often a Tile is written as a Concat at most: each copy is one more input."""
 
 
-class SpellOutRare(ir.passes.InPlacePass):
+class DecomposeRare(NodePass):
     """Replace a rare operator by its definition, as the ONNX standard gives it.
 
     Exact to float rounding: norms and sums of squares (ReduceL1, ReduceL2, ReduceSumSquare, ReduceLogSum) become a function
@@ -23,19 +24,16 @@ class SpellOutRare(ir.passes.InPlacePass):
     order, a Gather. Needs floats and fixed shapes.
     """
 
-    def call(self, model: ir.Model) -> ir.passes.PassResult:
-        """Rewrite every place where it applies."""
-        modified = False
-        for node in tuple(model.graph):
-            spell = _DEFINITIONS.get(node.op_type) if not node.domain else None
-            x = node.inputs[0] if node.inputs else None
-            if spell is None or x is None or x.dtype != ir.DataType.FLOAT or edit.shape_of(node.outputs[0]) is None:
-                continue
-            made = spell(edit.Editor(model, node), node, x) if edit.shape_of(x) is not None else None
-            if made is not None:
-                edit.replace(node.outputs[0], made)
-                modified = True
-        return ir.passes.PassResult(model, modified)
+    def rewrite(self, model: ir.Model, node: ir.Node) -> bool:
+        """Rewrite the place if it applies."""
+        decompose = _DEFINITIONS.get(node.op_type)
+        x = node.inputs[0] if node.inputs else None
+        if decompose is None or x is None or x.dtype != ir.DataType.FLOAT or edit.shape_of(node.outputs[0]) is None:
+            return False
+        result = decompose(edit.Editor(model, node), node, x) if edit.shape_of(x) is not None else None
+        if result is not None:
+            edit.replace(node.outputs[0], result)
+        return result is not None
 
 
 def _number(editor: edit.Editor, number: float, name: str) -> ir.Value:

@@ -6,9 +6,10 @@ import onnx_ir as ir
 from pocketlens.converters import graph as hub
 from pocketlens.converters.constants import constant
 from pocketlens.converters.rewrites import edit
+from pocketlens.converters.rewrites.passes import NodePass
 
 
-class SpellOutResize(ir.passes.InPlacePass):
+class DecomposeResize(NodePass):
     """Do without the attributes ``axes`` and ``keep_aspect_ratio_policy``.
 
     Exact: an axis that is not named keeps its length, which is a scale of 1. Under a policy ONNX takes the smallest or
@@ -16,16 +17,14 @@ class SpellOutResize(ir.passes.InPlacePass):
     out say the same without the policy. Elsewhere a policy stays as it is, since the scale is then no ratio of sizes.
     """
 
-    def call(self, model: ir.Model) -> ir.passes.PassResult:
-        """Rewrite every place where it applies."""
-        modified = False
-        for node in tuple(model.graph):
-            if node.op_type == "Resize" and not node.domain:
-                modified |= _plain(model, node)
-        return ir.passes.PassResult(model, modified)
+    operators = ("Resize",)
+
+    def rewrite(self, model: ir.Model, node: ir.Node) -> bool:
+        """Rewrite the place if it applies."""
+        return _decompose(model, node)
 
 
-def _plain(model: ir.Model, node: ir.Node) -> bool:
+def _decompose(model: ir.Model, node: ir.Node) -> bool:
     before, after = edit.shape_of(node.inputs[0]), edit.shape_of(node.outputs[0])
     roi = constant(node.inputs[1]) if len(node.inputs) > 1 else None
     keeps = hub.text(node, "keep_aspect_ratio_policy", "stretch") != "stretch"

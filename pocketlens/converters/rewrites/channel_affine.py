@@ -14,7 +14,7 @@ Vector = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class Affine:
+class ChannelAffine:
     """What a node computes: ``x * scale + shift``, both ``float64 [channels]``."""
 
     x: ir.Value
@@ -22,7 +22,7 @@ class Affine:
     shift: Vector
 
 
-def affine(node: ir.Node) -> Affine | None:
+def channel_affine(node: ir.Node) -> ChannelAffine | None:
     """What a Mul, Div, Add, Sub, Neg or BatchNormalization does to each channel of a picture; None for all else.
 
     The picture is of rank 4 and leaves with the shape that it came with.
@@ -34,7 +34,9 @@ def affine(node: ir.Node) -> Affine | None:
         channels = _channels(x, node)
         if x is None or channels is None:
             return None
-        return Affine(x, -np.ones(channels), np.zeros(channels)) if node.op_type == "Neg" else _batch_norm(x, node)
+        return (
+            ChannelAffine(x, -np.ones(channels), np.zeros(channels)) if node.op_type == "Neg" else _batch_norm(x, node)
+        )
     if node.op_type not in ("Mul", "Div", "Add", "Sub"):
         return None
     for x, other, first in ((node.inputs[0], node.inputs[1], True), (node.inputs[1], node.inputs[0], False)):
@@ -47,15 +49,15 @@ def affine(node: ir.Node) -> Affine | None:
         ones, zeros = np.ones(channels), np.zeros(channels)
         match node.op_type, first:
             case "Mul", _:
-                return Affine(x, term, zeros)
+                return ChannelAffine(x, term, zeros)
             case "Div", True if (term != 0).all():
-                return Affine(x, 1 / term, zeros)
+                return ChannelAffine(x, 1 / term, zeros)
             case "Add", _:
-                return Affine(x, ones, term)
+                return ChannelAffine(x, ones, term)
             case "Sub", True:
-                return Affine(x, ones, -term)
+                return ChannelAffine(x, ones, -term)
             case "Sub", False:
-                return Affine(x, -ones, term)
+                return ChannelAffine(x, -ones, term)
     return None
 
 
@@ -79,10 +81,10 @@ def _channels(x: ir.Value | None, node: ir.Node) -> int | None:
     return before[1] if before is not None and before == after and len(before) == 4 else None
 
 
-def _batch_norm(x: ir.Value, node: ir.Node) -> Affine | None:
+def _batch_norm(x: ir.Value, node: ir.Node) -> ChannelAffine | None:
     arrays = [constant(value) for value in node.inputs[1:5]]
     if hub.integer(node, "training_mode", 0) or any(array is None for array in arrays):
         return None
     scale, shift, mean, variance = (np.asarray(array, np.float64) for array in arrays)
     factor = scale / np.sqrt(variance + hub.number(node, "epsilon", 1e-5))
-    return Affine(x, factor, shift - mean * factor)
+    return ChannelAffine(x, factor, shift - mean * factor)

@@ -6,9 +6,10 @@ import onnx_ir as ir
 from pocketlens.converters import graph as hub
 from pocketlens.converters.rewrites import edit
 from pocketlens.converters.rewrites.norm_form import normal
+from pocketlens.converters.rewrites.passes import NodePass
 
 
-class SpellOutLayerNorm(ir.passes.InPlacePass):
+class DecomposeLayerNorm(NodePass):
     """Put LayerNormalization into the forms of :mod:`~pocketlens.converters.rewrites.norm_form`.
 
     Exact by ONNX's own definition: from ``axis`` on, ``(x - mean) / sqrt(variance + epsilon) * scale + bias``. Over the channels
@@ -16,16 +17,14 @@ class SpellOutLayerNorm(ir.passes.InPlacePass):
     spelled out, deviations before squares. The pass needs a fixed rank, and that nobody reads the mean or deviation.
     """
 
-    def call(self, model: ir.Model) -> ir.passes.PassResult:
-        """Rewrite every place where it applies."""
-        modified = False
-        for node in tuple(model.graph):
-            if node.op_type == "LayerNormalization" and not node.domain and _spell_out(model, node):
-                modified = True
-        return ir.passes.PassResult(model, modified)
+    operators = ("LayerNormalization",)
+
+    def rewrite(self, model: ir.Model, node: ir.Node) -> bool:
+        """Rewrite the place if it applies."""
+        return _decompose(model, node)
 
 
-def _spell_out(model: ir.Model, node: ir.Node) -> bool:
+def _decompose(model: ir.Model, node: ir.Node) -> bool:
     x = node.inputs[0]
     shape = edit.shape_of(x)
     if x is None or shape is None or any(v.uses() or v.is_graph_output() for v in node.outputs[1:]):
