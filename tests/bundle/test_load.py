@@ -1,4 +1,3 @@
-import json
 import subprocess
 import sys
 import tempfile
@@ -9,19 +8,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pocketlens import machine
-from pocketlens.bundle import fastest
-from pocketlens.bundle.choose import by_preference, choose
 from pocketlens.bundle.load import load
 from pocketlens.bundle.read import open_bundle
 from pocketlens.bundle.spec import BundleSpec
 from pocketlens.bundle.write import write
 from pocketlens.converters import graph as hub
 from pocketlens.converters.ranges import Ranges
-from pocketlens.errors import InputError, MissingError
+from pocketlens.errors import InputError
 from pocketlens.models.export import export
 from pocketlens.targets import ArtifactSpec
-from tests.bundle.conftest import SIZE, Tint
+from tests.bundle.samples import SIZE, Tint
 from tests.generators import picture
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -61,39 +57,6 @@ def test_the_choice(bundle: Path) -> None:
         assert session.runtime == "openvino"
     with load(bundle, artifact="openvino-fp32-48x64") as session:
         assert session.runtime == "openvino"
-
-
-def test_order_of_artifacts(spec: BundleSpec, tmp_path: Path) -> None:
-    onnx = spec.artifacts[0]
-    missed = (replace(onnx.gates[0], verdict="fail"),)
-    large = tmp_path / "large.onnx"
-    large.write_bytes(b"x" * 9_000)
-    small = tmp_path / "small.tflite"
-    small.write_bytes(b"x" * 90)
-    artifacts = (
-        replace(onnx, spec=ArtifactSpec("onnx", "fp16", SIZE), gates=missed),
-        replace(onnx, spec=ArtifactSpec("onnx", "int8", SIZE)),
-        replace(onnx, file=large),
-        replace(onnx, file=small, spec=ArtifactSpec("tflite", "fp16", SIZE)),
-    )
-    made = write(replace(spec, artifacts=artifacts), tmp_path / "b")
-    order = [artifact.id.removesuffix("-48x64") for artifact in by_preference(made, made.artifacts)]
-    assert order == ["tflite-fp16", "onnx-fp32", "onnx-int8", "onnx-fp16"]
-
-
-def test_what_cannot_be_played_is_explained(full_spec: BundleSpec, tmp_path: Path) -> None:
-    made = write(replace(full_spec, artifacts=full_spec.artifacts[3:]), tmp_path / "coreml")
-    with pytest.raises(MissingError, match="coreml-fp16-48x64: coreml: it runs on macOS only") as caught:
-        choose(made, "coreml")
-    assert caught.value.exit_code == 3
-    assert caught.value.do == "choose another runtime: mil"
-    with pytest.raises(InputError, match="onnxruntime cannot play it:\n  coreml-fp16-48x64: played by coreml, mil"):
-        choose(made, "onnxruntime")
-    with pytest.raises(InputError, match="there is no runtime 'tensorrt'"):
-        choose(made, "tensorrt")
-    with pytest.raises(InputError, match="no artifact 'onnx-fp32-48x64'") as absent:
-        choose(made, identity="onnx-fp32-48x64")
-    assert "coreml-fp16-48x64" in absent.value.do
 
 
 def test_runtimes_that_are_not_known_here_are_passed_over(bundle: Path, edit: Edit) -> None:
@@ -144,41 +107,6 @@ def test_reading_needs_nothing_that_only_builds(zipped: Path) -> None:
         [sys.executable, "-c", WITHOUT, zipped], cwd=ROOT, capture_output=True, text=True, check=False
     )
     assert (done.returncode, done.stdout) == (0, "onnxruntime\n"), done.stderr
-
-
-def test_the_choice_is_measured_once_and_explained(bundle: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fastest, "_SECONDS", 0.02)
-    with load(bundle, threads=1) as session:
-        told = session.explain()
-        assert "the fastest, measured here" in told
-        assert all(f"in {name}: " in told for name in ("onnxruntime", "openvino"))
-    monkeypatch.setattr(fastest, "_median_ms", lambda *_: pytest.fail("it was measured again"))
-    with load(bundle, threads=1) as session:
-        assert session.explain() == told
-    with load(bundle, runtime="onnxruntime", measure=False) as session:
-        assert "the first in the order of preference" in session.explain() or "nothing else fits" in session.explain()
-
-
-@pytest.mark.parametrize("winner", ["onnxruntime", "openvino"])
-def test_the_bundles_own_measurements_decide_on_a_machine_like_theirs(bundle: Path, winner: str) -> None:
-    def subject(artifact: str, runtime: str) -> dict:
-        ms = 5.0 if runtime == winner else 9.0
-        return {"artifact": artifact, "runtime": runtime, "timing": {"rounds": [{"frame_ms": [ms, ms + 1, ms]}]}}
-
-    pairs = [("onnx-fp32-48x64", "onnxruntime"), ("onnx-fp32-48x64", "openvino"), ("openvino-fp32-48x64", "openvino")]
-    host = {"cpu": machine.cpu(), "cores": machine.cores()}
-    document = {"environment": {"host": host}, "subjects": [subject(*pair) for pair in pairs]}
-    (bundle / "measurements").mkdir(exist_ok=True)
-    (bundle / "measurements/here.json").write_text(json.dumps(document))
-    (bundle / "measurements/broken.json").write_text("{")
-    with load(bundle) as session:
-        assert session.runtime == winner
-        assert "in the bundle" in session.explain()
-    host["cpu"] = "another"
-    (bundle / "measurements/here.json").write_text(json.dumps(document))
-    with load(bundle, measure=False) as session:
-        assert session.runtime == "onnxruntime"
-        assert "order of preference" in session.explain()
 
 
 def test_several_sizes_in_one_bundle(spec: BundleSpec, tmp_path: Path) -> None:

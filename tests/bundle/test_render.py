@@ -16,7 +16,7 @@ from pocketlens.bundle.render import class_name
 from pocketlens.bundle.spec import BundleSpec
 from pocketlens.bundle.write import write
 from pocketlens.targets import ArtifactSpec
-from tests.bundle.conftest import SIZE
+from tests.bundle.samples import SIZE
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -16,7 +16,7 @@ from pocketlens.bundle.spec import BundleSpec
 from pocketlens.bundle.write import write
 from pocketlens.errors import InputError
 from pocketlens.targets import TARGETS, ArtifactSpec
-from tests.bundle.conftest import SIZE
+from tests.bundle.samples import SIZE
 
 ROOT = Path(__file__).resolve().parents[2]
 

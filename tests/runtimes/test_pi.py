@@ -11,7 +11,8 @@ import pytest
 from pocketlens.bundle.spec import BundleSpec
 from pocketlens.bundle.write import write
 from pocketlens.targets import ArtifactSpec
-from tests.bundle.conftest import SIZE, emitted, golden, spec  # noqa: F401
+from tests.bundle.conftest import emitted, golden, spec  # noqa: F401
+from tests.bundle.samples import SIZE
 from tests.converters.tflite.bench import emitted as flatbuffer
 from tests.generators import small_graph
 

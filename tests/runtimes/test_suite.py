@@ -8,12 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pocketlens.converters import graph as hub
+from pocketlens.converters.emitter import Labels, emitter
 from pocketlens.errors import InputError
 from pocketlens.images import LUMA, Picture
 from pocketlens.runtimes.adapter import RUNTIMES, Options
 from pocketlens.runtimes.session import Session, open_artifact
-from tests.converters.tflite.bench import emitted
+from pocketlens.targets import TARGETS
 from tests.generators import picture, small_graph
 
 SIZE = (32, 48)
@@ -23,18 +23,11 @@ CLOSE = {"mil": 1}
 
 @pytest.fixture(scope="module")
 def artifacts(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """One generator, in every kind of file."""
-    import openvino as ov
-
-    from pocketlens.converters import coreml
-    from tests.converters.coreml.test_coreml_emitter import LABELS
-
+    """One generator, as a file of every target: suffix to path."""
     folder, graph = tmp_path_factory.mktemp("suite"), small_graph(*SIZE)
-    hub.save(graph, folder / "m.onnx")
-    ov.save_model(ov.convert_model(folder / "m.onnx"), folder / "m.xml", compress_to_fp16=False)
-    (folder / "m.tflite").write_bytes(emitted(graph))
-    coreml.emit(graph, "fp32", LABELS, folder / "m.mlpackage")
-    return {suffix: folder / f"m{suffix}" for suffix in (".onnx", ".xml", ".tflite", ".mlpackage")}
+    for target in TARGETS.values():
+        emitter(target.name).emit(graph, "fp32", Labels("suite"), folder / f"m{target.suffix}")
+    return {target.suffix: folder / f"m{target.suffix}" for target in TARGETS.values()}
 
 
 PAIRS = [(name, suffix) for name, runtime in RUNTIMES.items() for suffix in runtime.suffixes]
