@@ -99,9 +99,9 @@ def table(built: "Build") -> None:
         )
     columns = ["artifact", "MB", "PSNR", "SSIM", "err", "gates", "p50 ms", "p95", "budget"]
     output.table(columns, lines)
-    if built.student and built.student.told:
+    if built.student and built.student.scores_text:
         output.say(
-            f"scores are against the student; against its teacher it had {built.student.told} after its training"
+            f"scores are against the student; against its teacher it had {built.student.scores_text} after its training"
         )
     for verdict in built.verdicts:
         if verdict.verdict in ("fail", "unstable"):

@@ -21,7 +21,8 @@ from pocketlens.models.distill.initial_student import MULTIPLE, check_source, ne
 from pocketlens.models.distill.qat import freeze_range, observe_ranges, prepare_qat, remove_qat, trained_ranges
 from pocketlens.models.distill.scoring import teacher_scorer
 from pocketlens.models.source import Source
-from pocketlens.models.training.loop import Notify, Schedule, device, run_training, scoring_interval, seed_everything
+from pocketlens.models.training.loop import Schedule, device, run_training, scoring_interval, seed_everything
+from pocketlens.progress import Progress, silent
 from pocketlens.recipe import Compress
 
 _SHARES = ((1.0, 0.5), (0.75, 0.3), (0.5, 0.2))
@@ -58,7 +59,7 @@ class Compressed:
 def compress(
     source: Source, settings: Compress, size: tuple[int, int], eval_pictures: Sequence[Picture],
     teacher_outputs: Sequence[Floats], pictures: Path | None, folder: Path, *, threads: int = 2,
-    notify: Notify = lambda what, done, total: None,
+    notify: Progress = silent,
 ) -> Compressed:  # fmt: skip
     """Make a student of a source and write it into a folder; a run that was interrupted there is continued.
 

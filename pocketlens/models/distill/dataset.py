@@ -15,6 +15,7 @@ from pocketlens.images import Floats, Picture
 from pocketlens.models.distill.feature_teacher import FeatureMaps, FeatureTeacher
 from pocketlens.models.shipped import photographs
 from pocketlens.models.training import pictures
+from pocketlens.progress import Progress, silent
 
 _COMPONENTS = 32
 _SAMPLE = 12
@@ -51,7 +52,7 @@ class DistillationDataset:
 
 def record_teacher(
     make_teacher: Callable[[], FeatureTeacher], key: str, spec: DatasetSpec, folder: Path | None,
-    notify: Callable[[str, int, int], None] = lambda what, done, total: None,
+    notify: Progress = silent,
 ) -> list[DistillationDataset]:  # fmt: skip
     """Show a teacher pictures and keep its outputs: one dataset a size, recorded once for each key and folder of pictures.
 
@@ -115,7 +116,7 @@ def _resumable(teacher: FeatureTeacher, partial: Path) -> FeatureTeacher:
 
 def _record(
     teacher: FeatureTeacher, spec: DatasetSpec, shown: Sequence[Picture], place: Path,
-    notify: Callable[[str, int, int], None],
+    notify: Progress,
 ) -> None:  # fmt: skip
     random = np.random.default_rng(spec.seed)
     total, done, basis = sum(count for _, count in spec.sizes), 0, None

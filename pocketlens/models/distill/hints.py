@@ -17,7 +17,8 @@ from pocketlens import files
 from pocketlens.converters.ranges import Ranges
 from pocketlens.models.distill.dataset import DistillationDataset, digest
 from pocketlens.models.distill.features import capture_outputs, quarter_layer
-from pocketlens.models.training.loop import Notify, device
+from pocketlens.models.training.loop import device
+from pocketlens.progress import Progress, silent
 
 _LAYERS = 6
 """Layers of a pruned copy that have hints; with more it learned no faster."""
@@ -52,7 +53,7 @@ def feature_hints(student: nn.Module, datasets: Sequence[DistillationDataset]) -
 
 def pruned_layer_hints(
     module: nn.Module, kept: Mapping[str, Sequence[int]], datasets: Sequence[DistillationDataset], ranges: Ranges,
-    key: str, notify: Notify = lambda what, done, total: None,
+    key: str, notify: Progress = silent,
 ) -> list[Hint]:  # fmt: skip
     """What some of a generator's convolutions give in the channels that its pruned copy kept; computed once, then cached.
 
@@ -101,7 +102,7 @@ def _evenly_spaced(names: Sequence[str]) -> list[str]:
 
 def _record(
     module: nn.Module, chosen: Mapping[str, list[int]], datasets: Sequence[DistillationDataset], ranges: Ranges,
-    place: Path, notify: Notify,
+    place: Path, notify: Progress,
 ) -> None:  # fmt: skip
     low, high = ranges.taken
     total, done = sum(len(dataset.inputs) for dataset in datasets), 0

@@ -18,8 +18,8 @@ from pocketlens.models.pruning.low_rank import decompose, rank_share_within
 from pocketlens.models.pruning.prune import describe, prune, share_within
 from pocketlens.models.pruning.reconstruct import reconstruct
 from pocketlens.models.source import Source
-from pocketlens.models.training.loop import Notify
 from pocketlens.models.training.pocket_init import initial_pocket
+from pocketlens.progress import Progress
 from pocketlens.recipe import Compress
 
 MULTIPLE = 4
@@ -69,7 +69,7 @@ def check_source(source: Source, size: tuple[int, int], prunes: bool) -> None:
 
 
 def pruned_copy(
-    source: Source, settings: Compress, size: tuple[int, int], datasets: Sequence[DistillationDataset], notify: Notify
+    source: Source, settings: Compress, size: tuple[int, int], datasets: Sequence[DistillationDataset], notify: Progress
 ) -> InitialStudent:
     """A copy of a source with fewer channels, or of lower rank, whose layers have the weights that come nearest to their teacher's."""
     module, (low, high), multiple = source.load(), source.ranges.taken, settings.multiple
@@ -97,7 +97,7 @@ def pruned_copy(
 
 
 def new_pocket(
-    source: Source, settings: Compress, size: tuple[int, int], datasets: Sequence[DistillationDataset], notify: Notify
+    source: Source, settings: Compress, size: tuple[int, int], datasets: Sequence[DistillationDataset], notify: Progress
 ) -> InitialStudent:
     """A pocket generator that gives grey, or its input unchanged."""
     module = None if source.kind == "onnx" else source.load()

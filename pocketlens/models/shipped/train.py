@@ -13,7 +13,8 @@ from pathlib import Path
 import numpy as np
 import torch
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import BarColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import Progress as ProgressBar
 
 from pocketlens import files, images, quality
 from pocketlens.converters.ranges import Ranges
@@ -28,8 +29,9 @@ from pocketlens.models.shipped.cartoon_effect import cartoon
 from pocketlens.models.shipped.pack import PackDistillation
 from pocketlens.models.shipped.painting_effect import starry
 from pocketlens.models.teacher import torch_teacher
-from pocketlens.models.training.loop import Notify, Schedule, run_training, seed_everything
+from pocketlens.models.training.loop import Schedule, run_training, seed_everything
 from pocketlens.models.training.pocket_init import initial_pocket
+from pocketlens.progress import Progress, silent
 
 Effect = Callable[[images.Picture], images.Picture]
 FILTERS: dict[str, tuple[Effect, ...]] = {
@@ -65,9 +67,7 @@ class TrainingSettings:
     threads: int = 1
 
 
-def train(
-    effects: Sequence[Effect], settings: TrainingSettings, notify: Notify = lambda what, done, total: None
-) -> Pocket:
+def train(effects: Sequence[Effect], settings: TrainingSettings, notify: Progress = silent) -> Pocket:
     """Train a generator of an effect, or a pack of several, and return it in eval mode.
 
     Raises:
@@ -153,7 +153,7 @@ def main() -> None:
         TextColumn("{task.completed}/{task.total} {task.description}"), BarColumn(), TimeElapsedColumn(),
         TimeRemainingColumn(),
     )  # fmt: skip
-    with Progress(*columns, console=console) as progress:
+    with ProgressBar(*columns, console=console) as progress:
         bar = progress.add_task("")
         student = train(
             effects, settings,

@@ -16,11 +16,10 @@ from pocketlens import files, machine
 from pocketlens.errors import InputError
 from pocketlens.models.training.ema import ModelEma
 from pocketlens.models.training.state import TrainingState
+from pocketlens.progress import Progress, silent
 
 VERSION = 1
 """Raised when the same settings come to train other weights: a training that was begun with another version is not resumed."""
-Notify = Callable[[str, int, int], None]
-"""Told what is being done now, how many steps are done, and how many there are."""
 Scorer = Callable[[nn.Module, int], dict[str, float]]
 """Scores a student in eval mode, after a number of steps, on pictures that training never sees; may write previews."""
 
@@ -134,7 +133,7 @@ def use_bf16() -> bool:
 
 def run_training(
     task: TrainingTask, schedule: Schedule, random: np.random.Generator, folder: Path | None, key: str,
-    notify: Notify = lambda what, done, total: None,
+    notify: Progress = silent,
 ) -> TrainingResult:  # fmt: skip
     """Train until the schedule ends, from the saved state of the same training where there is one.
 
