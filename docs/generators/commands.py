@@ -100,13 +100,16 @@ def page(command: Command) -> str:
         f"```\n{command.usage}\n```",
     ]
     if command.examples:
-        parts += ["## Example", "```\n" + "\n".join(command.examples) + "\n```"]
+        parts += [
+            "## Examples" if len(command.examples) > 1 else "## Example",
+            "```\n" + "\n".join(command.examples) + "\n```",
+        ]
     if arguments:
-        rows = [(f"`{one.flags[0]}`", one.kind, one.default, one.help) for one in arguments]
-        parts += ["## Arguments", table(("argument", "value", "if left out", "meaning"), rows)]
+        rows = [(f"`{one.flags[0]}`", one.help, one.kind, one.default) for one in arguments]
+        parts += ["## Arguments", table(("argument", "meaning", "value", "if left out"), rows)]
     if options:
-        rows = [(", ".join(f"`{f}`" for f in one.flags), one.kind, one.default, one.help) for one in options]
-        parts += ["## Options", table(("option", "value", "if left out", "meaning"), rows)]
+        rows = [(", ".join(f"`{f}`" for f in one.flags), one.help, one.kind, one.default) for one in options]
+        parts += ["## Options", table(("option", "meaning", "value", "if left out"), rows)]
     parts += ["## Exit codes", exit_codes()]
     return "\n\n".join(part.rstrip() for part in parts) + "\n"
 

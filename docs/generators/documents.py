@@ -78,8 +78,8 @@ def _table(title: str, part: dict[str, Any], definitions: dict[str, Any]) -> str
     for name, field in part.get("properties", {}).items():
         text = prose(field.get("description") or texts.get(name, ""))
         default = "" if name in part.get("required", []) else _default(field)
-        rows.append((f"`{name}`", kind(field, definitions), default, text))
-    return f"## {title}\n\n{summary}\n\n{table(('field', 'value', 'if left out', 'meaning'), rows)}"
+        rows.append((f"`{name}`", text, kind(field, definitions), default))
+    return f"## {title}\n\n{summary}\n\n{table(('field', 'meaning', 'value', 'if left out'), rows)}"
 
 
 def _default(field: dict[str, Any]) -> str:

@@ -87,4 +87,4 @@ def _folder(folder: str) -> list[Any]:
 def _title(text: str) -> str:
     found = _TITLE.search(text)
     assert found is not None, "a page needs a title: # Title"
-    return found[1].replace("`", "")
+    return found[1].replace("`", "").removeprefix("pocketlens ")

@@ -67,11 +67,12 @@ def kind(schema: Mapping[str, Any], definitions: Mapping[str, Any]) -> str:
 
 def _array(schema: Mapping[str, Any], definitions: Mapping[str, Any]) -> str:
     places = schema.get("prefixItems")
-    if places and all(place == places[0] for place in places):
-        return f"{len(places)} of: {kind(places[0], definitions)}"
+    if places and len(places) == 2 and places[0] == places[1]:
+        return f"pair ({kind(places[0], definitions)})"
     if places:
         return "[" + ", ".join(kind(place, definitions) for place in places) + "]"
-    return f"list of {kind(schema.get('items', {}), definitions)}"
+    inner = kind(schema.get("items", {}), definitions)
+    return "list of " + re.sub(r"^pair ", "pairs ", inner)
 
 
 def _bounds(schema: Mapping[str, Any]) -> str:

@@ -34,11 +34,11 @@ def _section(title: str, section: dict[str, Any], definitions: dict[str, Any]) -
     summary, texts = described(section.get("description", ""))
     required = section.get("required", [])
     rows = [
-        (f"`{name}`", kind(_optional(part), definitions), _default(name, part, required), prose(texts.get(name, "")))
+        (f"`{name}`", prose(texts.get(name, "")), kind(_optional(part), definitions), _default(name, part, required))
         for name, part in section["properties"].items()
     ]
     anchor = " {#rule}" if title == _INSIDE["Rule"] else ""
-    return f"### {title}{anchor}\n\n{summary}\n\n{table(('key', 'value', 'if left out', 'meaning'), rows)}"
+    return f"### {title}{anchor}\n\n{summary}\n\n{table(('key', 'meaning', 'value', 'if left out'), rows)}"
 
 
 def _optional(part: dict[str, Any]) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Docstrings as Markdown: Sphinx's roles (``:class:`Round```) become plain code, for mkdocstrings."""
+"""Docstrings as Markdown, for mkdocstrings: Sphinx's roles (``:class:`Session```) become plain code, examples become code."""
 
 import re
 from typing import Any
@@ -8,10 +8,14 @@ import griffe
 _ROLE = re.compile(r":(?:class|func|meth|mod|data|attr|exc):`~?([^`]+)`")
 
 
+_EXAMPLE = re.compile(r"^Example:$", re.MULTILINE)
+"""griffe knows the section under its plural alone."""
+
+
 class PlainRoles(griffe.Extension):
-    """Takes the roles out of every docstring."""
+    """Rewrites every docstring."""
 
     def on_instance(self, *, obj: griffe.Object, **kwargs: Any) -> None:
         """Rewrite one docstring."""
         if obj.docstring is not None:
-            obj.docstring.value = _ROLE.sub(r"`\1`", obj.docstring.value)
+            obj.docstring.value = _EXAMPLE.sub("Examples:", _ROLE.sub(r"`\1`", obj.docstring.value))
