@@ -12,13 +12,14 @@ class Floors:
     """PSNR in dB under which a file is wrong, whatever a gate asks.
 
     Attributes:
-        file: Of the worst picture: against the teacher, and where weights or activations are quantized against the quantized
-            graph itself, so that a wrong file cannot pass for a lossy one.
-        block_means: The same of means over 8 x 8 pixels. Kernels may round differently from the graph, which averages out
-            there; what a wrong kernel does stays. Eleven generators on every target at two sizes gave 31 dB and 43 dB of means
-            at the least; four negated channels of 128 in one convolution of a fast-style gave 28 to 38 dB and 30 to 42 of means
-            (the documentation's page on precisions has the table).
-        teacher: Of the worst picture against the teacher, where quantization has gone wrong and not only lost something.
+        file: Of the worst picture: against the teacher, and where weights or activations are quantized against the
+            quantized graph itself, so that a wrong file cannot pass for a lossy one.
+        block_means: The same of means over 8 x 8 pixels. Kernels may round differently from the graph, which averages
+            out there; what a wrong kernel does stays. Eleven generators on every target at two sizes gave 31 dB and 43
+            dB of means at the least; four negated channels of 128 in one convolution of a fast-style gave 28 to 38 dB
+            and 30 to 42 of means (the documentation's page on precisions has the table).
+        teacher: Of the worst picture against the teacher, where quantization has gone wrong and not only lost
+            something.
     """
 
     file: float

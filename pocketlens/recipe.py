@@ -60,8 +60,8 @@ class Filter(_Table):
         attribution: The people or projects that a user of the filter must name.
         description: One sentence that says what the filter does.
         version: The filter's version; an app shows it.
-        input_range: The values that the generator takes for black and for white, where these are not 0 and 255. Checkpoints
-            of a known architecture need none.
+        input_range: The values that the generator takes for black and for white, where these are not 0 and 255.
+            Checkpoints of a known architecture need none.
         output_range: The values that the generator gives for black and for white.
     """
 
@@ -105,7 +105,8 @@ class Pictures(_Table):
 
     Attributes:
         calibrate: Pictures that quantization may look at.
-        judge: Pictures that every artifact is compared on; the worst one counts. None of them may also calibrate or train.
+        judge: Pictures that every artifact is compared on; the worst one counts. None of them may also calibrate or
+            train.
         train: Photographs that a student learns on; without it the folder of ``calibrate``.
         clip: A video or a folder of frames to measure flicker on; without it one is made from the first judge picture.
     """
@@ -134,20 +135,24 @@ _LATER = {"cut": "channels"}
 
 
 class Compress(_Table):
-    """A smaller generator in place of the source, made before anything is converted; None leaves a choice to the teacher.
+    """A smaller generator in place of the source, made before anything is converted; None leaves a choice to the
+    teacher.
 
     Attributes:
-        channels: Prune a copy of the source to this share of its channels; without it and ``macs`` the student is a ``pocket``.
+        channels: Prune a copy of the source to this share of its channels; without it and ``macs`` the student is a
+            ``pocket``.
         macs: Make a copy of at most this share of the source's multiply-adds, instead of ``channels``.
-        cut: What of a copy becomes less with ``macs``: ``channels``, which is quicker, or ``ranks``, which is nearer to the source.
+        cut: What of a copy becomes less with ``macs``: ``channels``, which is quicker, or ``ranks``, which is nearer to
+            the source.
         multiple: Channels or ranks of a copy stay multiples of this: 8 suits most kernels, 16 or 32 some accelerators.
         steps: Weight updates of the distillation.
-        int8_steps: Weight updates of a last phase, in which the student is trained with the rounding of int8 (quantization-aware training).
+        int8_steps: Weight updates of a last phase, in which the student is trained with the rounding of int8
+            (quantization-aware training).
         width: Channels of a ``pocket`` student at a quarter of the size.
         half_res_channels: Channels of a ``pocket`` student at half the size.
         blocks: Residual convolutions of a ``pocket`` student at a quarter of the size.
-        instance_norm: Whether a ``pocket`` student has instance norms, which see the statistics of the whole picture; left
-            out, it has them where the teacher has.
+        instance_norm: Whether a ``pocket`` student has instance norms, which see the statistics of the whole picture;
+            left out, it has them where the teacher has.
         pictures: How many pictures the student is trained on; the teacher runs on each of them once.
         batch: Pictures of the recipe's size in a step; more of smaller ones. A GPU is idle with one.
         rate: The highest learning rate.
@@ -174,8 +179,8 @@ class Compress(_Table):
     def key(self, *leave_out: str) -> dict[str, Any]:
         """The settings that decide a student, for the keys of caches and of trainings.
 
-        Renamed settings have their old names here, and later ones are left out while they have their default, so that the
-        students and trainings of earlier versions are found.
+        Renamed settings have their old names here, and later ones are left out while they have their default, so that
+        the students and trainings of earlier versions are found.
 
         Example:
             >>> "cut" in Compress(macs=0.25).key(), "cut" in Compress(macs=0.25, cut="ranks").key()
@@ -293,8 +298,8 @@ class Rewrites(_Table):
     """Which exact rewrites of the graph to keep.
 
     Attributes:
-        keep: ``"none"``; ``"safe"``, each target's set that needs no measuring; ``"auto"``, those that are faster on the
-            machine that builds; or their names.
+        keep: ``"none"``; ``"safe"``, each target's set that needs no measuring; ``"auto"``, those that are faster on
+            the machine that builds; or their names.
     """
 
     keep: Annotated[str | tuple[str, ...], BeforeValidator(_kept)] = "safe"
@@ -307,8 +312,8 @@ class Gate(_Table):
         psnr: At least, in dB.
         ssim: At least.
         flip: At most: the mean difference that a person sees, 0..1.
-        flicker: At most: change between the worst two frames of a clip beyond the teacher's own, of 255. Precisions that
-            code nothing in fewer bits do not flicker and are not judged by it.
+        flicker: At most: change between the worst two frames of a clip beyond the teacher's own, of 255. Precisions
+            that code nothing in fewer bits do not flicker and are not judged by it.
     """
 
     psnr: Limit | None = None
@@ -326,8 +331,8 @@ class Budget(_Table):
         percentile: The percentile of the frame times that ``fps`` or ``frame_ms`` is judged on.
         size_mb: Megabytes (10⁶ bytes) of an artifact's files, at most.
         memory_mb: Megabytes of resident memory that runtime and artifact add to a process, at most.
-        preset: The name of published limits: ``snap-lens``, ``tiktok-effect`` or ``youtube-shorts``. The keys above replace
-            its own.
+        preset: The name of published limits: ``snap-lens``, ``tiktok-effect`` or ``youtube-shorts``. The keys above
+            replace its own.
     """
 
     fps: Limit | None = None

@@ -1,7 +1,7 @@
 """The targets: every fact about a file format that another room needs, and the names of the artifacts.
 
-A new target is one package under ``pocketlens/converters`` and one entry of :data:`TARGETS`; ``tests/targets`` admits it. No
-module outside a target's own package asks which target it has by name.
+A new target is one package under ``pocketlens/converters`` and one entry of :data:`TARGETS`; ``tests/targets`` admits
+it. No module outside a target's own package asks which target it has by name.
 """
 
 from dataclasses import dataclass
@@ -21,10 +21,10 @@ class QuantizerPlacement:
     Attributes:
         outputs: Outputs of convolutions as well: without it the integer kernel is not taken.
         biases: Biases as int32 with the scale of the sums.
-        pair_sums: The sums of two neighbouring products stay within 16 bits, since processors without dot products of bytes
-            clip them.
-        dynamic_ranges: The runtime finds ranges itself, picture by picture. What lies outside of the calibrated range is cut
-            off before, so that a single bright spot does not cost all other values their levels.
+        pair_sums: The sums of two neighbouring products stay within 16 bits, since processors without dot products of
+            bytes clip them.
+        dynamic_ranges: The runtime finds ranges itself, picture by picture. What lies outside of the calibrated range
+            is cut off before, so that a single bright spot does not cost all other values their levels.
     """
 
     outputs: bool = False
@@ -65,8 +65,9 @@ class Target:
         rewrites: Rewrites that are faster wherever they were measured, in the order in which they run.
         quantizers: Where its integer kernels want values rounded.
         min_int8_input_channels: Input channels under which an integer convolution is slower than a float one.
-        layer_times: How the times of its layers are measured: of the emitted ``file``, of the ``graph`` as ONNX since the file
-            renames nodes, or of each of its ``nodes`` as a file of its own since the runtime tells nothing of layers.
+        layer_times: How the times of its layers are measured: of the emitted ``file``, of the ``graph`` as ONNX since
+            the file renames nodes, or of each of its ``nodes`` as a file of its own since the runtime tells nothing of
+            layers.
         snippets: Code for apps.
     """
 
@@ -169,8 +170,8 @@ TARGETS: dict[str, Target] = {
                 "enlarge-last", "pack-thin-conv", "keep-packed", "sub-pixel-conv", "shuffle-last", "winograd-conv",
             ),
             quantizers=QuantizerPlacement(dynamic_ranges=True),
-            # LiteRT's kernel fills fewer channels up with zeros: 9 x 9, 3 to 32 channels at 256 x 256 took 16.5 ms in integers
-            # and 8.1 in floats.
+            # LiteRT's kernel fills fewer channels up with zeros: 9 x 9, 3 to 32 channels at 256 x 256 took 16.5 ms in
+            # integers and 8.1 in floats.
             min_int8_input_channels=8,
             layer_times="nodes",
             snippets=(Snippet("snippets/android/{class_name}.kt", "filter.kt.jinja"),),

@@ -10,7 +10,8 @@ from pocketlens.errors import InputError, require
 from pocketlens.images import Picture
 
 FRAMES = 7
-"""Frames of a synthetic clip: one, two after a pan, two after a zoom, two in which nothing moves but the sensor's noise."""
+"""Frames of a synthetic clip: one, two after a pan, two after a zoom, two in which nothing moves but the sensor's
+noise."""
 MAX_FRAMES = 24
 """Frames of a given clip that are played, from its start."""
 _NOISE = 2.0
@@ -30,7 +31,8 @@ def synthetic(picture: Picture, height: int, width: int) -> tuple[Picture, ...]:
     """
     image = Image.fromarray(images.fill(picture, height, width))
     rng = np.random.default_rng(_SEED)
-    # The box that is seen, as shares of the picture: left, upper, side. Steps of fractions of a pixel, as real ones are.
+    # The box that is seen, as shares of the picture: left, upper, side. Steps of fractions of a pixel, as real ones
+    # are.
     step = min(0.01, 1.5 / max(height, width))
     boxes = [(0.05, 0.05, 0.9)]
     boxes += [(0.05 + k * step, 0.05 + k * step / 2, 0.9) for k in (1, 2)]

@@ -81,8 +81,8 @@ def compile_sizes(
         evaluations: One a size.
         targets: Target → precisions.
         notify: Told about progress.
-        rewrites: Which rewrites each target gets; see :mod:`pocketlens.pipeline.rewrite_selection`. ``auto`` is measured at
-            the first size, and kept at all of them.
+        rewrites: Which rewrites each target gets; see :mod:`pocketlens.pipeline.rewrite_selection`. ``auto`` is
+            measured at the first size, and kept at all of them.
         timing: How ``auto`` measures.
         quantize: How low-bit precisions are made; None for every layer as the precision says.
         search: How a plan is looked for, at the first size, where an artifact misses the gate; None not to.

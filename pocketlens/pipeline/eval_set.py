@@ -25,7 +25,8 @@ class EvalSet:
 
     Attributes:
         names: File names of the evaluation pictures, without their folder.
-        pictures: The evaluation pictures, ``uint8 [height, width, 3]`` each; scaled to cover the size and cropped in the middle.
+        pictures: The evaluation pictures, ``uint8 [height, width, 3]`` each; scaled to cover the size and cropped in
+            the middle.
         calibration: Pictures that quantization may look at; none of them is an evaluation picture.
         clip: Consecutive frames, to measure flicker on.
         styles: Of a pack, how much of each style each evaluation picture gets, ``[styles]``; else empty.

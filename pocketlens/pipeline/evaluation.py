@@ -1,4 +1,5 @@
-"""What artifacts of one size are made from and judged by; every check is made once, every picture of the teacher played once."""
+"""What artifacts of one size are made from and judged by; every check is made once, every picture of the teacher played
+once."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -24,7 +25,8 @@ class Evaluation:
         source: The generator.
         eval_set: The pictures; of a pack every one in every style.
         labels: What every artifact says of itself.
-        original: Where the source is a student, the teacher that it was distilled from: scores are against that one's pictures.
+        original: Where the source is a student, the teacher that it was distilled from: scores are against that one's
+            pictures.
     """
 
     source: Source
@@ -34,7 +36,8 @@ class Evaluation:
 
     @classmethod
     def prepare(cls, source: Source, eval_set: EvalSet, labels: Labels, original: Source | None = None) -> "Evaluation":
-        """Check that the source can be evaluated on these pictures; nothing is loaded or played where that is not needed.
+        """Check that the source can be evaluated on these pictures; nothing is loaded or played where that is not
+        needed.
 
         Raises:
             InputError: The source cannot compute at the pictures' size, or two of its styles have one name.
@@ -53,12 +56,14 @@ class Evaluation:
 
     @cached_property
     def teacher_outputs(self) -> tuple[Floats, ...]:
-        """What the source makes of each picture, ``float32 [height, width, 3]``, 0..255: artifacts are verified against it."""
+        """What the source makes of each picture, ``float32 [height, width, 3]``, 0..255: artifacts are verified against
+        it."""
         return play_teacher(self.source, self.eval_set)
 
     @cached_property
     def expected_outputs(self) -> tuple[Floats, ...]:
-        """What scores are against: the original teacher's pictures where the source is a student, else the source's own."""
+        """What scores are against: the original teacher's pictures where the source is a student, else the source's
+        own."""
         return self.teacher_outputs if self.original is None else play_teacher(self.original, self.eval_set)
 
     @cached_property

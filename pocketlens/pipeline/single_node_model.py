@@ -51,7 +51,8 @@ def time_single_nodes(
 ) -> tuple[Step, ...]:
     """The time of each node as a file of its own in a runtime, on random values.
 
-    That is a bound from above: inside the whole file it may be merged with a neighbour. A node that cannot be a file of its own
+    That is a bound from above: inside the whole file it may be merged with a neighbour. A node that cannot be a file of
+        its own
     is left out.
     """
     steps, random = [], np.random.default_rng(0)

@@ -25,7 +25,8 @@ class StudentSummary:
         layers: What pruning took from each layer, in words; empty for a student that is no pruned copy.
         ms: Median time of one picture in onnxruntime, both graphs run in turns; None where it was not measured.
         threads: The threads of that measurement.
-        scores: SSIM and PSNR in dB of the student against its teacher, when it was trained; None where that is not known.
+        scores: SSIM and PSNR in dB of the student against its teacher, when it was trained; None where that is not
+            known.
     """
 
     macs: tuple[int | None, int]
@@ -113,7 +114,8 @@ def report_sections(summary: StudentSummary) -> "list[Section]":
     ]
     text = "The artifacts are of a student that was trained to give its teacher's pictures. "
     if summary.scores:
-        text += f"At the end of its training it scored {summary.scores_text} against its teacher on the evaluation pictures. "
+        text += f"At the end of its training it scored {summary.scores_text} against its teacher on the "
+        text += "evaluation pictures. "
     text += "Measured time decides, not GMACs"
     if summary.ms:
         rows.append(("onnxruntime, ms", *(f"{ms:.1f}" for ms in summary.ms), _ratio(*summary.ms)))
@@ -125,8 +127,8 @@ def report_sections(summary: StudentSummary) -> "list[Section]":
         lines = [line.partition(": ") for line in summary.layers]
         layers = tuple((name, change) for name, _, change in lines)
         explanation = (
-            "Channels that are added, joined or shuffled together were pruned together. Of three numbers, the middle one is the "
-            "rank: the layer became a low-rank pair of convolutions with so many channels between them."
+            "Channels that are added, joined or shuffled together were pruned together. Of three numbers, the middle "
+            "one is the rank: the layer became a low-rank pair of convolutions with so many channels between them."
         )
         columns = ("layer", "channels in -> out, or in -> rank -> out")
         sections.append(Section("What pruning took", explanation, columns, layers))

@@ -55,9 +55,10 @@ def _precise_outputs(
 ) -> list[Floats]:
     """What a foreign file stands for, where its own pictures are too coarse to compare with.
 
-    That is where onnxruntime loses too much in long norms (decision 5), and where pictures go in or out in half precision, which
-    rounds them. The graph as it is must give what the file gave, to half precision in the second case; then the same graph
-    with means of means is the teacher. If it does not, :func:`pocketlens.pipeline.stages.graph.export_graph` says what is wrong.
+    That is where onnxruntime loses too much in long norms (decision 5), and where pictures go in or out in half
+    precision, which rounds them. The graph as it is must give what the file gave, to half precision in the second case;
+    then the same graph with means of means is the teacher. If it does not,
+    :func:`pocketlens.pipeline.stages.graph.export_graph` says what is wrong.
     """
     from pocketlens.converters import graph as hub
     from pocketlens.converters.long_norms import decompose_long_norms, has_long_norms

@@ -88,13 +88,15 @@ def build(
 
     Args:
         recipe: A recipe, or the path of one. Paths in it are relative to its folder, or to the current one.
-        output: Where to write the bundle: a folder, or a ``.zip``; ``NAME.bundle`` if left out. An older bundle there is
-            replaced, anything else is not.
-        generator: A torch module to use instead of the recipe's ``source``, or ``"module:factory"``. Its ``input_range``
-            and ``output_range`` are taken from the recipe, else from attributes of these names, else 0..255.
+        output: Where to write the bundle: a folder, or a ``.zip``; ``NAME.bundle`` if left out. An older bundle there
+            is replaced, anything else is not.
+        generator: A torch module to use instead of the recipe's ``source``, or ``"module:factory"``. Its
+            ``input_range`` and ``output_range`` are taken from the recipe, else from attributes of these names, else
+            0..255.
         bench: Measure the artifacts on this machine and judge the budget.
         threads: To measure with.
-        rewrites: Which rewrites each target gets, instead of the recipe's; see :mod:`pocketlens.pipeline.rewrite_selection`.
+        rewrites: Which rewrites each target gets, instead of the recipe's; see
+            :mod:`pocketlens.pipeline.rewrite_selection`.
         notify: Told about progress.
 
     Returns:
@@ -178,8 +180,8 @@ def _evaluations(recipe: Recipe, base: Path, source: Source, original: Source | 
 def _measured(sizes: list[CompiledSize], threads: int, budget: Budget, notify: Progress) -> Document:
     """Measure every artifact on this machine.
 
-    The same artifacts on the same machine are measured once; a run in which one failed, or that could not tell whether the
-    budget holds, is not kept, so that building again measures again.
+    The same artifacts on the same machine are measured once; a run in which one failed, or that could not tell whether
+    the budget holds, is not kept, so that building again measures again.
     """
     cases = [benchmark_case(size.evaluation, artifact, threads) for size in sizes for artifact in size.artifacts]
     settings = BenchmarkSettings()

@@ -44,7 +44,8 @@ def distill(
 
     Args:
         recipe_path: The recipe. Without ``[compress]``, its defaults are used.
-        output: A folder for the student, its recipe, previews and the state of the training; ``NAME-student`` if left out.
+        output: A folder for the student, its recipe, previews and the state of the training; ``NAME-student`` if left
+            out.
         threads: Of torch, and of the measurement.
         bench: Measure teacher and student.
         notify: Told about progress.

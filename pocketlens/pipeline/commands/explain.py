@@ -59,7 +59,8 @@ class Cost:
         target: It.
         layers: The ten most expensive by the model, the most expensive first.
         measured: What measured: a runtime, with :data:`ALONE` behind it where that holds, or empty.
-        steps: The layers that the runtime executed and their times, the slowest first; of single layers, those of ``layers``.
+        steps: The layers that the runtime executed and their times, the slowest first; of single layers, those of
+            ``layers``.
     """
 
     target: str

@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
 _ARGUMENTS = {"channels": 48, "blocks": 4, "half_res_channels": 24}
 _STYLE = (
-    "a style needs features that were learned from photographs. Random filters at four scales were tried in their place: they "
-    "move colours and grain, and the picture does not look like the style"
+    "a style needs features that were learned from photographs. Random filters at four scales were tried in their "
+    "place: they move colours and grain, and the picture does not look like the style"
 )
 _VGG = (
     "give --vgg vgg16-397923af.pth, torchvision's weights (528 MB), or an effect of your own with --effect;"

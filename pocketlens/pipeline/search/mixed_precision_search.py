@@ -1,8 +1,8 @@
 """The fallback: where a low-bit artifact misses the gate, the cheapest set of layers to keep in float is looked for.
 
-A fast pass on the calibration pictures ranks the layers (:mod:`pocketlens.converters.quantization.sensitivity`). The artifact
-without any kept says how many dB are lacking, the ranking how many layers bring them; from there real artifacts are built, verified and
-scored, a handful, and timed in turns.
+A fast pass on the calibration pictures ranks the layers (:mod:`pocketlens.converters.quantization.sensitivity`). The
+artifact without any kept says how many dB are lacking, the ranking how many layers bring them; from there real
+artifacts are built, verified and scored, a handful, and timed in turns.
 """
 
 import hashlib
@@ -77,7 +77,8 @@ def passes(artifact: VerifiedArtifact, gate: Gate) -> bool:
 
 
 def is_hopeless(evaluation: Evaluation, gate: Gate) -> bool:
-    """Whether the generator misses the gate in float already, so that no plan can help: a student that has learnt too little."""
+    """Whether the generator misses the gate in float already, so that no plan can help: a student that has learnt too
+    little."""
     if evaluation.original is None:
         return False
     worst = score(evaluation.teacher_outputs, evaluation.expected_outputs)[1]

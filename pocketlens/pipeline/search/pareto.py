@@ -165,8 +165,8 @@ class ParetoFront:
 def choose(front: ParetoFront) -> int | None:
     """The cheapest point that passes: the fastest, or where none is faster than ``fp32`` the smallest.
 
-    Fewer bits buy speed or size. Where they buy no speed, because the processor has no products of bytes, a plan that codes
-    next to nothing would be the fastest and would not be worth its name.
+    Fewer bits buy speed or size. Where they buy no speed, because the processor has no products of bytes, a plan that
+    codes next to nothing would be the fastest and would not be worth its name.
     """
     passing = [i for i, point in enumerate(front.points) if point.passes]
     if not passing:

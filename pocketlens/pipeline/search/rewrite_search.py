@@ -32,8 +32,9 @@ SETTINGS = BenchmarkSettings(
 """Many short turns: it is the pairs of neighbouring rounds that are compared."""
 _AGAIN = "'"
 PROCESSES = 2
-"""How often each file is loaded anew. OpenVINO's time of one and the same small file differed by a third from one process
-to the next, while the rounds within each agreed to a hundredth: one process alone would have decided by chance."""
+"""How often each file is loaded anew. OpenVINO's time of one and the same small file differed by a third from one
+process to the next, while the rounds within each agreed to a hundredth: one process alone would have decided by chance.
+"""
 
 
 DEFAULTS = "the default set"
@@ -113,7 +114,8 @@ def search_rewrites(
     """Try every rewrite on every target and keep those that are faster beyond the spread.
 
     Rewrites are tried in the order in which they run, each on top of those that were kept, and once more together with
-    those before it that changed something but won nothing: packing may only pay once what follows stays packed. Every file
+    those before it that changed something but won nothing: packing may only pay once what follows stays packed. Every
+        file
     that is timed has been verified. A choice is kept in the cache with all that it depends on: the graph, the code, the
     libraries, the device.
 
@@ -131,9 +133,10 @@ def search_rewrites(
     host = machine() if timing.device is None else _host(device, [name for name, why in runtimes.values() if not why])
     keys = {
         target: stage_key(
-            graph=sha256(candidates.graph), target=target, precision=_timed_precision(precisions), rewrites=list(registry.REWRITES),
-            device=device.name, host=host, threads=timing.threads,
-            settings=asdict(timing.settings), pictures=candidates.evaluation.eval_set.digest(), quantize=candidates.quantize.model_dump(mode="json"),
+            graph=sha256(candidates.graph), target=target, precision=_timed_precision(precisions),
+            rewrites=list(registry.REWRITES), device=device.name, host=host, threads=timing.threads,
+            settings=asdict(timing.settings), pictures=candidates.evaluation.eval_set.digest(),
+            quantize=candidates.quantize.model_dump(mode="json"),
         )
         for target, precisions in targets.items()
     }  # fmt: skip

@@ -100,8 +100,8 @@ def compare(
 ) -> RewriteTrial:
     """Compare two artifacts that were measured in turns, each in several processes.
 
-    The same file in another process can be faster or slower for good: memory lies elsewhere, threads sit on other cores.
-    So each process of the one is compared with each of the other, and the interval spans all of theirs.
+    The same file in another process can be faster or slower for good: memory lies elsewhere, threads sit on other
+    cores. So each process of the one is compared with each of the other, and the interval spans all of theirs.
     """
     for result in (*before, *after):
         if why := result.skipped or result.failure:

@@ -1,4 +1,5 @@
-"""The quantization plan that an artifact begins with: what the precision says, what the target wants, the recipe's rules."""
+"""The quantization plan that an artifact begins with: what the precision says, what the target wants, the recipe's
+rules."""
 
 from dataclasses import replace
 

@@ -1,4 +1,5 @@
-"""The stage between the rewritten graph and emitters of low-bit precisions: the plan to begin with, and what writes plans."""
+"""The stage between the rewritten graph and emitters of low-bit precisions: the plan to begin with, and what writes
+plans."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -31,7 +32,8 @@ def graph_quantizer(
 ) -> GraphQuantizer:
     """What makes the quantized graphs of an artifact, its rules checked and its settings measured.
 
-    A generator that was trained through the rounding of ``int8`` keeps the ranges that it learnt, unless rules are written.
+    A generator that was trained through the rounding of ``int8`` keeps the ranges that it learnt, unless rules are
+    written.
 
     Args:
         evaluation: Whose calibration pictures are looked at.
@@ -44,8 +46,8 @@ def graph_quantizer(
         settings_measured: Whether settings that the recipe leaves open are measured, or as usual.
 
     Raises:
-        InputError: A rule fits nothing or asks for what the target does not have, the graph is not what was trained, or a
-            value cannot be calibrated.
+        InputError: A rule fits nothing or asks for what the target does not have, the graph is not what was trained, or
+            a value cannot be calibrated.
     """
     trained = None
     if spec.precision == "int8" and not quantize.rules:

@@ -113,7 +113,8 @@ class GraphQuantizer:
 
         key = stage_key(
             graph=sha256(self.graph), rewritten=sha256(self.target_graph.path), rewrites=self.target_graph.rewrites,
-            target=self.spec.target, first=self.plan.to_json(), plan=plan.to_json(), calibration=self.calibration.digest(),
+            target=self.spec.target, first=self.plan.to_json(), plan=plan.to_json(),
+            calibration=self.calibration.digest(),
         )  # fmt: skip
         entry = cached("quantized", key, make)
         written_plan = None if self.is_trained else Plan.from_json(json.loads((entry / "plan.json").read_text()))

@@ -31,7 +31,8 @@ class TargetGraph:
 
 
 def rewrite(evaluation: Evaluation, graph: Path, names: Sequence[str], precision: str) -> TargetGraph:
-    """A graph after those rewrites that files of a precision may have, checked against the teacher as the graph itself was.
+    """A graph after those rewrites that files of a precision may have, checked against the teacher as the graph itself
+    was.
 
     Raises:
         InputError: There is no such rewrite.

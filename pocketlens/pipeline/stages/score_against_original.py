@@ -12,8 +12,8 @@ from pocketlens.runtimes.session import open_artifact
 def score_against_original(evaluation: Evaluation, artifact: VerifiedArtifact) -> VerifiedArtifact:
     """An artifact with its scores against :attr:`Evaluation.expected_outputs`; as it is where the source is no student.
 
-    That the file computes what its student computes was verified before, and golden pictures stay the student's. Flicker too
-    is the student's: what its artifact adds to the change between frames.
+    That the file computes what its student computes was verified before, and golden pictures stay the student's.
+    Flicker too is the student's: what its artifact adds to the change between frames.
     """
     if evaluation.original is None:
         return artifact
