@@ -275,7 +275,7 @@ def stream(bundle: Path, folder: Path, threads: int, seconds: float) -> None:
 
 def memory(folder: Path, frames: int) -> None:
     from pocketlens.converters import graph as hub
-    from tests.converters.tflite.bench import emitted as flatbuffer
+    from tests.converters.tflite.harness import emit_bytes as flatbuffer
     from tests.generators import small_graph
 
     rows = []

@@ -16,7 +16,7 @@ import numpy as np
 
 from pocketlens.quality import largest_error, psnr
 from pocketlens.runtimes.session import open_artifact
-from tests.converters.tflite.bench import emitted
+from tests.converters.tflite.harness import emit_bytes
 from tests.generators import picture, small_graph
 
 HERE = Path(__file__).resolve().parent
@@ -52,7 +52,7 @@ def main() -> int:
     from pocketlens.converters import graph as hub
 
     graph = small_graph(64, 64)
-    (folder / "small.tflite").write_bytes(emitted(graph))
+    (folder / "small.tflite").write_bytes(emit_bytes(graph))
     hub.save(graph, folder / "small.onnx")
     (folder / "play.py").write_text(PLAY)
     pictures = np.stack([picture(64, 64, seed) for seed in range(3)])

@@ -91,12 +91,12 @@ class Case:
         return build.model()
 
     def _probe(self) -> tuple[np.ndarray, np.ndarray]:
-        """What ``x`` and ``y`` are for the picture that the case is judged by, at the size of ``x``."""
+        """``x`` and ``y`` of the picture that the case is tried with, at the size of ``x``."""
         build = _Builder(self.place, self.place.height, self.place.width)
         build.nodes += self._parsed()
         build.constants.update({name: _array(value) for name, value in self.constants.items()})
-        made = run(build.model(("x", "y")), picture(self.place.height, self.place.width))
-        return made[0], made[1]
+        x, y = run(build.model(("x", "y")), picture(self.place.height, self.place.width))
+        return x, y
 
 
 def picture(height: int, width: int) -> np.ndarray:
@@ -135,12 +135,12 @@ class _Builder:
             steps.append("cut = Slice(wide, head_starts, head_ends)")
             self.constants |= {"head_starts": np.zeros(4, np.int64)}
             self.constants |= {"head_ends": np.array([1, 3, place.height, place.width], np.int64)}
-        made = steps[-1].split(" ")[0]
+        last = steps[-1].split(" ")[0]
         if place.before == "":
-            steps.append(f"x = Identity({made})")
+            steps.append(f"x = Identity({last})")
         else:
             out = "x" if place.before == "Conv" else "features"
-            steps.append(f"{out} = Conv({made}, head_kernel, head_bias)")
+            steps.append(f"{out} = Conv({last}, head_kernel, head_bias)")
             self.constants |= {"head_kernel": Weights((place.channels, 3, 1, 1)).array()}
             self.constants |= {"head_bias": Weights((place.channels,), 0.5).array()}
             if out != "x":
@@ -179,10 +179,10 @@ class _Builder:
             self.constants[f"{end}_pads"] = np.array([0, 0, 0, 0, 0, 0, below, right], np.int64)
             moves = [*moves, ("Pad", f"{end}_pads")]
         for index, (operator, constant) in enumerate(moves):
-            made = end if index == len(moves) - 1 else f"{end}_{index}"
+            output = end if index == len(moves) - 1 else f"{end}_{index}"
             fill = ", tail_fill" if operator == "Pad" and end == "moved" else ""
-            self.nodes.append(parser.parse_node(f"{made} = {operator}({start}, {constant}{fill})"))
-            start = made
+            self.nodes.append(parser.parse_node(f"{output} = {operator}({start}, {constant}{fill})"))
+            start = output
         self.constants["tail_fill"] = np.float32((LOW + HIGH) / 2)
 
     def model(self, outputs: tuple[str, ...] = (hub.OUTPUT,)) -> onnx.ModelProto:

@@ -35,7 +35,7 @@ INTEGER_FLOOR = 38.0
 its values over the picture up to twenty times: one level is then 9 of 255, and 41 dB is the least that cases of convolutions gave."""
 
 RUNTIMES = {"onnx": "onnxruntime", "openvino": "openvino", "tflite": "litert", "coreml": "mil"}
-
+"""Where each target's files are executed; Core ML's in the interpreter, on macOS as well."""
 
 _GENERAL = ("only float32", "only its first output is known", "axes, and Core ML takes 1 to")
 """Reasons that hold for every operator of a target."""
@@ -48,8 +48,8 @@ class Outcome(Enum):
     REFUSED = "refused"
 
 
-class _Made:
-    """A case's generator, the picture that it is judged by, and what onnxruntime makes of it."""
+class _PreparedCase:
+    """A case's generator, the picture that it is tried with, and what onnxruntime computes from it."""
 
     def __init__(self, case: Case) -> None:
         self.proto = case.model()
@@ -69,16 +69,16 @@ class _Made:
         return [self.graph, changed] if registry.apply(changed, TARGETS[target].rewrites) else [self.graph]
 
 
-_KEPT: dict[str, _Made] = {}
+_CACHE: dict[str, _PreparedCase] = {}
 """The cases of one operator: every target is asked for the same ones."""
 
 
-def _made(key: str, case: Case) -> _Made:
-    if key not in _KEPT:
-        if len(_KEPT) >= 512:
-            _KEPT.clear()
-        _KEPT[key] = _Made(case)
-    return _KEPT[key]
+def _prepared(key: str, case: Case) -> _PreparedCase:
+    if key not in _CACHE:
+        if len(_CACHE) >= 512:
+            _CACHE.clear()
+        _CACHE[key] = _PreparedCase(case)
+    return _CACHE[key]
 
 
 def check(case: Case, target: str) -> Outcome:
@@ -87,19 +87,19 @@ def check(case: Case, target: str) -> Outcome:
     Raises:
         AssertionError: It computes something else, or fails after it was not refused.
     """
-    made = _made(repr(case), case)
+    prepared = _prepared(repr(case), case)
     try:
-        plain, changed = emitter(target).refusals(made.graph), refused(made.graph, target)
+        plain, changed = emitter(target).refusals(prepared.graph), refused(prepared.graph, target)
         assert bool(plain) == bool(changed), f"rewrites decide what is refused: {plain}, {changed}"
         for refusal in changed:
-            assert _is_told(refusal), f"docs/operators.md does not tell of it: {refusal}"
+            assert _is_documented(refusal), f"docs/operators.md does not say so: {refusal}"
         if changed:
             return Outcome.REFUSED
-        found = [_played(graph, target, made.image) for graph in made.graphs(target)]
+        computed = [_execute(graph, target, prepared.image) for graph in prepared.graphs(target)]
     except Exception as error:
-        raise AssertionError(f"{type(error).__name__}: {error}\n{told(case, made.proto, target)}") from error
-    score = min(psnr(made.expected, one) for one in found)
-    assert score >= FLOOR, f"{score:.1f} dB, at least {FLOOR:.0f} expected\n{told(case, made.proto, target)}"
+        raise AssertionError(f"{type(error).__name__}: {error}\n{describe(case, prepared.proto, target)}") from error
+    score = min(psnr(prepared.expected, pixels) for pixels in computed)
+    assert score >= FLOOR, f"{score:.1f} dB, at least {FLOOR:.0f} expected\n{describe(case, prepared.proto, target)}"
     return Outcome.RAN
 
 
@@ -109,29 +109,29 @@ def check_integers(case: Case, target: str) -> Outcome:
     Raises:
         AssertionError: It computes something else, or fails after it was not refused.
     """
-    made, random = _made(repr(case), case), np.random.default_rng(3)
+    prepared, random = _prepared(repr(case), case), np.random.default_rng(3)
     try:
-        if refused(made.graph, target):
+        if refused(prepared.graph, target):
             return Outcome.REFUSED
-        others = [random.integers(0, 256, made.image.shape, np.uint8) for _ in range(2)]
+        others = [random.integers(0, 256, prepared.image.shape, np.uint8) for _ in range(2)]
         try:
-            graph = quantize(made.graph, default("int8"), [made.image, *others], TARGETS[target].quantizers)
+            graph = quantize(prepared.graph, default("int8"), [prepared.image, *others], TARGETS[target].quantizers)
         except InputError as error:
             assert "everywhere on all" in str(error), "a constant value has no range"
             return Outcome.REFUSED
         assert has_quantizers(graph)
-        meant = np.clip(simulate(graph, [made.image])[0], 0, 255)
-        found = _played(graph, target, made.image, "int8")
+        expected = np.clip(simulate(graph, [prepared.image])[0], 0, 255)
+        computed = _execute(graph, target, prepared.image, "int8")
     except Exception as error:
-        raise AssertionError(f"{type(error).__name__}: {error}\n{told(case, made.proto, target)}") from error
-    score = psnr(meant, found)
+        raise AssertionError(f"{type(error).__name__}: {error}\n{describe(case, prepared.proto, target)}") from error
+    score = psnr(expected, computed)
     assert score >= INTEGER_FLOOR, (
-        f"{score:.1f} dB, at least {INTEGER_FLOOR:.0f} expected\n{told(case, made.proto, target)}"
+        f"{score:.1f} dB, at least {INTEGER_FLOOR:.0f} expected\n{describe(case, prepared.proto, target)}"
     )
     return Outcome.RAN
 
 
-def _played(graph: ir.Model, target: str, image: np.ndarray, precision: str = "fp32") -> np.ndarray:
+def _execute(graph: ir.Model, target: str, image: np.ndarray, precision: str = "fp32") -> np.ndarray:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / f"case{TARGETS[target].suffix}"
         emitter(target).emit(graph, precision, Labels("case"), path)
@@ -145,7 +145,7 @@ def lowered_operators(target: str) -> LoweredOperators:
     return emitter(target).lowered_operators()
 
 
-def _is_told(refusal: Refusal) -> bool:
+def _is_documented(refusal: Refusal) -> bool:
     """Whether the page of operators says that such a node may be refused."""
     assert refusal.reason
     lowered = lowered_operators(refusal.target)
@@ -154,6 +154,6 @@ def _is_told(refusal: Refusal) -> bool:
     return lowered.conditions.get(refusal.operator) != ""
 
 
-def told(case: Case, proto: onnx.ModelProto, target: str) -> str:
+def describe(case: Case, proto: onnx.ModelProto, target: str) -> str:
     """The case, to be pasted into ``regressions.py``, and the generator as ONNX text."""
     return f"target {target}\n{case!r},\n{onnx.printer.to_text(proto)}"

@@ -18,8 +18,9 @@ EXAMPLES = int(os.environ.get("CONFORMANCE_EXAMPLES", "0"))
 SEED = int(os.environ.get("CONFORMANCE_SEED", "0"))
 """Other numbers give other cases; the same number the same ones."""
 DEEP = EXAMPLES > 0
-_FEW = {"coreml": 1}
-_FEW_OTHERS = 2
+_FEW = 2
+"""Cases of an ordinary run."""
+_FEW_OF_SLOW_TARGETS = {"coreml": 1}
 """coremltools takes a third of a second for the smallest program."""
 
 Record = Callable[[str, object], None]
@@ -44,7 +45,7 @@ def conform(operator: str, target: str, record: Record, *, integers: bool = Fals
     @seed(SEED)
     @settings(
         deadline=None,
-        max_examples=EXAMPLES or _FEW.get(target, _FEW_OTHERS),
+        max_examples=EXAMPLES or _FEW_OF_SLOW_TARGETS.get(target, _FEW),
         database=None,
         suppress_health_check=list(HealthCheck),
         phases=[Phase.generate, Phase.shrink],

@@ -18,7 +18,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     if not counts:
         return
     targets = list(dict.fromkeys(target for _, target in counts))
-    totals = {t: sum((c for (_, of), c in counts.items() if of == t), Counter()) for t in targets}
+    totals = {t: sum((c for (_, name), c in counts.items() if name == t), Counter()) for t in targets}
     terminalreporter.section("conformance")
     for target, total in totals.items():
         terminalreporter.write_line(f"{target}: {total['ran']} cases ran, {total['refused']} were refused")

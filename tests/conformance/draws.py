@@ -70,23 +70,23 @@ def _value(value: Any) -> str:
     return str(value)
 
 
-def shape(of: Place) -> tuple[int, int, int, int]:
-    return (1, of.channels, of.height, of.width)
+def shape(place: Place) -> tuple[int, int, int, int]:
+    return (1, place.channels, place.height, place.width)
 
 
-def positive(of: tuple[int, ...]) -> Weights:
+def positive(lengths: tuple[int, ...]) -> Weights:
     """Numbers from 0.5 to 2.5, whatever the shape."""
-    return Weights(of, 0.5 * max(1.0, _root(of)), 1.5)
+    return Weights(lengths, 0.5 * max(1.0, _root(lengths)), 1.5)
 
 
-def signed(of: tuple[int, ...]) -> Weights:
+def signed(lengths: tuple[int, ...]) -> Weights:
     """Numbers from -1 to 1, whatever the shape."""
-    return Weights(of, 0.5 * max(1.0, _root(of)))
+    return Weights(lengths, 0.5 * max(1.0, _root(lengths)))
 
 
-def _root(of: tuple[int, ...]) -> float:
+def _root(lengths: tuple[int, ...]) -> float:
     product = 1
-    for length in of[1:]:
+    for length in lengths[1:]:
         product *= length
     return float(product**0.5)
 

@@ -1,8 +1,8 @@
-"""What generated cases found once, each on the target where it went wrong."""
+"""Cases that failed once, each with the target on which it failed."""
 
 from tests.conformance.case import Case, Place, Weights
 
-FOUND: dict[str, tuple[str, Case]] = {
+REGRESSIONS: dict[str, tuple[str, Case]] = {
     "OpenVINO merged an order of channels into the next convolution the wrong way round": (
         "openvino",
         Case("y = Gather <axis = 1> (x, i)", {"i": (0, 1, 4, 2, 3)}, Place(5, 4, 5, "Conv")),

@@ -7,7 +7,7 @@ from tests.conformance.check import Outcome, check_integers
 from tests.conformance.conform import Record, conform, parameters
 
 
-@pytest.mark.parametrize(("operator", "target"), parameters("convolutions"))
+@pytest.mark.parametrize(("operator", "target"), parameters("convolution"))
 def test_conformance(operator: str, target: str, record_property: Record) -> None:
     conform(operator, target, record_property, integers=True)
 

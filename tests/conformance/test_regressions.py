@@ -1,19 +1,19 @@
-"""What generated cases found once stays found."""
+"""Cases that failed once stay right."""
 
 import pytest
 
 from tests.conformance.case import Case, Place
 from tests.conformance.check import Outcome, check
-from tests.conformance.regressions import FOUND
+from tests.conformance.regressions import REGRESSIONS
 
 
-@pytest.mark.parametrize("name", FOUND)
-def test_it_is_right_now(name: str) -> None:
-    target, case = FOUND[name]
+@pytest.mark.parametrize("name", REGRESSIONS)
+def test_what_failed_once_is_right(name: str) -> None:
+    target, case = REGRESSIONS[name]
     assert check(case, target) is Outcome.RAN
 
 
-OTHERWISE = {
+COMPUTED_OTHERWISE = {
     "a cubic scale that is no ratio of sizes": Case(
         'y = Resize <mode = "cubic"> (x, , scales)', {"scales": (1.0, 1.0, 2.0, 1.25)}, Place(3, 1, 2)
     ),
@@ -33,14 +33,14 @@ OTHERWISE = {
 }
 
 
-@pytest.mark.parametrize("what", OTHERWISE)
-def test_openvino_is_not_given_what_it_does_not_see(what: str) -> None:
-    assert check(OTHERWISE[what], "openvino") is Outcome.REFUSED
-    assert check(OTHERWISE[what], "onnx") is Outcome.RAN
+@pytest.mark.parametrize("case", COMPUTED_OTHERWISE)
+def test_what_openvino_would_compute_otherwise_is_refused(case: str) -> None:
+    assert check(COMPUTED_OTHERWISE[case], "openvino") is Outcome.REFUSED
+    assert check(COMPUTED_OTHERWISE[case], "onnx") is Outcome.RAN
 
 
-def test_openvino_is_not_given_what_it_would_do_otherwise() -> None:
-    """It takes the same few pixels with antialias as without, and says nothing: 23 dB."""
+def test_openvino_is_refused_antialias_only_where_it_shrinks() -> None:
+    """It reads the same few pixels with antialias as without, without an error: 23 dB."""
     case = Case('y = Resize <mode = "linear", antialias = 1> (x, , , sizes)', {"sizes": (1, 3, 1, 1)}, Place(3, 1, 3))
     assert check(case, "openvino") is Outcome.REFUSED
     assert check(case, "onnx") is Outcome.RAN

@@ -12,14 +12,14 @@ from pocketlens.errors import InputError, MissingError
 from pocketlens.runtimes import litert, litert_library
 from pocketlens.runtimes.adapter import Options
 from pocketlens.runtimes.session import open_artifact
-from tests.converters.tflite.bench import emitted, model, node
+from tests.converters.tflite.harness import emit_bytes, model, node
 from tests.generators import picture, small_graph
 
 
 @pytest.fixture(scope="module")
 def artifact(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("litert") / "small.tflite"
-    path.write_bytes(emitted(small_graph()))
+    path.write_bytes(emit_bytes(small_graph()))
     return path
 
 
@@ -108,7 +108,7 @@ def test_a_shape_of_gigabytes(artifact: Path, tmp_path: Path) -> None:
 
 def test_a_model_that_takes_no_picture(tmp_path: Path) -> None:
     path = tmp_path / "features.tflite"
-    path.write_bytes(emitted(model(node("Relu"))))
+    path.write_bytes(emit_bytes(model(node("Relu"))))
     with pytest.raises(InputError, match=r"expected float32 \[1, height, width, 3\]"):
         open_artifact(path)
 

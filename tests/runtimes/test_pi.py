@@ -13,7 +13,7 @@ from pocketlens.bundle.write import write
 from pocketlens.targets import ArtifactSpec
 from tests.bundle.conftest import emitted, golden, spec  # noqa: F401
 from tests.bundle.samples import SIZE
-from tests.converters.tflite.bench import emitted as flatbuffer
+from tests.converters.tflite.harness import emit_bytes as flatbuffer
 from tests.generators import small_graph
 
 ROOT = Path(__file__).resolve().parents[2]

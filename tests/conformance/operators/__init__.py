@@ -2,19 +2,19 @@
 
 from tests.conformance.draws import CASES
 from tests.conformance.operators import (  # noqa: F401 - each registers its strategies
-    broadcasts,
-    convolutions,
-    functions,
+    activations,
+    arithmetic,
+    convolution,
+    depth_to_space,
     linear,
-    moves,
-    norms,
+    normalization,
     others,
-    pads,
-    pools,
+    padding,
+    pooling,
+    quantization,
     reductions,
-    resizes,
-    rounding,
-    shuffles,
+    resize,
+    shapes,
 )
 
 __all__ = ["CASES"]

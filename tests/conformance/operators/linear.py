@@ -24,9 +24,9 @@ def gemm(draw: Draw) -> Case:
                 attributes[factor] = chosen(draw, 0.5, 2.0)
         constants[f"w{index}"] = Weights((after, before) if transposed else (before, after), 2.0)
         inputs = f"{name}, w{index}"
-        of = chosen(draw, None, (after,), (1, after), (1,), ())
-        if of is not None:
-            constants[f"b{index}"] = signed(of)
+        lengths = chosen(draw, None, (after,), (1, after), (1,), ())
+        if lengths is not None:
+            constants[f"b{index}"] = signed(lengths)
             inputs += f", b{index}"
         nodes += [line(f"g{index}", "Gemm", inputs, **attributes)]
         name = f"g{index}"

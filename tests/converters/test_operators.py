@@ -31,9 +31,3 @@ WITHIN_OTHERS = {
     "DequantizeLinear",
 }
 """Of the cases of Where; quantizers jump where rounding decides, and have tests of whole graphs of their own."""
-
-
-def test_what_openvino_cannot_read_is_told() -> None:
-    from pocketlens.converters import openvino
-
-    assert openvino.frontend_operators(["Conv", "Det", "Relu"]) == ["Conv", "Relu"]

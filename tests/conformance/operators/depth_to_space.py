@@ -1,4 +1,4 @@
-"""Between channels and pixels, as operators and spelled out."""
+"""Between channels and pixels, as operators and decomposed."""
 
 from typing import Any
 
@@ -40,8 +40,8 @@ def space_to_depth(draw: Draw) -> Case:
     return Case(line("y", "SpaceToDepth", "x", blocksize=block), {}, where)
 
 
-@operator("Pixel shuffle, spelled out", "Pixel unshuffle, spelled out", "Channel shuffle")
-def spelled_out(draw: Draw, name: str) -> Case:
+@operator("Pixel shuffle, decomposed", "Pixel unshuffle, decomposed", "Channel shuffle")
+def decomposed(draw: Draw, name: str) -> Case:
     """Reshape, Transpose, Reshape."""
     block, c, h, w = (integer(draw, 1, 3) for _ in range(4))
     if name.startswith("Channel"):

@@ -1,11 +1,17 @@
 import numpy as np
 import pytest
 
-from tests.converters.tflite.bench import compare, exact, floats, model, node
+from tests.converters.tflite.harness import (
+    assert_exact,
+    compare,
+    floats,
+    model,
+    node,
+)
 
 
 def test_instance_norm() -> None:
-    outcome = exact(node("InstanceNormalization", "image", floats(8), floats(8)[::-1].copy()))
+    outcome = assert_exact(node("InstanceNormalization", "image", floats(8), floats(8)[::-1].copy()))
     assert outcome.operators["MEAN"] == 2
 
 
@@ -17,7 +23,7 @@ def test_the_norm_of_a_picture_far_from_zero() -> None:
 
 
 def test_batch_norm() -> None:
-    exact(node("BatchNormalization", "image", floats(8), floats(8), floats(8), np.abs(floats(8))))
+    assert_exact(node("BatchNormalization", "image", floats(8), floats(8), floats(8), np.abs(floats(8))))
 
 
 def group_norm(groups: int) -> list[tuple]:
@@ -33,7 +39,7 @@ def group_norm(groups: int) -> list[tuple]:
 
 @pytest.mark.parametrize("groups", [1, 2, 4, 8])
 def test_group_norm(groups: int) -> None:
-    outcome = exact(*group_norm(groups))
+    outcome = assert_exact(*group_norm(groups))
     assert outcome.operators["TRANSPOSE"] == 0
     # One product over the whole picture: the norm's own factor and the affine layer's are merged while they are small.
     assert outcome.operators["MUL"] == (4 if groups in (2, 4) else 2) + 1
@@ -41,12 +47,12 @@ def test_group_norm(groups: int) -> None:
 
 def test_a_group_view_that_somebody_else_reads() -> None:
     view = node("Reshape", "image", np.array([1, 2, -1]), out="a")
-    exact(view, node("Neg", "a", out="b"), node("Reshape", "b", np.array([1, 8, 12, 16])))
+    assert_exact(view, node("Neg", "a", out="b"), node("Reshape", "b", np.array([1, 8, 12, 16])))
 
 
 def test_a_norm_of_a_group_view_right_behind_another_one() -> None:
     ones, zeros = np.ones(2, np.float32), np.zeros(2, np.float32)
-    exact(
+    assert_exact(
         node("Reshape", "image", np.array([1, 2, -1]), out="a"),
         node("InstanceNormalization", "a", floats(2), floats(2), out="b"),
         node("InstanceNormalization", "b", ones, zeros, out="c"),

@@ -14,9 +14,9 @@ def concat(draw: Draw) -> Case:
     for index in range(count):
         kind = chosen(draw, "x", "h", "constant") if index else chosen(draw, "x", "h")
         if kind == "constant":
-            of = list(shape(where))
-            of[axis] = integer(draw, 1, 3)
-            constants[f"c{index}"] = signed(tuple(of))
+            lengths = list(shape(where))
+            lengths[axis] = integer(draw, 1, 3)
+            constants[f"c{index}"] = signed(tuple(lengths))
             kind = f"c{index}"
         inputs.append(kind)
     inputs = list(draw(st.permutations(inputs)))

@@ -76,7 +76,7 @@ def gelu(draw: Draw) -> Case:
 
 
 @operator("Gelu, decomposed")
-def spelled_out(draw: Draw) -> Case:
+def decomposed(draw: Draw) -> Case:
     """What older exporters make of GELU, SiLU, h-swish, leaky ReLU and PReLU."""
     nodes = chosen(
         draw,
@@ -108,8 +108,8 @@ def clip(draw: Draw) -> Case:
 def prelu(draw: Draw) -> Case:
     where = place(draw)
     _, c, h, w = shape(where)
-    of = chosen(draw, (c, 1, 1), (1,), (1, c, 1, 1), (1, 1, 1), (w,), (h, w), (c, h, w), (1, c, 1, w))
-    return Case(line("y", "PRelu", "x, slope"), {"slope": chosen(draw, signed, positive)(of)}, where)
+    lengths = chosen(draw, (c, 1, 1), (1,), (1, c, 1, 1), (1, 1, 1), (w,), (h, w), (c, h, w), (1, c, 1, w))
+    return Case(line("y", "PRelu", "x, slope"), {"slope": chosen(draw, signed, positive)(lengths)}, where)
 
 
 @operator("Softmax", "LogSoftmax", "Hardmax")

@@ -77,8 +77,8 @@ def layer(draw: Draw) -> Case:
     return Case(node, constants, where)
 
 
-@operator("Norm, spelled out")
-def spelled_out(draw: Draw) -> Case:
+@operator("Norm, decomposed")
+def decomposed(draw: Draw) -> Case:
     """Mean, deviation, variance, root: over pixels, channels or all, in the variants of several exporters."""
     where = place(draw, chosen(draw, 2, 3, 4), integer(draw, 2, 7), integer(draw, 2, 7))
     axes = chosen(draw, (2, 3), (-2, -1), (1,), (1, 2, 3), (3,))
@@ -158,14 +158,14 @@ def statistics(draw: Draw) -> Case:
     where = place(draw, chosen(draw, 2, 3, 4), integer(draw, 2, 7), integer(draw, 2, 7))
     constants: dict[str, Any] = {"w": Weights((where.channels, where.channels, 1, 1), 2.0), "axes": (2, 3), "eps": 1e-3}
     nodes = ["o = Conv(x, w)", "s = Sigmoid(o)"]
-    for of in ("x", "s"):
+    for value in ("x", "s"):
         nodes += [
-            f"m{of} = ReduceMean({of}, axes)",
-            f"d{of} = Sub({of}, m{of})",
-            f"q{of} = Mul(d{of}, d{of})",
-            f"v{of} = ReduceMean(q{of}, axes)",
-            f"e{of} = Add(v{of}, eps)",
-            f"r{of} = Sqrt(e{of})",
+            f"m{value} = ReduceMean({value}, axes)",
+            f"d{value} = Sub({value}, m{value})",
+            f"q{value} = Mul(d{value}, d{value})",
+            f"v{value} = ReduceMean(q{value}, axes)",
+            f"e{value} = Add(v{value}, eps)",
+            f"r{value} = Sqrt(e{value})",
         ]
     if draw(st.booleans()):
         nodes[2:8] = ["nx = InstanceNormalization(x, one, zero)"]

@@ -28,12 +28,12 @@ def _positive(x: str) -> str:
 def constant(draw: Draw, name: str) -> Case:
     """Of ``x`` and a constant, either way round."""
     where = place(draw)
-    of = broadcast(draw, shape(where))
+    lengths = broadcast(draw, shape(where))
     if draw(st.booleans()):
-        return Case(line("y", name, "x, c"), {"c": positive(of)}, where)
+        return Case(line("y", name, "x, c"), {"c": positive(lengths)}, where)
     head = _positive("x") if name == "Div" else ""
     other = "p" if name == "Div" else "x"
-    constants: dict[str, Any] = {"c": signed(of), **({"low": 0.5} if head else {})}
+    constants: dict[str, Any] = {"c": signed(lengths), **({"low": 0.5} if head else {})}
     return Case(head + line("y", name, f"c, {other}"), constants, where)
 
 
@@ -42,8 +42,10 @@ def growing(draw: Draw, name: str) -> Case:
     """With a constant that makes ``x`` larger."""
     where = place(draw, channels=chosen(draw, 1, 3), height=chosen(draw, 1, 5), width=chosen(draw, 1, 4))
     to = tuple(integer(draw, 2, 5) if n == 1 and i else n for i, n in enumerate(shape(where)))
-    of = to[1:] if draw(st.booleans()) else to
-    return Case(line("y", name.split(",", maxsplit=1)[0], chosen(draw, "x, c", "c, x")), {"c": positive(of)}, where)
+    lengths = to[1:] if draw(st.booleans()) else to
+    return Case(
+        line("y", name.split(",", maxsplit=1)[0], chosen(draw, "x, c", "c, x")), {"c": positive(lengths)}, where
+    )
 
 
 @operator("Add, computed", "Sub, computed", "Mul, computed", "Div, computed", "Min, computed", "Max, computed")

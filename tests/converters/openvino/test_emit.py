@@ -1,0 +1,38 @@
+"""What the ``openvino`` target takes, and what its files say of themselves."""
+
+from pathlib import Path
+
+import onnx_ir as ir
+import pytest
+
+from pocketlens.converters import openvino
+from pocketlens.converters.emitter import Labels
+from pocketlens.files import sha256
+from tests.generators import small_graph
+
+LABELS = Labels("wave", version="2.1", description="Waves", license="MIT", author="Hokusai")
+
+
+def test_operators_without_a_rule_in_the_frontend_are_left_out() -> None:
+    assert openvino.frontend_operators(["Conv", "Det", "Relu"]) == ["Conv", "Relu"]
+
+
+def test_what_the_file_says_of_itself(tmp_path: Path) -> None:
+    import openvino as ov
+
+    openvino.emit(small_graph(), "fp32", LABELS, tmp_path / "small.xml")
+    network = ov.Core().read_model(tmp_path / "small.xml")
+    labels = {key: network.get_rt_info(["pocketlens", key]).astype(str) for key in ("name", "version", "license")}
+    assert labels == {"name": "wave", "version": "2.1", "license": "MIT"}
+    assert network.get_friendly_name() == "wave"
+
+
+@pytest.mark.parametrize("precision", ["fp32", "fp16"])
+def test_the_same_graph_gives_the_same_bytes_and_is_left_alone(tmp_path: Path, precision: str) -> None:
+    graph = small_graph()
+    before = ir.to_proto(graph).SerializeToString(deterministic=True)
+    for name in ("a", "b"):
+        openvino.emit(graph, precision, LABELS, tmp_path / f"{name}.xml")
+    assert ir.to_proto(graph).SerializeToString(deterministic=True) == before
+    for suffix in ("xml", "bin"):
+        assert sha256(tmp_path / f"a.{suffix}") == sha256(tmp_path / f"b.{suffix}")
