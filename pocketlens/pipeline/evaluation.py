@@ -1,5 +1,6 @@
 """What artifacts of one size are made from and judged by; every check is made once, every picture of the teacher played
-once."""
+once.
+"""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -57,13 +58,15 @@ class Evaluation:
     @cached_property
     def teacher_outputs(self) -> tuple[Floats, ...]:
         """What the source makes of each picture, ``float32 [height, width, 3]``, 0..255: artifacts are verified against
-        it."""
+        it.
+        """
         return play_teacher(self.source, self.eval_set)
 
     @cached_property
     def expected_outputs(self) -> tuple[Floats, ...]:
         """What scores are against: the original teacher's pictures where the source is a student, else the source's
-        own."""
+        own.
+        """
         return self.teacher_outputs if self.original is None else play_teacher(self.original, self.eval_set)
 
     @cached_property

@@ -1,4 +1,6 @@
-"""The graph of a source at a size, in every way in which it can be had; in memory, not checked against the source yet."""
+"""The graph of a source at a size, in every way in which it can be had; in memory, not checked against the source
+yet.
+"""
 
 from collections.abc import Iterator
 from typing import TYPE_CHECKING

@@ -1,4 +1,6 @@
-"""``train``: a filter from an effect, from pairs of pictures, from two folders of pictures, or from one style picture."""
+"""``train``: a filter from an effect, from pairs of pictures, from two folders of pictures, or from one style
+picture.
+"""
 
 import json
 from collections.abc import Callable, Sequence

@@ -78,7 +78,8 @@ def passes(artifact: VerifiedArtifact, gate: Gate) -> bool:
 
 def is_hopeless(evaluation: Evaluation, gate: Gate) -> bool:
     """Whether the generator misses the gate in float already, so that no plan can help: a student that has learnt too
-    little."""
+    little.
+    """
     if evaluation.original is None:
         return False
     worst = score(evaluation.teacher_outputs, evaluation.expected_outputs)[1]

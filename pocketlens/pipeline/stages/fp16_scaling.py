@@ -1,4 +1,6 @@
-"""The stage that makes a graph fit for half precision: audited on calibration pictures, scaled where it would overflow."""
+"""The stage that makes a graph fit for half precision: audited on calibration pictures, scaled where it would
+overflow.
+"""
 
 import json
 from collections.abc import Iterable

@@ -1,5 +1,6 @@
 """The quantization plan that an artifact begins with: what the precision says, what the target wants, the recipe's
-rules."""
+rules.
+"""
 
 from dataclasses import replace
 

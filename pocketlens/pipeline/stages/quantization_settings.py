@@ -1,4 +1,6 @@
-"""Which settings of a plan help this generator: measured on the calibration pictures where the recipe leaves them open."""
+"""Which settings of a plan help this generator: measured on the calibration pictures where the recipe leaves them
+open.
+"""
 
 import json
 from dataclasses import asdict

@@ -1,5 +1,6 @@
 """The stage between the rewritten graph and emitters of low-bit precisions: the plan to begin with, and what writes
-plans."""
+plans.
+"""
 
 from collections.abc import Sequence
 from dataclasses import replace
