@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from pocketlens.site import SITE
+
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
 
@@ -94,6 +96,17 @@ def test_nothing_is_fetched_from_another_site(site: Path) -> None:
         assert "api.github.com" not in text
     for sheet in site.rglob("*.css"):
         assert not re.search(r"url\([\"']?https?://|@import", sheet.read_text(encoding="utf-8")), sheet
+
+
+@needs_mkdocs
+@pytest.mark.parametrize("file", ["README.md", "CONTRIBUTING.md", "SECURITY.md"])
+def test_links_into_the_site_are_alive(site: Path, file: str) -> None:
+    text = (ROOT / file).read_text(encoding="utf-8")
+    for name, anchor in re.findall(rf"{re.escape(SITE)}([a-z0-9/-]*?)/?(?:#([a-z0-9-]+))?[)\s>]", text):
+        page = built(site, name) if name else (site / "index.html").read_text(encoding="utf-8")
+        assert not anchor or f'id="{anchor}"' in page, f"{file}: {name}#{anchor}"
+    for name in re.findall(r"\]\((?!https?://)([^)#]+)", text):
+        assert (ROOT / name).exists(), f"{file}: {name}"
 
 
 @needs_mkdocs
