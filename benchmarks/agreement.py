@@ -28,9 +28,9 @@ BIN = Path(sys.executable).parent
 def harness(path: Path, runtime: str) -> float:
     subject = BenchmarkCase("one", path, path.suffix, "fp32", runtime, picture(SIZE, SIZE), threads=THREADS)
     settings = BenchmarkSettings(seconds=SECONDS, count=20, block_seconds=0.5, warm_seconds=2)
-    (result,) = measure([subject], settings).subjects
+    (result,) = measure([subject], settings).results
     assert result.failure is None, result.failure
-    return ours.percentile(ours.inferences(result.rounds), 50)
+    return ours.percentile(ours.inferences(result.blocks), 50)
 
 
 def loop(path: Path) -> float:

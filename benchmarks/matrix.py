@@ -132,10 +132,10 @@ def times(folder: Path, architectures: list[str], size: int, seconds: float, mos
             continue
         picture, expected = read_eval_set(None, size, size).pictures[0], np.load(folder / f"{architecture}.npy")
         subjects = [_subject(cell, picture, expected) for cell in wanted]
-        document = measure(subjects, BenchmarkSettings(seconds=seconds, count=20, most_seconds=6 * seconds))
-        for cell, result in zip(wanted, document.subjects, strict=True):
-            if result.rounds:
-                frames = statistics.frames(result.rounds)
+        document = measure(subjects, BenchmarkSettings(seconds=seconds, count=20, max_seconds=6 * seconds))
+        for cell, result in zip(wanted, document.results, strict=True):
+            if result.blocks:
+                frames = statistics.frames(result.blocks)
                 p50 = statistics.percentile(frames, 50)
                 cell.keep(
                     p50=p50, frames=len(frames), timed=notes.digest(cell.path), load=document.environment.before.load

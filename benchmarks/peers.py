@@ -68,12 +68,12 @@ def measured(done: dict[str, dict[str, Any]], picture: Picture, expected: Pictur
     for way, one in done.items():
         runtime = runtime_for(one["path"]).name
         subjects.append(BenchmarkCase(way, one["path"], way, "", runtime, picture, expected, min_psnr=40, threads=2))
-    return measure(subjects, BenchmarkSettings(seconds=seconds, count=50, most_seconds=10 * seconds))
+    return measure(subjects, BenchmarkSettings(seconds=seconds, count=50, max_seconds=10 * seconds))
 
 
 def ratio(document: Document, ours: str, peer: str) -> tuple[float, float, float]:
     """How many times faster ours is: the median over rounds of peer / ours, and the 10th and 90th percentile."""
-    rounds = {result.artifact: result.rounds for result in document.subjects}
+    rounds = {result.artifact.id: result.blocks for result in document.results}
     pairs = zip(rounds[peer], rounds[ours], strict=False)  # rounds are played in turn: neighbours saw the same machine
     found = np.array([np.median(p.frame_ms) / np.median(o.frame_ms) for p, o in pairs])
     return float(np.median(found)), *(float(np.percentile(found, q)) for q in (10, 90))
@@ -88,16 +88,16 @@ def compare(name: str, size: int, seconds: float, repeats: int) -> None:
         done = convert_all(name, size, Path(scratch), repeats)
         document = measured(done, picture, to_uint8(expected), seconds)
         rows = []
-        for result in document.subjects:
-            one = done[result.artifact]
+        for result in document.results:
+            one = done[result.artifact.id]
             with open_artifact(one["path"]) as session:
                 score = psnr(expected, np.clip(session.floats(picture), 0, 255))
-            timed = statistics.percentile(statistics.frames(result.rounds), 50) if result.rounds else None
-            peer = PEER_OF.get(result.artifact.split("-")[1]) if result.artifact not in PEERS else None
-            faster = "{:.2f} {:.2f}-{:.2f}".format(*ratio(document, result.artifact, peer)) if peer else "-"
+            timed = statistics.percentile(statistics.frames(result.blocks), 50) if result.blocks else None
+            peer = PEER_OF.get(result.artifact.id.split("-")[1]) if result.artifact.id not in PEERS else None
+            faster = "{:.2f} {:.2f}-{:.2f}".format(*ratio(document, result.artifact.id, peer)) if peer else "-"
             rows.append(
                 [
-                    result.artifact,
+                    result.artifact.id,
                     output.megabytes(artifact_bytes(one["path"])),
                     f"{score:.1f}",
                     f"{timed:.1f}" if timed is not None else result.failure or "-",

@@ -156,10 +156,10 @@ def times(folder: Path, name: str, size: int, seconds: float) -> None:
         BenchmarkCase(cell.label, cell.path, cell.target, cell.way, runtime_for(cell.path).name, picture, threads=2)
         for cell in known
     ]
-    document = measure(subjects, BenchmarkSettings(seconds=seconds, count=20, most_seconds=6 * seconds))
-    for cell, result in zip(known, document.subjects, strict=True):
-        if result.rounds:
-            frames = statistics.frames(result.rounds)
+    document = measure(subjects, BenchmarkSettings(seconds=seconds, count=20, max_seconds=6 * seconds))
+    for cell, result in zip(known, document.results, strict=True):
+        if result.blocks:
+            frames = statistics.frames(result.blocks)
             p10, p50, p90 = (statistics.percentile(frames, q) for q in (10, 50, 90))
             cell.keep(p10=p10, p50=p50, p90=p90, frames=len(frames), timed=notes.digest(cell.path))
 

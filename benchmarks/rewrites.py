@@ -19,8 +19,9 @@ from pathlib import Path
 
 from benchmarks.files import PEERS_OF, Generator, Made, convert
 from pocketlens.bench.case import BenchmarkCase
-from pocketlens.bench.document import BenchmarkSettings, CaseResult, Document
+from pocketlens.bench.document import BenchmarkSettings, Document
 from pocketlens.bench.measure import measure
+from pocketlens.bench.result import CaseResult
 from pocketlens.errors import PocketlensError
 from pocketlens.files import key_of, write
 from pocketlens.pipeline.search.rewrite_trials import RewriteTrial, compare
@@ -48,7 +49,7 @@ def time(of: Generator, targets: Sequence[str], wanted: Sequence[str], seconds: 
         for n in range(processes)
         for one in files
     ]
-    settings = BenchmarkSettings(seconds=seconds, count=9, most_seconds=10 * seconds, block_seconds=0.2, block_count=2)
+    settings = BenchmarkSettings(seconds=seconds, count=9, max_seconds=10 * seconds, block_seconds=0.2, block_count=2)
     document = measure(subjects, settings)
     document.write(of.folder / "measured.json")
     write(stamp, key)
@@ -94,8 +95,8 @@ def _results(of: Generator) -> dict[str, list[CaseResult]]:
     """What was measured of each file, by its digest."""
     path, found = of.folder / "measured.json", dict[str, list[CaseResult]]()
     digests = {one.label: one.digest for target in TARGETS for one in of.known(target)}
-    for result in Document.read(path).subjects if path.exists() else ():
-        found.setdefault(digests.get(result.artifact.rstrip(_AGAIN), ""), []).append(result)
+    for result in Document.read(path).results if path.exists() else ():
+        found.setdefault(digests.get(result.artifact.id.rstrip(_AGAIN), ""), []).append(result)
     return found
 
 

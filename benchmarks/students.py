@@ -50,15 +50,15 @@ def rows(
     found: list[BenchmarkCase], pictures: tuple[Picture, ...], teacher: list[Floats], seconds: float
 ) -> list[list[str]]:
     """The table of one target; the first file is the teacher's, and what the others are compared with."""
-    document = measure(found, BenchmarkSettings(seconds=seconds, count=20, most_seconds=6 * seconds))
-    timed = [statistics.frames(result.rounds) for result in document.subjects]
+    document = measure(found, BenchmarkSettings(seconds=seconds, count=20, max_seconds=6 * seconds))
+    timed = [statistics.frames(result.blocks) for result in document.results]
     lines = []
-    for one, frames, result in zip(found, timed, document.subjects, strict=True):
+    for one, frames, result in zip(found, timed, document.results, strict=True):
         scores = [quality.compare(t, p) for t, p in zip(teacher, played(one.path, pictures), strict=True)]
         # Round by round: both files of a round met the same machine.
         ratios = [
             np.median(base.frame_ms) / np.median(own.frame_ms)
-            for base, own in zip(document.subjects[0].rounds, result.rounds, strict=False)
+            for base, own in zip(document.results[0].blocks, result.blocks, strict=False)
         ]
         low, middle, high = (float(np.percentile(ratios, q)) for q in (10, 50, 90))
         lines.append(

@@ -14,7 +14,8 @@ from pathlib import Path
 
 from pocketlens.bench.case import BenchmarkCase
 from pocketlens.bench.devices import android
-from pocketlens.bench.devices.adb import Adb, devices, open_adb
+from pocketlens.bench.devices.adb import Adb, devices
+from pocketlens.bench.devices.android import open_adb
 from pocketlens.bench.document import BenchmarkSettings
 from pocketlens.bench.measure import measure
 from pocketlens.converters.emitter import Labels, emitter
@@ -73,15 +74,17 @@ def _exercise(home: Path) -> None:
         ways = [replace(subject, threads=threads) for threads in (1, 2)]
         wrong = replace(subject, artifact="wrong", expected=255 - expected)
         began = time.monotonic()
-        *right, bad = measure([*ways, wrong], QUICK, None, open_adb(f"adb:localhost:{PORT}", tool)).subjects
+        *right, bad = measure([*ways, wrong], QUICK, None, open_adb(f"adb:localhost:{PORT}", tool)).results
         print(f"== {name}: {time.monotonic() - began:.0f} s")
         for one in right:
-            frames = sum(len(part.frame_ms) for part in one.rounds)
-            print(f"   {one.label}: {one.failure or f'{frames} frames'}, {one.check}, {one.delegate}, {one.memory}")
-            assert one.failure is None and one.rounds and one.check is not None and one.check.holds
-            assert one.delegate == f"{delegate}, benchmark_model"
+            frames = sum(len(part.frame_ms) for part in one.blocks)
+            print(
+                f"   {one.label}: {one.failure or f'{frames} frames'}, {one.check}, {one.effective.delegate}, {one.memory}"
+            )
+            assert one.failure is None and one.blocks and one.check is not None and one.check.holds
+            assert one.effective.delegate == f"{delegate}, benchmark_model"
         print(f"   {bad.label}: {bad.failure}")
-        assert bad.failure is not None and "the picture is wrong" in bad.failure and not bad.rounds
+        assert bad.failure is not None and "the picture is wrong" in bad.failure and not bad.blocks
 
 
 if __name__ == "__main__":

@@ -77,7 +77,7 @@ def cut(config: Path, subjects: list[BenchmarkCase]) -> None:
 
     document = measure(subjects, QUICK, listen, open_ssh("ssh://lab-pi", config))
     show(document)
-    assert done and [one.resumed for one in document.subjects] == [1, 1]
+    assert done and [one.resumed for one in document.results] == [1, 1]
     check(document, config, "lab-pi")
 
 
@@ -94,8 +94,8 @@ def show(document: Document) -> None:
     here = document.environment
     tag = "emulated" if here.emulated else "real"
     print(f"   {here.device}: {here.host.machine}, {here.host.os}, {tag}, {here.host.packages}")
-    for result in document.subjects:
-        frames = sum(len(one.frame_ms) for one in result.rounds)
+    for result in document.results:
+        frames = sum(len(one.frame_ms) for one in result.blocks)
         psnr = f"{result.check.psnr:.1f} dB" if result.check else "no picture"
         print(
             f"   {result.label}: {result.failure or result.skipped or f'{frames} frames'}, {psnr}, resumed {result.resumed}"
@@ -104,8 +104,8 @@ def show(document: Document) -> None:
 
 def check(document: Document, config: Path, host: str) -> None:
     assert document.environment.emulated and document.environment.host.machine == "aarch64"
-    for result in document.subjects:
-        assert result.failure is None and result.skipped is None and result.rounds
+    for result in document.results:
+        assert result.failure is None and result.skipped is None and result.blocks
     names = said(config, host, "ls ~/.cache/pocketlens-bench").split()
     assert not [name for name in names if name.startswith("run-")], names
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from pocketlens.bench.budget import Budget, judge_all
 from pocketlens.bench.document import BenchmarkSettings, Document, Snapshot, TimedSnapshot
-from pocketlens.bench.gallery import gallery
+from pocketlens.bench.gallery import golden_gallery
 from pocketlens.bench.measure import Selection, bench_bundle
 from pocketlens.bench.multi_device import DeviceOutcome
 from pocketlens.bench.report import DeviceReport, render
@@ -48,9 +48,9 @@ def page(bundle: Bundle, here: Document, pictures: dict[str, Picture], several: 
     if several:
         warm = tuple(TimedSnapshot(float(s), Snapshot(temperature_c=40 + 2 * s)) for s in range(8))
         about = replace(here.environment, device="adb:emulator-5554", emulated=True, during=warm)
-        first, *rest = here.subjects
+        first, *rest = here.results
         broken = replace(first, timing=None, failure="the picture is wrong: 9.1 dB against the expected one")
-        phone = replace(here, environment=about, subjects=(broken, *rest))
+        phone = replace(here, environment=about, results=(broken, *rest))
         outcomes.append(
             DeviceOutcome("adb:emulator-5554", phone, pictures={**pictures, first.label: 255 - pictures[first.label]})
         )
@@ -58,7 +58,9 @@ def page(bundle: Bundle, here: Document, pictures: dict[str, Picture], several: 
             DeviceReport("adb:emulator-5554", phone, judge_all(phone, BUDGET)),
             DeviceReport("ssh://pi@raspberrypi.local", None, error=AWAY),
         ]
-    return render(bundle.manifest, here, judge_all(here, BUDGET), gallery(bundle, outcomes), BUDGET, others=others)
+    return render(
+        bundle.manifest, here, judge_all(here, BUDGET), golden_gallery(bundle, outcomes), BUDGET, others=others
+    )
 
 
 if __name__ == "__main__":

@@ -1,17 +1,18 @@
-"""Budgets on frame time, size and memory, and the verdict on a measured subject."""
+"""Budgets on frame time, size and memory, and the verdict on a measured case."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Literal
 
 from pocketlens.bench import statistics
-from pocketlens.bench.document import MB, CaseResult, Document
+from pocketlens.bench.document import MB, Document
+from pocketlens.bench.result import CaseResult
 from pocketlens.errors import InputError
 
 Verdict = Literal["pass", "fail", "unstable", "not measured"]
 
-LEAST_FRAMES = 20
-"""A 95th percentile of fewer frames is just the slowest one; nothing passes on that."""
+MIN_FRAMES = 20
+"""Of fewer frames, the 95th percentile is just the slowest one; nothing passes on that."""
 
 
 @dataclass(frozen=True)
@@ -111,7 +112,7 @@ PRESETS: dict[str, Budget] = {
 
 @dataclass(frozen=True)
 class BudgetVerdict:
-    """One limit, judged on one subject.
+    """One limit, judged on one case.
 
     Attributes:
         artifact: The artifact's id.
@@ -119,10 +120,11 @@ class BudgetVerdict:
         name: ``"frame_ms"``, ``"size_mb"`` or ``"memory_mb"``.
         limit: As the budget has it.
         actual: What was measured, or None.
-        verdict: ``"unstable"`` where repeating the measurement might turn it round; ``"not measured"`` where the
-            subject is one that is never timed.
+        verdict: ``"unstable"`` where another measurement might reverse it; ``"not measured"`` where the case is one that is
+            never timed.
         reason: The figures that led to it, in words.
-        setting: What was asked for of the runtime, in words; see :attr:`~pocketlens.bench.document.CaseResult.setting`.
+        setting: How the runtime was requested to play, in words:
+            :attr:`ExecutionSettings.text <pocketlens.bench.result.ExecutionSettings.text>`.
     """
 
     artifact: str
@@ -136,55 +138,56 @@ class BudgetVerdict:
 
     @property
     def label(self) -> str:
-        """Names the subject, as its result does."""
+        """The case's name, as its result has it."""
         return ", ".join(filter(None, (f"{self.artifact} in {self.runtime}", self.setting)))
 
 
 LAST_SECONDS = 60.0
-"""Of a sustained measurement the last minute is judged: what a user sees who keeps the filter on."""
+"""Of a sustained measurement the last minute is judged: it is what a user sees who keeps the filter on."""
 
 
-def last(result: CaseResult) -> CaseResult:
-    """A result with only the rounds of its last minute."""
-    if result.timing is None or not result.rounds:
+def last_minute(result: CaseResult) -> CaseResult:
+    """A result with only the blocks of its last minute."""
+    if result.timing is None or not result.blocks:
         return result
-    end = result.rounds[-1].at_s
-    rounds = tuple(one for one in result.rounds if one.at_s > end - LAST_SECONDS)
-    return replace(result, timing=replace(result.timing, rounds=rounds))
+    end_s = result.blocks[-1].at_s
+    blocks = tuple(block for block in result.blocks if block.at_s > end_s - LAST_SECONDS)
+    return replace(result, timing=replace(result.timing, blocks=blocks))
 
 
-def judged(document: Document) -> tuple[CaseResult, ...]:
-    """A document's results with the rounds that count: all, or of a sustained measurement those of the last minute."""
-    return tuple(map(last, document.subjects)) if document.settings.sustained else document.subjects
+def judged_results(document: Document) -> tuple[CaseResult, ...]:
+    """A document's results with the blocks that count: all, or of a sustained measurement those of the last minute."""
+    return tuple(map(last_minute, document.results)) if document.settings.sustained else document.results
 
 
 def judge(result: CaseResult, budget: Budget) -> list[BudgetVerdict]:
-    """The verdict of each limit of a budget on one subject, in the order time, size, memory."""
-    found: list[BudgetVerdict] = []
+    """The verdict of each limit of a budget on one case, in the order time, size, memory."""
+    verdicts: list[BudgetVerdict] = []
+    artifact, runtime = result.artifact.id, result.runtime.name
 
-    def add(name: str, limit: float, judged: tuple[float | None, Verdict, str]) -> None:
-        found.append(BudgetVerdict(result.artifact, result.runtime, name, limit, *judged, result.setting))
+    def add(name: str, limit: float, judgement: tuple[float | None, Verdict, str]) -> None:
+        verdicts.append(BudgetVerdict(artifact, runtime, name, limit, *judgement, result.requested.text))
 
     if budget.frame_ms is not None:
         add("frame_ms", budget.frame_ms, _judge_time(result, budget.frame_ms, budget.percentile))
     if budget.size_mb is not None:
-        size = result.bytes / MB
+        size = result.artifact.bytes / MB
         add("size_mb", budget.size_mb, (size, _within(size, budget.size_mb), f"{size:.2f} MB on disk"))
     if budget.memory_mb is not None:
         add("memory_mb", budget.memory_mb, _judge_memory(result, budget.memory_mb))
-    return found
+    return verdicts
 
 
 def judge_all(document: Document, budget: Budget) -> list[BudgetVerdict]:
-    """The verdicts on every subject of a document, in their order; of a sustained one on its last minute."""
-    return [verdict for result in judged(document) for verdict in judge(result, budget)]
+    """The verdicts on every case of a document, in their order; of a sustained one on its last minute."""
+    return [verdict for result in judged_results(document) for verdict in judge(result, budget)]
 
 
 def overall(verdicts: Iterable[BudgetVerdict]) -> Verdict:
     """The worst of several verdicts: fail, unstable, pass; ``"not measured"`` only if nothing else is there."""
-    found = {one.verdict for one in verdicts}
+    words = {verdict.verdict for verdict in verdicts}
     order: tuple[Verdict, ...] = ("fail", "unstable", "pass")
-    return next((verdict for verdict in order if verdict in found), "not measured")
+    return next((word for word in order if word in words), "not measured")
 
 
 def _within(actual: float, limit: float) -> Verdict:
@@ -196,11 +199,11 @@ def _unmeasured(result: CaseResult) -> tuple[None, Verdict, str] | None:
         return None, "fail", result.failure
     if result.skipped is not None:
         return None, "not measured", f"not measured here: {result.skipped}"
-    if result.interpreted:
+    if result.runtime.interpreted:
         return (
             None,
             "not measured",
-            f"not measured here: {result.runtime} interprets the artifact, its speed means nothing",
+            f"not measured here: {result.runtime.name} interprets the artifact, its speed means nothing",
         )
     return None
 
@@ -208,19 +211,19 @@ def _unmeasured(result: CaseResult) -> tuple[None, Verdict, str] | None:
 def _judge_time(result: CaseResult, limit: float, rank: float) -> tuple[float | None, Verdict, str]:
     if unmeasured := _unmeasured(result):
         return unmeasured
-    if not result.rounds:
+    if not result.blocks:
         return None, "not measured", "no frame was timed"
-    samples = statistics.frames(result.rounds)
+    samples = statistics.frames(result.blocks)
     actual = statistics.percentile(samples, rank)
-    low, high = statistics.bootstrap_interval(result.rounds, rank)
+    low, high = statistics.bootstrap_interval(result.blocks, rank)
     figures = f"p{rank:g} {actual:.3g} ms, {statistics.CONFIDENCE:.0%} confidence interval {low:.3g} to {high:.3g} ms"
-    if len(samples) < LEAST_FRAMES:
+    if len(samples) < MIN_FRAMES:
         if float(samples.min()) > limit:
             return actual, "fail", f"each of {len(samples)} frames took longer"
-        return actual, "unstable", f"only {len(samples)} frames were timed; p{rank:g} needs {LEAST_FRAMES}"
+        return actual, "unstable", f"only {len(samples)} frames were timed; p{rank:g} needs {MIN_FRAMES}"
     if low <= limit < high:
         return actual, "unstable", f"{figures}: the limit lies inside"
-    first, second = (statistics.percentile(half, rank) for half in statistics.halves(result.rounds))
+    first, second = (statistics.percentile(half, rank) for half in statistics.halves(result.blocks))
     if (first <= limit) != (second <= limit):
         return actual, "unstable", f"p{rank:g} was {first:.3g} ms in the first half and {second:.3g} ms in the second"
     return actual, _within(actual, limit), figures
@@ -230,7 +233,7 @@ def _judge_memory(result: CaseResult, limit: float) -> tuple[float | None, Verdi
     if unmeasured := _unmeasured(result):
         return unmeasured
     if result.memory is None:
-        return None, "not measured", "the device does not tell"
+        return None, "not measured", "the device does not report it"
     added, memory = result.memory.added_mb, result.memory
     return (
         added,

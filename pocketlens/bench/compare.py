@@ -1,28 +1,29 @@
-"""Two or more measurements beside each other: ratios of medians with confidence intervals, or the reason why not."""
+"""Compare measurements: ratios of medians with confidence intervals, or the reasons why they cannot be compared."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
 
 from pocketlens.bench import statistics
-from pocketlens.bench.document import Block, CaseResult, Document
+from pocketlens.bench.document import Document
+from pocketlens.bench.result import Block, CaseResult, ExecutionSettings
 from pocketlens.errors import InputError
 
 Finding = Literal["faster", "slower", "no difference"]
 
 LEAST_CHANGE = 0.01
-"""A change below 1 % is no difference, however sure: machines differ by more from one day to the next."""
+"""A change below 1 % is no difference, whatever the interval: machines differ by more from one day to the next."""
 
 
 @dataclass(frozen=True)
 class Ratio:
-    """One subject in two documents: how long a frame takes in the second, as a share of the first.
+    """One case in two documents: how long a frame takes in the second, as a share of the first.
 
     Attributes:
-        label: Names the subject: ``"onnx-fp32-256x256 in openvino"``.
+        label: The case's name: ``"onnx-fp32-256x256 in openvino"``.
         base_ms: Its median frame time in the first document, in ms.
         other_ms: And in the other one.
         ratio: ``other_ms / base_ms``; below 1 is faster.
@@ -41,69 +42,71 @@ class Ratio:
 
 
 def compare(base: Document, other: Document, *, force: bool = False) -> list[Ratio]:
-    """The subjects that two documents share, in the order of the first.
+    """The cases that two documents share, in the order of the first.
 
     Args:
-        base: What is compared with.
-        other: What is compared.
-        force: Compare unlike things too.
+        base: The document to compare with.
+        other: The document to compare.
+        force: Compare in spite of the reasons against it.
 
     Raises:
-        InputError: They share no timed subject, or are unlike: other pictures, another device, an emulated and a real one.
+        InputError: They share no timed case, or :func:`incomparable` has reasons: other pictures, another device, an emulated
+            and a real one.
     """
     pairs = _pairs(base, other)
-    if not force and (reasons := unlike(base, other)):
+    if not force and (reasons := incomparable(base, other)):
         raise InputError(f"these cannot be compared: {'; '.join(reasons)}", do="measure alike, or say --force")
-    return [_ratio(one.label, one.rounds, two.rounds) for one, two in pairs]
+    return [_ratio(first.label, first.blocks, second.blocks) for first, second in pairs]
 
 
-def unlike(base: Document, other: Document) -> list[str]:
-    """Why two documents should not be compared, in words; empty if they are alike."""
+def incomparable(base: Document, other: Document) -> list[str]:
+    """Why two documents should not be compared, in words; empty if they can be."""
     one, two = base.environment, other.environment
-    found = []
+    reasons = []
     if one.emulated != two.emulated:
-        found.append("one device is emulated, the other is real")
+        reasons.append("one device is emulated, the other is real")
     if one.device != two.device or (one.host.cpu, one.host.machine) != (two.host.cpu, two.host.machine):
-        found.append(f"the devices differ: {one.device}, {one.host.cpu}, and {two.device}, {two.host.cpu}")
+        reasons.append(f"the devices differ: {one.device}, {one.host.cpu}, and {two.device}, {two.host.cpu}")
     if base.settings.sustained != other.settings.sustained:
-        found.append("one is sustained, the other is not")
+        reasons.append("one is sustained, the other is not")
     for first, second in _pairs(base, other):
         if first.picture != second.picture:
-            found.append(f"{first.label} played different pictures")
-        for what in ("effective_threads", "effective_precision", "delegate"):
-            values = getattr(first, what), getattr(second, what)
+            reasons.append(f"{first.label} played different pictures")
+        for setting in fields(ExecutionSettings):
+            values = getattr(first.effective, setting.name), getattr(second.effective, setting.name)
             if None not in values and values[0] != values[1]:
-                found.append(f"{first.label}: {what.replace('effective_', '')} {values[0]} and {values[1]}")
-    return found
+                name = setting.name.replace("_", " ")
+                reasons.append(f"{first.label}: {name} {values[0]} and {values[1]}")
+    return reasons
 
 
 def regressions(ratios: Sequence[Ratio], threshold: float) -> list[Ratio]:
-    """Those that are surely slower by more than ``threshold``, a share: the whole interval lies above."""
-    return [one for one in ratios if one.low > 1 + threshold]
+    """The ratios that are surely slower by more than ``threshold``, a share: the whole interval lies above it."""
+    return [ratio for ratio in ratios if ratio.low > 1 + threshold]
 
 
 def _shared(base: Document, other: Document) -> list[tuple[CaseResult, CaseResult]]:
-    """The timed subjects of both, in pairs."""
-    there = {one.label: one for one in other.subjects if one.rounds}
-    return [(one, there[one.label]) for one in base.subjects if one.rounds and one.label in there]
+    """The cases that both have timed, in pairs."""
+    others = {result.label: result for result in other.results if result.blocks}
+    return [(result, others[result.label]) for result in base.results if result.blocks and result.label in others]
 
 
 def _pairs(base: Document, other: Document) -> list[tuple[CaseResult, CaseResult]]:
-    found = _shared(base, other)
-    if not found:
-        one, two = ("; ".join(r.label for r in doc.subjects if r.rounds) or "nothing" for doc in (base, other))
+    pairs = _shared(base, other)
+    if not pairs:
+        one, two = ("; ".join(r.label for r in doc.results if r.blocks) or "nothing" for doc in (base, other))
         raise InputError(
-            f"the documents share no timed subject: one has {one}, the other {two}",
+            f"the documents share no timed case: one has {one}, the other {two}",
             do="measure the same artifacts with the same settings",
         )
-    return found
+    return pairs
 
 
 def _ratio(label: str, base: Sequence[Block], other: Sequence[Block]) -> Ratio:
-    first, second = (statistics.percentile(statistics.frames(rounds), 50) for rounds in (base, other))
-    drawn = _medians(other, 1) / _medians(base, 0)
+    first, second = (statistics.percentile(statistics.frames(blocks), 50) for blocks in (base, other))
+    ratios = _medians(other, 1) / _medians(base, 0)
     tail = 50 * (1 - statistics.CONFIDENCE)
-    low, high = (float(value) for value in np.percentile(drawn, [tail, 100 - tail]))
+    low, high = (float(value) for value in np.percentile(ratios, [tail, 100 - tail]))
     ratio = second / first
     finding: Finding = "no difference"
     if not low <= 1 <= high and abs(ratio - 1) >= LEAST_CHANGE:
@@ -111,22 +114,22 @@ def _ratio(label: str, base: Sequence[Block], other: Sequence[Block]) -> Ratio:
     return Ratio(label, first, second, ratio, low, high, finding)
 
 
-def _medians(rounds: Sequence[Block], seed: int) -> statistics.Samples:
-    """Medians of what is drawn by the bootstrap: whole rounds, because frames of one round resemble each other."""
+def _medians(blocks: Sequence[Block], seed: int) -> statistics.Samples:
+    """Medians of bootstrap resamples. Whole blocks are drawn, because frames of one block resemble each other."""
     random = np.random.default_rng(seed)
-    groups = [np.asarray(one.frame_ms) for one in rounds]
-    if len(groups) < 5:
+    groups = [np.asarray(block.frame_ms) for block in blocks]
+    if len(groups) < statistics.MIN_BLOCKS:
         samples = np.concatenate(groups)
-        drawn = random.integers(0, len(samples), (statistics.RESAMPLES, len(samples)))
-        medians: statistics.Samples = np.median(samples[drawn], axis=1)
+        resamples = random.integers(0, len(samples), (statistics.RESAMPLES, len(samples)))
+        medians: statistics.Samples = np.median(samples[resamples], axis=1)
         return medians
-    chosen = random.integers(0, len(groups), (statistics.RESAMPLES, len(groups)))
-    return np.array([np.median(np.concatenate([groups[i] for i in row])) for row in chosen])
+    resamples = random.integers(0, len(groups), (statistics.RESAMPLES, len(groups)))
+    return np.array([np.median(np.concatenate([groups[i] for i in row])) for row in resamples])
 
 
 @dataclass(frozen=True)
 class HistoryPoint:
-    """A subject's median at one time of its history, with its interval, in ms."""
+    """The median of a case at one time of its history, with its interval, in ms."""
 
     time: str
     p50: float
@@ -142,40 +145,44 @@ def history(folder: Path) -> list[Document]:
     """
     if not folder.is_dir() or not (paths := sorted(folder.glob("*.json"))):
         raise InputError(f"{folder} holds no documents", do="fill it: pocketlens bench BUNDLE --history FOLDER")
-    return sorted((Document.read(path) for path in paths), key=lambda one: one.environment.time)
+    return sorted((Document.read(path) for path in paths), key=lambda document: document.environment.time)
 
 
 def series(documents: Sequence[Document]) -> dict[str, list[HistoryPoint]]:
-    """Each subject's medians over time, by device and label; those of other devices or pictures are kept apart."""
-    found: dict[tuple[str, str], list[HistoryPoint]] = {}
+    """The medians of each case over time, by device and label; those of other devices or pictures are kept apart."""
+    histories: dict[tuple[str, str], list[HistoryPoint]] = {}
     for document in documents:
-        for one in document.subjects:
-            if one.rounds:
-                low, high = statistics.bootstrap_interval(one.rounds, 50)
-                p50 = statistics.percentile(statistics.frames(one.rounds), 50)
-                key = (f"{document.environment.device}: {one.label}", one.picture)
-                found.setdefault(key, []).append(HistoryPoint(document.environment.time, p50, low, high))
-    names = [name for name, _ in found]
+        for result in document.results:
+            if result.blocks:
+                low, high = statistics.bootstrap_interval(result.blocks, 50)
+                p50 = statistics.percentile(statistics.frames(result.blocks), 50)
+                key = (f"{document.environment.device}: {result.label}", result.picture)
+                histories.setdefault(key, []).append(HistoryPoint(document.environment.time, p50, low, high))
+    names = [name for name, _ in histories]
     return {
         name if names.count(name) == 1 else f"{name}, picture {picture[:6]}": points
-        for (name, picture), points in found.items()
+        for (name, picture), points in histories.items()
     }
 
 
 def latest(documents: Sequence[Document], *, force: bool = False) -> list[tuple[Document, Document]]:
-    """Of each device the newest document, behind the one before it that it can be compared with.
+    """For each device: the newest document, after the latest earlier one that it can be compared with.
 
-    A folder may hold what cannot be compared, of other artifacts or filters, or measured otherwise; those are passed over.
+    Documents that cannot be compared with it are passed over: of other artifacts or filters, or measured otherwise.
 
     Args:
         documents: Oldest first.
-        force: Only what shares no subject is passed over.
+        force: Pass over only the documents that share no case.
     """
     by_device: dict[str, list[Document]] = {}
     for document in documents:
         by_device.setdefault(document.environment.device, []).append(document)
-    found = []
+    pairs = []
     for *earlier, newest in by_device.values():
-        able = [one for one in earlier if _shared(one, newest) and (force or not unlike(one, newest))]
-        found += [(one, newest) for one in able[-1:]]
-    return found
+        comparable = [
+            document
+            for document in earlier
+            if _shared(document, newest) and (force or not incomparable(document, newest))
+        ]
+        pairs += [(document, newest) for document in comparable[-1:]]
+    return pairs

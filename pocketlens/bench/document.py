@@ -1,14 +1,15 @@
 """The measurement document: raw samples with their environment. Statistics are derived from it, never stored alone.
 
-Times are wall-clock milliseconds, memory and sizes are megabytes of 10**6 bytes.
+Times are wall-clock milliseconds, memory and sizes are megabytes of 10**6 bytes. The names of keys are those of version 1.0:
+where code calls a field otherwise, the field's metadata has its key (:func:`pocketlens.bundle.typed.key`).
 """
 
-import dataclasses
 import json
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 
+from pocketlens.bench.result import CaseResult
 from pocketlens.bundle import typed
 from pocketlens.errors import InputError
 from pocketlens.files import write as write_whole
@@ -19,14 +20,15 @@ HISTORY = {
     "delegate; added later under the same version: macs of an artifact, simd and max_mhz of the processor",
     "1.2": "asked_delegate and asked_precision, beside what the runtime did; added later under the same version: "
     "settings.least_rounds",
+    "1.3": "asked_accelerator and effective_accelerator: cpu, gpu, npu or auto, beside the runtime's own name in delegate",
 }
 """Each version of the document and the fields that it added."""
-SCHEMA = "1.2"
+SCHEMA = "1.3"
 """The version that is written. Another major version is refused; unknown keys of a later minor version are ignored."""
 
 MB = 1e6
-QUIET = 0.25
-"""The share of all cores that others may use before a machine is called busy."""
+MAX_BUSY = 0.25
+"""The share of all cores that other programs may use before a machine counts as busy."""
 _NUMBERS = re.compile(r"\[\n[\s\d.,eE+-]*\]")
 
 
@@ -88,7 +90,7 @@ class Snapshot:
 
 @dataclass(frozen=True)
 class TimedSnapshot:
-    """A snapshot taken while the measurement went on; ``at_s`` on the clock of :class:`Block`."""
+    """A snapshot that was taken during the measurement; ``at_s`` is on the clock of :class:`pocketlens.bench.result.Block`."""
 
     at_s: float
     snapshot: Snapshot
@@ -100,9 +102,9 @@ class Environment:
 
     Attributes:
         device: ``"local"``, ``"ssh://pi@host"``, ``"adb:SERIAL"``.
-        emulated: Whether the device is an emulator; such figures are never compared with real ones.
-        time: When the measuring began, UTC, ISO 8601.
-        during: Taken between blocks, in a sustained measurement every few seconds.
+        emulated: Whether the device is an emulator. Its figures are never compared with those of a real device.
+        time: When the measurement began, UTC, ISO 8601.
+        during: Snapshots taken between blocks, in a sustained measurement every few seconds.
     """
 
     device: str
@@ -116,43 +118,51 @@ class Environment:
     @property
     def throttled(self) -> str:
         """What slowed the device down while it was measured, in words; empty if nothing is known to have."""
-        states = [self.before, *(one.snapshot for one in self.during), self.after]
-        found = {part for one in states for part in (one.throttled or "").split(", ") if part}
-        # The sticky bits tell of what happened between two looks, if they were clear before.
-        was, later = ((one.throttled_since_boot or "").split(", ") for one in (self.before, self.after))
-        return ", ".join(sorted(found | {part for part in later if part and part not in was}))
+        snapshots = [self.before, *(timed.snapshot for timed in self.during), self.after]
+        reasons = {reason for snapshot in snapshots for reason in _reasons(snapshot.throttled)}
+        # The bits since boot tell what happened between two snapshots, if they were clear before.
+        earlier = _reasons(self.before.throttled_since_boot)
+        reasons |= {reason for reason in _reasons(self.after.throttled_since_boot) if reason not in earlier}
+        return ", ".join(sorted(reasons))
 
     @property
     def disturbed(self) -> str:
         """What else the machine was doing, in words, if it was doing too much; empty for a quiet machine."""
-        shares = [one.busy for one in (self.before, self.after) if one.busy is not None]
-        if not shares or max(shares) <= QUIET:
+        shares = [snapshot.busy for snapshot in (self.before, self.after) if snapshot.busy is not None]
+        if not shares or max(shares) <= MAX_BUSY:
             return ""
         return f"the machine was busy with something else: {max(shares):.0%} of its cores while nothing was measured"
 
 
+def _reasons(throttled: str | None) -> list[str]:
+    return [reason for reason in (throttled or "").split(", ") if reason]
+
+
 @dataclass(frozen=True)
 class BenchmarkSettings:
-    """How long to measure, and when a subject is warm.
+    """How long to measure, and when a case counts as warm.
 
-    A subject is measured until both ``seconds`` and ``count`` are reached, or ``most_seconds`` have passed. It is played
-    in blocks of at least ``block_seconds`` and ``block_count`` frames, in turn with the others. It is warm when the medians
-    of two neighbouring blocks differ by less than ``warm_change``; after ``warm_seconds`` it is measured all the same, and
+    A case is measured until both ``seconds`` and ``count`` are reached, or until ``max_seconds`` have passed. It is played in
+    blocks of at least ``block_seconds`` and ``block_count`` frames, in turns with the other cases. It is warm when the medians
+    of two neighbouring blocks differ by less than ``warm_change``. After ``warm_seconds`` it is measured all the same, and
     marked as not warm.
 
     Attributes:
-        least_rounds: How many blocks of a subject there must be; what plays outside Python may give all frames in one.
-        sustained: Whether subjects are played one after the other, each alone and to its end, instead of in turns; the
-            verdict is then on the last minute.
-        cooldown_seconds: How long to wait between two subjects of a sustained measurement, at most; it goes on earlier
-            where the device tells that it is as cool as in the beginning.
-        resumes: How often a lost connection is made again for one subject.
-        answer_seconds: How long a worker may stay silent beyond what it was asked to play, before it counts as hung.
+        seconds: Least time to play, in seconds.
+        count: Least number of frames.
+        max_seconds: Most time to play, in seconds.
+        min_blocks: Least number of blocks: a program that plays outside of Python may give all frames in one.
+        answer_seconds: How long a worker may stay silent beyond the time that it was told to play. After that it counts as hung.
+        sustained: Whether cases are played one after the other, each alone and to its end, instead of in turns. The verdict is
+            then on the last minute.
+        cooldown_seconds: The longest pause between two cases of a sustained measurement. The pause ends earlier where the
+            device reports that it is as cool as in the beginning.
+        resumes: How often a lost connection is made again for one case.
     """
 
     seconds: float = 1.5
     count: int = 30
-    most_seconds: float = 60.0
+    max_seconds: float = field(default=60.0, metadata=typed.key("most_seconds"))
     block_seconds: float = 0.25
     block_count: int = 3
     warm_change: float = 0.05
@@ -161,165 +171,47 @@ class BenchmarkSettings:
     sustained: bool = False
     cooldown_seconds: float = 0.0
     resumes: int = 3
-    least_rounds: int = 1
+    min_blocks: int = field(default=1, metadata=typed.key("least_rounds"))
 
     def __post_init__(self) -> None:
-        for name in ("seconds", "most_seconds", "block_seconds", "warm_change", "warm_seconds", "answer_seconds"):
-            _expect(getattr(self, name) > 0, f"settings.{name}", f"is {getattr(self, name)}, expected more than 0")
-        for name in ("count", "block_count", "least_rounds"):
-            _expect(getattr(self, name) >= 1, f"settings.{name}", f"is {getattr(self, name)}, expected at least 1")
-
-
-@dataclass(frozen=True)
-class PictureCheck:
-    """The first picture against the expected one, before anything was timed: PSNR in dB and the limit it must reach."""
-
-    psnr: float
-    largest_error: float
-    limit: float
-
-    @property
-    def holds(self) -> bool:
-        """Whether the picture is the expected one."""
-        return self.psnr >= self.limit
-
-
-@dataclass(frozen=True)
-class Memory:
-    """Resident memory of the subject's own process.
-
-    Attributes:
-        baseline_mb: The peak before the runtime was imported: Python, numpy, Pillow.
-        peak_mb: The peak after the last frame.
-    """
-
-    baseline_mb: float
-    peak_mb: float
-
-    @property
-    def added_mb(self) -> float:
-        """What the runtime, the artifact and its buffers added: the part that an app would carry."""
-        return max(0.0, self.peak_mb - self.baseline_mb)
-
-
-@dataclass(frozen=True)
-class Block:
-    """One block of frames, played without a break.
-
-    Attributes:
-        at_s: When it ended, in seconds since the first timed block of the document.
-        frame_ms: Picture in to picture out (``session(image)``), ``uint8`` both, at the artifact's size.
-        inference_ms: The part of each frame that the runtime took, until its output had been read back.
-    """
-
-    at_s: float
-    frame_ms: tuple[float, ...]
-    inference_ms: tuple[float, ...]
-
-
-@dataclass(frozen=True)
-class Timing:
-    """Raw times of one subject.
-
-    Attributes:
-        load_ms: Opening the artifact in the runtime, the runtime's library already imported.
-        first_ms: The first frame after loading.
-        warmup_count: Frames played before the timed ones.
-        warm: Whether the warm-up became stable.
-        rounds: The timed frames, in the order in which they were played.
-    """
-
-    load_ms: float
-    first_ms: float
-    warmup_count: int
-    warm: bool
-    rounds: tuple[Block, ...]
-
-
-@dataclass(frozen=True)
-class CaseResult:
-    """One subject: an artifact in a runtime, and what became of it.
-
-    Attributes:
-        artifact: Its id, for instance ``"tflite-fp16-256x256"``.
-        size: Height and width, in pixels.
-        bytes: On disk, all files of the artifact together.
-        threads: As asked for; None leaves the choice to the runtime.
-        effective_threads: As the runtime says; None where it does not say.
-        effective_precision: The precision that is really computed in, where the runtime says.
-        interpreted: Played by an interpreter that shows what an artifact computes, not how fast; never timed.
-        picture: SHA-256 of the picture's shape and pixels; only equal ones may be compared.
-        check: None if there was no expected picture.
-        timing: None if the subject was not timed; a subject that failed midway keeps what it had.
-        skipped: Why the subject was not played through no fault of its own, or None.
-        failure: Why the subject failed, or None.
-        resumed: How often the connection was lost and made again; the subject was then loaded and warmed up again.
-        macs: Multiply-adds of one picture, where they were known.
-        delegate: What the runtime hands the work to (``"xnnpack"``, ``"gpu"``), where that was chosen.
-        asked_delegate: As asked for; None leaves the choice to the runtime.
-        asked_precision: What it was asked to compute in; None leaves the choice to the runtime.
-    """
-
-    artifact: str
-    target: str
-    precision: str
-    size: tuple[int, int]
-    bytes: int
-    runtime: str
-    threads: int | None
-    picture: str
-    interpreted: bool = False
-    runtime_version: str | None = None
-    effective_threads: int | None = None
-    effective_precision: str | None = None
-    check: PictureCheck | None = None
-    timing: Timing | None = None
-    memory: Memory | None = None
-    skipped: str | None = None
-    failure: str | None = None
-    resumed: int = 0
-    delegate: str | None = None
-    macs: int | None = None
-    asked_delegate: str | None = None
-    asked_precision: str | None = None
-
-    @property
-    def setting(self) -> str:
-        """What was asked for of its runtime, in words: ``"2 threads, xnnpack"``; empty if nothing was."""
-        threads = f"{self.threads} thread{'s' if self.threads != 1 else ''}" if self.threads else ""
-        precision = f"computing in {self.asked_precision}" if self.asked_precision else ""
-        return ", ".join(filter(None, (threads, self.asked_delegate, precision)))
-
-    @property
-    def label(self) -> str:
-        """Names the subject in tables: ``"onnx-fp32-256x256 in openvino, 2 threads"``."""
-        return ", ".join(filter(None, (f"{self.artifact} in {self.runtime}", self.setting)))
-
-    @property
-    def rounds(self) -> tuple[Block, ...]:
-        """The timed rounds; empty if there are none."""
-        return self.timing.rounds if self.timing else ()
+        positive = ("seconds", "max_seconds", "block_seconds", "warm_change", "warm_seconds", "answer_seconds")
+        keys = {setting.name: setting.metadata.get("key", setting.name) for setting in fields(self)}
+        for name in positive:
+            value = getattr(self, name)
+            _expect(value > 0, f"settings.{keys[name]}", f"is {value}, expected more than 0")
+        for name in ("count", "block_count", "min_blocks"):
+            value = getattr(self, name)
+            _expect(value >= 1, f"settings.{keys[name]}", f"is {value}, expected at least 1")
 
 
 @dataclass(frozen=True)
 class Document:
-    """One run of the harness on one device."""
+    """One measurement on one device.
+
+    Attributes:
+        environment: Where and when.
+        settings: How long.
+        results: What was measured of each case, in the order in which they were given.
+        schema: The version of the document.
+    """
 
     environment: Environment
     settings: BenchmarkSettings
-    subjects: tuple[CaseResult, ...]
+    results: tuple[CaseResult, ...] = field(metadata=typed.key("subjects"))
     schema: str = SCHEMA
 
     def to_json(self) -> str:
         """The document as JSON text, lists of numbers on one line; :meth:`from_json` reads it back equal."""
-        text = json.dumps(dataclasses.asdict(self), indent=2, ensure_ascii=False, allow_nan=False)
-        return (
-            _NUMBERS.sub(lambda found: re.sub(r"\s+", " ", found[0]).replace("[ ", "[").replace(" ]", "]"), text) + "\n"
-        )
+        text = json.dumps(typed.plain(self), indent=2, ensure_ascii=False, allow_nan=False)
+        return _NUMBERS.sub(_one_line, text) + "\n"
 
     @classmethod
     def from_json(cls, text: str, where: str = "document") -> "Document":
         """Read and validate a document.
+
+        Args:
+            text: The document.
+            where: The file's name, for the message.
 
         Raises:
             InputError: The text is not JSON, of another schema, or a field is wrong; the message names the field.
@@ -329,7 +221,7 @@ class Document:
         if not isinstance(schema, str) or schema.split(".")[0] != SCHEMA.split(".", maxsplit=1)[0]:
             raise InputError(f"{where}: schema is {str(schema)[:40]!r}, expected {SCHEMA!r}", do=_AGAIN)
         document = typed.build(cls, data, where)
-        for i, result in enumerate(document.subjects):
+        for i, result in enumerate(document.results):
             _check_result(result, f"{where}: subjects[{i}]")
         return document
 
@@ -349,22 +241,27 @@ class Document:
 _AGAIN = "read it with the Pocketlens that wrote it, or measure again"
 
 
+def _one_line(numbers: re.Match[str]) -> str:
+    return re.sub(r"\s+", " ", numbers[0]).replace("[ ", "[").replace(" ]", "]")
+
+
 def _expect(holds: bool, where: str, message: str) -> None:
     if not holds:
         raise InputError(f"{where} {message}", do=_AGAIN)
 
 
 def _check_result(result: CaseResult, where: str) -> None:
-    _expect(min(result.size) >= 1, f"{where}.size", f"is {list(result.size)}, expected at least 1 x 1")
-    _expect(result.bytes >= 0, f"{where}.bytes", f"is {result.bytes}, expected at least 0")
+    artifact = result.artifact
+    _expect(min(artifact.size) >= 1, f"{where}.size", f"is {list(artifact.size)}, expected at least 1 x 1")
+    _expect(artifact.bytes >= 0, f"{where}.bytes", f"is {artifact.bytes}, expected at least 0")
     if result.timing is not None:
         for name in ("load_ms", "first_ms", "warmup_count"):
             value = getattr(result.timing, name)
             _expect(value >= 0, f"{where}.timing.{name}", f"is {value}, expected at least 0")
-    for i, one in enumerate(result.rounds):
-        spot = f"{where}.timing.rounds[{i}]"
-        _expect(len(one.frame_ms) > 0, f"{spot}.frame_ms", "is empty")
-        _expect(min(one.frame_ms) > 0, f"{spot}.frame_ms", "holds a time that is not above 0")
-        same = len(one.inference_ms) == len(one.frame_ms)
-        _expect(same, f"{spot}.inference_ms", f"has {len(one.inference_ms)} entries, frame_ms {len(one.frame_ms)}")
-        _expect(min(one.inference_ms) >= 0, f"{spot}.inference_ms", "holds a time below 0")
+    for i, block in enumerate(result.blocks):
+        key = f"{where}.timing.rounds[{i}]"
+        _expect(len(block.frame_ms) > 0, f"{key}.frame_ms", "is empty")
+        _expect(min(block.frame_ms) > 0, f"{key}.frame_ms", "holds a time that is not above 0")
+        same = len(block.inference_ms) == len(block.frame_ms)
+        _expect(same, f"{key}.inference_ms", f"has {len(block.inference_ms)} entries, frame_ms {len(block.frame_ms)}")
+        _expect(min(block.inference_ms) >= 0, f"{key}.inference_ms", "holds a time below 0")

@@ -1,4 +1,4 @@
-"""What the machine says of itself, from ``/proc``, ``/sys`` and the standard library alone."""
+"""The machine's own facts and state, from ``/proc``, ``/sys`` and the standard library alone."""
 
 import os
 import platform
@@ -12,8 +12,9 @@ from pathlib import Path
 from pocketlens.bench import telemetry
 from pocketlens.bench.document import MB, Host, Snapshot
 from pocketlens.machine import cores, cpu, fields, text
+from pocketlens.runtimes.adapter import RUNTIMES
 
-PACKAGES = ("numpy", "pillow", "onnxruntime", "openvino", "ai-edge-litert", "tflite-runtime", "coremltools")
+PACKAGES = tuple(dict.fromkeys(("numpy", "pillow", *(name for r in RUNTIMES.values() for name in r.distributions))))
 """The distributions whose versions matter to a measurement."""
 
 SIMD = ("amx_tile", "avx512f", "avx512_bf16", "avx512_vnni", "avx2", "fma", "sve", "asimd", "asimddp", "neon")
@@ -33,14 +34,14 @@ def host() -> Host:
         memory_mb=_memory(),
         python=platform.python_version(),
         pocketlens=_version("pocketlens") or "unknown",
-        packages={name: found for name in PACKAGES if (found := _version(name))},
+        packages={name: installed for name in PACKAGES if (installed := _version(name))},
         simd=_simd(),
         max_mhz=_max_mhz(),
     )
 
 
 def emulation(root: Path = Path("/")) -> str:
-    """Why this machine counts as emulated, or an empty string. What an emulator takes is no device's latency.
+    """Why this machine counts as emulated, or an empty string. The time that an emulator takes is no device's latency.
 
     Args:
         root: Where ``proc`` and ``sys`` are; another folder for recorded samples of other machines.
@@ -101,12 +102,12 @@ def _vcgencmd(*words: str) -> str:
 
 
 def _numbers(paths: Iterable[Path]) -> list[float]:
-    found = []
+    numbers = []
     for path in paths:
         value = text(path) or ""
         if value.removeprefix("-").isdigit():
-            found.append(float(value))
-    return found
+            numbers.append(float(value))
+    return numbers
 
 
 def _version(package: str) -> str | None:

@@ -1,4 +1,4 @@
-"""Several devices, one after the other: what happens to one never costs the others anything."""
+"""Measure on several devices, one after the other: an error of one affects no other."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -14,18 +14,19 @@ from pocketlens.bundle.read import Bundle
 from pocketlens.errors import InputError, MissingError, PocketlensError
 from pocketlens.images import Picture
 
+Listener = Callable[[str, BenchmarkProgress], None]
 Keep = Callable[["DeviceOutcome"], None]
 
 
 @dataclass(frozen=True)
 class DeviceOutcome:
-    """What became of one device: a document, or the reason why there is none.
+    """The outcome of one device: a document, or the reason why there is none.
 
     Attributes:
         device: Its name.
         document: What was measured there.
         error: Why nothing was.
-        pictures: What each subject made of its picture, by its label.
+        pictures: The picture that each case made, by the label of its result.
     """
 
     device: str
@@ -34,8 +35,8 @@ class DeviceOutcome:
     pictures: Mapping[str, Picture] = field(default_factory=dict)
 
     def verdict(self, budget: Budget) -> Verdict:
-        """The worst verdict of the device; a subject that failed breaks any budget."""
-        if self.document is None or any(result.failure for result in self.document.subjects):
+        """The worst verdict of the device; a case that failed breaks any budget."""
+        if self.document is None or any(result.failure for result in self.document.results):
             return "fail"
         return overall(judge_all(self.document, budget))
 
@@ -46,7 +47,7 @@ def open_device(name: str, ssh_config: Path | None = None, benchmark_model: Path
     Args:
         name: ``"local"``, ``"ssh://user@host"`` or ``"adb:SERIAL"`` (``"adb:"`` for the only one).
         ssh_config: For ssh, another configuration file than ``~/.ssh/config``.
-        benchmark_model: For adb, LiteRT's benchmark tool built for the device; None if it is there already.
+        benchmark_model: For adb, LiteRT's benchmark tool built for the device; None if the device has it already.
 
     Raises:
         InputError: There is no such kind of device; the message lists them.
@@ -58,7 +59,7 @@ def open_device(name: str, ssh_config: Path | None = None, benchmark_model: Path
 
         return open_ssh(name, ssh_config)
     if name.startswith("adb:"):
-        from pocketlens.bench.devices.adb import open_adb
+        from pocketlens.bench.devices.android import open_adb
 
         return open_adb(name, benchmark_model)
     raise InputError(f"{name!r} is no device", do="write local, ssh://user@host or adb:SERIAL (adb: for the only one)")
@@ -67,10 +68,10 @@ def open_device(name: str, ssh_config: Path | None = None, benchmark_model: Path
 def bench_devices(
     bundle: Bundle,
     devices: Sequence[Device],
-    choice: Selection | None = None,
+    selection: Selection | None = None,
     *,
     settings: BenchmarkSettings | None = None,
-    progress: Callable[[str, BenchmarkProgress], None] | None = None,
+    progress: Listener | None = None,
     keep: Keep | None = None,
 ) -> list[DeviceOutcome]:
     """Measure a bundle on several devices, one after the other: none disturbs another.
@@ -78,33 +79,37 @@ def bench_devices(
     Args:
         bundle: The bundle.
         devices: In order.
-        choice: What of it, and how.
+        selection: Which artifacts, and how they are played.
         settings: How long.
         progress: Called before each step, with the device's name.
-        keep: Called with each outcome as soon as it is there, so that a later accident cannot lose it.
+        keep: Called with each outcome as soon as it is there, so that a later error cannot lose it.
 
     Returns:
-        One outcome a device, in order; a device that could not be reached has its error. An :class:`InputError`, which is
-        about the bundle or what was asked for and not about a device, is raised.
+        One outcome a device, in order. A device that could not be reached has its error. An :class:`InputError` is raised: it
+        is about the bundle or the selection, and not about a device.
     """
-    found = []
+    outcomes = []
     for device in devices:
 
-        def tell(one: BenchmarkProgress, name: str = device.name) -> None:
+        def notify(step: BenchmarkProgress, name: str = device.name) -> None:
             if progress is not None:
-                progress(name, one)
+                progress(name, step)
 
         try:
             pictures: dict[str, Picture] = {}
-            document = bench_bundle(bundle, choice, settings=settings, progress=tell, device=device, pictures=pictures)
+            document = bench_bundle(
+                bundle, selection, settings=settings, progress=notify, device=device, pictures=pictures
+            )
             outcome = DeviceOutcome(device.name, document, pictures=pictures)
         except (MissingError, WorkerError) as error:
             outcome = DeviceOutcome(device.name, None, error)
-        except OSError as error:  # of this machine, while it worked with that device: it concerns no other one
+        except (
+            OSError
+        ) as error:  # of this machine, while it worked with that device: other devices can still be measured
             outcome = DeviceOutcome(
                 device.name, None, WorkerError(f"{device.name}: {error}", do="look at this machine")
             )
-        found.append(outcome)
+        outcomes.append(outcome)
         if keep is not None:
             keep(outcome)
-    return found
+    return outcomes

@@ -1,37 +1,37 @@
-"""Times that cannot be true: more arithmetic than the machine is able to do.
+"""Times that cannot be true: they imply more arithmetic than the machine is able to do.
 
-Frameworks that return before the work is done make such times, and so do clocks that stand still in a guest.
+Frameworks that return before the work is done give such times, and so do clocks that stand still in a virtual machine.
 """
 
 from pocketlens.bench.document import Host
 
-_FLOPS_A_CYCLE = (("amx_tile", 2048), ("avx512f", 64), ("avx2", 32), ("sve", 64), ("asimd", 16), ("neon", 16))
+_FLOPS_PER_CYCLE = (("amx_tile", 2048), ("avx512f", 64), ("avx2", 32), ("sve", 64), ("asimd", 16), ("neon", 16))
 """Two fused multiply-adds a cycle at the register's width, ``float32``; AMX: one tile product of 16-bit floats."""
-_UNKNOWN = 64
+_UNKNOWN_FLOPS_PER_CYCLE = 64
 _HIGHEST_MHZ = 6000.0
-_NARROW = {"fp32": 1.0, "fp16": 2.0, "bf16": 2.0}
-_INTEGER = 4.0
-_SAVED = 4.0
+_FLOAT_SPEEDUP = {"fp32": 1.0, "fp16": 2.0, "bf16": 2.0}
+_INTEGER_SPEEDUP = 4.0
+_WINOGRAD_SAVING = 4.0
 """Winograd's convolutions need at most four times fewer multiplications (F(4x4, 3x3): 36 instead of 144)."""
 
 
 def peak_gflops(host: Host, precision: str | None = None) -> float:
-    """More than this many GFLOP/s no program gets out of a machine's processor: a bound from above, not a measurement.
+    """An upper bound, in GFLOP/s, of what any program can compute on a machine's processor. It is not measured.
 
     Cores times the highest frequency times operations a cycle, times two for 16-bit and four for 8-bit numbers.
 
     Args:
-        host: The machine; where it does not say, the fastest of its kind is assumed.
-        precision: The one that is computed in.
+        host: The machine. A fact that it does not report is assumed to be the fastest of its kind.
+        precision: The precision of the arithmetic.
 
     Example:
         >>> pi = Host("", "", "aarch64", "", 4, None, "", "", {}, ("asimd",), 2400.0)
         >>> peak_gflops(pi), peak_gflops(pi, "int8")
         (153.6, 614.4)
     """
-    cycle = next((count for name, count in _FLOPS_A_CYCLE if name in host.simd), _UNKNOWN)
-    wide = _NARROW.get(precision or "fp32", _INTEGER)
-    return round(host.cores * (host.max_mhz or _HIGHEST_MHZ) / 1000 * cycle * wide, 1)
+    flops_per_cycle = next((count for name, count in _FLOPS_PER_CYCLE if name in host.simd), _UNKNOWN_FLOPS_PER_CYCLE)
+    speedup = _FLOAT_SPEEDUP.get(precision or "fp32", _INTEGER_SPEEDUP)
+    return round(host.cores * (host.max_mhz or _HIGHEST_MHZ) / 1000 * flops_per_cycle * speedup, 1)
 
 
 def implausible(macs: int, milliseconds: float, host: Host, precision: str | None = None) -> str:
@@ -39,13 +39,13 @@ def implausible(macs: int, milliseconds: float, host: Host, precision: str | Non
 
     Args:
         macs: Multiply-adds of one picture.
-        milliseconds: That one picture took.
-        host: The machine's processor; a GPU has no such bound here.
-        precision: The one that is computed in.
+        milliseconds: The time of one picture.
+        host: The machine. The bound is that of its processor: times of a GPU or an NPU cannot be checked.
+        precision: The precision of the arithmetic.
     """
     implied = 2 * macs / milliseconds / 1e6
     bound = peak_gflops(host, precision)
-    if implied <= _SAVED * bound:
+    if implied <= _WINOGRAD_SAVING * bound:
         return ""
     return (
         f"{milliseconds:.3g} ms for {macs / 1e9:.3g} GMACs are {implied:,.0f} GFLOP/s; {host.cores} cores of this processor "

@@ -22,9 +22,9 @@ def plot_over_time(document: Document, limit_ms: float | None, width: int, descr
         An ``<svg>`` element in the page's colours.
     """
     figure, axes = create_figure(width, HEIGHT)
-    for index, result in enumerate(result for result in document.subjects if result.rounds):
-        times = [block.at_s for block in result.rounds]
-        medians = [float(np.median(block.frame_ms)) for block in result.rounds]
+    for index, result in enumerate(result for result in document.results if result.blocks):
+        times = [block.at_s for block in result.blocks]
+        medians = [float(np.median(block.frame_ms)) for block in result.blocks]
         axes.plot(times, medians, color=ACCENT, linewidth=1.4, linestyle=_LINE_STYLES[index % 4])
         axes.annotate(
             str(index + 1), (times[-1], medians[-1]), xytext=(4, 0), textcoords="offset points", color=INK, fontsize=11

@@ -9,6 +9,8 @@ INK, MUTED, ACCENT, LIMIT = "#000001", "#000002", "#000003", "#000004"
 """Placeholder colours: matplotlib needs colours, but only the page knows whether it is light or dark."""
 _PAGE_COLOURS = {INK: "var(--ink)", MUTED: "var(--muted)", ACCENT: "var(--accent)", LIMIT: "var(--limit)"}
 _METADATA = {"Date": None, "Creator": None, "Format": None, "Type": None}
+NARROW, WIDE = 330, 900
+"""The widths of the plots of a page, in CSS pixels: one for phones, one for large screens."""
 DPI = 72
 """One CSS pixel is one point."""
 

@@ -6,20 +6,11 @@ from pathlib import Path
 
 from pocketlens.bench.budget import Budget, BudgetVerdict, overall
 from pocketlens.bench.document import Document
-from pocketlens.bench.report_device import (
-    FIGURES,
-    DeviceReport,
-    VerdictMark,
-    budget_text,
-    decibels,
-    gate_text,
-    line,
-    view,
-)
-from pocketlens.bench.report_pictures import ReportPicture, data_uri, difference, framed
+from pocketlens.bench.report_device import TIMING_COLUMNS, DeviceReport, VerdictMark, device_row, device_view
+from pocketlens.bench.report_pictures import ReportPicture, picture_panel
+from pocketlens.bench.report_text import budget_text, gate_text
 from pocketlens.bundle.manifest import Manifest
 from pocketlens.errors import require
-from pocketlens.quality import worst_region
 
 __all__ = ["DeviceReport", "ReportPicture", "Section", "render", "summary"]
 
@@ -28,14 +19,15 @@ _TEMPLATES = Path(__file__).parent / "templates"
 
 @dataclass(frozen=True)
 class Section:
-    """A part of the page that somebody else adds: a sentence, and a table. All text is ready to show.
+    """A section of the page that another room adds: a sentence, and a table. All text is ready to show.
 
     Attributes:
         title: Its heading.
         text: One or two sentences.
-        columns: The table's, or none.
-        rows: As many cells each as there are columns; the first one names the row.
-        plot: An ``<svg>`` of :mod:`pocketlens.bench.plot_pareto` in two widths, :data:`NARROW` and :data:`WIDE`; or empty.
+        columns: The heads of the table's columns; empty for no table.
+        rows: One cell for each column; the first one names the row.
+        plot: An ``<svg>`` of :mod:`pocketlens.bench.plot_pareto` in two widths,
+            :data:`~pocketlens.bench.plot_svg.NARROW` and :data:`~pocketlens.bench.plot_svg.WIDE`; or empty.
     """
 
     title: str
@@ -43,23 +35,6 @@ class Section:
     columns: tuple[str, ...] = ()
     rows: tuple[tuple[str, ...], ...] = ()
     plot: tuple[str, str] | tuple[()] = ()
-
-
-@dataclass(frozen=True)
-class Panel:
-    """The three pictures of an artifact."""
-
-    artifact: str
-    label: str
-    where: str
-    teacher: str
-    stylized: str
-    difference: str
-    factor: int
-    height: int
-    width: int
-    scores: str
-    worst: str
 
 
 def render(
@@ -77,7 +52,7 @@ def render(
         manifest: What the bundle holds.
         document: What was measured, or None if nothing was.
         verdicts: The budget's, on that document.
-        pictures: For each artifact, the judge picture that it is worst at, or what devices made of a golden one.
+        pictures: For each artifact, the judge picture that it is worst at, or a golden picture as devices stylized it.
         budget: Only its preset's name and source are shown.
         sections: Put behind the pictures, in order.
         others: Further devices, in order.
@@ -96,60 +71,60 @@ def render(
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    parts = [DeviceReport(document.environment.device if document else "", document, verdicts), *others]
+    reports = [DeviceReport(document.environment.device if document else "", document, verdicts), *others]
     return pages.get_template("report.html.jinja").render(
         manifest=manifest,
         document=document,
-        summary=summary(manifest, [one for part in parts for one in part.verdicts], _failed(parts)),
-        broken=_broken(manifest, parts),
-        views=[view(manifest, part) for part in parts if part.document is not None or not others],
-        columns=FIGURES,
-        devices=[line(part) for part in parts] if others else [],
+        summary=summary(manifest, [v for report in reports for v in report.verdicts], _not_measured(reports)),
+        broken=_broken_limits(manifest, reports),
+        views=[device_view(manifest, report) for report in reports if report.document is not None or not others],
+        columns=TIMING_COLUMNS,
+        devices=[device_row(report) for report in reports] if others else [],
         sections=sections,
-        panels=[_panel(picture) for picture in pictures],
+        panels=[picture_panel(picture) for picture in pictures],
         budget=budget,
     )
 
 
-def _where(part: DeviceReport, parts: Sequence[DeviceReport]) -> str:
-    return f" on {part.device}" if len(parts) > 1 else ""
+def _on_device(report: DeviceReport, reports: Sequence[DeviceReport]) -> str:
+    return f" on {report.device}" if len(reports) > 1 else ""
 
 
-def _failed(parts: Sequence[DeviceReport]) -> list[str]:
-    """What could not be measured through its own fault: one sentence each."""
-    away = [f"{part.device}: {part.error.removeprefix(part.device).strip()}" for part in parts if part.error]
-    return away + [
-        f"{one.label}{_where(part, parts)}: {one.failure}"
-        for part in parts
-        for one in (part.document.subjects if part.document else ())
-        if one.failure and not part.verdicts
+def _not_measured(reports: Sequence[DeviceReport]) -> list[str]:
+    """The devices and cases that failed, one sentence each."""
+    unreached = [f"{r.device}: {r.error.removeprefix(r.device).strip()}" for r in reports if r.error]
+    return unreached + [
+        f"{result.label}{_on_device(report, reports)}: {result.failure}"
+        for report in reports
+        for result in (report.document.results if report.document else ())
+        if result.failure and not report.verdicts
     ]
 
 
 def summary(manifest: Manifest, verdicts: Sequence[BudgetVerdict], failed: Sequence[str] = ()) -> VerdictMark:
-    """The verdict on the whole bundle, gates and budgets together, and what it rests on in one sentence.
+    """The verdict on the whole bundle, gates and budgets together, and the reason for it in one sentence.
 
     Args:
         manifest: Its gates count.
         verdicts: Of all devices.
-        failed: Devices and subjects without figures, which hold no budget.
+        failed: Devices and cases without figures, which hold no budget.
     """
     gates = [gate for artifact in manifest.artifacts for gate in artifact.gates]
-    judged = [one.verdict for one in verdicts if one.verdict != "not measured"]
+    judged = [verdict.verdict for verdict in verdicts if verdict.verdict != "not measured"]
     limits = len(gates) + len(judged)
     if failed:
         return VerdictMark("fail", "Not everything could be measured.")
     if limits == 0:
         return VerdictMark("no limits", "Neither gates nor a budget were set, so nothing was judged.")
     held = sum(gate.verdict == "pass" for gate in gates) + judged.count("pass")
-    found = "fail" if manifest.verdict == "fail" else overall(verdicts) if judged else "pass"
+    worst = "fail" if manifest.verdict == "fail" else overall(verdicts) if judged else "pass"
     if held == limits:
-        return VerdictMark(found, f"All {limits} limits hold." if limits > 1 else "The one limit holds.")
-    return VerdictMark(found, f"{held} of {limits} limits hold.")
+        return VerdictMark(worst, f"All {limits} limits hold." if limits > 1 else "The one limit holds.")
+    return VerdictMark(worst, f"{held} of {limits} limits hold.")
 
 
-def _broken(manifest: Manifest, parts: Sequence[DeviceReport]) -> list[VerdictMark]:
-    """What does not hold, one sentence each."""
+def _broken_limits(manifest: Manifest, reports: Sequence[DeviceReport]) -> list[VerdictMark]:
+    """Everything that does not hold, one sentence each."""
     gates = [
         VerdictMark(gate.verdict, f"{artifact.id}: {gate_text(gate)}")
         for artifact in manifest.artifacts
@@ -158,30 +133,10 @@ def _broken(manifest: Manifest, parts: Sequence[DeviceReport]) -> list[VerdictMa
     ]
     budgets = [
         VerdictMark(
-            one.verdict,
-            f"{one.label}{_where(part, parts)}: {budget_text(one)}: {one.reason}",
+            verdict.verdict, f"{verdict.label}{_on_device(report, reports)}: {budget_text(verdict)}: {verdict.reason}"
         )
-        for part in parts
-        for one in part.verdicts
-        if one.verdict in ("fail", "unstable")
+        for report in reports
+        for verdict in report.verdicts
+        if verdict.verdict in ("fail", "unstable")
     ]
-    return [*(VerdictMark("fail", one) for one in _failed(parts)), *budgets, *gates]
-
-
-def _panel(picture: ReportPicture) -> Panel:
-    shown, factor = difference(picture.teacher, picture.artifact)
-    scores, region = picture.scores, worst_region(picture.teacher, picture.artifact)
-    seen = "" if scores.flip is None else f", FLIP {scores.flip:.4f}"
-    return Panel(
-        artifact=picture.artifact_id,
-        label=picture.label,
-        where=picture.where,
-        teacher=data_uri(picture.teacher),
-        stylized=data_uri(picture.artifact),
-        difference=data_uri(framed(shown, region) if region.error else shown),
-        factor=factor,
-        height=picture.teacher.shape[0],
-        width=picture.teacher.shape[1],
-        scores=f"PSNR {decibels(scores.psnr)}, SSIM {scores.ssim:.4f}, largest error {scores.largest_error:.1f} of 255{seen}",
-        worst=f"Worst at {region}: {region.error:.1f} of 255 on average" if region.error else "",
-    )
+    return [*(VerdictMark("fail", sentence) for sentence in _not_measured(reports)), *budgets, *gates]

@@ -1,4 +1,4 @@
-"""Pictures for the report: as data inside the page, and the difference of two of them, made visible."""
+"""The report's pictures: an artifact's beside the teacher's with their difference, as data inside the page."""
 
 import base64
 import io
@@ -8,17 +8,18 @@ import numpy as np
 from PIL import Image
 
 from pocketlens import images
+from pocketlens.bench.report_text import decibels
 from pocketlens.images import Picture
-from pocketlens.quality import Region, Scores
+from pocketlens.quality import Region, Scores, worst_region
 
-LARGEST_SIDE = 512
-_LARGEST_FACTOR = 128
+MAX_SIDE = 512
+_MAX_FACTOR = 128
 _YELLOW = (255, 214, 0)
 
 
 @dataclass(frozen=True, eq=False)
 class ReportPicture:
-    """What an artifact makes of one picture, beside what the teacher makes of it.
+    """One picture as an artifact stylizes it, and as the teacher does.
 
     Attributes:
         artifact_id: The artifact's id in the manifest.
@@ -26,7 +27,7 @@ class ReportPicture:
         teacher: ``uint8 [H, W, 3]``.
         artifact: ``uint8 [H, W, 3]``, of the same size.
         scores: Of ``artifact`` against ``teacher``.
-        where: In which runtimes on which devices it came out so; empty for a judge picture of the build.
+        where: The runtimes and devices that made exactly this picture; empty for a judge picture of the build.
     """
 
     artifact_id: str
@@ -52,7 +53,7 @@ def difference(teacher: Picture, artifact: Picture) -> tuple[Picture, int]:
     """
     error = np.abs(teacher.astype(np.int16) - artifact.astype(np.int16))
     largest = int(error.max())
-    factor = min(_LARGEST_FACTOR, 255 // largest) if largest else 1
+    factor = min(_MAX_FACTOR, 255 // largest) if largest else 1
     return (error * factor).astype(np.uint8), factor
 
 
@@ -73,8 +74,45 @@ def framed(picture: Picture, region: Region) -> Picture:
 def data_uri(picture: Picture) -> str:
     """A picture as a ``data:`` address, WebP, at most 512 pixels a side; the same picture gives the same text."""
     height, width = picture.shape[:2]
-    scale = min(1.0, LARGEST_SIDE / max(height, width))
+    scale = min(1.0, MAX_SIDE / max(height, width))
     small = images.resize(picture, max(1, round(height * scale)), max(1, round(width * scale)))
     buffer = io.BytesIO()
     Image.fromarray(small).save(buffer, "WEBP", quality=90, method=4)
     return f"data:image/webp;base64,{base64.b64encode(buffer.getvalue()).decode()}"
+
+
+@dataclass(frozen=True)
+class PicturePanel:
+    """Three pictures side by side as the template takes them: the teacher's, the artifact's, and their difference."""
+
+    artifact: str
+    label: str
+    where: str
+    teacher: str
+    stylized: str
+    difference: str
+    factor: int
+    height: int
+    width: int
+    scores: str
+    worst: str
+
+
+def picture_panel(picture: ReportPicture) -> PicturePanel:
+    """A picture as the template takes it."""
+    shown, factor = difference(picture.teacher, picture.artifact)
+    scores, region = picture.scores, worst_region(picture.teacher, picture.artifact)
+    flip = "" if scores.flip is None else f", FLIP {scores.flip:.4f}"
+    return PicturePanel(
+        artifact=picture.artifact_id,
+        label=picture.label,
+        where=picture.where,
+        teacher=data_uri(picture.teacher),
+        stylized=data_uri(picture.artifact),
+        difference=data_uri(framed(shown, region) if region.error else shown),
+        factor=factor,
+        height=picture.teacher.shape[0],
+        width=picture.teacher.shape[1],
+        scores=f"PSNR {decibels(scores.psnr)}, SSIM {scores.ssim:.4f}, largest error {scores.largest_error:.1f} of 255{flip}",
+        worst=f"Worst at {region}: {region.error:.1f} of 255 on average" if region.error else "",
+    )

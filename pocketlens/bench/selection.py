@@ -1,65 +1,86 @@
-"""What of a bundle is measured, and how: every artifact in its runtimes, with every setting that was asked for."""
+"""Which benchmark cases are made of a bundle: every artifact in its runtimes, with every setting that was requested."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from itertools import product
+from pathlib import PurePosixPath
 
 from pocketlens import images
-from pocketlens.bench.case import INTERPRETED, BenchmarkCase
+from pocketlens.bench.case import BenchmarkCase, is_interpreted
+from pocketlens.bench.devices import benchmark_model
 from pocketlens.bench.devices.device import Device
 from pocketlens.bench.devices.local import Local
-from pocketlens.bench.devices.tool import DELEGATES
+from pocketlens.bench.result import ExecutionSettings
 from pocketlens.bundle.manifest import Artifact, Golden
 from pocketlens.bundle.read import Bundle
 from pocketlens.errors import InputError, MissingError
-from pocketlens.runtimes.adapter import RUNTIMES, Options
+from pocketlens.runtimes.adapter import RUNTIMES
+
+_GRAPH_SUFFIX = ".onnx"
+"""Of the artifacts that :mod:`pocketlens.converters.graph` reads."""
 
 
 @dataclass(frozen=True)
 class Selection:
-    """Which subjects to make of a bundle. What is empty, or None, is left to the bundle and to the runtimes.
+    """Which cases to make of a bundle. What is empty, or None, is left to the bundle and to the runtimes.
 
     Attributes:
         artifacts: Only these, by their ids.
         runtimes: Every one of these that plays an artifact; None for the first that is usable on the device.
-        threads: A subject for each of these numbers of threads.
-        delegates: A subject for each of these that a runtime has; a runtime that has none of them plays as it is.
-        precisions: The same for what to compute in.
+        threads: A case for each of these numbers of threads.
+        accelerators: A case for each of these that a runtime has: ``cpu``, ``gpu``, ``npu``, ``auto``, or the runtime's own
+            name for what computes, such as ``xnnpack``. A runtime that has none of them makes its own choice.
+        compute_precisions: The same for the precision of the arithmetic.
+
+    Raises:
+        InputError: There is no such runtime, or no runtime has such an accelerator or precision.
     """
 
     artifacts: Sequence[str] | None = None
     runtimes: Sequence[str] | None = None
     threads: Sequence[int] = ()
-    delegates: Sequence[str] = ()
-    precisions: Sequence[str] = ()
+    accelerators: Sequence[str] = ()
+    compute_precisions: Sequence[str] = ()
 
     def __post_init__(self) -> None:
         for name in self.runtimes or ():
             if name not in RUNTIMES:
                 raise InputError(f"there is no runtime {name!r}", do=f"choose one of {', '.join(RUNTIMES)}")
-        for kind, asked, known in (
-            ("delegate", self.delegates, {*DELEGATES, *(name for one in RUNTIMES.values() for name in one.delegates)}),
-            ("precision", self.precisions, {name for one in RUNTIMES.values() for name in one.precisions}),
+        accelerators = {*benchmark_model.ACCELERATORS, *benchmark_model.DELEGATES}
+        for runtime in RUNTIMES.values():
+            accelerators |= {*runtime.devices, *runtime.delegates}
+        precisions = {name for runtime in RUNTIMES.values() for name in runtime.precisions}
+        for kind, requested, known in (
+            ("accelerator", self.accelerators, accelerators),
+            ("compute precision", self.compute_precisions, precisions),
         ):
-            for name in asked:
+            for name in requested:
                 if not has(known, name):
                     raise InputError(
                         f"no runtime has the {kind} {name!r}", do=f"choose from {', '.join(sorted(known - {'*'}))}"
                     )
 
-    def options(self, runtime: str, device: Device) -> list[Options]:
-        """How a runtime is to play on a device, one entry a subject.
+    def settings(self, runtime: str, device: Device) -> list[ExecutionSettings]:
+        """How a runtime is to play on a device, one entry for each case.
 
         Raises:
             MissingError: The device cannot be reached.
         """
-        if runtime in INTERPRETED:
-            return [Options()]
-        delegates = [one for one in self.delegates if has(device.delegates(runtime), one)]
-        precisions = [one for one in self.precisions if one in RUNTIMES[runtime].precisions]
-        ways = product(self.threads or (None,), delegates or (None,), precisions or (None,))
-        return [Options(threads, delegate, precision) for threads, delegate, precision in ways]
+        if is_interpreted(runtime):
+            return [ExecutionSettings()]
+        kinds, delegates = device.accelerators(runtime), device.delegates(runtime)
+        computing: list[dict[str, str]] = []
+        for name in self.accelerators:
+            if name in kinds:
+                computing.append({"accelerator": name})
+            elif has(delegates, name):
+                computing.append({"delegate": name})
+        precisions = [name for name in self.compute_precisions if name in RUNTIMES[runtime].precisions]
+        return [
+            ExecutionSettings(threads=threads, compute_precision=precision, **names)
+            for threads, names, precision in product(self.threads or (None,), computing or ({},), precisions or (None,))
+        ]
 
 
 def has(known: Sequence[str] | set[str], name: str) -> bool:
@@ -72,34 +93,43 @@ def has(known: Sequence[str] | set[str], name: str) -> bool:
     return name in known or ("*" in known and "/" in name)
 
 
-def select_cases(bundle: Bundle, choice: Selection | None = None, device: Device | None = None) -> list[BenchmarkCase]:
-    """The subjects in a bundle, for one device.
+def select_cases(
+    bundle: Bundle, selection: Selection | None = None, device: Device | None = None
+) -> list[BenchmarkCase]:
+    """The benchmark cases of a bundle, for one device.
 
     Raises:
-        InputError: An id is unknown, or nothing fits what was asked for.
-        MissingError: The device cannot be reached, or has none of the delegates or precisions that were asked for.
+        InputError: An id is unknown, or nothing fits the selection.
+        MissingError: The device cannot be reached, or has none of the accelerators or precisions that were requested.
     """
-    choice, device = choice or Selection(), device or Local()
+    selection, device = selection or Selection(), device or Local()
     artifacts = bundle.manifest.artifacts
-    if choice.artifacts is not None:
-        artifacts = tuple(bundle.artifact(one) for one in choice.artifacts)
-    found = [
-        _subject(bundle, artifact, name, options)
+    if selection.artifacts is not None:
+        artifacts = tuple(bundle.artifact(name) for name in selection.artifacts)
+    cases = [
+        _case(bundle, artifact, runtime, settings)
         for artifact in artifacts
-        for name in _runtimes_for(artifact, choice.runtimes, device)
-        for options in choice.options(name, device)
+        for runtime in _runtimes_for(artifact, selection.runtimes, device)
+        for settings in selection.settings(runtime, device)
     ]
-    if not found:
-        plays = ", ".join(sorted({name for artifact in artifacts for name in artifact.runtimes}))
-        raise InputError(f"{', '.join(choice.runtimes or ())} plays none of the artifacts", do=f"choose from {plays}")
-    for kind, asked in (("delegate", choice.delegates), ("compute", choice.precisions)):
-        unused = [name for name in asked if all(getattr(one, kind) != name for one in found)]
+    if not cases:
+        players = ", ".join(sorted({name for artifact in artifacts for name in artifact.runtimes}))
+        raise InputError(
+            f"{', '.join(selection.runtimes or ())} plays none of the artifacts", do=f"choose from {players}"
+        )
+    accelerators = {name for case in cases for name in (case.accelerator, case.delegate)}
+    precisions = {case.compute_precision for case in cases}
+    for kind, requested, used in (
+        ("accelerator", selection.accelerators, accelerators),
+        ("compute precision", selection.compute_precisions, precisions),
+    ):
+        unused = [name for name in requested if name not in used]
         if unused:
-            word = "delegate" if kind == "delegate" else "precision"
             raise MissingError(
-                f"nothing that {device.name} plays of this has the {word} {', '.join(unused)}", do="leave it out"
+                f"on {device.name}, no runtime that plays these artifacts has the {kind} {', '.join(unused)}",
+                do="leave it out",
             )
-    return found
+    return cases
 
 
 def _runtimes_for(artifact: Artifact, runtimes: Sequence[str] | None, device: Device) -> list[str]:
@@ -110,7 +140,7 @@ def _runtimes_for(artifact: Artifact, runtimes: Sequence[str] | None, device: De
     return (usable or known)[:1]
 
 
-def _subject(bundle: Bundle, artifact: Artifact, runtime: str, options: Options) -> BenchmarkCase:
+def _case(bundle: Bundle, artifact: Artifact, runtime: str, settings: ExecutionSettings) -> BenchmarkCase:
     golden = golden_of(bundle, artifact.height, artifact.width)
     return BenchmarkCase(
         artifact=artifact.id,
@@ -121,23 +151,33 @@ def _subject(bundle: Bundle, artifact: Artifact, runtime: str, options: Options)
         picture=images.read(bundle.file(golden.picture)),
         expected=images.read(bundle.file(golden.expected)),
         min_psnr=artifact.golden_psnr,
-        threads=options.threads,
         macs=_macs(bundle, artifact),
-        delegate=options.delegate,
-        compute=options.precision,
+        threads=settings.threads,
+        accelerator=settings.accelerator,
+        delegate=settings.delegate,
+        compute_precision=settings.compute_precision,
     )
 
 
 def _macs(bundle: Bundle, artifact: Artifact) -> int | None:
-    """Multiply-adds of one picture, from the bundle's ONNX file of the same size, where there is one and onnx to read it."""
-    alike = (one for one in bundle.manifest.artifacts if one.path.endswith(".onnx") and one.precision == "fp32")
-    found = next((one for one in alike if (one.height, one.width) == (artifact.height, artifact.width)), None)
-    if found is None or find_spec("onnx_ir") is None:
+    """Multiply-adds of one picture, counted in the bundle's float graph of the same size; None without one or without onnx."""
+    size = (artifact.height, artifact.width)
+    graph = next(
+        (
+            other
+            for other in bundle.manifest.artifacts
+            if PurePosixPath(other.path).suffix == _GRAPH_SUFFIX
+            and other.precision == "fp32"
+            and (other.height, other.width) == size
+        ),
+        None,
+    )
+    if graph is None or find_spec("onnx_ir") is None:
         return None
     from pocketlens.converters import graph as hub
 
     try:
-        return hub.macs(hub.load(bundle.path_of(found)))
+        return hub.macs(hub.load(bundle.path_of(graph)))
     except InputError:  # a shape in it is not fixed: nothing can be counted
         return None
 

@@ -1,76 +1,88 @@
-"""Whether an artifact in fewer bits is worth shipping: it loses something of the picture, so it has to be faster."""
+"""Whether a low-bit artifact is worth shipping: it loses some quality, so it has to be faster than the float artifact."""
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, field
 
 from pocketlens.bench import statistics
-from pocketlens.bench.document import CaseResult, Document
+from pocketlens.bench.document import Document
+from pocketlens.bench.result import CaseResult
+from pocketlens.bundle import typed
 from pocketlens.precisions import PRECISIONS
 
-_RANK = 50
+_MEDIAN = 50
 
 
 @dataclass(frozen=True)
 class SpeedupCheck:
-    """An artifact in fewer bits beside its float twin, measured in turns on one machine.
+    """A low-bit artifact beside its float baseline, measured in turns on one machine.
 
     Attributes:
         artifact: The artifact's id.
         runtime: Where both were measured.
-        twin: The id of the fastest float artifact of the same target and size.
-        ms: Median frame time.
-        twin_ms: The twin's.
+        baseline: The id of the fastest float artifact of the same target and size.
+        ms: Median frame time of the artifact.
+        baseline_ms: Median frame time of the baseline.
         faster: Whether the 95 % confidence intervals of the medians lie apart, the artifact's below.
-        setting: What both were asked to play with, in words.
+        setting: How both were requested to play, in words.
     """
 
     artifact: str
     runtime: str
-    twin: str
+    baseline: str = field(metadata=typed.key("twin"))
     ms: float
-    twin_ms: float
+    baseline_ms: float = field(metadata=typed.key("twin_ms"))
     faster: bool
     setting: str = ""
 
     @property
     def reason(self) -> str:
         """One sentence for people."""
-        figures = f"{self.ms:.3g} ms a frame, {self.twin} {self.twin_ms:.3g} ms"
-        return f"faster than its float twin: {figures}" if self.faster else f"not worth shipping: {figures}"
+        figures = f"{self.ms:.3g} ms a frame, {self.baseline} {self.baseline_ms:.3g} ms"
+        return f"faster than its float baseline: {figures}" if self.faster else f"not worth shipping: {figures}"
 
 
 def check_speedups(document: Document) -> list[SpeedupCheck]:
-    """Compare each timed artifact that is coded in fewer bits with its float twin; those without one are left out."""
-    timed = [result for result in document.subjects if result.rounds and not result.interpreted]
-    found = []
+    """Compare each timed low-bit artifact with its float baseline; those without a baseline are left out."""
+    timed = [result for result in document.results if result.blocks and not result.runtime.interpreted]
+    checks = []
     for result in timed:
-        if _is_float(result):
+        if not _is_low_bit(result):
             continue
-        twins = [o for o in timed if _is_float(o) and _key(o) == _key(result)]
-        if not twins:
+        baselines = [other for other in timed if not _is_low_bit(other) and _key(other) == _key(result)]
+        if not baselines:
             continue
-        twin = min(twins, key=_median)
-        high = statistics.bootstrap_interval(result.rounds, _RANK)[1]
-        low = statistics.bootstrap_interval(twin.rounds, _RANK)[0]
-        names, times = (result.artifact, result.runtime, twin.artifact), (_median(result), _median(twin))
-        found.append(SpeedupCheck(*names, *times, high < low, result.setting))
-    return found
+        baseline = min(baselines, key=_median_ms)
+        high = statistics.bootstrap_interval(result.blocks, _MEDIAN)[1]
+        low = statistics.bootstrap_interval(baseline.blocks, _MEDIAN)[0]
+        checks.append(
+            SpeedupCheck(
+                artifact=result.artifact.id,
+                runtime=result.runtime.name,
+                baseline=baseline.artifact.id,
+                ms=_median_ms(result),
+                baseline_ms=_median_ms(baseline),
+                faster=high < low,
+                setting=result.requested.text,
+            )
+        )
+    return checks
 
 
-def to_json(judged: Sequence[SpeedupCheck]) -> str:
+def to_json(checks: Sequence[SpeedupCheck]) -> str:
     """As ``measurements/worth.json`` holds it."""
-    return json.dumps({"worth": [asdict(one) | {"reason": one.reason} for one in judged]}, indent=2) + "\n"
+    return json.dumps({"worth": [typed.plain(check) | {"reason": check.reason} for check in checks]}, indent=2) + "\n"
 
 
-def _is_float(result: CaseResult) -> bool:
-    about = PRECISIONS.get(result.precision)
-    return about is None or about.quantizes == "nothing"
+def _is_low_bit(result: CaseResult) -> bool:
+    precision = PRECISIONS.get(result.artifact.precision)
+    return precision is not None and precision.is_low_bit
 
 
 def _key(result: CaseResult) -> tuple[object, ...]:
-    return result.target, result.size, result.runtime, result.setting
+    """Only cases with equal keys are compared."""
+    return result.artifact.target, result.artifact.size, result.runtime.name, result.requested
 
 
-def _median(result: CaseResult) -> float:
-    return statistics.percentile(statistics.frames(result.rounds), _RANK)
+def _median_ms(result: CaseResult) -> float:
+    return statistics.percentile(statistics.frames(result.blocks), _MEDIAN)

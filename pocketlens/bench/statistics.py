@@ -6,24 +6,25 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from pocketlens.bench.document import Block
+from pocketlens.bench.result import Block
 
 Samples = NDArray[np.float64]
 
 CONFIDENCE = 0.95
 RESAMPLES = 1000
-_LEAST_ROUNDS = 5
+MIN_BLOCKS = 5
+"""From so many blocks on, the bootstrap draws whole blocks."""
 
 
 @dataclass(frozen=True)
 class Summary:
-    """Figures of one subject's samples, in ms except ``count``, ``fps`` and the two shares.
+    """Figures of one case's samples, in ms except ``count``, ``fps`` and the two shares.
 
     Attributes:
         mad: Median absolute deviation from the median.
         fps: Frames a second at the median.
         spread: ``1.4826 * mad / p50``: the deviation of a typical frame, as a share (0.1 is 10 %).
-        drift: Median of the second half's rounds over that of the first half's, less one.
+        drift: Median of the second half's blocks over that of the first half's, less one.
     """
 
     count: int
@@ -40,14 +41,14 @@ class Summary:
     drift: float
 
 
-def frames(rounds: Sequence[Block]) -> Samples:
-    """All frame times of some rounds, in ms, in the order in which they were played."""
-    return np.concatenate([np.asarray(one.frame_ms, np.float64) for one in rounds])
+def frames(blocks: Sequence[Block]) -> Samples:
+    """All frame times of some blocks, in ms, in the order in which they were played."""
+    return np.concatenate([np.asarray(block.frame_ms, np.float64) for block in blocks])
 
 
-def inferences(rounds: Sequence[Block]) -> Samples:
-    """All inference times of some rounds, in ms: the frame times less the handling of pictures."""
-    return np.concatenate([np.asarray(one.inference_ms, np.float64) for one in rounds])
+def inferences(blocks: Sequence[Block]) -> Samples:
+    """All inference times of some blocks, in ms: the frame times less the handling of pictures."""
+    return np.concatenate([np.asarray(block.inference_ms, np.float64) for block in blocks])
 
 
 def percentile(samples: Samples, rank: float) -> float:
@@ -60,13 +61,13 @@ def percentile(samples: Samples, rank: float) -> float:
     return float(np.percentile(samples, rank))
 
 
-def summarize(rounds: Sequence[Block]) -> Summary:
-    """The figures of a subject.
+def summarize(blocks: Sequence[Block]) -> Summary:
+    """The figures of a case.
 
     Args:
-        rounds: At least one.
+        blocks: At least one.
     """
-    samples = frames(rounds)
+    samples = frames(blocks)
     p50, p90, p95, p99 = (percentile(samples, rank) for rank in (50, 90, 95, 99))
     mad = float(np.median(np.abs(samples - p50)))
     return Summary(
@@ -81,78 +82,78 @@ def summarize(rounds: Sequence[Block]) -> Summary:
         mad=mad,
         fps=1000 / p50,
         spread=1.4826 * mad / p50,
-        drift=drift(rounds),
+        drift=drift(blocks),
     )
 
 
-def halves(rounds: Sequence[Block]) -> tuple[Samples, Samples]:
-    """The samples of the first and of the second half of the rounds; of a single round, of its samples."""
-    if len(rounds) < 2:
-        samples = frames(rounds)
+def halves(blocks: Sequence[Block]) -> tuple[Samples, Samples]:
+    """The samples of the first and of the second half of the blocks; of a single block, of its samples."""
+    if len(blocks) < 2:
+        samples = frames(blocks)
         middle = max(1, len(samples) // 2)
         return samples[:middle], samples[middle:] if len(samples) > 1 else samples
-    middle = len(rounds) // 2
-    return frames(rounds[:middle]), frames(rounds[middle:])
+    middle = len(blocks) // 2
+    return frames(blocks[:middle]), frames(blocks[middle:])
 
 
-def drift(rounds: Sequence[Block]) -> float:
-    """How much slower the second half is, as a share; the median over each half's round medians.
+def drift(blocks: Sequence[Block]) -> float:
+    """How much slower the second half is, as a share; the median over each half's block medians.
 
-    A half counts round by round, so that a slow machine, which gets fewer frames into a round, is not outvoted by its own
-    fast rounds.
+    A half counts block by block, so that a slow machine, which gets fewer frames into a block, is not outvoted by its own
+    fast blocks.
     """
-    medians = [float(np.median(one.frame_ms)) for one in rounds]
+    medians = [float(np.median(block.frame_ms)) for block in blocks]
     if len(medians) < 2:
-        first, second = halves(rounds)
+        first, second = halves(blocks)
         return float(np.median(second) / np.median(first) - 1)
     middle = len(medians) // 2
     return float(np.median(medians[middle:]) / np.median(medians[:middle]) - 1)
 
 
-def bootstrap_interval(rounds: Sequence[Block], rank: float = 95, seed: int = 0) -> tuple[float, float]:
+def bootstrap_interval(blocks: Sequence[Block], rank: float = 95, seed: int = 0) -> tuple[float, float]:
     """A confidence interval of a percentile of the frame time, in ms (percentile bootstrap, Efron 1979).
 
-    Whole rounds are drawn, not single frames: what slows a machine down lasts longer than one frame, so frames of one
-    round resemble each other, and drawing them singly would give an interval that is too narrow. With fewer than five
-    rounds there is nothing to draw from, and frames are drawn.
+    Whole blocks are drawn, not single frames: what slows a machine down lasts longer than one frame, so frames of one
+    block resemble each other, and drawing them singly would give an interval that is too narrow. With fewer than five
+    blocks there is nothing to draw from, and frames are drawn.
 
     Args:
-        rounds: At least one.
+        blocks: At least one.
         rank: Of the percentile, 0..100.
         seed: The same samples and seed give the same interval.
 
     Returns:
         The ends of the interval that holds the percentile with a confidence of :data:`CONFIDENCE`.
     """
-    samples = frames(rounds)
-    if len(rounds) < _LEAST_ROUNDS:
+    samples = frames(blocks)
+    if len(blocks) < MIN_BLOCKS:
         group_of = np.arange(len(samples))
     else:
-        group_of = np.repeat(np.arange(len(rounds)), [len(one.frame_ms) for one in rounds])
+        group_of = np.repeat(np.arange(len(blocks)), [len(block.frame_ms) for block in blocks])
     order = np.argsort(samples, kind="stable")
     ranked, group_of = samples[order], group_of[order]
     random, groups = np.random.default_rng(seed), int(group_of.max()) + 1
-    found = np.empty(RESAMPLES)
+    estimates = np.empty(RESAMPLES)
     for i in range(RESAMPLES):
         # Instead of copying and sorting what was drawn: how often each sample was drawn, in order of size.
         drawn = np.bincount(random.integers(0, groups, groups), minlength=groups)[group_of].cumsum()
         place = (drawn[-1] - 1) * rank / 100
         below, above = ranked[np.searchsorted(drawn, [np.floor(place), np.ceil(place)], side="right")]
-        found[i] = below + (above - below) * (place - np.floor(place))
+        estimates[i] = below + (above - below) * (place - np.floor(place))
     tail = 100 * (1 - CONFIDENCE) / 2
-    low, high = np.percentile(found, [tail, 100 - tail])
+    low, high = np.percentile(estimates, [tail, 100 - tail])
     return float(low), float(high)
 
 
 def paired_ratio(before: Sequence[Block], after: Sequence[Block], seed: int = 0) -> tuple[float, float, float]:
-    """How many times faster ``after`` is than ``before``, of two subjects that were played in turns.
+    """How many times faster ``after`` is than ``before``, of two cases that were played in turns.
 
-    The rounds are compared pair by pair, the medians of two neighbours in time: what slowed the machine down for a while
-    slowed both of a pair, and falls out of their ratio. Pairs are drawn for the interval, as whole rounds are in
+    The blocks are compared pair by pair, the medians of two neighbours in time: what slowed the machine down for a while
+    slowed both of a pair, and falls out of their ratio. Pairs are drawn for the interval, as whole blocks are in
     :func:`bootstrap_interval`.
 
     Args:
-        before: At least one round.
+        before: At least one block.
         after: At least one.
         seed: The same samples and seed give the same interval.
 

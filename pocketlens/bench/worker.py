@@ -6,7 +6,8 @@ has ``error`` when it could not be done. The process ends when its standard inpu
 ==========  ==============================================  =========================================================
 do          with                                            answer
 ==========  ==============================================  =========================================================
-load        path, runtime, threads, delegate, precision     load_ms, size, facts, baseline_mb
+load        path, runtime, threads, accelerator, delegate,  load_ms, size, runtime_info, baseline_mb
+            compute_precision
 first       picture, expected (``.npy`` files; or null)     first_ms, psnr, largest_error (null without ``expected``),
                                                             stylized (its pixels, zlib in base64), shape
 play        seconds, count                                  frame_ms, inference_ms
@@ -17,8 +18,8 @@ snapshot                                                    snapshot
 
 What is timed: ``frame_ms`` is the wall clock around ``session(image)``, picture in to picture out, ``uint8`` both, at the
 artifact's own size: what an app waits for. ``inference_ms`` is the runtime's part of it, until the output has been read
-back: what other benchmark tools report. Each block begins with one frame that is not counted, because the frame before it
-was another subject's and the caches hold that one's data.
+back: what other benchmark tools report. Each block begins with one frame that is not counted: the frame before it was another
+case's, and the caches hold that case's data.
 """
 
 import argparse
@@ -45,29 +46,29 @@ from pocketlens.errors import InputError, MissingError, PocketlensError
 from pocketlens.runtimes.adapter import Options, Player, Runtime, runtime_for
 from pocketlens.runtimes.session import Session
 
-GREETING = "pocketlens-worker 1"
-"""Said first when asked to; the number counts the protocol's versions."""
+GREETING = "pocketlens-worker 2"
+"""The first line with ``--greet``; the number counts the protocol's versions."""
 _NS = 1e6
 
 
-class _Timed:
+class _TimedPlayer:
     """A player that notes how long each picture took it."""
 
     def __init__(self, player: Player) -> None:
         self._player = player
         self.inputs, self.outputs, self.runtime_info = player.inputs, player.outputs, player.runtime_info
         self.feed, self.result, self.close = player.feed, player.result, player.close
-        self.took_ns = 0
+        self.inference_ns = 0
 
     def run(self) -> None:
         start = perf_counter_ns()
         self._player.run()
-        self.took_ns = perf_counter_ns() - start
+        self.inference_ns = perf_counter_ns() - start
 
 
 class _Worker:
     def __init__(self) -> None:
-        self._player: _Timed | None = None
+        self._player: _TimedPlayer | None = None
         self._session: Session | None = None
         self._image: NDArray[np.uint8] | None = None
         self.commands: dict[str, Callable[..., dict[str, Any]]] = {
@@ -80,23 +81,32 @@ class _Worker:
         }
 
     def load(
-        self, path: str, runtime: str, threads: int | None, delegate: str | None = None, precision: str | None = None
+        self,
+        path: str,
+        runtime: str,
+        threads: int | None,
+        accelerator: str | None = None,
+        delegate: str | None = None,
+        compute_precision: str | None = None,
     ) -> dict[str, Any]:
-        chosen: Runtime = runtime_for(Path(path), runtime)
+        adapter: Runtime = runtime_for(Path(path), runtime)
         baseline = peak_mb()
-        if reason := chosen.missing():
-            raise MissingError(f"{chosen.name}: {reason}", do=chosen.install)
-        chosen.version()  # imports the library, which is no part of loading an artifact
+        if reason := adapter.missing():
+            raise MissingError(f"{adapter.name}: {reason}", do=adapter.install)
+        adapter.version()  # imports the library, which is no part of loading an artifact
+        options = Options(
+            threads=threads, device=accelerator, delegate=delegate, precision=compute_precision, pixels=True
+        )
         start = perf_counter_ns()
-        self._player = _Timed(chosen.open(Path(path), Options(threads, delegate, precision, pixels=True)))
+        self._player = _TimedPlayer(adapter.open(Path(path), options))
         load_ms = (perf_counter_ns() - start) / _NS
-        self._session = Session(self._player, chosen.name)
-        facts = {"delegate": delegate, **self._player.runtime_info.document()}
-        return {"load_ms": load_ms, "size": self._session.size, "facts": facts, "baseline_mb": baseline}
+        self._session = Session(self._player, adapter.name)
+        info = {"delegate": delegate, **self._player.runtime_info.document()}
+        return {"load_ms": load_ms, "size": self._session.size, "runtime_info": info, "baseline_mb": baseline}
 
     def first(self, picture: str, expected: str | None) -> dict[str, Any]:
         self._image = np.load(picture, allow_pickle=False)
-        wanted = np.load(expected, allow_pickle=False) if expected else None
+        expected_image = np.load(expected, allow_pickle=False) if expected else None
         frame_ms, _, stylized = self._frame()
         packed = base64.b64encode(zlib.compress(stylized.tobytes(), 1)).decode()
         answer = {
@@ -106,15 +116,15 @@ class _Worker:
             "stylized": packed,
             "shape": stylized.shape,
         }
-        if wanted is None:
+        if expected_image is None:
             return answer
-        if wanted.shape != stylized.shape:
+        if expected_image.shape != stylized.shape:
             raise InputError(
-                f"the picture is {list(stylized.shape)}, the expected one {list(wanted.shape)}",
+                f"the picture is {list(stylized.shape)}, the expected one {list(expected_image.shape)}",
                 do="give both at one size",
             )
-        error = quality.largest_error(wanted, stylized)
-        return {**answer, "psnr": quality.psnr(wanted, stylized), "largest_error": error}
+        error = quality.largest_error(expected_image, stylized)
+        return {**answer, "psnr": quality.psnr(expected_image, stylized), "largest_error": error}
 
     def play(self, seconds: float, count: int) -> dict[str, Any]:
         frames: list[float] = []
@@ -141,14 +151,14 @@ class _Worker:
             raise InputError("nothing is loaded", do="send 'load' and 'first' first")
         start = perf_counter_ns()
         stylized = self._session(self._image)
-        took = perf_counter_ns() - start
-        return took / _NS, self._player.took_ns / _NS, stylized
+        frame_ns = perf_counter_ns() - start
+        return frame_ns / _NS, self._player.inference_ns / _NS, stylized
 
     def answer(self, line: bytes) -> dict[str, Any]:
-        question = json.loads(line)
-        command = self.commands[question.pop("do")]
+        arguments = json.loads(line)
+        command = self.commands[arguments.pop("do")]
         try:
-            return command(**question)
+            return command(**arguments)
         except PocketlensError as error:
             return {"error": error.what, "do": error.do, "missing": isinstance(error, MissingError)}
 
@@ -169,36 +179,36 @@ def peak_mb() -> float:
 def main() -> None:
     """Answer commands until standard input closes.
 
-    Over a connection that may break unnoticed, ``--idle`` ends the worker when nobody has asked anything for so many
-    seconds, and ``--greet`` says when it is ready, so that whatever a login shell printed before is not taken for an answer.
+    Two options are for connections that may break unnoticed. ``--idle SECONDS`` ends the worker when no command has come for so
+    long. ``--greet`` prints a line when the worker is ready: what a login shell printed before it is no answer.
     """
     parser = argparse.ArgumentParser()
     parser.add_argument("--greet", action="store_true")
     parser.add_argument("--idle", type=float)
-    chosen = parser.parse_args()
+    arguments = parser.parse_args()
     gc.disable()  # Python's collector belongs to the harness, not to the artifact: an app has none
-    # Runtimes print what they like on standard output, and may read standard input: neither reaches the asker. The
+    # Runtimes print what they like on standard output, and may read standard input: neither may reach the other side. The
     # commands are read unbuffered, since a buffer has a lock, and a process that a library forks would wait for it.
     commands, answers = os.fdopen(os.dup(0), "rb", buffering=0), os.fdopen(os.dup(1), "w", buffering=1)
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     os.dup2(2, 1)
-    questions: queue.SimpleQueue[bytes] = queue.SimpleQueue()
+    lines: queue.SimpleQueue[bytes] = queue.SimpleQueue()
 
     def read() -> None:
         for line in commands:
-            questions.put(line)
-        os._exit(0)  # the asker has gone, perhaps while a frame is being played: there is nothing left to tidy up
+            lines.put(line)
+        os._exit(0)  # the other side has ended, perhaps while a frame is being played: nothing is left to clean up
 
     threading.Thread(target=read, daemon=True).start()
     worker = _Worker()
-    if chosen.greet:
+    if arguments.greet:
         print(GREETING, file=answers)
     while True:
         try:
-            question = questions.get(timeout=chosen.idle)
+            line = lines.get(timeout=arguments.idle)
         except queue.Empty:
             os._exit(0)
-        print(json.dumps(worker.answer(question)), file=answers)
+        print(json.dumps(worker.answer(line)), file=answers)
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ import functools
 import json
 import sys
 import types
+from collections.abc import Mapping
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from pocketlens.errors import InputError
@@ -46,7 +47,8 @@ def build(kind: type[T], data: Any, where: str) -> T:
     """Make a dataclass of JSON data.
 
     Fields may be str, int, float, bool, None, ``Literal``, unions, ``tuple[X, ...]``, ``tuple[X, Y]``, ``dict[str, X]``
-    and dataclasses of these. A field with a default may be absent; keys that are no field are ignored.
+    and dataclasses of these. A field with a default may be absent; keys that are no field are ignored. Where documents call a
+    field otherwise, its metadata says so: :func:`key`, :func:`flattened`.
 
     Args:
         kind: The dataclass.
@@ -57,6 +59,66 @@ def build(kind: type[T], data: Any, where: str) -> T:
         InputError: A field is absent or of another type; the message names its path, what was found, what is expected.
     """
     return _value(kind, data, f"{where}:")  # type: ignore[no-any-return]
+
+
+def key(name: str) -> dict[str, Any]:
+    """Metadata of a dataclass field that has another name in documents.
+
+    Example:
+        >>> @dataclasses.dataclass
+        ... class Timing:
+        ...     blocks: tuple[int, ...] = dataclasses.field(metadata=key("rounds"))
+        >>> build(Timing, {"rounds": [1, 2]}, "timing"), plain(Timing((1, 2)))
+        (Timing(blocks=(1, 2)), {'rounds': [1, 2]})
+    """
+    return {"key": name}
+
+
+def flattened(**keys: str) -> dict[str, Any]:
+    """Metadata of a dataclass field whose own fields stand in the document beside it, not in an object of their own.
+
+    Args:
+        **keys: Names in documents of those of the inner fields that have another one there.
+
+    Example:
+        >>> @dataclasses.dataclass
+        ... class Library:
+        ...     name: str
+        >>> @dataclasses.dataclass
+        ... class Result:
+        ...     library: Library = dataclasses.field(metadata=flattened(name="runtime"))
+        >>> build(Result, {"runtime": "litert"}, "result"), plain(Result(Library("litert")))
+        (Result(library=Library(name='litert')), {'runtime': 'litert'})
+    """
+    return {"flattened": keys}
+
+
+def plain(value: Any) -> Any:
+    """JSON data of a dataclass, or of a container of them: :func:`build` makes an equal dataclass of it."""
+    if isinstance(value, tuple | list):
+        return [plain(item) for item in value]
+    if isinstance(value, dict):
+        return {name: plain(item) for name, item in value.items()}
+    if not dataclasses.is_dataclass(value) or isinstance(value, type):
+        return value
+    return _plain_fields(value, {})
+
+
+def _plain_fields(value: Any, keys: Mapping[str, str]) -> dict[str, Any]:
+    data: dict[str, Any] = {}
+    for field in dataclasses.fields(value):
+        inner = getattr(value, field.name)
+        if (inner_keys := field.metadata.get("flattened")) is not None:
+            data |= _plain_fields(inner, inner_keys)
+        else:
+            data[_key_of(field, keys)] = plain(inner)
+    return data
+
+
+def _key_of(field: "dataclasses.Field[Any]", keys: Mapping[str, str]) -> str:
+    """A field's name in documents."""
+    name: str = keys.get(field.name, field.metadata.get("key", field.name))
+    return name
 
 
 def _join(where: str, name: str) -> str:
@@ -114,17 +176,17 @@ def _hints(kind: type) -> dict[str, Any]:
     return get_type_hints(kind)
 
 
-def _dataclass(kind: Any, data: Any, where: str) -> Any:
+def _dataclass(kind: Any, data: Any, where: str, keys: Mapping[str, str] = types.MappingProxyType({})) -> Any:
     if not isinstance(data, dict):
         raise _wrong(where, data, "an object")
     kinds, values = _hints(kind), {}
     for field in dataclasses.fields(kind):
-        if field.name in data:
-            values[field.name] = _value(kinds[field.name], data[field.name], _join(where, field.name))
+        if (inner_keys := field.metadata.get("flattened")) is not None:
+            values[field.name] = _dataclass(kinds[field.name], data, where, inner_keys)
+        elif (name := _key_of(field, keys)) in data:
+            values[field.name] = _value(kinds[field.name], data[name], _join(where, name))
         elif field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING:
-            raise InputError(
-                f"{_join(where, field.name)} is missing", do="get the file again, or make it with pocketlens"
-            )
+            raise InputError(f"{_join(where, name)} is missing", do="get the file again, or make it with pocketlens")
     return kind(**values)
 
 

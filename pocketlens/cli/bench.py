@@ -75,11 +75,11 @@ def bench(
         options.several(accelerator),
         options.several(compute_precision),
     )
-    settings = BenchmarkSettings(seconds=seconds, most_seconds=max(60.0, 4 * seconds))
+    settings = BenchmarkSettings(seconds=seconds, max_seconds=max(60.0, 4 * seconds))
     if minutes is not None:
         settings = BenchmarkSettings(
             seconds=60 * minutes,
-            most_seconds=60 * minutes,
+            max_seconds=60 * minutes,
             block_seconds=1.0,
             sustained=True,
             cooldown_seconds=cooldown,
@@ -125,7 +125,7 @@ def bench(
 
 def _write_report(path: Path, bundle: "Bundle", outcomes: "list[DeviceOutcome]", budget: "Budget") -> None:
     from pocketlens.bench.budget import judge_all
-    from pocketlens.bench.gallery import gallery
+    from pocketlens.bench.gallery import golden_gallery
     from pocketlens.bench.report import DeviceReport, render
     from pocketlens.files import write
 
@@ -140,7 +140,7 @@ def _write_report(path: Path, bundle: "Bundle", outcomes: "list[DeviceOutcome]",
         )
         for other in others
     ]
-    verdicts, pictures = judge_all(first.document, budget), gallery(bundle, outcomes)
+    verdicts, pictures = judge_all(first.document, budget), golden_gallery(bundle, outcomes)
     write(path, render(bundle.manifest, first.document, verdicts, pictures, budget, others=parts))
 
 
@@ -200,13 +200,13 @@ def notes(document: "Document") -> list[str]:
         lines.append(f"the device was slowed down: {environment.throttled}")
     lines += [
         f"{result.label}: the connection was lost and made again, {result.resumed} times"
-        for result in document.subjects
+        for result in document.results
         if result.resumed
     ]
     lines += [
-        f"{result.label}: emitted as {result.precision}, computes in {result.effective_precision}"
-        for result in document.subjects
-        if result.effective_precision == "bf16"
+        f"{result.label}: emitted as {result.artifact.precision}, computes in {result.effective.compute_precision}"
+        for result in document.results
+        if result.effective.compute_precision == "bf16"
     ]
     return lines
 
@@ -214,23 +214,23 @@ def notes(document: "Document") -> list[str]:
 def rows(document: "Document") -> list[dict[str, Any]]:
     """Figures of each case for scripts: statistics in ms, memory in MB; of a sustained one those of its last minute."""
     from pocketlens.bench import statistics
-    from pocketlens.bench.budget import judged
+    from pocketlens.bench.budget import judged_results
 
     table = []
-    for result in judged(document):
+    for result in judged_results(document):
         row: dict[str, Any] = {
-            "artifact": result.artifact,
-            "runtime": result.runtime,
-            "version": result.runtime_version,
-            "threads": result.effective_threads or result.threads,
-            "accelerator": result.delegate,
-            "compute_precision": result.effective_precision,
-            "bytes": result.bytes,
+            "artifact": result.artifact.id,
+            "runtime": result.runtime.name,
+            "version": result.runtime.version,
+            "threads": result.effective.threads or result.requested.threads,
+            "accelerator": result.effective.delegate or result.effective.accelerator,
+            "compute_precision": result.effective.compute_precision,
+            "bytes": result.artifact.bytes,
             "skipped": result.skipped,
             "failure": result.failure,
         }
-        if result.timing is not None and result.rounds:
-            frames = statistics.frames(result.rounds)
+        if result.timing is not None and result.blocks:
+            frames = statistics.frames(result.blocks)
             row |= {f"p{rank}_ms": statistics.percentile(frames, rank) for rank in (50, 90, 95, 99)}
             row |= {"first_ms": result.timing.first_ms, "load_ms": result.timing.load_ms, "frames": len(frames)}
         if result.memory is not None:
@@ -242,9 +242,9 @@ def rows(document: "Document") -> list[dict[str, Any]]:
 def show(document: "Document", verdicts: "list[BudgetVerdict]") -> None:
     """The table of measured subjects, and a line for each limit that does not hold."""
     lines = []
-    for row, result in zip(rows(document), document.subjects, strict=True):
+    for row, result in zip(rows(document), document.results, strict=True):
         if "p50_ms" not in row:
-            why = row["failure"] or row["skipped"] or ("interpreted: never timed" if result.interpreted else "")
+            why = row["failure"] or row["skipped"] or ("interpreted: never timed" if result.runtime.interpreted else "")
             lines.append([result.label, *["-"] * 8, _worst(verdicts, result.label), why])
             continue
         times = [f"{row[k]:.1f}" for k in ("p50_ms", "p90_ms", "p95_ms", "p99_ms", "first_ms", "load_ms")]

@@ -110,7 +110,7 @@ def table(built: "Build") -> None:
     for speedup in check_speedups(built.document) if built.document else ():
         if not speedup.faster:
             output.say(f"{speedup.artifact}: {speedup.reason}")
-    for result in built.document.subjects if built.document else ():
+    for result in built.document.results if built.document else ():
         if result.failure or result.skipped:
             output.say(f"{result.label}: {result.failure or result.skipped}")
 

@@ -58,7 +58,7 @@ def compare(
         base, *others = [Document.read(path) for path in paths]
         pairs = [(path.name, base, other) for path, other in zip(paths[1:], others, strict=True)]
     compared = [
-        (name, comparing.compare(base, other, force=force), comparing.unlike(base, other))
+        (name, comparing.compare(base, other, force=force), comparing.incomparable(base, other))
         for name, base, other in pairs
     ]
     slower = [(name, ratio) for name, ratios, _ in compared for ratio in comparing.regressions(ratios, threshold / 100)]

@@ -126,6 +126,7 @@ class Runtime:
         module: The adapter's module; it has a :class:`Player` that is made from a path and options, and ``version() -> str``.
         suffixes: The artifacts that it plays.
         libraries: Import names, one of which must be installed.
+        distributions: Names of the packages that bring them; the first is the one to install.
         install: The command that installs it.
         platform: The only ``sys.platform`` that it runs on, or empty.
         default_layout: The order of axes to assume in its artifacts where both would do.
@@ -140,6 +141,7 @@ class Runtime:
     module: str
     suffixes: tuple[str, ...]
     libraries: tuple[str, ...]
+    distributions: tuple[str, ...]
     install: str
     platform: str = ""
     default_layout: Layout = "NCHW"
@@ -208,6 +210,7 @@ RUNTIMES: dict[str, Runtime] = {
             f"{_HERE}.coreml",
             (".mlpackage",),
             ("coremltools",),
+            ("coremltools",),
             "pip install coremltools",
             "darwin",
             default_layout="NHWC",
@@ -219,6 +222,7 @@ RUNTIMES: dict[str, Runtime] = {
             f"{_HERE}.litert",
             (".tflite",),
             ("ai_edge_litert", "tflite_runtime"),
+            ("ai-edge-litert", "tflite-runtime"),
             "pip install 'pocketlens[litert]'",
             default_layout="NHWC",
             delegates=("xnnpack", "none", "*"),
@@ -227,6 +231,7 @@ RUNTIMES: dict[str, Runtime] = {
             "onnxruntime",
             f"{_HERE}.onnxruntime",
             (".onnx",),
+            ("onnxruntime",),
             ("onnxruntime",),
             "pip install 'pocketlens[onnxruntime]'",
             devices=("cpu", "gpu"),
@@ -237,6 +242,7 @@ RUNTIMES: dict[str, Runtime] = {
             f"{_HERE}.openvino",
             (".xml", ".onnx"),
             ("openvino",),
+            ("openvino",),
             "pip install 'pocketlens[openvino]'",
             devices=("cpu", "gpu", "npu", "auto"),
             precisions=("fp32", "fp16", "bf16", "auto"),
@@ -245,6 +251,7 @@ RUNTIMES: dict[str, Runtime] = {
             "mil",
             f"{_HERE}.mil",
             (".mlpackage",),
+            ("coremltools",),
             ("coremltools",),
             "pip install 'pocketlens[build]'",
             interpreted=True,

@@ -25,7 +25,7 @@ class Small:
     picture: Picture
     expected: Picture
 
-    def subject(self, runtime: str = "onnxruntime", **changes: Any) -> BenchmarkCase:
+    def make_case(self, runtime: str = "onnxruntime", **changes: Any) -> BenchmarkCase:
         target, suffix = ("openvino", ".xml") if runtime == "openvino" else ("onnx", ".onnx")
         fields: dict[str, Any] = {
             "artifact": f"{target}-fp32-64x64",
@@ -53,5 +53,5 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> Small:
 
 
 @pytest.fixture(scope="session")
-def subject(small: Small) -> Callable[..., BenchmarkCase]:
-    return small.subject
+def make_case(small: Small) -> Callable[..., BenchmarkCase]:
+    return small.make_case

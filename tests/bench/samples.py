@@ -1,47 +1,50 @@
 """Measured-looking documents without measuring."""
 
 from collections.abc import Sequence
+from dataclasses import fields, replace
 from typing import Any
 
-from pocketlens.bench.document import (
-    BenchmarkSettings,
+from pocketlens.bench.document import BenchmarkSettings, Document, Environment, Host, Snapshot
+from pocketlens.bench.result import (
     Block,
     CaseResult,
-    Document,
-    Environment,
-    Host,
+    ExecutionSettings,
+    MeasuredArtifact,
+    MeasuredRuntime,
     Memory,
     PictureCheck,
-    Snapshot,
     Timing,
 )
 
 HOST = Host("Debian", "Linux 6", "aarch64", "Raspberry Pi 5", 4, 8000.0, "3.11.2", "0.1.0", {"numpy": "2.0"})
+ARTIFACT = MeasuredArtifact("onnx-fp32-64x64", "onnx", "fp32", (64, 64), 4_000_000)
 
 
-def rounds(*blocks: Sequence[float]) -> tuple[Block, ...]:
-    return tuple(Block(float(i), tuple(block), tuple(t * 0.9 for t in block)) for i, block in enumerate(blocks))
+def blocks_of(*times: Sequence[float]) -> tuple[Block, ...]:
+    """Blocks with these frame times in ms; inference takes nine tenths of each."""
+    return tuple(Block(float(i), tuple(frames), tuple(t * 0.9 for t in frames)) for i, frames in enumerate(times))
 
 
 def result(timed: tuple[Block, ...] = (), **changes: Any) -> CaseResult:
-    fields: dict[str, Any] = {
-        "artifact": "onnx-fp32-64x64",
-        "target": "onnx",
-        "precision": "fp32",
-        "size": (64, 64),
-        "bytes": 4_000_000,
-        "runtime": "onnxruntime",
-        "threads": None,
+    """A result with these blocks.
+
+    Changes may be fields of the result, those of its artifact (``id`` under the name ``artifact``), ``runtime`` and
+    ``interpreted``, ``threads`` that were requested, and fields of ``effective`` under their own names.
+    """
+    artifact = {"id": changes.pop("artifact", ARTIFACT.id)}
+    artifact |= {f.name: changes.pop(f.name) for f in fields(MeasuredArtifact) if f.name in changes}
+    values: dict[str, Any] = {
+        "artifact": replace(ARTIFACT, **artifact),
+        "runtime": MeasuredRuntime(changes.pop("runtime", "onnxruntime"), "1.20", changes.pop("interpreted", False)),
         "picture": "0" * 64,
-        "runtime_version": "1.20",
-        "effective_threads": 2,
-        "effective_precision": "fp32",
+        "requested": ExecutionSettings(changes.pop("threads", None)),
+        "effective": ExecutionSettings(2, compute_precision=changes.pop("compute_precision", "fp32")),
     }
     if timed:
-        fields["timing"] = Timing(12.0, 30.0, 9, True, timed)
-        fields["memory"] = Memory(35.0, 100.0)
-        fields["check"] = PictureCheck(60.0, 1.0, 50.0)
-    return CaseResult(**{**fields, **changes})
+        values["timing"] = Timing(12.0, 30.0, 9, True, timed)
+        values["memory"] = Memory(35.0, 100.0)
+        values["check"] = PictureCheck(60.0, 1.0, 50.0)
+    return CaseResult(**{**values, **changes})
 
 
 def document(*results: CaseResult, busy: float = 0.0) -> Document:

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from pocketlens.bench.budget import PRESETS, Budget, Verdict, judge, judge_all, overall
-from pocketlens.bench.document import CaseResult, Memory
+from pocketlens.bench.result import CaseResult, Memory
 from pocketlens.errors import InputError
-from tests.bench.samples import document, result, rounds
+from tests.bench.samples import blocks_of, document, result
 
 
 def verdict(timed: CaseResult, **limits: float) -> Verdict:
@@ -19,7 +19,7 @@ def around(center: float, noise: float = 0.1, count: int = 30) -> list[float]:
 
 
 def test_clear_sides() -> None:
-    steady = result(rounds(*[around(20)] * 8))
+    steady = result(blocks_of(*[around(20)] * 8))
     assert verdict(steady, frame_ms=33.3) == "pass"
     assert verdict(steady, frame_ms=15) == "fail"
     assert verdict(steady, fps=30) == "pass"
@@ -28,7 +28,7 @@ def test_clear_sides() -> None:
 
 def test_a_limit_inside_the_interval_is_unstable() -> None:
     random = np.random.default_rng(3)
-    noisy = result(rounds(*random.normal(20, 3, (10, 20)).tolist()))
+    noisy = result(blocks_of(*random.normal(20, 3, (10, 20)).tolist()))
     (found,) = judge(noisy, Budget.of(frame_ms=float(np.percentile(random.normal(20, 3, 5000), 95))))
     assert found.verdict == "unstable"
     assert "confidence" in found.reason
@@ -37,32 +37,32 @@ def test_a_limit_inside_the_interval_is_unstable() -> None:
 def test_halves_that_disagree_are_unstable_and_the_reason_says_so() -> None:
     # One slow round among many: the first half breaks the limit, the interval alone would let it pass.
     slow = [*around(20, count=18), 40.0, 40.0]
-    timed = result(rounds(slow, *[around(20, count=20)] * 3, *[around(20, count=60)] * 8))
+    timed = result(blocks_of(slow, *[around(20, count=20)] * 3, *[around(20, count=60)] * 8))
     (found,) = judge(timed, Budget.of(frame_ms=33, percentile=99))
     assert found.verdict == "unstable"
 
 
 def test_a_throttling_run_is_unstable_but_not_when_it_is_clearly_on_one_side() -> None:
-    throttling = result(rounds(*[around(20 + 2 * i) for i in range(10)]))
+    throttling = result(blocks_of(*[around(20 + 2 * i) for i in range(10)]))
     assert verdict(throttling, frame_ms=30) == "unstable"
     assert verdict(throttling, frame_ms=60) == "pass"
     assert verdict(throttling, frame_ms=10) == "fail"
 
 
 def test_noise_far_from_the_limit_changes_nothing() -> None:
-    noisy = result(rounds(*np.random.default_rng(4).lognormal(2, 0.8, (8, 30)).tolist()))
+    noisy = result(blocks_of(*np.random.default_rng(4).lognormal(2, 0.8, (8, 30)).tolist()))
     assert verdict(noisy, frame_ms=1000) == "pass"
     assert verdict(noisy, frame_ms=1) == "fail"
 
 
 def test_few_frames_never_pass() -> None:
-    few = result(rounds(around(20, count=5)))
+    few = result(blocks_of(around(20, count=5)))
     assert verdict(few, frame_ms=33) == "unstable"
     assert verdict(few, frame_ms=10) == "fail"
 
 
 def test_size_and_memory() -> None:
-    measured = result(rounds(around(20)), bytes=4_000_000, memory=Memory(35.0, 185.0))
+    measured = result(blocks_of(around(20)), bytes=4_000_000, memory=Memory(35.0, 185.0))
     assert verdict(measured, size_mb=4) == "pass"
     assert verdict(measured, size_mb=3.9) == "fail"
     assert verdict(measured, memory_mb=150) == "pass"
@@ -88,11 +88,11 @@ def test_a_failed_subject_fails_and_a_skipped_one_does_not() -> None:
 
 
 def test_failure_beats_good_samples() -> None:
-    assert verdict(result(rounds(*[around(20)] * 8), failure="the worker ended"), frame_ms=100) == "fail"
+    assert verdict(result(blocks_of(*[around(20)] * 8), failure="the worker ended"), frame_ms=100) == "fail"
 
 
 def test_overall_takes_the_worst() -> None:
-    fast, slow = (result(rounds(*[around(t)] * 8), artifact=str(t)) for t in (20, 50))
+    fast, slow = (result(blocks_of(*[around(t)] * 8), artifact=str(t)) for t in (20, 50))
     verdicts = judge_all(document(fast, slow), Budget.of(fps=30))
     assert [one.verdict for one in verdicts] == ["pass", "fail"]
     assert [one.artifact for one in verdicts] == ["20", "50"]

@@ -17,7 +17,7 @@ Edit = Callable[[Path, Callable[[dict], None]], None]
 
 
 def labels(document: Document) -> list[str]:
-    return [result.label for result in document.subjects]
+    return [result.label for result in document.results]
 
 
 def test_a_zip_is_measured_against_its_golden_pictures(zipped: Path) -> None:
@@ -26,8 +26,8 @@ def test_a_zip_is_measured_against_its_golden_pictures(zipped: Path) -> None:
         "onnx-fp32-48x64 in onnxruntime, 1 thread",
         "openvino-fp32-48x64 in openvino, 1 thread",
     ]
-    for result in document.subjects:
-        assert result.failure is None and result.rounds and result.size == (48, 64)
+    for result in document.results:
+        assert result.failure is None and result.blocks and result.artifact.size == (48, 64)
         assert result.check is not None and result.check.psnr >= result.check.limit == 45
 
 

@@ -6,18 +6,18 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from pocketlens.bench.compare import compare, history, latest, regressions, series, unlike
+from pocketlens.bench.compare import compare, history, incomparable, latest, regressions, series
 from pocketlens.bench.document import Document
 from pocketlens.cli import app
 from pocketlens.cli import compare as command  # noqa: F401 - registers the command
 from pocketlens.errors import InputError
-from tests.bench.samples import document, result, rounds
+from tests.bench.samples import blocks_of, document, result
 
 
 def noisy(mean: float, seed: int, **changes: object) -> Document:
     random = np.random.default_rng(seed)
     blocks = random.normal(mean, 0.04 * mean, (12, 10)) * random.normal(1, 0.02, (12, 1))
-    return document(result(rounds(*blocks.tolist()), **changes))
+    return document(result(blocks_of(*blocks.tolist()), **changes))
 
 
 def test_a_real_difference_is_found_with_its_interval() -> None:
@@ -42,7 +42,7 @@ def test_a_regression_is_one_whose_whole_interval_is_slower() -> None:
     ("changed", "said"),
     [
         (noisy(20, 2, picture="1" * 64), "different pictures"),
-        (noisy(20, 2, effective_precision="bf16"), "precision fp32 and bf16"),
+        (noisy(20, 2, compute_precision="bf16"), "precision fp32 and bf16"),
         (replace(noisy(20, 2), environment=replace(noisy(20, 2).environment, emulated=True)), "emulated"),
         (replace(noisy(20, 2), environment=replace(noisy(20, 2).environment, device="ssh://pi@x")), "devices differ"),
     ],
@@ -52,11 +52,11 @@ def test_unlike_things_are_refused_unless_told_to(changed: Document, said: str) 
     with pytest.raises(InputError, match=said):
         compare(base, changed)
     assert len(compare(base, changed, force=True)) == 1
-    assert unlike(base, noisy(20, 2)) == []
+    assert incomparable(base, noisy(20, 2)) == []
 
 
 def test_documents_that_share_nothing() -> None:
-    with pytest.raises(InputError, match="share no timed subject"):
+    with pytest.raises(InputError, match="share no timed case"):
         compare(noisy(20, 1), noisy(20, 1, artifact="other"))
 
 

@@ -8,12 +8,12 @@ from hypothesis import strategies as st
 
 from pocketlens.bench.document import BenchmarkSettings, Document
 from pocketlens.errors import InputError
-from tests.bench.samples import document, result, rounds
+from tests.bench.samples import blocks_of, document, result
 
 WHOLE = document(
-    result(rounds([1.25, 2.5], [3.0])),
+    result(blocks_of([1.25, 2.5], [3.0])),
     result(artifact="coreml-fp16-64x64", runtime="mil", interpreted=True, threads=None),
-    result(rounds([1.0]), failure='the worker ended: killed by "SIGKILL" [\n1, 2\n]'),
+    result(blocks_of([1.0]), failure='the worker ended: killed by "SIGKILL" [\n1, 2\n]'),
     result(skipped="litert is not installed"),
 )
 
@@ -32,7 +32,7 @@ def test_samples_stand_on_one_line_and_no_statistics_are_stored() -> None:
 
 @given(st.lists(st.lists(st.floats(1e-4, 1e6), min_size=1, max_size=5), min_size=1, max_size=5), st.text(max_size=30))
 def test_any_samples_survive(blocks: list[list[float]], failure: str) -> None:
-    whole = document(result(rounds(*blocks), failure=failure))
+    whole = document(result(blocks_of(*blocks), failure=failure))
     assert Document.from_json(whole.to_json()) == whole
 
 
@@ -99,7 +99,7 @@ def test_not_a_number_is_refused() -> None:
 def test_unknown_keys_of_a_later_minor_version_are_ignored() -> None:
     data = json.loads(WHOLE.to_json())
     data["schema"], data["later"], data["environment"]["later"] = "1.7", 1, {"a": []}
-    assert Document.from_json(json.dumps(data)).subjects == WHOLE.subjects
+    assert Document.from_json(json.dumps(data)).results == WHOLE.results
 
 
 def test_unreadable_files(tmp_path: Path) -> None:

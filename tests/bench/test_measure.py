@@ -49,28 +49,28 @@ def harm(
     return listen
 
 
-def test_two_runtimes_side_by_side(subject: Make, tmp_path: Path) -> None:
+def test_two_runtimes_side_by_side(make_case: Make, tmp_path: Path) -> None:
     heard: list[BenchmarkProgress] = []
     device = Watched()
-    document = measure([subject(), subject("openvino")], QUICK, heard.append, device)
-    for result in document.subjects:
+    document = measure([make_case(), make_case("openvino")], QUICK, heard.append, device)
+    for result in document.results:
         assert result.failure is None and result.skipped is None
         assert result.check is not None and result.check.psnr >= 50
         assert result.timing is not None and result.memory is not None
         assert result.timing.load_ms > 0 and result.timing.first_ms > 0 and result.timing.warmup_count >= 3
-        samples, inferences = statistics.frames(result.rounds), statistics.inferences(result.rounds)
+        samples, inferences = statistics.frames(result.blocks), statistics.inferences(result.blocks)
         assert len(samples) >= QUICK.count and samples.sum() >= 1000 * QUICK.seconds
-        assert all(len(one.frame_ms) >= QUICK.block_count for one in result.rounds)
+        assert all(len(one.frame_ms) >= QUICK.block_count for one in result.blocks)
         assert (inferences < samples).all()
         assert 10 < result.memory.baseline_mb < result.memory.peak_mb
-        assert result.runtime_version and result.effective_precision == "fp32"
-        assert result.bytes > 0 and result.size == (64, 64)
-    first, second = document.subjects
+        assert result.runtime.version and result.effective.compute_precision == "fp32"
+        assert result.artifact.bytes > 0 and result.artifact.size == (64, 64)
+    first, second = document.results
     assert first.picture == second.picture
     # In turns: no round of one lies outside the other's, but for the first and the last.
-    ends = sorted((one.at_s, i) for i, result in enumerate(document.subjects) for one in result.rounds)
+    ends = sorted((one.at_s, i) for i, result in enumerate(document.results) for one in result.blocks)
     assert {i for _, i in ends[:2]} == {0, 1}
-    assert document.environment.host.packages["onnxruntime"] == first.runtime_version
+    assert document.environment.host.packages["onnxruntime"] == first.runtime.version
     stages = [one.stage for one in heard]
     assert stages[:4] == ["load", "load", "warm up", "warm up"] and set(stages[4:]) == {"measure"}
     shares = [one.share for one in heard]
@@ -79,22 +79,22 @@ def test_two_runtimes_side_by_side(subject: Make, tmp_path: Path) -> None:
     assert Document.from_json(document.to_json()) == document
 
 
-def test_a_wrong_picture_is_a_failure_and_never_timed(subject: Make) -> None:
-    swapped = subject(artifact="swapped", expected=np.ascontiguousarray(subject().expected[:, :, ::-1]))
-    document = measure([swapped, subject()], QUICK)
-    wrong, right = document.subjects
+def test_a_wrong_picture_is_a_failure_and_never_timed(make_case: Make) -> None:
+    swapped = make_case(artifact="swapped", expected=np.ascontiguousarray(make_case().expected[:, :, ::-1]))
+    document = measure([swapped, make_case()], QUICK)
+    wrong, right = document.results
     assert wrong.timing is None and wrong.failure is not None and "the picture is wrong" in wrong.failure
     assert wrong.check is not None and not wrong.check.holds
-    assert right.failure is None and right.rounds
+    assert right.failure is None and right.blocks
     assert judge(wrong, Budget.of(fps=1))[0].verdict == "fail"
 
 
-def test_without_an_expected_picture_nothing_is_checked(subject: Make) -> None:
-    (result,) = measure([subject(expected=None)], QUICK).subjects
-    assert result.check is None and result.rounds
+def test_without_an_expected_picture_nothing_is_checked(make_case: Make) -> None:
+    (result,) = measure([make_case(expected=None)], QUICK).results
+    assert result.check is None and result.blocks
 
 
-def test_a_crash_loses_only_its_own_subject_and_keeps_what_it_had(subject: Make) -> None:
+def test_a_crash_loses_only_its_own_subject_and_keeps_what_it_had(make_case: Make) -> None:
     device = Watched()
     several = replace(QUICK, seconds=0.3)
     listen = harm(device, 0, signal.SIGKILL)
@@ -103,93 +103,100 @@ def test_a_crash_loses_only_its_own_subject_and_keeps_what_it_had(subject: Make)
         if progress.share > 0.3:
             listen(progress)
 
-    crashed, whole = measure([subject(), subject("openvino")], several, later, device).subjects
+    crashed, whole = measure([make_case(), make_case("openvino")], several, later, device).results
     assert crashed.failure is not None and "SIGKILL" in crashed.failure
-    assert crashed.rounds and statistics.frames(crashed.rounds).sum() < 300
-    assert whole.failure is None and statistics.frames(whole.rounds).sum() >= 300
+    assert crashed.blocks and statistics.frames(crashed.blocks).sum() < 300
+    assert whole.failure is None and statistics.frames(whole.blocks).sum() >= 300
     assert device.all_gone
 
 
-def test_a_hung_worker_loses_only_its_own_subject(subject: Make) -> None:
+def test_a_hung_worker_loses_only_its_own_subject(make_case: Make) -> None:
     device = Watched()
     impatient = replace(QUICK, answer_seconds=5)
     listen = harm(device, 1, signal.SIGSTOP)
-    whole, hung = measure([subject(), subject("openvino")], impatient, listen, device).subjects
+    whole, hung = measure([make_case(), make_case("openvino")], impatient, listen, device).results
     assert hung.failure is not None and "no answer to 'play' within 5" in hung.failure
-    assert whole.failure is None and whole.rounds
+    assert whole.failure is None and whole.blocks
     assert device.all_gone
 
 
-def test_a_damaged_artifact_loses_only_its_own_subject(subject: Make, tmp_path: Path) -> None:
+def test_a_damaged_artifact_loses_only_its_own_subject(make_case: Make, tmp_path: Path) -> None:
     damaged = tmp_path / "damaged.onnx"
-    damaged.write_bytes(subject().path.read_bytes()[:2000])
-    broken, whole = measure([subject(artifact="damaged", path=damaged), subject()], QUICK).subjects
+    damaged.write_bytes(make_case().path.read_bytes()[:2000])
+    broken, whole = measure([make_case(artifact="damaged", path=damaged), make_case()], QUICK).results
     assert broken.failure is not None and "onnxruntime cannot play" in broken.failure
     assert whole.failure is None
 
 
-def test_a_picture_of_another_size_is_refused(subject: Make) -> None:
-    (result,) = measure([subject(picture=np.zeros((32, 48, 3), np.uint8))], QUICK).subjects
+def test_a_picture_of_another_size_is_refused(make_case: Make) -> None:
+    (result,) = measure([make_case(picture=np.zeros((32, 48, 3), np.uint8))], QUICK).results
     assert result.failure == "the artifact computes at 64 x 64, the picture is 32 x 48"
 
 
-def test_an_expected_picture_of_another_size_is_refused(subject: Make) -> None:
-    (result,) = measure([subject(expected=np.zeros((32, 48, 3), np.uint8))], QUICK).subjects
+def test_an_expected_picture_of_another_size_is_refused(make_case: Make) -> None:
+    (result,) = measure([make_case(expected=np.zeros((32, 48, 3), np.uint8))], QUICK).results
     assert result.failure is not None and "expected one [32, 48, 3]" in result.failure
 
 
-def test_interpreted_artifacts_only_get_their_size(subject: Make, tmp_path: Path) -> None:
+def test_interpreted_artifacts_only_get_their_size(make_case: Make, tmp_path: Path) -> None:
     package = tmp_path / "small.mlpackage"
     package.mkdir()
     (package / "weights.bin").write_bytes(bytes(1234))
-    (result,) = measure([subject(artifact="coreml-fp16", path=package, target="coreml", runtime="mil")], QUICK).subjects
-    assert (result.interpreted, result.timing, result.failure, result.bytes) == (True, None, None, 1234)
+    (result,) = measure(
+        [make_case(artifact="coreml-fp16", path=package, target="coreml", runtime="mil")], QUICK
+    ).results
+    assert (result.runtime.interpreted, result.timing, result.failure, result.artifact.bytes) == (
+        True,
+        None,
+        None,
+        1234,
+    )
 
 
 @pytest.mark.skipif(sys.platform == "darwin", reason="Core ML runs on macOS")
-def test_a_runtime_that_is_not_here_is_skipped_not_failed(subject: Make, tmp_path: Path) -> None:
+def test_a_runtime_that_is_not_here_is_skipped_not_failed(make_case: Make, tmp_path: Path) -> None:
     package = tmp_path / "small.mlpackage"
     package.mkdir()
     (result,) = measure(
-        [subject(artifact="coreml-fp16", path=package, target="coreml", runtime="coreml")], QUICK
-    ).subjects
+        [make_case(artifact="coreml-fp16", path=package, target="coreml", runtime="coreml")], QUICK
+    ).results
     assert result.failure is None and result.skipped is not None and "macOS" in result.skipped
 
 
-def test_the_limit_on_time_ends_a_slow_subject(subject: Make) -> None:
-    endless = replace(QUICK, seconds=1e9, most_seconds=0.05)
-    (result,) = measure([subject()], endless).subjects
-    assert statistics.frames(result.rounds).sum() >= 50 and result.failure is None
+def test_the_limit_on_time_ends_a_slow_subject(make_case: Make) -> None:
+    endless = replace(QUICK, seconds=1e9, max_seconds=0.05)
+    (result,) = measure([make_case()], endless).results
+    assert statistics.frames(result.blocks).sum() >= 50 and result.failure is None
 
 
-def test_bad_subjects_are_refused_before_anything_starts(subject: Make) -> None:
+def test_bad_subjects_are_refused_before_anything_starts(make_case: Make) -> None:
     device = Watched()
     for wrong, named in (
         ([], "nothing to measure"),
-        ([subject(), subject()], "listed twice"),
-        ([subject(runtime="tensorrt")], "no runtime 'tensorrt'"),
-        ([subject(path=Path("absent.onnx"))], "does not exist"),
-        ([subject(picture=np.zeros((64, 64), np.uint8))], "expected uint8"),
-        ([subject(threads=0)], "threads"),
+        ([make_case(), make_case()], "listed twice"),
+        ([make_case(runtime="tensorrt")], "no runtime 'tensorrt'"),
+        ([make_case(path=Path("absent.onnx"))], "does not exist"),
+        ([make_case(picture=np.zeros((64, 64), np.uint8))], "expected uint8"),
+        ([make_case(threads=0)], "threads"),
     ):
         with pytest.raises(InputError, match=named):
             measure(wrong, QUICK, device=device)
     assert not device.workers
 
 
-def test_the_parents_memory_is_not_counted(subject: Make) -> None:
+def test_the_parents_memory_is_not_counted(make_case: Make) -> None:
     held = np.ones(60_000_000)  # 480 MB, resident
-    (result,) = measure([subject()], QUICK).subjects
+    (result,) = measure([make_case()], QUICK).results
     assert result.memory is not None and held[0] == 1
     assert result.memory.baseline_mb < 200 and result.memory.peak_mb < 400
 
 
 def test_a_module_in_the_current_folder_is_not_run(
-    subject: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    make_case: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "numpy.py").write_text("import pathlib; pathlib.Path('ran').touch()")
     monkeypatch.chdir(tmp_path)
-    (result,) = measure([subject()], QUICK).subjects
+    (result,) = measure([make_case()], QUICK).results
     assert result.failure is None and not (tmp_path / "ran").exists()
 
 
@@ -202,8 +209,8 @@ def alive(pid: int) -> bool:
 
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="needs /proc to see whether a process is alive")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
-def test_no_worker_outlives_its_asker(subject: Make, tmp_path: Path, number: signal.Signals) -> None:
-    one = subject()
+def test_no_worker_outlives_its_asker(make_case: Make, tmp_path: Path, number: signal.Signals) -> None:
+    one = make_case()
     script = textwrap.dedent(f"""
         import json, numpy as np
         from pathlib import Path
@@ -264,7 +271,7 @@ def test_a_device_that_measures_needs_nothing_that_builds() -> None:
     assert found.stdout.strip() == "[]"
 
 
-def test_runtimes_send_no_telemetry_while_they_are_timed(subject: Make) -> None:
+def test_runtimes_send_no_telemetry_while_they_are_timed(make_case: Make) -> None:
     device = Watched()
     opened: list[str] = []
 
@@ -274,7 +281,7 @@ def test_runtimes_send_no_telemetry_while_they_are_timed(subject: Make) -> None:
                 folder = Path(f"/proc/{worker.channel.process.pid}/fd")
                 opened.extend(str(one.readlink()) for one in folder.iterdir() if one.is_symlink())
 
-    measure([subject(), subject("openvino")], QUICK, listen, device)
+    measure([make_case(), make_case("openvino")], QUICK, listen, device)
     assert opened or not Path("/proc/self/fd").exists()
     assert not [name for name in opened if "DeveloperTools" in name or "socket" in name]
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from pocketlens.bench.budget import Budget, judge_all
-from pocketlens.bench.compare import compare, unlike
+from pocketlens.bench.compare import compare, incomparable
 from pocketlens.bench.document import SCHEMA, Document
 from pocketlens.bench.report import render
 from pocketlens.bundle.manifest import Manifest
@@ -32,8 +32,8 @@ def test_there_is_one_of_every_version() -> None:
 @pytest.mark.parametrize("name", PATHS)
 def test_it_is_read_and_nothing_of_it_is_lost(name: str) -> None:
     document = Document.read(PATHS[name])
-    onnx = document.subjects[0]
-    assert onnx.label == "onnx-fp32-64x64 in onnxruntime" and onnx.rounds and onnx.failure is None
+    onnx = document.results[0]
+    assert onnx.label == "onnx-fp32-64x64 in onnxruntime" and onnx.blocks and onnx.failure is None
     written = document.to_json()
     assert Document.from_json(written) == document
     kept(json.loads(PATHS[name].read_text()), json.loads(written))
@@ -55,19 +55,19 @@ def kept(old: Any, new: Any, where: str = "") -> None:
 
 def test_what_became_of_each_subject() -> None:
     for name in IN_TURNS:
-        found = {one.label: one for one in Document.read(PATHS[name]).subjects}
-        assert found["coreml-fp16-64x64 in mil"].interpreted
+        found = {one.label: one for one in Document.read(PATHS[name]).results}
+        assert found["coreml-fp16-64x64 in mil"].runtime.interpreted
         assert "macOS" in str(found["coreml-fp16-64x64 in coreml"].skipped)
         assert "the picture is wrong" in str(found["swapped-fp32-64x64 in onnxruntime"].failure)
-    asked = Document.read(PATHS["1.2"]).subjects
-    assert [one.setting for one in asked][-2:] == ["2 threads, xnnpack", "1 thread, computing in fp32"]
+    asked = Document.read(PATHS["1.2"]).results
+    assert [result.requested.text for result in asked][-2:] == ["2 threads, xnnpack", "1 thread, computing in fp32"]
     assert Document.read(PATHS["1.1-sustained"]).environment.during
 
 
 @pytest.mark.parametrize(("base", "other"), permutations(IN_TURNS, 2))
 def test_versions_are_compared_with_each_other(base: str, other: str) -> None:
     one, two = Document.read(PATHS[base]), Document.read(PATHS[other])
-    assert unlike(one, two) == []
+    assert incomparable(one, two) == []
     labels = [ratio.label for ratio in compare(one, two)]
     assert labels[:3] == [
         "onnx-fp32-64x64 in onnxruntime",

@@ -27,7 +27,7 @@ def test_what_a_processor_cannot_do_is_said(macs: int, ms: float, lies: bool) ->
         assert "8.3 GMACs" in why and "16,600 GFLOP/s" in why and "4 cores" in why
 
 
-def test_a_measurement_that_lies_is_a_failure(subject: Callable[..., BenchmarkCase]) -> None:
-    honest, lying = measure([subject(macs=4_000_000), subject(artifact="lies", macs=10**13)], QUICK).subjects
-    assert honest.failure is None and honest.macs == 4_000_000
+def test_a_measurement_that_lies_is_a_failure(make_case: Callable[..., BenchmarkCase]) -> None:
+    honest, lying = measure([make_case(macs=4_000_000), make_case(artifact="lies", macs=10**13)], QUICK).results
+    assert honest.failure is None and honest.artifact.macs == 4_000_000
     assert lying.failure is not None and "cannot do more than" in lying.failure

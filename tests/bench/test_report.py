@@ -20,7 +20,7 @@ from pocketlens.bundle.read import open_bundle
 from pocketlens.bundle.spec import BundleSpec
 from pocketlens.bundle.write import write
 from pocketlens.quality import compare
-from tests.bench.samples import document, result, rounds
+from tests.bench.samples import blocks_of, document, result
 from tests.generators import picture
 
 SNAP = Budget.of(preset="snap-lens")
@@ -38,7 +38,7 @@ def manifest(full_spec: BundleSpec, tmp_path_factory: pytest.TempPathFactory) ->
 @pytest.fixture(scope="module")
 def measured() -> Document:
     random = np.random.default_rng(0)
-    fast, slow = (rounds(*random.normal(t, 0.4, (6, 12)).tolist()) for t in (12, 60))
+    fast, slow = (blocks_of(*random.normal(t, 0.4, (6, 12)).tolist()) for t in (12, 60))
     return document(
         result(fast, artifact="onnx-fp32-48x64", size=(48, 64)),
         result(slow, artifact="openvino-fp32-48x64", size=(48, 64), runtime="openvino"),
@@ -189,11 +189,11 @@ def test_without_measurements(manifest: Manifest) -> None:
 def test_names_cannot_put_markup_into_the_page(manifest: Manifest, measured: Document) -> None:
     evil = "<script>alert(1)</script>\"'&$x^2$"
     named = replace(manifest, filter=replace(manifest.filter, name=evil, description=evil, attribution=(evil,)))
-    first = replace(measured.subjects[0], artifact=evil)
+    first = replace(measured.results[0], artifact=evil)
     named = replace(named, artifacts=(replace(named.artifacts[0], id=evil),))
     flat = picture(16, 16)
     shown = [ReportPicture(evil, evil, flat, flat, compare(flat, flat))]
-    dirty = replace(measured, subjects=(first,))
+    dirty = replace(measured, results=(first,))
     page = render(named, dirty, judge_all(dirty, SNAP), shown)
     assert "<script" not in page
     assert Page(page).text.count("alert(1)") >= 5
@@ -207,7 +207,7 @@ def test_summary(manifest: Manifest, measured: Document) -> None:
     assert summary(manifest, []).verdict == "pass"
     assert summary(replace(manifest, artifacts=(broken,), verdict="fail"), []).verdict == "fail"
     noisy = np.random.default_rng(0).normal(33, 3, (8, 20)).tolist()
-    unstable = judge_all(document(result(rounds(*noisy))), Budget.of(frame_ms=38))
+    unstable = judge_all(document(result(blocks_of(*noisy))), Budget.of(frame_ms=38))
     assert unstable[0].verdict == "unstable"
     assert summary(manifest, unstable).verdict == "unstable"
     assert summary(manifest, judge_all(measured, SNAP)).verdict == "fail"
@@ -258,7 +258,7 @@ def test_parts_of_others_and_other_devices(manifest: Manifest, measured: Documen
 
 
 def test_pictures_of_devices_are_told_apart(bundle: Path) -> None:
-    from pocketlens.bench.gallery import gallery
+    from pocketlens.bench.gallery import golden_gallery
     from pocketlens.bench.multi_device import DeviceOutcome
 
     with open_bundle(bundle) as opened:
@@ -266,9 +266,9 @@ def test_pictures_of_devices_are_told_apart(bundle: Path) -> None:
         teacher = images.read(opened.file(golden.expected))
         taken = {"size": teacher.shape[:2], "artifact": "onnx-fp32-48x64"}
         here = document(result(**taken, threads=1), result(**taken, threads=2, failure="the picture is wrong: 9 dB"))
-        one, two = (found.label for found in here.subjects)
+        one, two = (found.label for found in here.results)
         there = {one: teacher, two: 255 - teacher}
-        right, wrong = gallery(
+        right, wrong = golden_gallery(
             opened, [DeviceOutcome("local", here, pictures=there), DeviceOutcome("adb:x", here, pictures=there)]
         )
         text = render(opened.manifest, here, [], [right, wrong])
@@ -278,7 +278,8 @@ def test_pictures_of_devices_are_told_apart(bundle: Path) -> None:
 
 
 def test_a_sustained_measurement_shows_its_last_minute(manifest: Manifest) -> None:
-    from pocketlens.bench.document import BenchmarkSettings, Block
+    from pocketlens.bench.document import BenchmarkSettings
+    from pocketlens.bench.result import Block
 
     blocks = tuple(Block(float(t), (20.0 if t < 60 else 50.0,) * 5, (10.0,) * 5) for t in range(5, 121, 5))
     found = document(result(blocks, artifact="onnx-fp32-48x64", size=(48, 64)))

@@ -13,21 +13,21 @@ from tests.bench.conftest import QUICK
 
 def test_several_settings_take_turns_in_one_run(bundle: Path) -> None:
     pictures = {}
-    choice = Selection(threads=(1, 2), precisions=("fp32",))
-    document = bench_bundle(bundle, choice, settings=QUICK, pictures=pictures)
-    assert [one.label for one in document.subjects] == [
+    selection = Selection(threads=(1, 2), compute_precisions=("fp32",))
+    document = bench_bundle(bundle, selection, settings=QUICK, pictures=pictures)
+    assert [one.label for one in document.results] == [
         "onnx-fp32-48x64 in onnxruntime, 1 thread",
         "onnx-fp32-48x64 in onnxruntime, 2 threads",
         "openvino-fp32-48x64 in openvino, 1 thread, computing in fp32",
         "openvino-fp32-48x64 in openvino, 2 threads, computing in fp32",
     ]
-    assert [one.effective_threads for one in document.subjects] == [1, 2, 1, 2]
-    assert all(one.failure is None and one.rounds for one in document.subjects)
+    assert [one.effective.threads for one in document.results] == [1, 2, 1, 2]
+    assert all(one.failure is None and one.blocks for one in document.results)
     # In turns: each has played before one plays for the second time.
-    ends = sorted((one.at_s, result.label) for result in document.subjects for one in result.rounds)
+    ends = sorted((one.at_s, result.label) for result in document.results for one in result.blocks)
     assert len({label for _, label in ends[:4]}) == 4
     assert {label: made.shape for label, made in pictures.items()} == {
-        one.label: (48, 64, 3) for one in document.subjects
+        one.label: (48, 64, 3) for one in document.results
     }
 
 
@@ -35,25 +35,49 @@ def test_delegates_reach_the_runtime(lite: BenchmarkCase) -> None:
     from dataclasses import replace
 
     ways = [replace(lite, delegate=one) for one in ("xnnpack", "none")]
-    fast, plain = measure(ways, QUICK).subjects
-    assert (fast.delegate, plain.delegate) == ("xnnpack", "none")
-    assert fast.failure is None and plain.failure is None and fast.rounds and plain.rounds
+    fast, plain = measure(ways, QUICK).results
+    assert (fast.effective.delegate, plain.effective.delegate) == ("xnnpack", "none")
+    assert fast.failure is None and plain.failure is None and fast.blocks and plain.blocks
 
 
 def test_a_runtime_that_has_none_of_them_plays_as_it_is(bundle: Path) -> None:
     with open_bundle(bundle) as opened:
-        found = select_cases(opened, Selection(delegates=("xnnpack", "cpu"), precisions=("bf16",)))
-        told = [(one.runtime, one.delegate, one.compute) for one in found]
-        assert told == [("onnxruntime", "xnnpack", None), ("onnxruntime", "cpu", None), ("openvino", None, "bf16")]
-        with pytest.raises(MissingError, match="nothing that local plays of this has the delegate gpu"):
-            select_cases(opened, Selection(delegates=("gpu",)))
+        cases = select_cases(opened, Selection(accelerators=("xnnpack", "nnapi"), compute_precisions=("bf16",)))
+        assert [(case.runtime, case.delegate, case.compute_precision) for case in cases] == [
+            ("onnxruntime", "xnnpack", None),
+            ("onnxruntime", "nnapi", None),
+            ("openvino", None, "bf16"),
+        ]
+        with pytest.raises(
+            MissingError, match="on local, no runtime that plays these artifacts has the accelerator none"
+        ):
+            select_cases(opened, Selection(accelerators=("none",)))
+
+
+def test_kinds_of_processors_and_the_runtimes_own_names_are_told_apart(bundle: Path) -> None:
+    with open_bundle(bundle) as opened:
+        cases = select_cases(opened, Selection(accelerators=("xnnpack", "cpu", "npu")))
+    assert [(case.runtime, case.accelerator, case.delegate) for case in cases] == [
+        ("onnxruntime", None, "xnnpack"),
+        ("onnxruntime", "cpu", None),
+        ("openvino", "cpu", None),
+        ("openvino", "npu", None),
+    ]
+    assert cases[2].options.device == "cpu" and cases[2].requested.text == "cpu"
+
+
+def test_the_accelerator_that_was_requested_stands_in_the_document(bundle: Path) -> None:
+    selection = Selection(runtimes=("openvino",), artifacts=("openvino-fp32-48x64",), accelerators=("cpu",))
+    (result,) = bench_bundle(bundle, selection, settings=QUICK).results
+    assert result.failure is None and result.blocks and result.requested.accelerator == "cpu"
+    assert result.label == "openvino-fp32-48x64 in openvino, cpu"
 
 
 @pytest.mark.parametrize(
     ("wrong", "said"),
     [
-        ({"delegates": ("xnpack",)}, "no runtime has the delegate 'xnpack'"),
-        ({"precisions": ("int7",)}, "no runtime has the precision 'int7'"),
+        ({"accelerators": ("xnpack",)}, "no runtime has the accelerator 'xnpack'"),
+        ({"compute_precisions": ("int7",)}, "no runtime has the compute precision 'int7'"),
         ({"runtimes": ("tensorrt",)}, "no runtime 'tensorrt'"),
     ],
 )
@@ -63,4 +87,4 @@ def test_what_nobody_has_is_a_mistake(wrong: dict[str, tuple[str, ...]], said: s
 
 
 def test_interpreters_take_no_settings() -> None:
-    assert len(Selection(threads=(1, 2)).options("mil", Local())) == 1
+    assert len(Selection(threads=(1, 2)).settings("mil", Local())) == 1

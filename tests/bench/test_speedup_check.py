@@ -3,18 +3,18 @@
 import json
 
 from pocketlens.bench.speedup_check import check_speedups, to_json
-from tests.bench.samples import document, result, rounds
+from tests.bench.samples import blocks_of, document, result
 
-SLOW = rounds(*[[40.0, 41.0, 40.5]] * 6)
-FAST = rounds(*[[20.0, 21.0, 20.5]] * 6)
-NEAR = rounds(*[[39.0, 42.0, 40.6], [41.0, 39.5, 40.2]] * 3)
+SLOW = blocks_of(*[[40.0, 41.0, 40.5]] * 6)
+FAST = blocks_of(*[[20.0, 21.0, 20.5]] * 6)
+NEAR = blocks_of(*[[39.0, 42.0, 40.6], [41.0, 39.5, 40.2]] * 3)
 
 
 def test_slower_or_as_fast_is_not_worth_shipping() -> None:
     twin = result(SLOW)
     for timed, faster in ((FAST, True), (NEAR, False), (SLOW, False)):
         (found,) = check_speedups(document(twin, result(timed, artifact="onnx-int8-64x64", precision="int8")))
-        assert (found.faster, found.twin) == (faster, "onnx-fp32-64x64")
+        assert (found.faster, found.baseline) == (faster, "onnx-fp32-64x64")
         assert ("not worth shipping" in found.reason) == (not faster)
 
 
@@ -26,7 +26,7 @@ def test_the_fastest_float_of_the_same_target_size_and_runtime_is_the_twin() -> 
     ]
     coded = result(NEAR, artifact="onnx-w8-64x64", precision="w8")
     (found,) = check_speedups(document(result(SLOW), half, *others, coded))
-    assert found.twin == "onnx-fp16-64x64"
+    assert found.baseline == "onnx-fp16-64x64"
     assert check_speedups(document(coded, *others)) == []
     assert json.loads(to_json([found]))["worth"][0]["faster"] is False
 

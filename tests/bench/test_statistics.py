@@ -4,14 +4,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pocketlens.bench import statistics
-from tests.bench.samples import rounds
+from tests.bench.samples import blocks_of
 
 times = st.floats(0.01, 1000, allow_nan=False)
 blocks = st.lists(st.lists(times, min_size=1, max_size=20), min_size=1, max_size=12)
 
 
 def test_known_case() -> None:
-    found = statistics.summarize(rounds([1, 2], [3, 4, 10]))
+    found = statistics.summarize(blocks_of([1, 2], [3, 4, 10]))
     assert (found.count, found.mean, found.p50, found.fastest, found.slowest) == (5, 4.0, 3.0, 1.0, 10.0)
     assert found.mad == 1.0
     assert found.spread == pytest.approx(1.4826 / 3)
@@ -22,7 +22,7 @@ def test_known_case() -> None:
 
 @given(blocks)
 def test_figures_agree_with_numpy_and_are_ordered(found: list[list[float]]) -> None:
-    summary, flat = statistics.summarize(rounds(*found)), np.concatenate([np.array(block) for block in found])
+    summary, flat = statistics.summarize(blocks_of(*found)), np.concatenate([np.array(block) for block in found])
     for rank, value in ((50, summary.p50), (90, summary.p90), (95, summary.p95), (99, summary.p99)):
         assert value == pytest.approx(np.percentile(flat, rank))
     assert summary.fastest <= summary.p50 <= summary.p90 <= summary.p95 <= summary.p99 <= summary.slowest
@@ -31,8 +31,8 @@ def test_figures_agree_with_numpy_and_are_ordered(found: list[list[float]]) -> N
 
 @given(blocks, st.floats(0.1, 10))
 def test_a_slower_clock_scales_times_and_leaves_shares(found: list[list[float]], factor: float) -> None:
-    one = statistics.summarize(rounds(*found))
-    other = statistics.summarize(rounds(*[[t * factor for t in block] for block in found]))
+    one = statistics.summarize(blocks_of(*found))
+    other = statistics.summarize(blocks_of(*[[t * factor for t in block] for block in found]))
     assert other.p95 == pytest.approx(one.p95 * factor)
     assert other.spread == pytest.approx(one.spread, abs=1e-9)
     assert other.drift == pytest.approx(one.drift, abs=1e-9)
@@ -40,16 +40,16 @@ def test_a_slower_clock_scales_times_and_leaves_shares(found: list[list[float]],
 
 @given(blocks)
 def test_halves_hold_every_sample_of_several_rounds_once(found: list[list[float]]) -> None:
-    first, second = statistics.halves(rounds(*found))
+    first, second = statistics.halves(blocks_of(*found))
     assert len(first) and len(second)
     if len(found) > 1:
-        assert np.array_equal(np.concatenate([first, second]), statistics.frames(rounds(*found)))
+        assert np.array_equal(np.concatenate([first, second]), statistics.frames(blocks_of(*found)))
 
 
 @settings(max_examples=25)
 @given(blocks)
 def test_interval_is_ordered_inside_the_samples_and_repeatable(found: list[list[float]]) -> None:
-    timed = rounds(*found)
+    timed = blocks_of(*found)
     low, high = statistics.bootstrap_interval(timed)
     flat = statistics.frames(timed)
     assert flat.min() <= low <= high <= flat.max() + 1e-9
@@ -62,7 +62,7 @@ def test_every_resample_is_numpys_percentile_of_what_was_drawn(monkeypatch: pyte
     for seed in range(20):
         drawn = np.random.default_rng(seed).integers(0, 9, 9)
         expected = np.percentile(np.concatenate([blocks[i] for i in drawn]), 95)
-        low, high = statistics.bootstrap_interval(rounds(*blocks), 95, seed)
+        low, high = statistics.bootstrap_interval(blocks_of(*blocks), 95, seed)
         assert low == high == pytest.approx(expected)
 
 
@@ -71,7 +71,7 @@ def test_interval_covers_the_true_percentile_about_as_often_as_it_says() -> None
     truth = float(np.exp(2 + 0.2 * 1.6448536))  # the 95th percentile of this log-normal distribution
     held = 0
     for _ in range(60):
-        low, high = statistics.bootstrap_interval(rounds(*np.exp(random.normal(2, 0.2, (20, 25))).tolist()))
+        low, high = statistics.bootstrap_interval(blocks_of(*np.exp(random.normal(2, 0.2, (20, 25))).tolist()))
         held += low <= truth <= high
     assert held >= 51
 
@@ -79,7 +79,7 @@ def test_interval_covers_the_true_percentile_about_as_often_as_it_says() -> None
 def test_rounds_that_differ_widen_the_interval() -> None:
     random = np.random.default_rng(2)
     noise = random.normal(0, 0.1, (10, 30))
-    calm = statistics.bootstrap_interval(rounds(*(20 + noise).tolist()))
+    calm = statistics.bootstrap_interval(blocks_of(*(20 + noise).tolist()))
     bursts = 20 + noise + np.where(np.arange(10) == 4, 5, 0)[:, None]
-    disturbed = statistics.bootstrap_interval(rounds(*bursts.tolist()))
+    disturbed = statistics.bootstrap_interval(blocks_of(*bursts.tolist()))
     assert disturbed[1] - disturbed[0] > 10 * (calm[1] - calm[0])

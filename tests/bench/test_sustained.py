@@ -4,8 +4,9 @@ from pathlib import Path
 import pytest
 
 from pocketlens.bench import environment
-from pocketlens.bench.budget import Budget, judge_all, last
-from pocketlens.bench.document import BenchmarkSettings, Block, Document, Snapshot, TimedSnapshot
+from pocketlens.bench.budget import Budget, judge_all, last_minute
+from pocketlens.bench.document import BenchmarkSettings, Document, Snapshot, TimedSnapshot
+from pocketlens.bench.result import Block
 from tests.bench.samples import document, result
 
 
@@ -20,7 +21,7 @@ def test_the_last_minute_is_judged(slow_from: float, verdict: str) -> None:
     found = heating(slow_from)
     (judged,) = judge_all(found, Budget.of(fps=30))
     assert judged.verdict == verdict
-    assert len(last(found.subjects[0]).rounds) == 12
+    assert len(last_minute(found.results[0]).blocks) == 12
     assert Document.from_json(found.to_json()) == found
 
 

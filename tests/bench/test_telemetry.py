@@ -5,7 +5,7 @@ import pytest
 
 from pocketlens.bench import environment, telemetry
 from pocketlens.bench.channel import WorkerError
-from pocketlens.bench.devices.tool import parse
+from pocketlens.bench.devices.benchmark_model import parse
 from pocketlens.bench.document import Snapshot
 
 SAMPLES = Path(__file__).parent / "devices/samples"

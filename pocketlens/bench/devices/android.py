@@ -1,35 +1,34 @@
 """An Android device: LiteRT's ``benchmark_model`` for ``.tflite``, or Python where it has one (Termux)."""
 
+import os
 import re
+import shlex
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from pocketlens.bench import telemetry
 from pocketlens.bench.channel import WorkerError
+from pocketlens.bench.devices import benchmark_model
+from pocketlens.bench.devices.adb import Adb
 from pocketlens.bench.devices.device import BlockTimes, FirstFrame, LoadResult, Worker
 from pocketlens.bench.devices.remote import RemoteDevice
-from pocketlens.bench.devices.tool import DELEGATES, ToolWorker
 from pocketlens.bench.document import Host, Snapshot
-from pocketlens.errors import MissingError
+from pocketlens.errors import InputError, MissingError
 from pocketlens.images import Picture
 from pocketlens.runtimes.adapter import RUNTIMES, Options
 
-if TYPE_CHECKING:
-    from pocketlens.bench.devices.adb import Adb
-
-_FOUND_AT = ("/data/local/tmp/benchmark_model", "/data/local/tmp/pocketlens/benchmark_model")
+_TOOL_PATHS = ("/data/local/tmp/benchmark_model", "/data/local/tmp/pocketlens/benchmark_model")
 _PYTHONS = ("python3", "/data/data/com.termux/files/usr/bin/python3")
-_LEAST_BATTERY = 15
+_MIN_BATTERY_PERCENT = 15
 _EMULATORS = ("ranchu", "goldfish", "cuttlefish", "vsoc")
-_HOST = (
+_HOST_SCRIPT = (
     "for p in ro.product.manufacturer ro.product.model ro.build.version.release ro.product.cpu.abi ro.hardware "
     'ro.soc.model ro.kernel.qemu ro.build.version.security_patch; do echo "$p=$(getprop $p)"; done; '
     'echo "kernel=$(uname -r)"; echo "machine=$(uname -m)"; echo "cores=$(nproc)"; grep MemTotal /proc/meminfo; '
     'echo "arch=$(cat /proc/sys/kernel/arch 2>/dev/null)"'
 )
-_STATE = (
+_STATE_SCRIPT = (
     "echo @battery; dumpsys battery; echo @thermal; dumpsys thermalservice; echo @power; dumpsys power | "
     "grep mWakefulness=; echo @load; cat /proc/loadavg; echo @governor; "
     "cat /sys/devices/system/cpu/cpu0/cpufreq/scaling_governor; echo @frequency; "
@@ -41,14 +40,13 @@ class Android:
     """See :class:`~pocketlens.bench.devices.device.Device`.
 
     Args:
-        adb: How it is reached.
-        tool: ``benchmark_model`` here, to be copied there; None if it is there already.
+        adb: How the device is reached.
+        tool: ``benchmark_model`` on this machine, to be copied there; None if the device has it already.
     """
 
-    def __init__(self, adb: "Adb", tool: Path | None) -> None:
+    def __init__(self, adb: Adb, tool: Path | None) -> None:
         self._adb, self._tool = adb, tool
         self._folder = ""
-        self._there = ""
         self._with_tool = False
         self.emulated = False
 
@@ -58,17 +56,17 @@ class Android:
         return self._adb.name
 
     @cached_property
-    def _tool_there(self) -> str:
-        """Where the tool is on the device, or an empty string; one that is here will be copied."""
+    def _tool_path(self) -> str:
+        """The tool's path on the device, where it is or will be copied to; empty if there is no tool."""
         self._adb.find()
         if self._tool is not None:
-            return _FOUND_AT[1]
-        found = self._adb.run(f"for f in {' '.join(_FOUND_AT)}; do test -x $f && echo $f; done; true", 30).split()
-        return found[0] if found else ""
+            return _TOOL_PATHS[1]
+        paths = self._adb.run(f"for f in {' '.join(_TOOL_PATHS)}; do test -x $f && echo $f; done; true", 30).split()
+        return paths[0] if paths else ""
 
     @cached_property
     def _python(self) -> RemoteDevice | None:
-        """Its Python, if it has one that fits."""
+        """The device's Python, if it has one that is new enough."""
         self._adb.find()
         for python in _PYTHONS:
             device = RemoteDevice(self._adb, python)
@@ -80,24 +78,34 @@ class Android:
         return None
 
     def missing(self, runtime: str) -> str:
-        if runtime == "litert" and self._tool_there:
+        if self._plays_with_tool(runtime):
             return ""
         if self._python is None:
             return (
                 f"{self._adb.name} has neither benchmark_model nor Python"
-                if runtime == "litert"
+                if runtime == benchmark_model.RUNTIME
                 else f"{self._adb.name} has no Python"
             )
         return self._python.missing(runtime)
 
+    def _plays_with_tool(self, runtime: str) -> bool:
+        return runtime == benchmark_model.RUNTIME and bool(self._tool_path)
+
+    def accelerators(self, runtime: str) -> Sequence[str]:
+        if self._plays_with_tool(runtime):
+            return tuple(benchmark_model.ACCELERATORS)
+        return RUNTIMES[runtime].devices
+
     def delegates(self, runtime: str) -> Sequence[str]:
-        return tuple(DELEGATES) if runtime == "litert" and self._tool_there else RUNTIMES[runtime].delegates
+        if self._plays_with_tool(runtime):
+            return tuple(benchmark_model.DELEGATES)
+        return RUNTIMES[runtime].delegates
 
     def prepare(self, runtimes: Sequence[str]) -> None:
         """Check that the device is fit to be measured, and copy there what is needed.
 
         Raises:
-            MissingError: It is hot or nearly empty, or has nothing that plays what is asked for.
+            MissingError: Its battery is low, it is hot, or nothing on it plays one of the runtimes.
         """
         self._adb.find()
         self._check()
@@ -105,10 +113,10 @@ class Android:
             f"mkdir -p {self._adb.cache} && mktemp -d {self._adb.cache}/run-XXXXXX", 30
         ).strip()
         if self._tool is not None:
-            self._adb.put(self._tool, self._tool_there)
-            self._adb.run(f"chmod 755 {self._tool_there}", 30)
-        self._with_tool = bool(self._tool_there)
-        others = [name for name in runtimes if name != "litert" or not self._with_tool]
+            self._adb.put(self._tool, self._tool_path)
+            self._adb.run(f"chmod 755 {self._tool_path}", 30)
+        self._with_tool = bool(self._tool_path)
+        others = [name for name in runtimes if name != benchmark_model.RUNTIME or not self._with_tool]
         if others and self._python is not None:
             self._python.prepare(others)
         elif others and not self._with_tool:
@@ -120,7 +128,7 @@ class Android:
     def _check(self) -> None:
         state = self._state()
         battery, thermal = telemetry.battery(state.get("battery", "")), telemetry.thermal(state.get("thermal", ""))
-        if battery and battery.percent is not None and battery.percent < _LEAST_BATTERY and not battery.plugged:
+        if battery and battery.percent is not None and battery.percent < _MIN_BATTERY_PERCENT and not battery.plugged:
             raise MissingError(
                 f"{self.name} has {battery.percent:.0f} % of its battery left, and saves power", do="charge it first"
             )
@@ -130,24 +138,24 @@ class Android:
             )
 
     def host(self) -> Host:
-        text = self._adb.run(_HOST, 30)
-        told = dict(line.split("=", 1) for line in text.splitlines() if "=" in line)
+        text = self._adb.run(_HOST_SCRIPT, 30)
+        properties = dict(line.split("=", 1) for line in text.splitlines() if "=" in line)
         memory = re.search(r"MemTotal:\s*(\d+) kB", text)
-        machine, arch = told.get("machine", ""), told.get("arch", "")
-        hardware = told.get("ro.hardware", "")
+        machine, arch = properties.get("machine", ""), properties.get("arch", "")
+        hardware = properties.get("ro.hardware", "")
         self.emulated = (
             self._adb.serial.startswith("emulator-")
-            or told.get("ro.kernel.qemu") == "1"
+            or properties.get("ro.kernel.qemu") == "1"
             or hardware.startswith(_EMULATORS)
             or bool(arch and machine and arch != machine)
         )
-        chip = told.get("ro.soc.model") or hardware
-        cores = told.get("cores", "")
+        chip = properties.get("ro.soc.model") or hardware
+        cores = properties.get("cores", "")
         return Host(
-            os=f"Android {told.get('ro.build.version.release', '')}".strip(),
-            kernel=f"Linux {told.get('kernel', '')}",
-            machine=told.get("ro.product.cpu.abi") or machine,
-            cpu=f"{told.get('ro.product.manufacturer', '')} {told.get('ro.product.model', '')} ({chip})".strip(),
+            os=f"Android {properties.get('ro.build.version.release', '')}".strip(),
+            kernel=f"Linux {properties.get('kernel', '')}",
+            machine=properties.get("ro.product.cpu.abi") or machine,
+            cpu=f"{properties.get('ro.product.manufacturer', '')} {properties.get('ro.product.model', '')} ({chip})".strip(),
             cores=int(cores) if cores.isdigit() and int(cores) else 1,
             memory_mb=round(int(memory[1]) * 1024 / 1e6) if memory else None,
             python="",
@@ -160,7 +168,7 @@ class Android:
         battery, thermal = telemetry.battery(state.get("battery", "")), telemetry.thermal(state.get("thermal", ""))
         heat = list(thermal.temperatures.values()) if thermal else []
         heat += [zone for zone in [telemetry.zones(state.get("zones", "").split())] if zone is not None]
-        clocks = [int(one) for one in state.get("frequency", "").split() if one.isdigit()]
+        clocks = [int(word) for word in state.get("frequency", "").split() if word.isdigit()]
         load = state.get("load", "").split()
         status = thermal.status if thermal else None
         return Snapshot(
@@ -180,65 +188,83 @@ class Android:
         )
 
     def _state(self) -> dict[str, str]:
-        """What the device prints about itself, by section; sections that it does not know are empty."""
-        text = self._adb.run(f"{{ {_STATE}; }} 2>/dev/null", 30)
+        """What the device prints about its state, by section; a section that it does not have is empty."""
+        text = self._adb.run(f"{{ {_STATE_SCRIPT}; }} 2>/dev/null", 30)
         parts = re.split(r"^@(\w+)\n", text, flags=re.MULTILINE)
         return dict(zip(parts[1::2], parts[2::2], strict=False))
 
     def start(self) -> Worker:
-        return _Either(self)
+        return _ToolOrPythonWorker(self)
 
     def worker(self, runtime: str) -> Worker:
         """A worker for one runtime."""
-        if runtime == "litert" and self._with_tool:
-            return ToolWorker(self._adb, self._tool_there, self._folder)
+        if runtime == benchmark_model.RUNTIME and self._with_tool:
+            return benchmark_model.ToolWorker(self._adb, self._tool_path, self._folder)
         if self._python is None:
             raise MissingError(f"{self.name} has no Python", do="install it in Termux")
         return self._python.start()
 
-    def again(self) -> None:
-        self._adb.again()
+    def reconnect(self) -> None:
+        self._adb.reconnect()
         if (python := self.__dict__.get("_python")) is not None:
-            python.again()
+            python.reconnect()
 
     def close(self) -> None:
         try:
             if self._folder:
                 self._adb.run(f"rm -rf {self._folder}", 30)
         except (WorkerError, MissingError):
-            pass  # it is gone
+            pass  # it cannot be reached any more
         finally:
             self._folder = ""
             if (python := self.__dict__.get("_python")) is not None:
                 python.close()
 
 
-class _Either:
-    """A worker that is the tool or Python, which shows when it is told what to load."""
+class _ToolOrPythonWorker:
+    """A worker that is the tool or Python: which of the two, the runtime decides when an artifact is loaded."""
 
     def __init__(self, device: Android) -> None:
         self._device = device
-        self._chosen: Worker | None = None
+        self._worker: Worker | None = None
 
     def load(self, path: Path, runtime: str, options: Options, seconds: float) -> LoadResult:
-        self._chosen = self._device.worker(runtime)
-        return self._chosen.load(path, runtime, options, seconds)
+        self._worker = self._device.worker(runtime)
+        return self._worker.load(path, runtime, options, seconds)
 
     def first(self, picture: Picture, expected: Picture | None, seconds: float) -> FirstFrame:
-        return self._there.first(picture, expected, seconds)
+        return self._loaded.first(picture, expected, seconds)
 
     def play(self, block_seconds: float, block_count: int, seconds: float) -> BlockTimes:
-        return self._there.play(block_seconds, block_count, seconds)
+        return self._loaded.play(block_seconds, block_count, seconds)
 
     def peak_mb(self, seconds: float) -> float | None:
-        return self._there.peak_mb(seconds)
+        return self._loaded.peak_mb(seconds)
 
     @property
-    def _there(self) -> Worker:
-        if self._chosen is None:
+    def _loaded(self) -> Worker:
+        if self._worker is None:
             raise WorkerError("nothing is loaded", do="load first")
-        return self._chosen
+        return self._worker
 
     def close(self) -> None:
-        if self._chosen is not None:
-            self._chosen.close()
+        if self._worker is not None:
+            self._worker.close()
+
+
+def open_adb(name: str, tool: Path | None = None) -> Android:
+    """The device of a name, without reaching it yet.
+
+    Args:
+        name: ``adb:SERIAL``, or ``adb:`` for the only one.
+        tool: LiteRT's ``benchmark_model`` built for the device, or None if the device has it already.
+
+    Raises:
+        InputError: The tool is no file, or the serial cannot be one.
+    """
+    serial = name.removeprefix("adb:")
+    if serial.startswith("-") or (shlex.quote(serial) != serial and serial):
+        raise InputError(f"{serial!r} is no serial number", do="adb devices lists them")
+    if tool is not None and not (tool.is_file() and os.access(tool, os.R_OK)):
+        raise InputError(f"{tool} is no file", do="give LiteRT's benchmark_model, built for the device")
+    return Android(Adb(serial), tool)

@@ -1,27 +1,26 @@
-"""What a device is: one module in this folder with a class that has these methods."""
+"""What a device is: one module in this folder with a class that has the methods of :class:`Device`."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
 from pocketlens.bench.document import Host, Snapshot
+from pocketlens.bench.result import ExecutionSettings
 from pocketlens.images import Picture
 from pocketlens.runtimes.adapter import Options
 
 
 @dataclass(frozen=True)
 class LoadResult:
-    """What loading an artifact told.
+    """What loading an artifact reported.
 
     Attributes:
         load_ms: Opening the artifact, the runtime's library already imported.
         size: Height and width that the artifact computes at, in pixels.
         baseline_mb: Peak memory of the process before the runtime was imported.
-        runtime_version: Of the runtime.
-        threads: How many it really uses, or None if it does not say.
-        precision: The one it really computes in, or None if it does not say.
-        delegate: What the runtime hands the work to, where that was chosen.
+        runtime_version: The version of the runtime's library, or None if it does not report it.
+        effective: How the runtime really plays, as far as it reports it.
         restarts: Whether each block starts a program anew, which takes longer than its frames do.
     """
 
@@ -29,20 +28,18 @@ class LoadResult:
     size: tuple[int, int]
     baseline_mb: float
     runtime_version: str | None = None
-    threads: int | None = None
-    precision: str | None = None
-    delegate: str | None = None
+    effective: ExecutionSettings = field(default_factory=ExecutionSettings)
     restarts: bool = False
 
 
 @dataclass(frozen=True)
 class FirstFrame:
-    """The first frame: its time, its scores against the expected picture where there is one, and what came out.
+    """The first frame: its time, its scores against the expected picture where there is one, and the picture.
 
     Attributes:
         first_ms: Its time.
         psnr: Against the expected picture, in dB, or None without one.
-        largest_error: Of 255, or None without one.
+        largest_error: Of 255, or None without an expected picture.
         stylized: ``uint8 [H, W, 3]``, or None if the device keeps it.
     """
 
@@ -54,17 +51,17 @@ class FirstFrame:
 
 @dataclass(frozen=True)
 class BlockTimes:
-    """Frames played without a break; both lists have one entry a frame, in ms."""
+    """Times of frames that were played without a break; both lists have one entry a frame, in ms."""
 
     frame_ms: tuple[float, ...]
     inference_ms: tuple[float, ...]
 
 
 class Worker(Protocol):
-    """One subject on a device, in a process of its own. It works only while a method runs, and sleeps in between.
+    """A process on a device that plays one benchmark case. It works only while a method runs, and sleeps in between.
 
-    Every method but ``close`` raises :class:`~pocketlens.bench.channel.WorkerError` when the worker says no, has ended, or
-    does not answer in time.
+    Every method but ``close`` raises :class:`~pocketlens.bench.channel.WorkerError` when the worker answers with an error, has
+    ended, or does not answer in time.
     """
 
     def load(self, path: Path, runtime: str, options: Options, seconds: float) -> LoadResult:
@@ -76,11 +73,11 @@ class Worker(Protocol):
         ...
 
     def play(self, block_seconds: float, block_count: int, seconds: float) -> BlockTimes:
-        """Play until both limits of a block are reached; ``seconds`` is how long that may take."""
+        """Play until a block is as long as both limits ask for; ``seconds`` is how long that may take."""
         ...
 
     def peak_mb(self, seconds: float) -> float | None:
-        """The largest resident memory that the process has had, in MB, or None if the device does not tell."""
+        """The largest resident memory that the process has had, in MB, or None if the device does not report it."""
         ...
 
     def close(self) -> None:
@@ -89,11 +86,12 @@ class Worker(Protocol):
 
 
 class Device(Protocol):
-    """Where subjects are measured.
+    """Where cases are measured.
 
     Attributes:
         name: As users write it: ``"local"``, ``"ssh://pi@host"``, ``"adb:SERIAL"``.
-        emulated: Whether it is an emulator, whose figures are never compared with real ones; known after :meth:`host`.
+        emulated: Whether it is an emulator, whose figures are never compared with those of a real device. Known after
+            :meth:`host`.
     """
 
     emulated: bool
@@ -111,12 +109,16 @@ class Device(Protocol):
         """
         ...
 
+    def accelerators(self, runtime: str) -> Sequence[str]:
+        """What a runtime can be told there to compute on: kinds of processors (``cpu``, ``gpu``, ``npu``, ``auto``)."""
+        ...
+
     def delegates(self, runtime: str) -> Sequence[str]:
-        """The delegates that a runtime can be asked for there; ``"*"`` stands for the path of a library."""
+        """The same under the runtime's own names, for instance ``xnnpack``; ``"*"`` stands for the path of a library."""
         ...
 
     def prepare(self, runtimes: Sequence[str]) -> None:
-        """Make ready for these runtimes: copy there what is lacking. Called once, before all others but ``missing``.
+        """Copy there what these runtimes need and the device lacks. Called once, before all other methods but the three above.
 
         Raises:
             MissingError: The device cannot be reached or is not fit to be measured; the message says what to do.
@@ -124,21 +126,21 @@ class Device(Protocol):
         ...
 
     def host(self) -> Host:
-        """What stays as it is during a measurement."""
+        """The facts about the device that stay as they are during a measurement."""
         ...
 
     def snapshot(self) -> Snapshot:
-        """What changes; asked for before and after."""
+        """The facts about the device that change during a measurement."""
         ...
 
     def start(self) -> Worker:
         """Start a worker with nothing loaded."""
         ...
 
-    def again(self) -> None:
-        """Reach the device once more after a worker raised a LostError; raises one itself if that fails."""
+    def reconnect(self) -> None:
+        """Reach the device again after a worker raised a LostError; raises a LostError itself if that fails."""
         ...
 
     def close(self) -> None:
-        """Clean up what :meth:`prepare` left there; closing twice is fine, and so is a device that has gone."""
+        """Remove what :meth:`prepare` left there. Closing twice is fine, and so is a device that cannot be reached any more."""
         ...

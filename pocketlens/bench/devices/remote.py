@@ -16,30 +16,38 @@ from pocketlens import files
 from pocketlens.bench.channel import Channel, LostError, WorkerError
 from pocketlens.bench.devices import runner
 from pocketlens.bench.devices.device import BlockTimes, FirstFrame, LoadResult
-from pocketlens.bench.devices.local import decode, first_from, load_from, loading
+from pocketlens.bench.devices.worker_protocol import (
+    load_command,
+    parse_answer,
+    parse_first_frame,
+    parse_load,
+    play_command,
+)
 from pocketlens.bench.document import Host, Snapshot
 from pocketlens.bundle import typed
 from pocketlens.errors import MissingError
 from pocketlens.images import Picture
 from pocketlens.runtimes.adapter import RUNTIMES, Options
 
-GREETING = "pocketlens-worker 1"
-"""As in ``pocketlens.bench.worker``, which is not imported here: it is the other half."""
-_IDLE = 900
-"""Seconds after which a worker that nobody asks anything ends itself: its asker may have lost the connection."""
+GREETING = "pocketlens-worker 2"
+"""As in ``pocketlens.bench.worker``. That module is not imported here: it runs on the device."""
+_IDLE_SECONDS = 900
+"""A worker that gets no command for so long ends itself: the connection may be lost."""
 _COPY_SECONDS = 600.0
-_PROBE = """
+_LIBRARIES = ("numpy", "PIL", *dict.fromkeys(name for r in RUNTIMES.values() for name in r.libraries))
+"""Import names of the libraries that a device is asked for."""
+_PROBE = f"""
 import sys, json, platform
 from importlib.util import find_spec
 libc = platform.libc_ver()[1] or '0.0'
-names = ['numpy', 'PIL', 'onnxruntime', 'openvino', 'ai_edge_litert', 'tflite_runtime']
-print('pocketlens-probe ' + json.dumps({'python': list(sys.version_info[:2]), 'machine': platform.machine(),
-    'glibc': libc, 'modules': [name for name in names if find_spec(name)]}))
+names = {list(_LIBRARIES)}
+print('pocketlens-probe ' + json.dumps({{'python': list(sys.version_info[:2]), 'machine': platform.machine(),
+    'glibc': libc, 'modules': [name for name in names if find_spec(name)]}}))
 """
 
 
 class Transport(Protocol):
-    """How a machine is reached.
+    """A way to run commands on another machine and to copy files there.
 
     Attributes:
         name: The device as users write it.
@@ -53,11 +61,11 @@ class Transport(Protocol):
         """The command that runs a shell line there, with its standard input and output."""
         ...
 
-    def run(self, line: str, seconds: float, given: bytes = b"") -> str:
-        """Run a shell line there and return what it printed.
+    def run(self, line: str, seconds: float, stdin: bytes = b"") -> str:
+        """Run a shell line there and return its standard output.
 
         Raises:
-            WorkerError: It failed; a LostError if the machine could not be reached.
+            WorkerError: The line failed; a LostError if the machine could not be reached.
             MissingError: The machine cannot be reached at all; the message says what to do.
         """
         ...
@@ -67,25 +75,25 @@ class Transport(Protocol):
         ...
 
     def lost(self, code: int | None) -> str:
-        """Whether a command failed because the machine could not be reached: why, or an empty string.
+        """Why the machine cannot be reached any more, or an empty string if it can.
 
         Args:
-            code: How the command that reached it has ended, or None if it has not.
+            code: The exit code of the command that reached it, or None if that command has not ended.
         """
         ...
 
-    def again(self) -> None:
-        """Reach it once more, after a loss. Raises LostError if that fails."""
+    def reconnect(self) -> None:
+        """Reach the machine again after a loss. Raises LostError if that fails."""
         ...
 
     def close(self) -> None:
-        """Let go of what was held to reach it."""
+        """End the connection."""
         ...
 
 
 @dataclass(frozen=True)
 class Probe:
-    """What a machine's Python says of itself."""
+    """The facts that a machine's Python reports."""
 
     python: tuple[int, int]
     machine: str
@@ -100,212 +108,219 @@ class Probe:
 
     @property
     def platform(self) -> runner.Platform:
-        """What decides which wheels fit; a musl or Android Python has no glibc, and nothing fits it."""
+        """What decides which wheels fit. A Python of musl or Android has no glibc, and no wheel fits it."""
         major, minor = (int(part) for part in self.glibc.split(".")[:2])
         return runner.Platform(self.machine, self.python, (major, minor))
 
 
 class RemoteWorker:
-    """A worker there; see :class:`~pocketlens.bench.devices.device.Worker`."""
+    """A worker on another machine; see :class:`~pocketlens.bench.devices.device.Worker`."""
 
-    def __init__(self, reach: Transport, line: str, folder: str) -> None:
-        self._reach, self._folder = reach, folder
-        self.channel = Channel(reach.command(line), greeting=GREETING)
+    def __init__(self, transport: Transport, line: str, folder: str) -> None:
+        self._transport, self._folder = transport, folder
+        self.channel = Channel(transport.command(line), greeting=GREETING)
 
     def load(self, path: Path, runtime: str, options: Options, seconds: float) -> LoadResult:
-        there = f"{self._folder}/{files.sha256(path)[:16]}"
-        parts = files.artifact_files(path)
-        for part in parts:
-            inner = files.files_under(part) if part.is_dir() else [part]
-            for one in inner:
-                _copy_once(self._reach, one, f"{there}/{one.relative_to(path.parent).as_posix()}")
-        return load_from(self._ask(loading(f"{there}/{path.name}", runtime, options), seconds))
+        folder = f"{self._folder}/{files.sha256(path)[:16]}"
+        for part in files.artifact_files(path):
+            for source in files.files_under(part) if part.is_dir() else [part]:
+                _copy_once(self._transport, source, f"{folder}/{source.relative_to(path.parent).as_posix()}")
+        return parse_load(self._ask(load_command(f"{folder}/{path.name}", runtime, options), seconds))
 
     def first(self, picture: Picture, expected: Picture | None, seconds: float) -> FirstFrame:
-        names: dict[str, str | None] = {}
-        for name, pixels in (("picture", picture), ("expected", expected)):
-            names[name] = None
-            if pixels is not None:
-                buffer = io.BytesIO()
-                np.save(buffer, pixels)
-                data = buffer.getvalue()
-                names[name] = f"{self._folder}/{files.key_of(npy=data.hex())[:16]}.npy"
-                self._reach.run(_writing(str(names[name])), _COPY_SECONDS, data)
-        return first_from(self._ask({"do": "first", **names}, seconds))
+        paths = {
+            "picture": self._copy_array(picture),
+            "expected": None if expected is None else self._copy_array(expected),
+        }
+        return parse_first_frame(self._ask({"do": "first", **paths}, seconds))
+
+    def _copy_array(self, pixels: Picture) -> str:
+        """Copy a picture there as a ``.npy`` file, and return its path there."""
+        buffer = io.BytesIO()
+        np.save(buffer, pixels)
+        data = buffer.getvalue()
+        path = f"{self._folder}/{files.key_of(npy=data.hex())[:16]}.npy"
+        self._transport.run(_write_line(path), _COPY_SECONDS, data)
+        return path
 
     def play(self, block_seconds: float, block_count: int, seconds: float) -> BlockTimes:
-        return decode(BlockTimes, self._ask({"do": "play", "seconds": block_seconds, "count": block_count}, seconds))
+        return parse_answer(BlockTimes, self._ask(play_command(block_seconds, block_count), seconds))
 
     def peak_mb(self, seconds: float) -> float | None:
         return float(self._ask({"do": "memory"}, seconds)["peak_mb"])
 
     def host(self, seconds: float) -> tuple[Host, str]:
-        """The machine, and why it counts as emulated (empty for a real one)."""
+        """The machine's facts, and why it counts as emulated (empty for a real one)."""
         answer = self._ask({"do": "host"}, seconds)
         return typed.build(Host, answer["host"], "answer"), str(answer["emulation"])
 
     def snapshot(self, seconds: float) -> Snapshot:
-        """What of the machine changes."""
+        """The machine's state now."""
         return typed.build(Snapshot, self._ask({"do": "snapshot"}, seconds)["snapshot"], "answer")
 
     def close(self) -> None:
         self.channel.close()
 
-    def _ask(self, question: dict[str, Any], seconds: float) -> dict[str, Any]:
+    def _ask(self, command: dict[str, Any], seconds: float) -> dict[str, Any]:
         try:
-            return self.channel.ask(question, seconds)
+            return self.channel.ask(command, seconds)
         except LostError:
             raise
         except WorkerError as error:
-            if why := self._reach.lost(self.channel.process.returncode):
-                raise LostError(f"the connection was lost during {question['do']!r}: {why}", do=error.do) from error
+            if reason := self._transport.lost(self.channel.process.returncode):
+                raise LostError(f"the connection was lost during {command['do']!r}: {reason}", do=error.do) from error
             raise
 
 
-def _writing(target: str) -> str:
+def _write_line(target: str) -> str:
     """A shell line that writes its input to a file, whole or not at all."""
     quoted, folder = shlex.quote(target), shlex.quote(target.rpartition("/")[0])
     return f"mkdir -p {folder} && cat > {quoted}.part && mv {quoted}.part {quoted}"
 
 
-def _copy_once(reach: Transport, source: Path, target: str) -> None:
-    """Copy a file unless it is there, so that a measurement which goes on after a loss does not start over."""
+def _copy_once(transport: Transport, source: Path, target: str) -> None:
+    """Copy a file unless it is there: after a lost connection only the rest is copied."""
     size = f"wc -c < {shlex.quote(target)} 2>/dev/null || true"
-    if reach.run(size, 60).strip() == str(source.stat().st_size):
+    if transport.run(size, 60).strip() == str(source.stat().st_size):
         return
-    reach.run(f"mkdir -p {shlex.quote(target.rpartition('/')[0])}", 60)
-    reach.put(source, target)
+    transport.run(f"mkdir -p {shlex.quote(target.rpartition('/')[0])}", 60)
+    transport.put(source, target)
 
 
 class RemoteDevice:
     """A device whose workers are Python processes; see :class:`~pocketlens.bench.devices.device.Device`.
 
     Args:
-        reach: How it is reached.
+        transport: How it is reached.
         python: Its Python, as its shell writes it.
     """
 
-    def __init__(self, reach: Transport, python: str) -> None:
-        self.name = reach.name
+    def __init__(self, transport: Transport, python: str) -> None:
+        self.name = transport.name
         self.emulated = False
         self.why_emulated = ""
-        self.reach = reach
+        self.transport = transport
         self._python = python
         self._path: list[str] = []
         self._folder = ""
-        self._attendant: RemoteWorker | None = None
+        self._monitor: RemoteWorker | None = None
 
     @cached_property
     def probe(self) -> Probe:
-        """What its Python says; asked once.
+        """The facts that its Python reports; asked once.
 
         Raises:
             MissingError: It cannot be reached, has no Python, or one that is too old.
         """
         try:
-            said = self.reach.run(f"{self._python} -c {shlex.quote(_PROBE)}", 60)
+            printed = self.transport.run(f"{self._python} -c {shlex.quote(_PROBE)}", 60)
         except LostError as error:
             raise MissingError(error.what, do=error.do) from error
         except WorkerError as error:
             raise MissingError(f"{self.name} has no {self._python}: {error.what}", do=_PYTHON) from error
-        lines = [line for line in said.splitlines() if line.startswith("pocketlens-probe ")]
+        lines = [line for line in printed.splitlines() if line.startswith("pocketlens-probe ")]
         if not lines:
-            raise MissingError(f"{self._python} on {self.name} said {said[-80:]!r}", do=_PYTHON)
-        found = typed.build(Probe, json.loads(lines[-1].split(" ", 1)[1]), "probe")
-        if found.python < runner.OLDEST:
-            version = ".".join(map(str, found.python))
+            raise MissingError(f"{self._python} on {self.name} said {printed[-80:]!r}", do=_PYTHON)
+        probe = typed.build(Probe, json.loads(lines[-1].split(" ", 1)[1]), "probe")
+        if probe.python < runner.OLDEST_PYTHON:
+            version = ".".join(map(str, probe.python))
             raise MissingError(f"{self.name} has Python {version}, 3.11 or newer is needed", do=_PYTHON)
-        return found
+        return probe
 
     def missing(self, runtime: str) -> str:
         if self.probe.has(runtime):
             return ""
-        if runtime not in runner.LIBRARIES:
+        if not runner.has_wheels(runtime):
             return f"{runtime} does not run on {self.name}"
         if self.probe.glibc == "0.0":
             return f"{RUNTIMES[runtime].libraries[0]} is not installed on {self.name}, and wheels do not fit it"
         return ""
 
+    def accelerators(self, runtime: str) -> Sequence[str]:
+        return RUNTIMES[runtime].devices
+
     def delegates(self, runtime: str) -> Sequence[str]:
         return RUNTIMES[runtime].delegates
 
     def prepare(self, runtimes: Sequence[str]) -> None:
-        """Copy the runner there, and the libraries that it lacks.
+        """Copy the runner there, and the libraries that the device lacks.
 
         Raises:
-            MissingError: It cannot be reached, or what it lacks cannot be had.
+            MissingError: The device cannot be reached, or a library that it lacks cannot be fetched.
         """
-        cache = self.reach.run(f"mkdir -p {self.reach.cache} && cd {self.reach.cache} && pwd", 60).strip()
-        # What a killed measurement has left is a day old; a living one renews its folder by working in it.
-        self.reach.run(f"find {shlex.quote(cache)} -maxdepth 1 -name 'run-*' -mtime +0 -exec rm -rf '{{}}' +", 60)
-        self._folder = self.reach.run(f"mktemp -d {shlex.quote(cache)}/run-XXXXXX", 60).strip()
+        cache = self.transport.run(f"mkdir -p {self.transport.cache} && cd {self.transport.cache} && pwd", 60).strip()
+        # Folders of killed measurements are older than a day; a running one changes its folder.
+        self.transport.run(f"find {shlex.quote(cache)} -maxdepth 1 -name 'run-*' -mtime +0 -exec rm -rf '{{}}' +", 60)
+        self._folder = self.transport.run(f"mktemp -d {shlex.quote(cache)}/run-XXXXXX", 60).strip()
         self._path = [self._unpack(cache, "runner", *runner.archive())]
-        lacking = [name for name in runtimes if name in runner.LIBRARIES and not self.probe.has(name)]
+        lacking = [name for name in runtimes if runner.has_wheels(name) and not self.probe.has(name)]
         if lacking:
-            name, tar = runner.site(runner.requirements(lacking), self.probe.platform)
+            name, tar = runner.site_packages(runner.requirements(lacking), self.probe.platform)
             self._path.append(self._unpack(cache, "site", name, tar))
 
     def _unpack(self, cache: str, kind: str, name: str, tar: bytes | Path) -> str:
         target, part = f"{cache}/{kind}-{name}", f"{self._folder}/{kind}"
-        present = self.reach.run(f"test -d {shlex.quote(target)} && echo yes || true", 60).strip() == "yes"
+        present = self.transport.run(f"test -d {shlex.quote(target)} && echo yes || true", 60).strip() == "yes"
         if not present:
             data = tar if isinstance(tar, bytes) else tar.read_bytes()
-            how = "-x" if isinstance(tar, bytes) else "-xz"
+            extract = "-x" if isinstance(tar, bytes) else "-xz"
             quoted = shlex.quote(part)
             move = f"mv {quoted} {shlex.quote(target)} 2>/dev/null || test -d {shlex.quote(target)}"
-            self.reach.run(f"mkdir {quoted} && tar {how}f - -C {quoted} && {{ {move}; }}", _COPY_SECONDS, data)
+            self.transport.run(f"mkdir {quoted} && tar {extract}f - -C {quoted} && {{ {move}; }}", _COPY_SECONDS, data)
         return target
 
     def host(self) -> Host:
-        found, self.why_emulated = self._attend().host(60)
+        host, self.why_emulated = self._monitor_worker().host(60)
         self.emulated = bool(self.why_emulated)
-        return found
+        return host
 
     def snapshot(self) -> Snapshot:
-        return self._attend().snapshot(20)
+        return self._monitor_worker().snapshot(20)
 
     def start(self) -> RemoteWorker:
         python_path = ":".join(self._path)
         line = f"cd / && PYTHONPATH={shlex.quote(python_path)} exec {self._python} -P -m pocketlens.bench.worker"
-        return RemoteWorker(self.reach, f"{line} --greet --idle {_IDLE}", self._folder)
+        return RemoteWorker(self.transport, f"{line} --greet --idle {_IDLE_SECONDS}", self._folder)
 
-    def again(self) -> None:
-        if self._attendant is not None:
-            self._attendant.close()
-            self._attendant = None
-        self.reach.again()
+    def reconnect(self) -> None:
+        if self._monitor is not None:
+            self._monitor.close()
+            self._monitor = None
+        self.transport.reconnect()
 
     def close(self) -> None:
-        if self._attendant is not None:
-            self._attendant.close()
-            self._attendant = None
+        if self._monitor is not None:
+            self._monitor.close()
+            self._monitor = None
         try:
             if self._folder:
-                self.reach.run(f"rm -rf {shlex.quote(self._folder)}", 30)
+                self.transport.run(f"rm -rf {shlex.quote(self._folder)}", 30)
         except (WorkerError, MissingError):
-            pass  # it is gone; the next measurement there sweeps up
+            pass  # it cannot be reached; the next measurement there removes the folder
         finally:
             self._folder = ""
-            self.reach.close()
+            self.transport.close()
 
-    def _attend(self) -> RemoteWorker:
-        if self._attendant is None:
-            self._attendant = self.start()
-        return self._attendant
+    def _monitor_worker(self) -> RemoteWorker:
+        """The worker that reports on the machine and plays nothing."""
+        if self._monitor is None:
+            self._monitor = self.start()
+        return self._monitor
 
 
 _PYTHON = "install python3 (3.11 or newer) there, or name another: --device 'ssh://HOST?python=/path/to/python'"
 
 
-def run_command(command: Sequence[str], seconds: float, given: bytes = b"") -> subprocess.CompletedProcess[bytes]:
-    """Run a command here, with a limit.
+def run_command(command: Sequence[str], seconds: float, stdin: bytes = b"") -> subprocess.CompletedProcess[bytes]:
+    """Run a command on this machine.
 
     Raises:
-        WorkerError: It is not installed, or took longer.
+        MissingError: It is not installed.
+        LostError: It took longer than ``seconds``.
     """
     try:
         return subprocess.run(
-            command, input=given, capture_output=True, timeout=seconds, check=False, start_new_session=True
+            command, input=stdin, capture_output=True, timeout=seconds, check=False, start_new_session=True
         )
     except FileNotFoundError as error:
         raise MissingError(f"{command[0]} is not installed", do="install it") from error

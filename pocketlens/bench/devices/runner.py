@@ -1,4 +1,4 @@
-"""What a device needs to run workers: the light half of this package, and libraries where it lacks them."""
+"""What a device needs to run workers: the part of this package that measures, and libraries where the device lacks them."""
 
 import hashlib
 import io
@@ -15,21 +15,15 @@ from pathlib import Path
 import pocketlens
 from pocketlens import files
 from pocketlens.errors import MissingError
+from pocketlens.runtimes.adapter import RUNTIMES
 
-_LIGHT = (
+_RUNNER_FILES = (
     "*.py", "quality", "runtimes", "bundle/__init__.py", "bundle/typed.py", "bench/__init__.py", "bench/document.py",
-    "bench/environment.py", "bench/telemetry.py", "bench/worker.py",
+    "bench/environment.py", "bench/result.py", "bench/telemetry.py", "bench/worker.py",
 )  # fmt: skip
-"""Relative to the package; a folder stands for all Python files in it."""
+"""The files of the package that a worker needs; a folder stands for all Python files in it."""
 
-LIBRARIES = {"onnxruntime": "onnxruntime", "openvino": "openvino", "litert": "ai-edge-litert"}
-"""The distribution that each runtime comes in; those that are not here cannot be fetched for a device."""
-
-MODULES = {"numpy": "numpy", "pillow": "PIL", "onnxruntime": "onnxruntime", "openvino": "openvino"}
-"""Import names of distributions; ai-edge-litert has two, see :data:`LITERT`."""
-LITERT = ("ai_edge_litert", "tflite_runtime")
-
-OLDEST = (3, 11)
+OLDEST_PYTHON = (3, 11)
 """The oldest Python that runs a worker."""
 
 
@@ -55,15 +49,15 @@ class Platform:
 
 @cache
 def archive() -> tuple[str, bytes]:
-    """The light half as a tar file, and what names it: a hash, so that a device never runs another version's worker."""
+    """The files that a worker needs, as a tar file, and its name: a hash, so that no device runs another version's worker."""
     home = Path(pocketlens.__file__).parent
-    found: list[Path] = []
-    for name in _LIGHT:
-        for place in sorted(home.glob(name)):
-            found += sorted(place.rglob("*.py")) if place.is_dir() else [place]
+    paths: list[Path] = []
+    for pattern in _RUNNER_FILES:
+        for path in sorted(home.glob(pattern)):
+            paths += sorted(path.rglob("*.py")) if path.is_dir() else [path]
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w") as tar:
-        for path in found:
+        for path in paths:
             data = path.read_bytes()
             entry = tarfile.TarInfo(f"pocketlens/{path.relative_to(home).as_posix()}")
             entry.size = len(data)
@@ -72,50 +66,55 @@ def archive() -> tuple[str, bytes]:
     return hashlib.sha256(data).hexdigest()[:16], data
 
 
+def has_wheels(runtime: str) -> bool:
+    """Whether a runtime's library can be fetched for a device: it runs on any system, and artifacts are timed in it."""
+    return not RUNTIMES[runtime].platform and not RUNTIMES[runtime].interpreted
+
+
 def requirements(runtimes: Sequence[str]) -> list[str]:
-    """What a worker for these runtimes needs, in the versions that are installed here, so that devices compare."""
-    wanted = ["numpy", "pillow", *sorted({LIBRARIES[name] for name in runtimes if name in LIBRARIES})]
-    return [f"{name}=={found}" if (found := _here(name)) else name for name in wanted]
+    """The libraries that a worker for these runtimes needs, in the versions installed here, so that devices are comparable."""
+    names = ["numpy", "pillow", *sorted({RUNTIMES[name].distributions[0] for name in runtimes if has_wheels(name)})]
+    return [f"{name}=={installed}" if (installed := _installed_version(name)) else name for name in names]
 
 
-def _here(name: str) -> str:
+def _installed_version(name: str) -> str:
     try:
         return version(name)
     except PackageNotFoundError:
         return ""
 
 
-def site(wanted: Sequence[str], fits: Platform) -> tuple[str, Path]:
+def site_packages(requirements: Sequence[str], device: Platform) -> tuple[str, Path]:
     """A folder for ``PYTHONPATH`` with libraries for a device, fetched and unpacked here: the device needs no network.
 
     Args:
-        wanted: Requirements as pip takes them.
-        fits: The device's platform.
+        requirements: As pip takes them.
+        device: The device's platform.
 
     Returns:
         A name for its content, and a tar file.
 
     Raises:
-        MissingError: pip cannot get them; the message has its last words.
+        MissingError: pip cannot get them; the message has its last error.
     """
-    key = files.key_of(wanted=sorted(wanted), machine=fits.machine, python=fits.python, glibc=fits.glibc)
+    key = files.key_of(wanted=sorted(requirements), machine=device.machine, python=device.python, glibc=device.glibc)
 
     def make(folder: Path) -> None:
         target = folder / "site"
-        python = ".".join(map(str, fits.python))
+        python = ".".join(map(str, device.python))
         command = [
             *(sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-compile"),
             *("--only-binary=:all:", "--implementation", "cp", "--python-version", python),
-            *("--abi", "cp" + "".join(map(str, fits.python)), "--abi", "abi3", "--abi", "none"),
-            *[part for tag in fits.tags for part in ("--platform", tag)],
-            *("--target", str(target), *wanted),
+            *("--abi", "cp" + "".join(map(str, device.python)), "--abi", "abi3", "--abi", "none"),
+            *[part for tag in device.tags for part in ("--platform", tag)],
+            *("--target", str(target), *requirements),
         ]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode:
-            words = [line for line in done.stderr.splitlines() if line.startswith("ERROR")]
+            errors = [line for line in done.stderr.splitlines() if line.startswith("ERROR")]
             raise MissingError(
-                f"{', '.join(wanted)} cannot be fetched for {fits.machine}, Python {python}: "
-                f"{(words or [done.stderr.strip()[-200:]])[-1]}",
+                f"{', '.join(requirements)} cannot be fetched for {device.machine}, Python {python}: "
+                f"{(errors or [done.stderr.strip()[-200:]])[-1]}",
                 do="install them on the device, and name its Python: --device 'ssh://HOST?python=/path/to/python'",
             )
         with tarfile.open(folder / "site.tar.gz", "w:gz", compresslevel=1) as tar:

@@ -12,9 +12,9 @@ from pocketlens.bench.channel import LostError, WorkerError
 from pocketlens.bench.devices.remote import RemoteDevice, run_command
 from pocketlens.errors import InputError, MissingError
 
-_CONNECT = 15
-_CUT = 255
-"""ssh's own exit code when the connection, and not the command, has failed."""
+_CONNECT_SECONDS = 15
+_CONNECTION_FAILED = 255
+"""ssh's own exit code when the connection has failed, and not the command."""
 
 _FIXES = (
     (
@@ -41,8 +41,8 @@ class Ssh:
 
     Args:
         name: As users write it.
-        login: ``user@host`` or what else names it in the user's ``~/.ssh/config``.
-        port: Or None for the configured one.
+        login: ``user@host``, or a name of the user's ``~/.ssh/config``.
+        port: The port, or None for the configured one.
         config: Another configuration file than ``~/.ssh/config``, or None.
     """
 
@@ -54,7 +54,7 @@ class Ssh:
         self._options = [
             *(["-F", str(config)] if config else []),
             *(["-p", str(port)] if port else []),
-            *("-o", "BatchMode=yes", "-o", f"ConnectTimeout={_CONNECT}", "-o", "ConnectionAttempts=2"),
+            *("-o", "BatchMode=yes", "-o", f"ConnectTimeout={_CONNECT_SECONDS}", "-o", "ConnectionAttempts=2"),
             *("-o", "ServerAliveInterval=5", "-o", "ServerAliveCountMax=3", "-o", f"ControlPath={self._home}/c"),
         ]
         self._master: subprocess.Popen[bytes] | None = None
@@ -63,15 +63,17 @@ class Ssh:
         self._connect()
         return ["ssh", *self._options, "-o", "ControlMaster=no", "-T", self._login, "--", f"sh -c {shlex.quote(line)}"]
 
-    def run(self, line: str, seconds: float, given: bytes = b"") -> str:
-        done = run_command(self.command(line), seconds, given)
-        said = done.stderr.decode(errors="replace").strip()
-        if done.returncode == _CUT:
-            raise LostError(f"{self.name} cannot be reached: {_last(said)}", do=self._fix(said))
+    def run(self, line: str, seconds: float, stdin: bytes = b"") -> str:
+        done = run_command(self.command(line), seconds, stdin)
+        complaint = done.stderr.decode(errors="replace").strip()
+        if done.returncode == _CONNECTION_FAILED:
+            raise LostError(f"{self.name} cannot be reached: {_last_line(complaint)}", do=self._fix(complaint))
         if done.returncode:
-            if "No space left" in said:
+            if "No space left" in complaint:
                 raise WorkerError(f"{self.name}: no space left on its disk", do="free some space on it")
-            raise WorkerError(f"{self.name}: {_last(said) or f'exit code {done.returncode}'}", do="look at the machine")
+            raise WorkerError(
+                f"{self.name}: {_last_line(complaint) or f'exit code {done.returncode}'}", do="look at the machine"
+            )
         return done.stdout.decode(errors="replace")
 
     def put(self, source: Path, target: str) -> None:
@@ -79,20 +81,20 @@ class Ssh:
         self.run(f"cat > {quoted}.part && mv {quoted}.part {quoted}", 600, source.read_bytes())
 
     def lost(self, code: int | None = None) -> str:
-        if code == _CUT:
+        if code == _CONNECTION_FAILED:
             return "ssh was cut off"
         try:
-            self.run("true", _CONNECT)
+            self.run("true", _CONNECT_SECONDS)
         except (WorkerError, MissingError) as error:
             return error.what
         return ""
 
-    def again(self) -> None:
+    def reconnect(self) -> None:
         if not self.lost():
-            return  # another worker has made it again already
+            return  # another worker has reconnected already
         self._disconnect()
         try:
-            self.run("true", 2 * _CONNECT)
+            self.run("true", 2 * _CONNECT_SECONDS)
         except MissingError as error:
             raise LostError(error.what, do=error.do) from error
 
@@ -101,7 +103,7 @@ class Ssh:
         shutil.rmtree(self._home, ignore_errors=True)
 
     def _connect(self) -> None:
-        """Hold one connection that the commands share; without it each would log in by itself."""
+        """Open the one connection that all commands share; without it each would log in by itself."""
         if self._master is not None and self._master.poll() is None:
             return
         if shutil.which("ssh") is None:
@@ -117,7 +119,7 @@ class Ssh:
                 stderr=complaints,
                 start_new_session=True,
             )
-            end = time.monotonic() + 2 * _CONNECT + 5
+            end = time.monotonic() + 2 * _CONNECT_SECONDS + 5
             while time.monotonic() < end and master.poll() is None and not Path(self._home, "c").exists():
                 time.sleep(0.02)
             if Path(self._home, "c").exists() and master.poll() is None:
@@ -126,8 +128,8 @@ class Ssh:
             master.kill()
             master.wait()
             complaints.seek(0)
-            said = complaints.read().decode(errors="replace").strip() or "it did not answer in time: timed out"
-        raise MissingError(f"{self.name} cannot be reached: {_last(said)}", do=self._fix(said))
+            complaint = complaints.read().decode(errors="replace").strip() or "it did not answer in time: timed out"
+        raise MissingError(f"{self.name} cannot be reached: {_last_line(complaint)}", do=self._fix(complaint))
 
     def _disconnect(self) -> None:
         if self._master is not None:
@@ -140,15 +142,17 @@ class Ssh:
             self._master = None
         Path(self._home, "c").unlink(missing_ok=True)
 
-    def _fix(self, said: str) -> str:
+    def _fix(self, complaint: str) -> str:
         host = self._login.rpartition("@")[2]
         host = f"[{host}]:{self._port}" if self._port else host
         login = f"{self._login} -p {self._port}" if self._port else self._login
-        return next((fix.format(host=host, login=login) for sign, fix in _FIXES if sign in said), f"try: ssh {login}")
+        return next(
+            (fix.format(host=host, login=login) for sign, fix in _FIXES if sign in complaint), f"try: ssh {login}"
+        )
 
 
-def _last(said: str) -> str:
-    lines = [line.strip() for line in said.splitlines() if line.strip()]
+def _last_line(text: str) -> str:
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
     return lines[-1] if lines else ""
 
 
@@ -166,18 +170,18 @@ def open_ssh(name: str, config: Path | None = None) -> RemoteDevice:
         parts = urlsplit(name)
         port = parts.port
     except ValueError as error:
-        raise InputError(f"{name!r} is not an address: {error}", do=_LOOKS) from error
+        raise InputError(f"{name!r} is not an address: {error}", do=_ADDRESSES) from error
     options = parse_qs(parts.query)
     host = parts.netloc.rpartition("@")[2].partition(":")[0] if not parts.netloc.endswith("]") else parts.hostname
     user = unquote(parts.username) if parts.username else ""
     unknown = set(options) - {"python"}
     if parts.scheme != "ssh" or not host or host.startswith("-") or user.startswith("-") or unknown or parts.password:
-        raise InputError(f"{name!r} is not an address of a device", do=_LOOKS)
+        raise InputError(f"{name!r} is not an address of a device", do=_ADDRESSES)
     login = f"{user}@{host}" if user else host
     shown = f"ssh://{login}{f':{port}' if port else ''}"
     return RemoteDevice(Ssh(shown, login, port, config), options.get("python", ["python3"])[-1])
 
 
-_LOOKS = (
+_ADDRESSES = (
     "write ssh://user@host, ssh://user@host:port or 'ssh://user@host?python=/path/to/python'; keys come from ssh itself"
 )

@@ -67,7 +67,7 @@ class Build:
     @property
     def verdict(self) -> str:
         """``pass`` if every gate and budget holds, else ``fail`` or ``unstable``."""
-        failed = self.document is not None and any(result.failure for result in self.document.subjects)
+        failed = self.document is not None and any(result.failure for result in self.document.results)
         if self.manifest.verdict == "fail" or failed:
             return "fail"
         budgets = overall(self.verdicts)
@@ -194,7 +194,7 @@ def _measured(sizes: list[CompiledSize], threads: int, budget: Budget, notify: P
         return Document.read(entry / "document.json")
     count = f"{len(cases)} artifacts in turn"
     document = measure(cases, settings, lambda p: notify(f"{p.stage} {count}", int(100 * p.share), 100))
-    failed = any(result.failure for result in document.subjects)
+    failed = any(result.failure for result in document.results)
     if not failed and overall(judge_all(document, budget)) != "unstable":
         cached("measurement", key, lambda folder: document.write(folder / "document.json"))
     return document

@@ -12,10 +12,10 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
-from pocketlens.bench.case import INTERPRETED
+from pocketlens.bench.case import is_interpreted
 from pocketlens.bench.devices.local import Local
-from pocketlens.bench.document import CaseResult
 from pocketlens.bench.measure import measure
+from pocketlens.bench.result import CaseResult
 from pocketlens.bench.statistics import frames, percentile
 from pocketlens.converters.quantization import sensitivity
 from pocketlens.converters.quantization.sensitivity import Layer
@@ -233,7 +233,7 @@ class _MixedPrecisionSearch:
             runtime = runtime_for(self.emitted[0, "float"].path).name
         except MissingError as error:
             return replace(front, points=tuple(replace(p, note=p.note or error.what) for p in front.points))
-        if runtime in INTERPRETED:
+        if is_interpreted(runtime):
             return front
         points = {f"{kept} in {setting}": (kept, setting) for kept, setting in sorted(self.emitted)}
         subjects = [
@@ -246,7 +246,7 @@ class _MixedPrecisionSearch:
             baseline = emit(evaluation, float_graph, replace(quantizer.spec, precision="fp32"))
             subjects.append(benchmark_case(evaluation, baseline, timing.threads, name="fp32"))
         document = measure(subjects, timing.settings, device=timing.device)
-        results = {result.artifact: result for result in document.subjects}
+        results = {result.artifact.id: result for result in document.results}
         timed = {points[name]: result for name, result in results.items() if name in points}
         environment = document.environment
         return replace(
@@ -267,4 +267,4 @@ def _with_time(point: ParetoPoint, result: CaseResult | None) -> ParetoPoint:
 
 
 def _median(result: CaseResult) -> float | None:
-    return round(percentile(frames(result.rounds), 50), 3) if result.rounds else None
+    return round(percentile(frames(result.blocks), 50), 3) if result.blocks else None

@@ -6,8 +6,8 @@ from pathlib import Path
 from pocketlens.bench import plot_pareto
 from pocketlens.bench.pareto import Candidate
 from pocketlens.bench.plot_pareto import ParetoPlot
+from pocketlens.bench.plot_svg import NARROW, WIDE
 from pocketlens.bench.report import Section
-from pocketlens.bench.report_device import NARROW, WIDE
 from pocketlens.converters.quantization.settings import sentence
 from pocketlens.errors import require
 from pocketlens.files import whole

@@ -7,11 +7,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from pocketlens.bench.case import INTERPRETED, BenchmarkCase
+from pocketlens.bench.case import BenchmarkCase, is_interpreted
 from pocketlens.bench.devices.device import Device
 from pocketlens.bench.devices.local import Local
-from pocketlens.bench.document import BenchmarkSettings, CaseResult, Document
+from pocketlens.bench.document import BenchmarkSettings, Document
 from pocketlens.bench.measure import measure
+from pocketlens.bench.result import CaseResult
 from pocketlens.converters.rewrites import registry
 from pocketlens.errors import PocketlensError
 from pocketlens.files import cached, lookup, sha256
@@ -27,7 +28,7 @@ from pocketlens.recipe import Quantize
 from pocketlens.targets import TARGETS, ArtifactSpec
 
 SETTINGS = BenchmarkSettings(
-    seconds=0.6, count=12, most_seconds=30.0, block_seconds=0.1, block_count=2, warm_seconds=1.5, least_rounds=6
+    seconds=0.6, count=12, max_seconds=30.0, block_seconds=0.1, block_count=2, warm_seconds=1.5, min_blocks=6
 )
 """Many short turns: it is the pairs of neighbouring rounds that are compared."""
 _AGAIN = "'"
@@ -160,7 +161,7 @@ def _runtime_on(device: Device, target: str) -> tuple[str, str]:
     usable = [name for name, reason in reasons.items() if not reason]
     if not usable:
         return "", "; ".join(dict.fromkeys(reasons.values()))
-    interpreted = usable[0] in INTERPRETED
+    interpreted = is_interpreted(usable[0])
     return usable[0], f"{usable[0]} shows what an artifact computes, not how fast" if interpreted else ""
 
 
@@ -260,8 +261,8 @@ def _compared(
 ) -> dict[tuple[str, ...], RewriteTrial]:
     """Every set of a target that was measured, against one of them."""
     results: dict[str, list[CaseResult]] = {}
-    for result in document.subjects if document is not None else ():
-        results.setdefault(result.artifact.rstrip(_AGAIN), []).append(result)
+    for result in document.results if document is not None else ():
+        results.setdefault(result.artifact.id.rstrip(_AGAIN), []).append(result)
     trials = {}
     for names in search.emitted:
         after = results.get(_name(search, names))

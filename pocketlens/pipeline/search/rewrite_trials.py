@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pocketlens.bench.document import CaseResult, Environment
+from pocketlens.bench.document import Environment
+from pocketlens.bench.result import CaseResult
 from pocketlens.bench.statistics import frames, paired_ratio, percentile
 from pocketlens.bundle import typed
 
@@ -106,10 +107,10 @@ def compare(
     for result in (*before, *after):
         if why := result.skipped or result.failure:
             return RewriteTrial(target, rewrite, names, note=why)
-    if min(len(result.rounds) for result in (*before, *after)) < LEAST_PAIRS:
+    if min(len(result.blocks) for result in (*before, *after)) < LEAST_PAIRS:
         return RewriteTrial(target, rewrite, names, note="too few rounds")
-    ratios, lows, highs = zip(*(paired_ratio(a.rounds, b.rounds) for a in before for b in after), strict=True)
-    times = [float(np.median([percentile(frames(r.rounds), 50) for r in results])) for results in (before, after)]
+    ratios, lows, highs = zip(*(paired_ratio(a.blocks, b.blocks) for a in before for b in after), strict=True)
+    times = [float(np.median([percentile(frames(r.blocks), 50) for r in results])) for results in (before, after)]
     ratio, low, high = float(np.median(ratios)), min(lows), max(highs)
     kept = low > 1 and ratio >= LEAST_GAIN
     return RewriteTrial(target, rewrite, names, times[0], times[1], ratio, low, high, kept)

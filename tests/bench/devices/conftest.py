@@ -17,7 +17,7 @@ import pytest
 
 from pocketlens.bench.devices.remote import RemoteDevice
 from pocketlens.bench.devices.ssh import open_ssh
-from tests.bench.conftest import small, subject  # noqa: F401 - fixtures
+from tests.bench.conftest import make_case, small  # noqa: F401 - fixtures
 from tests.bench.devices.phones import lite, phone, server, tool  # noqa: F401 - fixtures
 
 SSHD = shutil.which("sshd") or shutil.which("sshd", path="/usr/sbin:/sbin")
@@ -40,7 +40,7 @@ class Sshd:
         options = {"python": sys.executable, **options}
         query = "&".join(f"{name}={value}" for name, value in options.items())
         device = open_ssh(f"ssh://loopback?{query}", self.config)
-        device.reach.cache = str(self.home / "cache")
+        device.transport.cache = str(self.home / "cache")
         return device
 
     def start(self) -> None:

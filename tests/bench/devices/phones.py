@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from pocketlens.bench.case import BenchmarkCase
-from pocketlens.bench.devices.adb import Adb, open_adb
-from pocketlens.bench.devices.android import Android
+from pocketlens.bench.devices.adb import Adb
+from pocketlens.bench.devices.android import Android, open_adb
 from pocketlens.converters.emitter import Labels, emitter
 from pocketlens.runtimes.session import open_artifact
 from tests.bench.devices.adbd import Adbd
@@ -49,9 +49,9 @@ def phone(server: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iter
     (commands / "python3").symlink_to(sys.executable)
     device = Adbd(commands)
     subprocess.run(["adb", "connect", device.serial], capture_output=True, check=True)
-    monkeypatch.setattr("pocketlens.bench.devices.tool._WARM_SECONDS", 0.05)
+    monkeypatch.setattr("pocketlens.bench.devices.benchmark_model._WARM_SECONDS", 0.05)
     monkeypatch.setattr(Adb, "cache", str(tmp_path / "there"))
-    monkeypatch.setattr("pocketlens.bench.devices.android._FOUND_AT", ("/nowhere", str(tmp_path / "there/tool")))
+    monkeypatch.setattr("pocketlens.bench.devices.android._TOOL_PATHS", ("/nowhere", str(tmp_path / "there/tool")))
     yield device
     subprocess.run(["adb", "disconnect", device.serial], capture_output=True, check=False)
     device.close()

@@ -6,7 +6,7 @@ import pytest
 
 from pocketlens.bench import statistics
 from pocketlens.bench.case import BenchmarkCase
-from pocketlens.bench.devices.adb import open_adb
+from pocketlens.bench.devices.android import open_adb
 from pocketlens.bench.measure import BenchmarkProgress, measure
 from pocketlens.bench.multi_device import DeviceOutcome
 from pocketlens.errors import InputError, MissingError
@@ -19,10 +19,10 @@ SETTINGS = replace(QUICK, count=6, answer_seconds=60)
 
 def test_the_tool_there(phone: Adbd, lite: BenchmarkCase, tool: Path, tmp_path: Path) -> None:
     document = measure([lite], SETTINGS, device=device_of(phone, tool))
-    (result,) = document.subjects
-    assert result.failure is None and result.delegate == "xnnpack, benchmark_model"
+    (result,) = document.results
+    assert result.failure is None and result.effective.delegate == "xnnpack, benchmark_model"
     assert result.check is not None and result.check.psnr >= 50
-    assert len(statistics.frames(result.rounds)) >= 6 and result.memory is not None and result.memory.peak_mb == 20.5
+    assert len(statistics.frames(result.blocks)) >= 6 and result.memory is not None and result.memory.peak_mb == 20.5
     here = document.environment
     assert here.host.cpu.startswith("Acme Stand In") and here.host.os == "Android 14" and not here.emulated
     assert (here.before.battery_percent, here.before.plugged, here.before.screen_on) == (84, True, True)
@@ -33,38 +33,38 @@ def test_the_tool_there(phone: Adbd, lite: BenchmarkCase, tool: Path, tmp_path: 
 def test_a_tool_without_the_delegate(phone: Adbd, lite: BenchmarkCase, tool: Path, tmp_path: Path) -> None:
     plain = tmp_path / "benchmark_model"
     plain.write_text(tool.read_text().replace("INFO: STARTING!", "WARN: Unconsumed cmdline flags: --use_xnnpack=true"))
-    usual, asked = measure([lite, replace(lite, delegate="xnnpack")], SETTINGS, device=device_of(phone, plain)).subjects
-    assert usual.failure is None and usual.rounds and usual.delegate == "none, benchmark_model"
-    assert asked.skipped is not None and "has no xnnpack" in asked.skipped and not asked.rounds
+    usual, asked = measure([lite, replace(lite, delegate="xnnpack")], SETTINGS, device=device_of(phone, plain)).results
+    assert usual.failure is None and usual.blocks and usual.effective.delegate == "none, benchmark_model"
+    assert asked.skipped is not None and "has no xnnpack" in asked.skipped and not asked.blocks
 
 
 def test_python_there(phone: Adbd, lite: BenchmarkCase) -> None:
-    (result,) = measure([lite], SETTINGS, device=device_of(phone)).subjects
-    assert result.failure is None and result.check is not None and result.rounds
-    assert result.runtime_version and result.delegate is None
+    (result,) = measure([lite], SETTINGS, device=device_of(phone)).results
+    assert result.failure is None and result.check is not None and result.blocks
+    assert result.runtime.version and result.effective.delegate is None
 
 
 def test_a_wrong_picture_fails_before_it_is_timed(phone: Adbd, lite: BenchmarkCase, tool: Path) -> None:
     assert lite.expected is not None
-    (result,) = measure([replace(lite, expected=255 - lite.expected)], SETTINGS, device=device_of(phone, tool)).subjects
-    assert result.failure is not None and "the picture is wrong" in result.failure and not result.rounds
+    (result,) = measure([replace(lite, expected=255 - lite.expected)], SETTINGS, device=device_of(phone, tool)).results
+    assert result.failure is not None and "the picture is wrong" in result.failure and not result.blocks
 
 
 @pytest.mark.parametrize("with_tool", [True, False])
 def test_unplugged_in_the_middle(
     phone: Adbd, lite: BenchmarkCase, tool: Path, with_tool: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("pocketlens.bench.devices.adb._BACK_SECONDS", 0.1)
-    monkeypatch.setattr("pocketlens.bench.case._PAUSE", 0.01)
+    monkeypatch.setattr("pocketlens.bench.devices.adb._RECONNECT_SECONDS", 0.1)
+    monkeypatch.setattr("pocketlens.bench.case._RECONNECT_SECONDS", 0.01)
 
     def listen(progress: BenchmarkProgress) -> None:
         if progress.stage == "measure" and progress.share > 0.3:
             phone.close()
 
     settings = replace(SETTINGS, count=30, resumes=1)
-    (result,) = measure([lite], settings, listen, device_of(phone, tool if with_tool else None)).subjects
+    (result,) = measure([lite], settings, listen, device_of(phone, tool if with_tool else None)).results
     assert result.failure is not None and ("not connected" in result.failure or "offline" in result.failure)
-    assert result.rounds and result.resumed == 1
+    assert result.blocks and result.resumed == 1
 
 
 def test_plugged_in_again(phone: Adbd, lite: BenchmarkCase, tool: Path) -> None:
@@ -76,14 +76,14 @@ def test_plugged_in_again(phone: Adbd, lite: BenchmarkCase, tool: Path) -> None:
             cut = True
             phone.unplug()
 
-    (result,) = measure([lite], replace(SETTINGS, count=9), listen, device_of(phone, tool)).subjects
+    (result,) = measure([lite], replace(SETTINGS, count=9), listen, device_of(phone, tool)).results
     assert cut and result.failure is None
-    assert len(statistics.frames(result.rounds)) >= 9
+    assert len(statistics.frames(result.blocks)) >= 9
 
 
 def test_a_full_storage(phone: Adbd, lite: BenchmarkCase, tool: Path) -> None:
     phone.full = True
-    (result,) = measure([lite], SETTINGS, device=device_of(phone)).subjects
+    (result,) = measure([lite], SETTINGS, device=device_of(phone)).results
     assert result.failure is not None and "its storage is full" in result.failure
 
 

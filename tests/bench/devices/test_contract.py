@@ -33,11 +33,11 @@ def test_a_subject_is_checked_and_timed(device: Callable[[], Device], lite: Benc
     here = device()
     assert here.missing("litert") == "" and here.missing("coreml")
     document = measure([lite], SETTINGS, device=here)
-    (result,) = document.subjects
+    (result,) = document.results
     assert result.failure is None and result.skipped is None
     assert result.check is not None and result.check.holds
     assert result.timing is not None and result.timing.load_ms > 0 and result.timing.first_ms > 0
-    assert sum(len(one.frame_ms) for one in result.rounds) >= SETTINGS.count
+    assert sum(len(one.frame_ms) for one in result.blocks) >= SETTINGS.count
     assert result.memory is not None
     environment = document.environment
     assert environment.device == here.name and environment.host.cores >= 1 and environment.host.machine
@@ -49,10 +49,10 @@ def test_what_goes_wrong_with_one_subject_costs_no_other(device: Callable[[], De
     assert lite.expected is not None
     wrong = replace(lite, artifact="wrong", expected=255 - lite.expected)
     other_size = replace(lite, artifact="size", picture=np.zeros((32, 32, 3), np.uint8), expected=None)
-    first, second, third = measure([wrong, other_size, lite], SETTINGS, device=device()).subjects
-    assert first.failure is not None and "the picture is wrong" in first.failure and not first.rounds
+    first, second, third = measure([wrong, other_size, lite], SETTINGS, device=device()).results
+    assert first.failure is not None and "the picture is wrong" in first.failure and not first.blocks
     assert second.failure is not None and "64 x 64" in second.failure
-    assert third.failure is None and third.rounds
+    assert third.failure is None and third.blocks
 
 
 def test_sustained_is_one_after_the_other_with_looks_between(device: Callable[[], Device], lite: BenchmarkCase) -> None:
@@ -60,7 +60,7 @@ def test_sustained_is_one_after_the_other_with_looks_between(device: Callable[[]
         seconds=0.05, count=6, block_seconds=0.01, warm_seconds=0.1, sustained=True, cooldown_seconds=0.01
     )
     document = measure([lite, replace(lite, artifact="again", threads=2)], settings, device=device())
-    first, second = document.subjects
+    first, second = document.results
     assert first.failure is None and second.failure is None
-    assert first.rounds[-1].at_s < second.rounds[0].at_s
+    assert first.blocks[-1].at_s < second.blocks[0].at_s
     assert document.environment.during

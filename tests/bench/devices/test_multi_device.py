@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from pocketlens.bench.channel import WorkerError
-from pocketlens.bench.devices.adb import open_adb
+from pocketlens.bench.devices.android import open_adb
 from pocketlens.bench.devices.device import Device
 from pocketlens.bench.devices.local import Local
 from pocketlens.bench.document import BenchmarkSettings
@@ -49,15 +49,15 @@ def bench(
 def check_whole(outcomes: list[DeviceOutcome]) -> None:
     for outcome in outcomes:
         assert outcome.error is None and outcome.document is not None
-        for result in outcome.document.subjects:
-            assert result.failure is None and result.check is not None and result.rounds
+        for result in outcome.document.results:
+            assert result.failure is None and result.check is not None and result.blocks
             assert outcome.pictures[result.label].shape == (48, 64, 3)
 
 
 @pytest.fixture
 def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pocketlens.bench.case._PAUSE", 0.01)
-    monkeypatch.setattr("pocketlens.bench.devices.adb._BACK_SECONDS", 0.1)
+    monkeypatch.setattr("pocketlens.bench.case._RECONNECT_SECONDS", 0.01)
+    monkeypatch.setattr("pocketlens.bench.devices.adb._RECONNECT_SECONDS", 0.1)
 
 
 def test_a_hung_device(bundle: Path, sshd: Sshd, phone: Adbd) -> None:
@@ -67,9 +67,9 @@ def test_a_hung_device(bundle: Path, sshd: Sshd, phone: Adbd) -> None:
     sshd.cut()
     check_whole([first, last])
     assert hung.document is not None
-    (result,) = hung.document.subjects
+    (result,) = hung.document.results
     assert result.failure is not None and "no answer to 'play'" in result.failure
-    assert result.rounds, "what it gave before is kept"
+    assert result.blocks, "what it gave before is kept"
 
 
 def test_a_device_that_vanishes(bundle: Path, sshd: Sshd, phone: Adbd, hasty: None) -> None:
@@ -77,8 +77,8 @@ def test_a_device_that_vanishes(bundle: Path, sshd: Sshd, phone: Adbd, hasty: No
     first, gone, last = bench(bundle, [sshd.device(), device, Local()], device.name, phone.close)
     check_whole([first, last])
     assert gone.document is not None
-    (result,) = gone.document.subjects
-    assert result.failure is not None and result.rounds and result.resumed == 1
+    (result,) = gone.document.results
+    assert result.failure is not None and result.blocks and result.resumed == 1
 
 
 def test_a_crash_in_the_middle(bundle: Path, sshd: Sshd, phone: Adbd) -> None:
@@ -89,8 +89,8 @@ def test_a_crash_in_the_middle(bundle: Path, sshd: Sshd, phone: Adbd) -> None:
     crashed, *others = bench(bundle, [Local(), sshd.device(), device_of(phone)], "local", crash)
     check_whole(others)
     assert crashed.document is not None
-    (result,) = crashed.document.subjects
-    assert result.failure is not None and "SIGSEGV" in result.failure and result.rounds
+    (result,) = crashed.document.results
+    assert result.failure is not None and "SIGSEGV" in result.failure and result.blocks
 
 
 class Broken(Local):

@@ -20,7 +20,7 @@ from tests.bench.devices.conftest import Sshd
 from tests.bench.devices.phones import device_of
 from tests.generators import small_graph
 
-QUICK = BenchmarkSettings(seconds=0.02, count=4, block_seconds=0.001, block_count=1, warm_seconds=0.02, least_rounds=3)
+QUICK = BenchmarkSettings(seconds=0.02, count=4, block_seconds=0.001, block_count=1, warm_seconds=0.02, min_blocks=3)
 
 
 @pytest.fixture

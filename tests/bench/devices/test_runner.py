@@ -10,7 +10,7 @@ import pytest
 
 from pocketlens.bench.channel import Channel
 from pocketlens.bench.devices import runner
-from pocketlens.bench.devices.local import loading
+from pocketlens.bench.devices.worker_protocol import load_command
 from pocketlens.errors import MissingError
 from pocketlens.runtimes.adapter import Options
 from tests.bench.conftest import Small
@@ -55,12 +55,12 @@ def light(tmp_path: Path) -> list[str]:
 
 @pytest.mark.parametrize("runtime", ["onnxruntime", "openvino"])
 def test_the_light_half_runs_alone(light: list[str], small: Small, tmp_path: Path, runtime: str) -> None:
-    one = small.subject(runtime)
+    one = small.make_case(runtime)
     np.save(tmp_path / "given.npy", one.picture)
     np.save(tmp_path / "wanted.npy", one.expected)
     channel = Channel(light, {"PATH": "", "HOME": str(tmp_path)})
     try:
-        loaded = channel.ask(loading(str(one.path), runtime, Options(1)), 60)
+        loaded = channel.ask(load_command(str(one.path), runtime, Options(1)), 60)
         assert loaded["size"] == [64, 64]
         files = {"picture": str(tmp_path / "given.npy"), "expected": str(tmp_path / "wanted.npy")}
         assert channel.ask({"do": "first", **files}, 60)["psnr"] >= 50
@@ -86,11 +86,11 @@ def test_libraries_are_fetched_for_the_device_and_not_for_here(tmp_path: Path, m
     monkeypatch.setenv("PIP_FIND_LINKS", str(tmp_path))
     wheel(tmp_path, "tiny", "cp311-cp311-manylinux_2_28_aarch64")
     fits = runner.Platform("aarch64", (3, 11), (2, 36))
-    _, tar = runner.site(["tiny"], fits)
+    _, tar = runner.site_packages(["tiny"], fits)
     with tarfile.open(tar) as opened:
         assert b"aarch64" in opened.extractfile("./tiny.py").read()  # type: ignore[union-attr]
     with pytest.raises(MissingError, match="tiny cannot be fetched for aarch64"):
-        runner.site(["tiny"], runner.Platform("aarch64", (3, 11), (2, 27)))
+        runner.site_packages(["tiny"], runner.Platform("aarch64", (3, 11), (2, 27)))
 
 
 def test_requirements_are_those_of_here() -> None:

@@ -20,29 +20,29 @@ Make = Callable[..., BenchmarkCase]
 SETTINGS = replace(QUICK, answer_seconds=30)
 
 
-def test_two_runtimes_over_ssh(sshd: Sshd, subject: Make) -> None:
+def test_two_runtimes_over_ssh(sshd: Sshd, make_case: Make) -> None:
     device = sshd.device()
     before = set((sshd.home / "cache").glob("run-*"))  # of tests that cut the connection
-    document = measure([subject(), subject("openvino")], SETTINGS, device=device)
-    for result in document.subjects:
+    document = measure([make_case(), make_case("openvino")], SETTINGS, device=device)
+    for result in document.results:
         assert result.failure is None and result.skipped is None and result.resumed == 0
         assert result.check is not None and result.check.psnr >= 50
-        assert result.memory is not None and len(statistics.frames(result.rounds)) >= SETTINGS.count
+        assert result.memory is not None and len(statistics.frames(result.blocks)) >= SETTINGS.count
     assert document.environment.device == "ssh://loopback" and not document.environment.emulated
-    assert document.environment.host.packages["onnxruntime"] == document.subjects[0].runtime_version
+    assert document.environment.host.packages["onnxruntime"] == document.results[0].runtime.version
     assert set((sshd.home / "cache").glob("run-*")) == before, "what a measurement brought is removed"
     assert list((sshd.home / "cache").glob("runner-*")), "the runner stays"
 
 
-def test_no_worker_is_left(sshd: Sshd, subject: Make) -> None:
-    measure([subject()], SETTINGS, device=sshd.device())
+def test_no_worker_is_left(sshd: Sshd, make_case: Make) -> None:
+    measure([make_case()], SETTINGS, device=sshd.device())
     assert sshd.process is not None
     lines = [Path(f"/proc/{pid}/cmdline").read_bytes() for pid in children(sshd.process.pid)]
     assert not [line for line in lines if b"bench.worker" in line]
 
 
 @pytest.mark.parametrize("stage", ["warm up", "measure"])
-def test_a_dropped_connection_is_made_again(sshd: Sshd, subject: Make, stage: str) -> None:
+def test_a_dropped_connection_is_made_again(sshd: Sshd, make_case: Make, stage: str) -> None:
     cut = False
 
     def listen(progress: BenchmarkProgress) -> None:
@@ -52,17 +52,17 @@ def test_a_dropped_connection_is_made_again(sshd: Sshd, subject: Make, stage: st
             sshd.cut()
 
     several = replace(SETTINGS, seconds=0.2)
-    one, other = measure([subject(), subject("openvino")], several, listen, sshd.device()).subjects
+    one, other = measure([make_case(), make_case("openvino")], several, listen, sshd.device()).results
     assert cut
     for result in (one, other):
         assert result.failure is None and result.resumed == 1
-        assert statistics.frames(result.rounds).sum() >= 200
+        assert statistics.frames(result.blocks).sum() >= 200
 
 
 def test_a_device_that_stays_away_keeps_what_it_gave(
-    sshd: Sshd, subject: Make, monkeypatch: pytest.MonkeyPatch
+    sshd: Sshd, make_case: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("pocketlens.bench.case._PAUSE", 0.01)
+    monkeypatch.setattr("pocketlens.bench.case._RECONNECT_SECONDS", 0.01)
 
     def listen(progress: BenchmarkProgress) -> None:
         if progress.stage == "measure" and progress.share > 0.3:
@@ -70,20 +70,20 @@ def test_a_device_that_stays_away_keeps_what_it_gave(
 
     try:
         several = replace(SETTINGS, seconds=0.3, resumes=1)
-        (result,) = measure([subject()], several, listen, sshd.device()).subjects
+        (result,) = measure([make_case()], several, listen, sshd.device()).results
     finally:
         if sshd.process is None:
             sshd.start()
     assert result.failure is not None and "cannot be reached" in result.failure and "refused" in result.failure
-    assert result.rounds and result.resumed == 1
+    assert result.blocks and result.resumed == 1
 
 
-def test_a_hung_worker_there_times_out(sshd: Sshd, subject: Make) -> None:
+def test_a_hung_worker_there_times_out(sshd: Sshd, make_case: Make) -> None:
     def listen(progress: BenchmarkProgress) -> None:
         if progress.stage == "measure" and sshd.process is not None:
             sshd.hang()
 
-    (result,) = measure([subject()], replace(SETTINGS, answer_seconds=3), listen, sshd.device()).subjects
+    (result,) = measure([make_case()], replace(SETTINGS, answer_seconds=3), listen, sshd.device()).results
     if sshd.process is not None:
         sshd.cut()
     assert result.failure is not None and "no answer to 'play' within 3" in result.failure
@@ -128,12 +128,14 @@ def test_a_machine_without_a_fitting_python(sshd: Sshd, python: str, said: str) 
     device.close()
 
 
-def test_a_login_shell_that_greets_does_no_harm(sshd: Sshd, subject: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_login_shell_that_greets_does_no_harm(sshd: Sshd, make_case: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     device = sshd.device()
-    plain = device.reach.command
-    monkeypatch.setattr(device.reach, "command", lambda line: plain(f"echo welcome; {line}"), raising=False)
-    monkeypatch.setattr(device.reach, "run", type(device.reach).run.__get__(_Plain(device, plain)), raising=False)
-    (result,) = measure([subject()], SETTINGS, device=device).subjects
+    plain = device.transport.command
+    monkeypatch.setattr(device.transport, "command", lambda line: plain(f"echo welcome; {line}"), raising=False)
+    monkeypatch.setattr(
+        device.transport, "run", type(device.transport).run.__get__(_Plain(device, plain)), raising=False
+    )
+    (result,) = measure([make_case()], SETTINGS, device=device).results
     assert result.failure is None
 
 
@@ -141,10 +143,10 @@ class _Plain:
     """The reach's own ``run`` without the greeting: only workers must cope with one."""
 
     def __init__(self, device: RemoteDevice, command: Callable[[str], list[str]]) -> None:
-        self.command, self.name, self._fix = command, device.name, device.reach._fix  # type: ignore[attr-defined]
+        self.command, self.name, self._fix = command, device.name, device.transport._fix  # type: ignore[attr-defined]
 
 
-def test_a_full_disk_is_named(sshd: Sshd, subject: Make, tmp_path: Path) -> None:
+def test_a_full_disk_is_named(sshd: Sshd, make_case: Make, tmp_path: Path) -> None:
     if os.geteuid() != 0 or not shutil.which("mount"):
         pytest.skip("needs root to mount a small file system")
     small = tmp_path / "small"
@@ -153,9 +155,9 @@ def test_a_full_disk_is_named(sshd: Sshd, subject: Make, tmp_path: Path) -> None
         pytest.skip("file systems cannot be mounted here")
     try:
         device = sshd.device()
-        device.reach.cache = str(small / "cache")
+        device.transport.cache = str(small / "cache")
         with pytest.raises(Exception, match="no space left") as error:
-            measure([subject()], SETTINGS, device=device)
+            measure([make_case()], SETTINGS, device=device)
         assert "free some space" in str(error.value)
     finally:
         os.system(f"umount {small}")

@@ -57,9 +57,9 @@ def test_module_to_bundle(recipe: Path, tmp_path: Path) -> None:
         "onnx-fp32-32x48", "onnx-fp16-32x48", "openvino-fp16-32x48", "tflite-fp32-32x48", "coreml-fp16-32x48",
     }  # fmt: skip
     assert made.document is not None
-    timed = {r.artifact: r for r in made.document.subjects}
+    timed = {r.artifact.id: r for r in made.document.results}
     assert all(r.failure is None and r.skipped is None for r in timed.values())
-    assert all(timed[a].rounds for a in timed if not a.startswith("coreml"))
+    assert all(timed[a].blocks for a in timed if not a.startswith("coreml"))
     report = (made.path / "report.html").read_text()
     assert "coreml-fp16-32x48" in report and 'src="http' not in report
     verified = pocketlens.verify(made.path)

@@ -8,7 +8,16 @@ import pytest
 
 import pocketlens
 from pocketlens.bench.case import BenchmarkCase
-from pocketlens.bench.document import BenchmarkSettings, Block, CaseResult, Memory, Timing
+from pocketlens.bench.document import BenchmarkSettings
+from pocketlens.bench.result import (
+    Block,
+    CaseResult,
+    ExecutionSettings,
+    MeasuredArtifact,
+    MeasuredRuntime,
+    Memory,
+    Timing,
+)
 from pocketlens.bench.statistics import paired_ratio
 from pocketlens.converters import graph as hub
 from pocketlens.converters.rewrites import registry
@@ -23,19 +32,23 @@ QUICK = BenchmarkSettings(seconds=0.02, count=4, block_seconds=0.001, block_coun
 
 
 def timed(*medians: float) -> CaseResult:
-    rounds = tuple(Block(float(i), (ms, ms * 1.01, ms * 0.99), (ms, ms, ms)) for i, ms in enumerate(medians))
+    blocks = tuple(Block(float(i), (ms, ms * 1.01, ms * 0.99), (ms, ms, ms)) for i, ms in enumerate(medians))
     return CaseResult(
-        artifact="a", target="onnx", precision="fp32", size=(32, 48), bytes=1, runtime="onnxruntime", threads=1,
-        picture="0" * 64, interpreted=False, runtime_version="1", effective_threads=1, effective_precision="fp32",
-        check=None, timing=Timing(1.0, 1.0, 3, True, rounds), memory=Memory(1.0, 2.0), skipped=None, failure=None,
-    )  # fmt: skip
+        artifact=MeasuredArtifact("a", "onnx", "fp32", (32, 48), 1),
+        runtime=MeasuredRuntime("onnxruntime", "1"),
+        picture="0" * 64,
+        requested=ExecutionSettings(1),
+        effective=ExecutionSettings(1, compute_precision="fp32"),
+        timing=Timing(1.0, 1.0, 3, True, blocks),
+        memory=Memory(1.0, 2.0),
+    )
 
 
 def test_pairs_of_rounds_cancel_what_slows_both() -> None:
     """The machine is half as fast in the second half: the ratio does not see it."""
     before, after = timed(20, 20, 20, 40, 40, 40), timed(16, 16, 16, 32, 32, 32)
-    assert paired_ratio(before.rounds, after.rounds) == pytest.approx((1.25, 1.25, 1.25))
-    ratio, low, high = paired_ratio(timed(20, 24, 18, 22).rounds, timed(20, 20, 20, 20).rounds)
+    assert paired_ratio(before.blocks, after.blocks) == pytest.approx((1.25, 1.25, 1.25))
+    ratio, low, high = paired_ratio(timed(20, 24, 18, 22).blocks, timed(20, 20, 20, 20).blocks)
     assert low < ratio < high and low == pytest.approx(0.9) and high == pytest.approx(1.2)
 
 

@@ -1,7 +1,7 @@
-"""LiteRT's ``benchmark_model`` on an Android device: a worker that starts it, and the parser of what it prints.
+"""LiteRT's ``benchmark_model`` on an Android device: a worker that starts it, and the parser of its output.
 
-The tool prints a summary, not samples. Three runs a start are few enough to get every sample back: it prints the first, the
-last and the mean. Each start warms up for half a second before them.
+The tool prints a summary, not samples. With three runs a start every sample can be computed from it: it prints the first, the
+last and the mean. Each start warms up for half a second before the three runs.
 """
 
 import re
@@ -10,45 +10,50 @@ import tempfile
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from pocketlens import files, quality
 from pocketlens.bench.channel import WorkerError
+from pocketlens.bench.devices.adb import Adb
 from pocketlens.bench.devices.device import BlockTimes, FirstFrame, LoadResult
+from pocketlens.bench.result import ExecutionSettings
 from pocketlens.errors import MissingError, require
 from pocketlens.images import Picture, to_uint8
 from pocketlens.runtimes.adapter import Options
 
-if TYPE_CHECKING:
-    from pocketlens.bench.devices.adb import Adb
-
+RUNTIME = "litert"
+"""The runtime that the tool stands in for: it plays the same files with the same library."""
 RUNS = 3
+"""Frames a start."""
 DELEGATES = {
     "xnnpack": "--use_xnnpack=true",
     "gpu": "--use_gpu=true",
     "nnapi": "--use_nnapi=true",
     "none": "--use_xnnpack=false",
 }
-USUAL = "xnnpack"
+"""The tool's flag for each delegate."""
+DEFAULT_DELEGATE = "xnnpack"
+ACCELERATORS = {"cpu": "xnnpack", "gpu": "gpu", "npu": "nnapi"}
+"""The delegate that computes on each accelerator."""
 _WARM_SECONDS = 0.5
 
 
 @dataclass(frozen=True)
 class ToolOutput:
-    """What one start of the tool told; times in ms, memory in MB.
+    """The figures that one start of the tool printed; times in ms, memory in MB.
 
     Attributes:
-        samples: The runs after the warm-up, in order, where there are no more than three; else empty.
-        count: How many there were.
-        mean: Of them.
-        init_ms: Loading the model, delegate included.
+        samples: The time of each run after the warm-up, in order, where there are no more than three; else empty.
+        count: The number of those runs.
+        mean: Their mean time.
+        init_ms: Loading the model and applying the delegate.
         first_ms: The first inference.
-        memory_mb: What the tool grew by, or None.
-        peak_mb: The largest footprint, where it was asked for.
-        applied: Whether the delegate took over, where the tool says so.
-        unknown: Flags that it does not have, and said so.
+        memory_mb: How much the tool's memory grew, or None.
+        peak_mb: The largest memory footprint, where the tool printed it.
+        applied: Whether the delegate was applied, where the tool printed it.
+        unknown: Flags that the tool reported as unknown.
     """
 
     samples: tuple[float, ...]
@@ -63,10 +68,10 @@ class ToolOutput:
 
 
 def parse(text: str) -> ToolOutput:
-    """What the tool printed, standard output and standard error together.
+    """The figures in the tool's output, standard output and standard error together.
 
     Raises:
-        WorkerError: It did not get to its figures; the message has its last error.
+        WorkerError: There are no figures in it; the message has the tool's last error.
 
     Example:
         >>> parse('''count=9 curr=5
@@ -83,7 +88,7 @@ def parse(text: str) -> ToolOutput:
     lines = re.findall(r"count=(\d+) (?:first=([\d.e+]+) )?curr=([\d.e+]+)(.*)", text)
     if not timings or not lines:
         errors = [line.strip() for line in text.splitlines() if re.search(r"ERROR|FATAL|rror:|denied|not found", line)]
-        last = text.strip().splitlines()[-1:] or ["it said nothing"]
+        last = text.strip().splitlines()[-1:] or ["it printed nothing"]
         raise WorkerError(f"benchmark_model failed: {(errors or last)[-1]}", do="run it by hand on the device")
     count, current = int(lines[-1][0]), float(lines[-1][2]) / 1000
     mean = float(timings[3]) / 1000
@@ -96,7 +101,7 @@ def parse(text: str) -> ToolOutput:
     )
     peak = re.search(r"Overall peak memory footprint \(MB\) via periodic monitoring: ([\d.e+]+)", text)
     return ToolOutput(
-        samples=tuple(round(one, 4) for one in samples),
+        samples=tuple(round(ms, 4) for ms in samples),
         count=count,
         mean=mean,
         init_ms=float(timings[1]) / 1000,
@@ -104,7 +109,7 @@ def parse(text: str) -> ToolOutput:
         memory_mb=float(memory[1]) if memory else None,
         peak_mb=float(peak[1]) if peak else None,
         applied=_applied(text),
-        unknown=tuple(found[1].split()) if (found := re.search(r"Unconsumed cmdline flags: (.*)", text)) else (),
+        unknown=tuple(flags[1].split()) if (flags := re.search(r"Unconsumed cmdline flags: (.*)", text)) else (),
     )
 
 
@@ -119,49 +124,50 @@ def _applied(text: str) -> bool | None:
 class ToolWorker:
     """A worker that starts the tool anew for each block; see :class:`~pocketlens.bench.devices.device.Worker`."""
 
-    def __init__(self, adb: "Adb", tool: str, folder: str) -> None:
-        self._adb, self._tool, self._folder, self._delegate = adb, tool, folder, USUAL
+    def __init__(self, adb: Adb, tool: str, folder: str) -> None:
+        self._adb, self._tool, self._folder, self._delegate = adb, tool, folder, DEFAULT_DELEGATE
         self._model = ""
         self._threads = 1
         self._input: tuple[str, np.dtype[Any]] = ("", np.dtype(np.float32))
-        self._peak: float | None = None
+        self._peak_mb: float | None = None
 
     def load(self, path: Path, runtime: str, options: Options, seconds: float) -> LoadResult:
         self._model = f"{self._folder}/{files.sha256(path)[:16]}.tflite"
-        self._threads, self._delegate = options.threads or 1, options.delegate or USUAL
+        requested = options.delegate or ACCELERATORS.get(options.device or "")
+        self._threads, self._delegate = options.threads or 1, requested or DEFAULT_DELEGATE
         self._adb.put(path, self._model)
-        size = self._look(path)
-        told = self._start(seconds, "--num_runs=1 --warmup_runs=0 --warmup_min_secs=0 --min_secs=0")
-        if DELEGATES[self._delegate] in told.unknown:
-            if options.delegate not in (None, "none"):
+        size = self._read_input(path)
+        output = self._start(seconds, "--num_runs=1 --warmup_runs=0 --warmup_min_secs=0 --min_secs=0")
+        if DELEGATES[self._delegate] in output.unknown:
+            if requested not in (None, "none"):
                 raise MissingError(f"this benchmark_model has no {self._delegate}", do="use one that was built with it")
             self._delegate = "none"
-        if self._delegate != "none" and told.applied is False:
+        if self._delegate != "none" and output.applied is False:
             raise WorkerError(f"the delegate {self._delegate} did not take the model", do="choose another")
-        delegate = f"{self._delegate}, benchmark_model"
-        return LoadResult(told.init_ms, size, 0.0, threads=self._threads, delegate=delegate, restarts=True)
+        effective = ExecutionSettings(self._threads, delegate=f"{self._delegate}, benchmark_model")
+        return LoadResult(output.init_ms, size, 0.0, effective=effective, restarts=True)
 
     def first(self, picture: Picture, expected: Picture | None, seconds: float) -> FirstFrame:
         name, dtype = self._input
         height, width = picture.shape[:2]
-        given, made = f"{self._folder}/given.raw", f"{self._folder}/made.raw"
-        with tempfile.TemporaryDirectory(prefix="pocketlens-") as home:
-            raw = Path(home) / "raw"
+        input_path, output_path = f"{self._folder}/given.raw", f"{self._folder}/made.raw"
+        with tempfile.TemporaryDirectory(prefix="pocketlens-") as folder:
+            raw = Path(folder) / "raw"
             raw.write_bytes(np.ascontiguousarray(picture.astype(dtype)).tobytes())
-            self._adb.put(raw, given)
-            told = self._start(
+            self._adb.put(raw, input_path)
+            output = self._start(
                 seconds,
                 f"--input_layer={shlex.quote(name)} --input_layer_shape=1,{height},{width},3 "
-                f"--input_layer_value_files={shlex.quote(f'{name}:{given}')} --output_filepath={made} "
+                f"--input_layer_value_files={shlex.quote(f'{name}:{input_path}')} --output_filepath={output_path} "
                 "--num_runs=1 --warmup_runs=0 --warmup_min_secs=0 --min_secs=0",
             )
-            self._adb.get(made, raw)
+            self._adb.get(output_path, raw)
             data = raw.read_bytes()
         if len(data) != picture.size * dtype.itemsize:
             raise WorkerError("benchmark_model wrote no picture", do="use one of 2023 or later (--output_filepath)")
-        found = np.frombuffer(data, dtype).reshape(picture.shape)
-        stylized = found if dtype == np.uint8 else to_uint8(found.astype(np.float32))
-        first = FirstFrame(told.first_ms or told.mean, stylized=stylized)
+        values = np.frombuffer(data, dtype).reshape(picture.shape)
+        stylized = values if dtype == np.uint8 else to_uint8(values.astype(np.float32))
+        first = FirstFrame(output.first_ms or output.mean, stylized=stylized)
         if expected is None:
             return first
         error = quality.largest_error(expected, stylized)
@@ -171,20 +177,20 @@ class ToolWorker:
         samples: list[float] = []
         end = time.monotonic() + block_seconds
         while len(samples) < block_count or (time.monotonic() < end and sum(samples) < 1000 * block_seconds):
-            told = self._start(seconds, f"--num_runs={RUNS} --min_secs=0 --warmup_min_secs={_WARM_SECONDS}")
-            if not told.samples or min(told.samples) <= 0:
-                raise WorkerError(f"benchmark_model made {told.count} runs instead of {RUNS}", do="check its version")
-            samples += told.samples
+            output = self._start(seconds, f"--num_runs={RUNS} --min_secs=0 --warmup_min_secs={_WARM_SECONDS}")
+            if not output.samples or min(output.samples) <= 0:
+                raise WorkerError(f"benchmark_model made {output.count} runs instead of {RUNS}", do="check its version")
+            samples += output.samples
         return BlockTimes(tuple(samples), tuple(samples))
 
     def peak_mb(self, seconds: float) -> float | None:
-        return self._peak
+        return self._peak_mb
 
     def close(self) -> None:
         pass
 
-    def _look(self, path: Path) -> tuple[int, int]:
-        """The artifact's input, read here: the tool wants its name, and does not tell it."""
+    def _read_input(self, path: Path) -> tuple[int, int]:
+        """Read the artifact's input on this machine, and return its size: the tool needs its name and does not print it."""
         require("ai_edge_litert", "litert")
         from ai_edge_litert.interpreter import Interpreter
 
@@ -200,7 +206,7 @@ class ToolWorker:
             f"{shlex.quote(self._tool)} --graph={self._model} --num_threads={self._threads} "
             f"{DELEGATES[self._delegate]} {flags} 2>&1"
         )
-        told = parse(self._adb.run(f"{line} || true", seconds))
-        grown = [value for value in (self._peak, told.memory_mb) if value is not None]
-        self._peak = max(grown) if grown else None
-        return told
+        output = parse(self._adb.run(f"{line} || true", seconds))
+        peaks_mb = [value for value in (self._peak_mb, output.memory_mb) if value is not None]
+        self._peak_mb = max(peaks_mb) if peaks_mb else None
+        return output
