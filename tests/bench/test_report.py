@@ -189,7 +189,7 @@ def test_without_measurements(manifest: Manifest) -> None:
 def test_names_cannot_put_markup_into_the_page(manifest: Manifest, measured: Document) -> None:
     evil = "<script>alert(1)</script>\"'&$x^2$"
     named = replace(manifest, filter=replace(manifest.filter, name=evil, description=evil, attribution=(evil,)))
-    first = replace(measured.results[0], artifact=evil)
+    first = replace(measured.results[0], artifact=replace(measured.results[0].artifact, id=evil))
     named = replace(named, artifacts=(replace(named.artifacts[0], id=evil),))
     flat = picture(16, 16)
     shown = [ReportPicture(evil, evil, flat, flat, compare(flat, flat))]
