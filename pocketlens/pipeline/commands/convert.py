@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Unpack
 
-from pocketlens.models.source import RangeOverrides
-from pocketlens.pipeline.commands.model import copy_artifact, evaluation_of
+from pocketlens.pipeline.commands.model import ModelOptions, copy_artifact, evaluation_of
 from pocketlens.pipeline.compile import compile_sizes
 from pocketlens.pipeline.rewrite_selection import RewriteSelection
 from pocketlens.pipeline.search.rewrite_search import Timing
@@ -20,15 +20,10 @@ def convert(
     precisions: Sequence[str],
     output: Path,
     *,
-    architecture: str = "",
-    size: tuple[int, int] = (256, 256),
-    ranges: RangeOverrides = (None, None),
-    license: str = "unknown",
-    judge: Path | None = None,
-    calibrate: Path | None = None,
     rewrites: RewriteSelection = "safe",
     threads: int = 2,
     notify: Progress = silent,
+    **options: Unpack[ModelOptions],
 ) -> list[VerifiedArtifact]:
     """Convert one model and verify every file.
 
@@ -37,15 +32,10 @@ def convert(
         targets: For instance ``["tflite", "coreml"]``; empty means every target.
         precisions: For instance ``["fp32", "fp16"]``, for each target.
         output: The folder to write the artifacts to; files of the same names are replaced.
-        architecture: The generator's architecture, for checkpoints.
-        size: Height and width in pixels.
-        ranges: The values that the model takes and gives for black and white, where they are not its own.
-        license: SPDX expression that goes into every artifact.
-        judge: Folder of pictures that are scored; None for those that ship.
-        calibrate: Folder of pictures that quantization looks at; None for those that ship.
         rewrites: Which rewrites each target gets; see :mod:`pocketlens.pipeline.rewrite_selection`.
         threads: To measure with, where ``rewrites`` is ``auto``.
         notify: Told about progress.
+        options: Of the model: architecture, size, ranges, license and pictures; see :class:`ModelOptions`.
 
     Returns:
         The artifacts, their paths in ``output``.
@@ -55,9 +45,7 @@ def convert(
         UnsupportedError: A target cannot express an operator; nothing is written.
         VerificationError: A file does not compute what the model computes; nothing is written.
     """
-    evaluation = evaluation_of(
-        model, architecture=architecture, size=size, ranges=ranges, license=license, judge=judge, calibrate=calibrate
-    )
+    evaluation = evaluation_of(model, options)
     wanted = {target: list(precisions) for target in (targets or TARGETS)}
     (compiled,) = compile_sizes([evaluation], wanted, notify, rewrites=rewrites, timing=Timing(threads=threads))
     return [replace(artifact, path=copy_artifact(artifact, output)) for artifact in compiled.artifacts]

@@ -2,43 +2,59 @@
 
 import re
 from pathlib import Path
+from typing import TypedDict
 
 from pocketlens.bundle import licensing
 from pocketlens.converters.emitter import Labels
 from pocketlens.files import artifact_files, copy, whole
-from pocketlens.models.source import RangeOverrides, resolve
+from pocketlens.models.source import resolve
 from pocketlens.pipeline.eval_set import read_eval_set
 from pocketlens.pipeline.evaluation import Evaluation
 from pocketlens.pipeline.stages.emit import VerifiedArtifact
 
 
-def evaluation_of(
-    model: str,
-    *,
-    architecture: str,
-    size: tuple[int, int],
-    ranges: RangeOverrides,
-    license: str,
-    judge: Path | None,
-    calibrate: Path | None,
-) -> Evaluation:
+class ModelOptions(TypedDict, total=False):
+    """What convert, optimize and quantize are told of a model, as keyword arguments; all of it may be left out.
+
+    Attributes:
+        architecture: The generator's architecture, for checkpoints.
+        size: Height and width in pixels; 256 x 256 if left out.
+        ranges: The values that the model takes and gives for black and white, where they are not its own.
+        license: SPDX expression that goes into every artifact.
+        judge: Folder of pictures that are scored; those that ship if left out.
+        calibrate: Folder of pictures that quantization looks at; those that ship if left out.
+    """
+
+    architecture: str
+    size: tuple[int, int]
+    ranges: RangeOverrides
+    license: str
+    judge: Path | None
+    calibrate: Path | None
+
+
+def evaluation_of(model: str, options: ModelOptions) -> Evaluation:
     """Prepare one model for artifacts without a bundle around them.
 
     Args:
         model: A checkpoint or ``.onnx`` file, ``hf:FOLDER``, ``builtin:NAME``, or ``module:factory``.
-        architecture: The generator's architecture, for checkpoints.
-        size: Height and width in pixels.
-        ranges: The values that the model takes and gives for black and white, where they are not its own.
-        license: SPDX expression that goes into every artifact.
-        judge: Folder of pictures that are scored; None for those that ship.
-        calibrate: Folder of pictures that quantization looks at; None for those that ship.
+        options: What else is known of it.
 
     Raises:
         InputError: The model, a picture, the size or the licence is wrong.
     """
-    source = resolve(model, base=Path.cwd(), architecture=architecture, ranges=ranges, size=size)
-    labels = Labels(re.sub(r"[^A-Za-z0-9._-]", "-", source.name), license=licensing.check(license))
-    return Evaluation.prepare(source, read_eval_set(judge, *size, calibrate=calibrate), labels)
+    size = options.get("size", (256, 256))
+    license = licensing.check(options.get("license", "unknown"))
+    source = resolve(
+        model,
+        base=Path.cwd(),
+        architecture=options.get("architecture", ""),
+        ranges=options.get("ranges", (None, None)),
+        size=size,
+    )
+    eval_set = read_eval_set(options.get("judge"), *size, calibrate=options.get("calibrate"))
+    labels = Labels(re.sub(r"[^A-Za-z0-9._-]", "-", source.name), license=license)
+    return Evaluation.prepare(source, eval_set, labels)
 
 
 def copy_artifact(artifact: VerifiedArtifact, folder: Path) -> Path:

@@ -3,12 +3,12 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Unpack
 
 from pocketlens.bench.devices.device import Device
 from pocketlens.converters import graph as hub
 from pocketlens.converters.emitter import refuse
-from pocketlens.models.source import RangeOverrides
-from pocketlens.pipeline.commands.model import copy_artifact, evaluation_of
+from pocketlens.pipeline.commands.model import ModelOptions, copy_artifact, evaluation_of
 from pocketlens.pipeline.compile import base_graph
 from pocketlens.pipeline.search.rewrite_search import RewriteCandidates, Timing, search_rewrites
 from pocketlens.pipeline.search.rewrite_trials import RewriteChoice
@@ -36,15 +36,10 @@ def optimize(
     output: Path | None = None,
     *,
     precision: str = "fp32",
-    architecture: str = "",
-    size: tuple[int, int] = (256, 256),
-    ranges: RangeOverrides = (None, None),
-    license: str = "unknown",
-    judge: Path | None = None,
-    calibrate: Path | None = None,
     device: Device | None = None,
     threads: int = 2,
     notify: Progress = silent,
+    **options: Unpack[ModelOptions],
 ) -> Optimized:
     """Measure which rewrites are faster, target by target, and keep those.
 
@@ -53,28 +48,21 @@ def optimize(
         targets: For instance ``["tflite", "onnx"]``; empty means every target that has the precision.
         output: Where to write the verified artifacts with what was kept, if anywhere.
         precision: That is timed and written.
-        architecture: The generator's architecture, for checkpoints.
-        size: Height and width in pixels.
-        ranges: The values that the model takes and gives for black and white, where they are not its own.
-        license: SPDX expression that goes into every artifact.
-        judge: Folder of pictures that are scored; None for those that ship.
-        calibrate: Folder of pictures that quantization looks at; None for those that ship.
         device: Where to measure; None for this machine.
         threads: To measure with.
         notify: Told about progress.
+        options: Of the model: architecture, size, ranges, license and pictures; see :class:`ModelOptions`.
 
     Raises:
         InputError: The model, a target, a picture, the size or the licence is wrong.
         UnsupportedError: A target cannot express an operator.
         VerificationError: A file does not compute what the model computes.
     """
-    evaluation = evaluation_of(
-        model, architecture=architecture, size=size, ranges=ranges, license=license, judge=judge, calibrate=calibrate
-    )
+    evaluation = evaluation_of(model, options)
     able = [name for name, target in TARGETS.items() if precision in target.precision_names]
     wanted = dict.fromkeys(targets or able or TARGETS, (precision,))
     specs = evaluation.specs(wanted)
-    notify(f"graph {size[0]}x{size[1]}", 0, 1)
+    notify(f"graph {evaluation.size[0]}x{evaluation.size[1]}", 0, 1)
     graph = base_graph(evaluation, specs)
     refuse(hub.load(graph.path), list(wanted))
     candidates = RewriteCandidates(evaluation, graph.path)

@@ -3,12 +3,12 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Unpack
 
 from pocketlens.converters import graph as hub
 from pocketlens.converters.emitter import refuse
 from pocketlens.errors import InputError
-from pocketlens.models.source import RangeOverrides
-from pocketlens.pipeline.commands.model import copy_artifact, evaluation_of
+from pocketlens.pipeline.commands.model import ModelOptions, copy_artifact, evaluation_of
 from pocketlens.pipeline.compile import base_graph
 from pocketlens.pipeline.rewrite_selection import RewriteSelection, names_for
 from pocketlens.pipeline.search.mixed_precision_search import (
@@ -63,15 +63,10 @@ def quantize(
     gate: Gate = GATE,
     rules: Quantize | None = None,
     points: int = POINTS,
-    architecture: str = "",
-    size: tuple[int, int] = (256, 256),
-    ranges: RangeOverrides = (None, None),
-    license: str = "unknown",
-    judge: Path | None = None,
-    calibrate: Path | None = None,
     rewrites: RewriteSelection = "safe",
     timing: Timing | None = None,
     notify: Progress = silent,
+    **options: Unpack[ModelOptions],
 ) -> Quantized:
     """Search for the cheapest plan that passes a gate, target by target.
 
@@ -83,15 +78,10 @@ def quantize(
         gate: What the worst picture must hold against the teacher.
         rules: Layers that are kept in any case.
         points: Real artifacts that are built of each target.
-        architecture: The generator's architecture, for checkpoints.
-        size: Height and width in pixels.
-        ranges: The values that the model takes and gives for black and white, where they are not its own.
-        license: SPDX expression that goes into every artifact.
-        judge: Folder of pictures that are scored; None for those that ship.
-        calibrate: Folder of pictures to calibrate and rank with; None for those that ship.
         rewrites: Which rewrites each target gets; ``auto``, which measures, is ``safe`` here.
         timing: How artifacts are timed; None not to, so that bytes stand for cost.
         notify: Told about progress.
+        options: Of the model: architecture, size, ranges, license and pictures; see :class:`ModelOptions`.
 
     Raises:
         InputError: The model, a target, a picture, the size or the precision is wrong.
@@ -100,13 +90,11 @@ def quantize(
     """
     if precision in PRECISIONS and not PRECISIONS[precision].is_low_bit:
         raise InputError(f"{precision} quantizes nothing", do="choose for instance int8, w8 or palette6")
-    evaluation = evaluation_of(
-        model, architecture=architecture, size=size, ranges=ranges, license=license, judge=judge, calibrate=calibrate
-    )
+    evaluation = evaluation_of(model, options)
     able = [name for name, target in TARGETS.items() if precision in target.precision_names]
     specs = evaluation.specs(dict.fromkeys(targets or able or TARGETS, (precision,)))
     names = {spec: names_for(rewrites, spec.target) for spec in specs}
-    notify(f"graph {size[0]}x{size[1]}", 0, 1)
+    notify(f"graph {evaluation.size[0]}x{evaluation.size[1]}", 0, 1)
     graph = base_graph(evaluation, specs)
     fronts, artifacts = [], []
     for spec in specs:
