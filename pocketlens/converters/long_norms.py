@@ -1,4 +1,4 @@
-"""Norms over very many values, in a form that runtimes which read ONNX compute exactly enough (see docs/decisions/0005)."""
+"""Norms over very many values, in a form that runtimes of ONNX files compute exactly enough (docs/decisions/0005)."""
 
 import onnx_ir as ir
 

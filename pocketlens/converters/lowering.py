@@ -1,7 +1,8 @@
-"""How a target lowers the graph: a table from ONNX operators to lowerings, of the same form for every target that has its own.
+"""How targets lower the graph: a table from ONNX operators to lowerings, of the same form for each target.
 
-A lowering has two functions: ``check`` says why a node cannot be lowered, and ``lower`` builds it. The check reads the graph
-alone and comes first, so a graph is refused before anything is built, and also where the packages that build are not installed.
+A lowering has two functions: ``check`` says why a node cannot be lowered, and ``lower`` builds it. The check reads the
+graph alone and comes first, so a graph is refused before anything is built, and also where the packages that build are
+not installed.
 """
 
 from collections.abc import Callable

@@ -63,8 +63,8 @@ def _paragraphs(operators: list[str], targets: dict[str, LoweredOperators]) -> l
         takers = tuple(target for target, lowered in targets.items() if operator in lowered.conditions)
         by_targets.setdefault(takers, []).append(operator)
     lines = []
-    for takers, taken in sorted(by_targets.items(), key=lambda group: (-len(group[0]), group[0])):
-        lines += [f"Only {' and '.join(takers)}: {', '.join(taken)}.", ""]
+    for takers, names in sorted(by_targets.items(), key=lambda group: (-len(group[0]), group[0])):
+        lines += [f"Only {' and '.join(takers)}: {', '.join(names)}.", ""]
     return lines
 
 

@@ -20,14 +20,16 @@ SMALLEST = 4
 _SKIP = 12.0
 """How far a second reader moves them."""
 _STEEPEST = 20.0
-"""Values that lie closer together than a 20th of their size are not spread further: that would only magnify rounding."""
+"""Values that lie closer together than a 20th of their size are not spread further: that would only magnify rounding.
+"""
 
 
 @dataclass(frozen=True)
 class Weights:
     """Normally distributed numbers around ``mean``, the same for the same arguments.
 
-    ``spread`` is divided by the root of what one output of a convolution sums up, so that it keeps the size of its values.
+    ``spread`` is divided by the root of what one output of a convolution sums up, so that it keeps the size of its
+    values.
     """
 
     shape: tuple[int, ...]
@@ -52,8 +54,8 @@ class Place:
         channels: Of ``x``, which is ``[1, channels, height, width]``.
         height: In pixels.
         width: In pixels.
-        before: The node that makes ``x``: ``""`` for exact arithmetic on whole numbers (three channels only), ``"Conv"``,
-            or a function of one value behind a convolution.
+        before: The node that makes ``x``: ``""`` for exact arithmetic on whole numbers (three channels only),
+            ``"Conv"``, or a function of one value behind a convolution.
         after: The node that reads ``y``: ``"Conv"`` or ``"Mul"``.
         shared: Whether something else reads ``x`` too.
     """

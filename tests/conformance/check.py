@@ -27,12 +27,15 @@ FLOOR = 90.0
 """dB in fp32: a mean error of 0.008 of 255, one part in 26,000 of the spread of a case's values.
 
 Sums of some hundred terms in another order, and transforms such as Winograd's, stay above 105 dB; a wrong weight, a row
-taken from its neighbour or a forgotten pad fall far below: one value of a picture of 32 x 32 that is off by 1 gives 83 dB.
+taken from its neighbour or a forgotten pad fall far below: one value of a picture of 32 x 32 that is off by 1 gives 83
+dB.
 """
 
 INTEGER_FLOOR = 38.0
-"""dB in int8, against the graph with quantizers played exactly. Kernels may round a value to the next of 256 levels, and a case spreads
-its values over the picture up to twenty times: one level is then 9 of 255, and 41 dB is the least that cases of convolutions gave."""
+"""dB in int8, against the graph with quantizers played exactly. Kernels may round a value to the next of 256 levels,
+and a case spreads its values over the picture up to twenty times: one level is then 9 of 255, and 41 dB is the least
+that cases of convolutions gave.
+"""
 
 RUNTIMES = {"onnx": "onnxruntime", "openvino": "openvino", "tflite": "litert", "coreml": "mil"}
 """Where each target's files are executed; Core ML's in the interpreter, on macOS as well."""

@@ -40,4 +40,4 @@ def test_a_scalar_meets_a_picture(target: str, tmp_path: Path) -> None:
     for path in artifacts.values():
         with open_artifact(path) as session:
             pictures.append(session.floats(picture(24, 16)))
-    assert quality.psnr(*(np.clip(one, 0, 255) for one in pictures)) > 90
+    assert quality.psnr(*(np.clip(pixels, 0, 255) for pixels in pictures)) > 90

@@ -1,9 +1,8 @@
 """The ``coreml`` target: an ML Program ``.mlpackage`` for iOS 16 and up, image in and image out.
 
-The steps, one module each: :mod:`lower <pocketlens.converters.coreml.lower>` walks the graph and lets the ``lowerings`` add
-operations to a :mod:`builder <pocketlens.converters.coreml.builder>`, coremltools runs its passes and after them the one of
-:mod:`weights <pocketlens.converters.coreml.weights>`, :mod:`metadata <pocketlens.converters.coreml.metadata>` describes the model, and
-:mod:`write <pocketlens.converters.coreml.write>` lays out the package.
+The steps, one module each: ``lower`` walks the graph and lets the ``lowerings`` add operations to a ``builder``,
+coremltools runs its passes and after them the one of ``weights``, ``metadata`` describes the model, and ``write`` lays
+out the package.
 """
 
 import tempfile
@@ -25,8 +24,9 @@ from pocketlens.targets import TARGETS
 
 _TARGET = TARGETS["coreml"]
 _OPERATORS_SUMMARY = (
-    f"computes with floats of 1 to {MAX_RANK} axes (Reshape and Transpose also with {MAX_RANK + 1}, the first of length 1). The"
-    " first input is always there. What is tried here is the package, in our interpreter; Apple's own runtime runs on macOS only."
+    f"computes with floats of 1 to {MAX_RANK} axes (Reshape and Transpose also with {MAX_RANK + 1}, the first of"
+    " length 1). The first input is always there. What is tried here is the package, in our interpreter; Apple's own"
+    " runtime runs on macOS only."
 )
 
 

@@ -44,7 +44,7 @@ class MILBuilder:
         return array if array is not None else self._variables[value.name]
 
     def add(self, operation: str, **inputs: Any) -> Var:
-        """Add an operation and return its output; its name is given, so that it does not depend on what was built before."""
+        """Add an operation and return its output; its name does not depend on what was built before."""
         name = f"{self._prefix}_op{self._count}" if self._count else self._prefix
         self._count += 1
         return getattr(self._builder, operation)(name=name, **inputs)

@@ -1,7 +1,7 @@
 """The table of lowerings: which ONNX operators become MIL operations, how, and which nodes are refused.
 
-A lowering checks a node from the graph alone before it builds anything, so that what Core ML refuses is known where coremltools is
-not installed.
+A lowering checks a node from the graph alone before it builds anything, so that what Core ML refuses is known where
+coremltools is not installed.
 """
 
 import onnx_ir as ir

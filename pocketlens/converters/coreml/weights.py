@@ -1,4 +1,5 @@
-"""How a Core ML package stores low-bit weights: ``constexpr_affine_dequantize`` and ``constexpr_lut_to_dense``, iOS 16 and up.
+"""How a Core ML package stores low-bit weights: ``constexpr_affine_dequantize`` and ``constexpr_lut_to_dense``, iOS 16
+and up.
 
 A pass over the converted program, after it has become float16: the constants are looked up by their values.
 """

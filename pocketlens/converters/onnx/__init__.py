@@ -1,4 +1,4 @@
-"""The ``onnx`` target: the graph itself, labelled, its long norms decomposed; weights in float32, float16 or low-bit integers."""
+"""The ``onnx`` target: the graph itself, labelled, its long norms decomposed."""
 
 from pathlib import Path
 
@@ -31,9 +31,11 @@ def _why_refused(node: ir.Node) -> str:
 
 
 def emit(model: ir.Model, precision: str, labels: Labels, path: Path) -> None:
-    """Write an ``.onnx`` file: input and output ``[1, 3, H, W]``, RGB 0..255, ``uint8`` where activations are quantized, else ``float32``.
+    """Write an ``.onnx`` file: input and output ``[1, 3, H, W]``, RGB 0..255, ``uint8`` where activations are
+    quantized, else ``float32``.
 
-    ``fp16`` stores large weights as float16; arithmetic stays in float32 (see :mod:`pocketlens.converters.onnx.weights`).
+    ``fp16`` stores large weights as float16; arithmetic stays in float32 (see
+    :mod:`pocketlens.converters.onnx.weights`).
     """
     model = decompose_long_norms(model)
     if precision == "fp16":

@@ -14,8 +14,8 @@ _FLOAT16_MAX = float(np.finfo(np.float16).max)
 def store_float16(model: ir.Model) -> None:
     """Store large weights as float16, in place.
 
-    It halves the file: each weight stands behind a Cast, which runtimes fold when they load, so that arithmetic and speed stay
-    those of float32 (see docs/decisions/0002).
+    It halves the file: each weight stands behind a Cast, which runtimes fold when they load, so that arithmetic and
+    speed stay those of float32 (see docs/decisions/0002).
     """
     for value in tuple(model.graph.initializers.values()):
         array = constant(value)

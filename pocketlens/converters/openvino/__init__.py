@@ -43,11 +43,11 @@ def as_read(model: ir.Model) -> ir.Model:
 
 
 def emit(model: ir.Model, precision: str, labels: Labels, path: Path) -> None:
-    """Write ``path`` (``.xml``) and the ``.bin`` beside it: ``[1, 3, H, W]`` in and out, RGB 0..255, ``uint8`` for ``int8``, else
-    ``float32``.
+    """Write ``path`` (``.xml``) and the ``.bin`` beside it: ``[1, 3, H, W]`` in and out, RGB 0..255, ``uint8`` for
+    ``int8``, else ``float32``.
 
-    ``fp16`` stores the weights as float16, ``w8`` those that the graph quantizes as int8 with their scales; the device's plugin
-    chooses the arithmetic.
+    ``fp16`` stores the weights as float16, ``w8`` those that the graph quantizes as int8 with their scales; the
+    device's plugin chooses the arithmetic.
     """
     import openvino as ov
 
@@ -76,8 +76,8 @@ def lowered_operators() -> LoweredOperators:
     """The operators that the frontend has a rule for."""
     return LoweredOperators(
         dict.fromkeys(frontend_operators(standard_operators()), ""),
-        "takes what OpenVINO's own ONNX reader has a rule for. A rule may refuse attributes; then the refusal names the node and"
-        " says why.",
+        "takes what OpenVINO's own ONNX reader has a rule for. A rule may refuse attributes; then the refusal names the"
+        " node and says why.",
     )
 
 
@@ -117,8 +117,8 @@ def _fold_constants(network: Any) -> None:
 def _rename_nodes(network: Any, name: str) -> None:
     """Name nodes by their place.
 
-    OpenVINO numbers the nodes that it makes with a counter of the whole process, so that the same graph would give other
-    bytes the second time.
+    OpenVINO numbers the nodes that it makes with a counter of the whole process, so that the same graph would give
+    other bytes the second time.
     """
     network.set_friendly_name(name)
     for index, node in enumerate(network.get_ordered_ops()):

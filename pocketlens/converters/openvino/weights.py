@@ -1,4 +1,4 @@
-"""How an OpenVINO IR stores 8-bit weights: an int8 constant, converted to float32 and multiplied by a scale for each channel."""
+"""How an OpenVINO IR stores 8-bit weights: int8 constants, converted to float32 and multiplied by a scale a channel."""
 
 import hashlib
 from typing import Any
@@ -13,8 +13,8 @@ from pocketlens.converters.weight_quantization.quantized_weights import AffineQu
 def store_int8(network: Any, model: ir.Model) -> None:
     """Store each constant that the graph quantizes to 8 bits as int8, in place.
 
-    OpenVINO folds the graph's own DequantizeLinear of constants while it reads the network, so the constants are looked up by
-    their values; a grouped kernel has an axis more here than in the graph.
+    OpenVINO folds the graph's own DequantizeLinear of constants while it reads the network, so the constants are looked
+    up by their values; a grouped kernel has an axis more here than in the graph.
     """
     from openvino import opset13 as ops
 
@@ -41,7 +41,7 @@ def _key(array: NDArray[Any]) -> bytes:
 
 
 def _scales(weights: AffineQuantizedWeights, shape: tuple[int, ...]) -> NDArray[np.float32] | None:
-    """The scales in a shape that broadcasts against the constant's; None where the constant's layout is not known here."""
+    """The scales in a shape that broadcasts against the constant's; None if the constant's layout is unknown."""
     if shape == weights.values.shape:
         broadcast = [1] * len(shape)
         broadcast[weights.axis] = -1

@@ -35,7 +35,7 @@ def apply_workarounds(model: ir.Model) -> ir.Model:
 
 
 def computes_something_else(node: ir.Node) -> str:
-    """Why a node is refused that OpenVINO converts without an error but computes wrongly; empty if it computes it rightly."""
+    """Why a node is refused that OpenVINO converts but computes wrongly; empty if it computes it rightly."""
     if node.domain:
         return ""
     if node.op_type == "GatherElements" and edit.maker(node.inputs[0], "Slice"):
@@ -107,7 +107,7 @@ def _make_scales_unequal(model: ir.Model) -> None:
 
 
 def _give_slope_all_axes(model: ir.Model, node: ir.Node) -> None:
-    """Give a PRelu slope of one axis all axes: ONNX applies it to the last axis, OpenVINO to the channels if there are as many."""
+    """Give a PRelu slope of one axis all axes: ONNX means the last axis; OpenVINO takes as many for channels."""
     source, slope = node.inputs[0], constant(node.inputs[1])
     assert source is not None
     if slope is None or slope.ndim != 1 or slope.size == 1:
@@ -160,8 +160,8 @@ def _make_pads_explicit(node: ir.Node) -> None:
 def _gather_by_a_table(model: ir.Model, node: ir.Node) -> None:
     """Gather channels in another order by indices of two axes instead of one.
 
-    OpenVINO merges indices of one axis into the convolution that follows, and is right only for orders that are their own
-    inverse, such as RGB to BGR.
+    OpenVINO merges indices of one axis into the convolution that follows, and is right only for orders that are their
+    own inverse, such as RGB to BGR.
     """
     source, places = node.inputs[0], constant(node.inputs[1])
     assert source is not None

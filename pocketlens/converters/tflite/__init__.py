@@ -1,10 +1,8 @@
 """The ``tflite`` target: the graph becomes an NHWC flatbuffer, written directly; no TensorFlow, no transposes.
 
-The steps, one module each: :mod:`lower <pocketlens.converters.tflite.lower>` walks the graph and lets the ``lowerings`` add
-operators to a :mod:`builder <pocketlens.converters.tflite.builder>`, :mod:`fuse <pocketlens.converters.tflite.fuse>` merges
-neighbours, :mod:`weights <pocketlens.converters.tflite.weights>` stores weights as float16 or int8,
-:mod:`metadata <pocketlens.converters.tflite.metadata>` describes the model, and :mod:`write <pocketlens.converters.tflite.write>` lays
-out the bytes.
+The steps, one module each: ``lower`` walks the graph and lets the ``lowerings`` add operators to a ``builder``,
+``fuse`` merges neighbours, ``weights`` stores weights as float16 or int8, ``metadata`` describes the model, and
+``write`` lays out the bytes.
 """
 
 from pathlib import Path
@@ -22,9 +20,9 @@ from pocketlens.errors import UnsupportedError, require
 from pocketlens.targets import TARGETS
 
 _OPERATORS_SUMMARY = (
-    "computes with float32 and booleans. Values of four axes are stored channels last, all others as they are; a reshape between"
-    " the two is a transpose more where the order of the values changes. Of an operator with several outputs only the first may"
-    " be used, Split aside."
+    "computes with float32 and booleans. Values of four axes are stored channels last, all others as they are; a"
+    " reshape between the two is a transpose more where the order of the values changes. Of an operator with several"
+    " outputs only the first may be used, Split aside."
 )
 
 

@@ -111,7 +111,7 @@ class TFLiteBuilder:
         return self.reshape_graph(tensor, tensor.shape, (1,) * (4 - len(tensor.shape)) + tensor.shape)
 
     def weights(self, array: NDArray[Any], scales: NDArray[np.float32] | None, channel_axis: int) -> Tensor:
-        """A constant of weights; with the scale of each channel of a stored axis where the graph quantizes them to 8 bits."""
+        """A constant of weights, with a scale for each channel where the graph quantizes them to 8 bits."""
         tensor = self.constant(array)
         tensor.scales, tensor.channel_axis = scales, channel_axis
         return tensor
@@ -155,8 +155,8 @@ class TFLiteBuilder:
     def reshape_graph(self, tensor: Tensor, before: Sequence[int], after: Sequence[int]) -> Tensor:
         """A reshape of the graph, given in the graph's shapes, applied to a tensor.
 
-        Free where the values keep their order as stored; else they go through the graph's order, by a TRANSPOSE on each side
-        that has four axes.
+        Free where the values keep their order as stored; else they go through the graph's order, by a TRANSPOSE on each
+        side that has four axes.
         """
         if layout.same_order(before, after):
             return self.reshape(tensor, layout.shape(after))

@@ -1,7 +1,7 @@
 """From the graph's axis order to TFLite's: a value of rank 4 is ``[N, C, H, W]`` there and ``[N, H, W, C]`` here.
 
-TFLite's kernels for pictures only know channels last. Every value of rank 4 is stored that way, and every other rank as it
-is, so almost no operator needs a transpose. What changes are axis numbers, constants, and which reshapes are free.
+TFLite's kernels for pictures only know channels last. Every value of rank 4 is stored that way, and every other rank as
+it is, so almost no operator needs a transpose. What changes are axis numbers, constants, and which reshapes are free.
 """
 
 import math
@@ -57,8 +57,8 @@ def same_order(before: Sequence[int], after: Sequence[int], permutation: Sequenc
         permutation: For a transpose: axis ``i`` after is axis ``permutation[i]`` before.
 
     Example:
-        >>> same_order((1, 8, 1, 1), (1, 8)), same_order((1, 8, 4, 4), (1, 128)), same_order((1, 8, 4, 4), (1, 8, 16, 1))
-        (True, False, True)
+        >>> same_order((1, 8, 1, 1), (1, 8)), same_order((1, 8, 4, 4), (1, 128)), same_order((1, 8, 4, 4), (1, 8, 16,
+        1)) (True, False, True)
     """
     if math.prod(before) != math.prod(after):
         return False

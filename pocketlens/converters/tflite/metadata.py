@@ -1,8 +1,9 @@
-"""What a TFLite file says of itself: TensorFlow's model metadata (a flatbuffer inside the flatbuffer, identifier ``M001``).
+"""What a TFLite file says of itself: TensorFlow's model metadata (a flatbuffer inside the flatbuffer, identifier
+``M001``).
 
-Android Studio, Netron and the task libraries read it. Its schema is not in ai-edge-litert, and the package that has it does
-not install beside a current numpy, so the few tables that are needed are written by field number here. The schema is
-``metadata_schema.fbs`` of tensorflow/tflite-support, version 1.0.0.
+Android Studio, Netron and the task libraries read it. Its schema is not in ai-edge-litert, and the package that has it
+does not install beside a current numpy, so the few tables that are needed are written by field number here. The schema
+is ``metadata_schema.fbs`` of tensorflow/tflite-support, version 1.0.0.
 """
 
 from typing import Any
@@ -29,7 +30,9 @@ _Table = dict[int, Any]
 
 
 def pack_metadata(labels: Labels, inputs: list[str], stylized: str) -> bytes:
-    """The metadata of an artifact whose tensors have these names: the picture, and of a pack the style; and ``stylized``."""
+    """The metadata of an artifact whose tensors have these names: the picture, and of a pack the style; and
+    ``stylized``.
+    """
     image, *styles = inputs
     picture = {3: {0: _Byte(_IMAGE_PROPERTIES), 1: {0: _Byte(_RGB)}}, 5: {0: [255.0], 1: [0.0]}}
     # Mean 0 and deviation 1: pixels go in as they are.

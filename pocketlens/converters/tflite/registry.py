@@ -1,7 +1,7 @@
 """The table of lowerings: which ONNX operators become TFLite operators, how, and which nodes are refused.
 
-A lowering checks a node from the graph alone before it builds anything, so that what TFLite refuses is known where flatbuffers and
-ai-edge-litert are not installed.
+A lowering checks a node from the graph alone before it builds anything, so that what TFLite refuses is known where
+flatbuffers and ai-edge-litert are not installed.
 """
 
 import onnx_ir as ir

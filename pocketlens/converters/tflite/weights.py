@@ -1,16 +1,17 @@
-"""How a TFLite file stores weights: float16 for ``fp16``, int8 with a scale for each output channel for ``w8`` and ``int8``.
+"""How a TFLite file stores weights: float16 for ``fp16``, int8 with a scale for each output channel for ``w8`` and
+``int8``.
 
-- ``fp16``: each kernel stands behind a DEQUANTIZE that the runtime runs once, when it loads. This is how TFLite's own float16
-  files look, so every runtime and delegate knows it: XNNPACK folds the DEQUANTIZE away and computes in float32, GPU delegates
-  read the float16 kernel itself. Biases and the norms' vectors stay float32: together they are under one percent of a
-  generator, and they are what half precision hurts.
-- ``w8``: each kernel stands behind a DEQUANTIZE too, so that arithmetic stays in floats. Without it LiteRT would choose its
-  hybrid kernels, which also quantize what the layer reads, anew for each picture: three times as fast, and the picture of
-  ``int8`` and not of ``w8`` (see docs/decisions/0009).
-- ``int8``: dynamic range quantization. XNNPACK takes a convolution of floats with an int8 kernel as one operator: it finds the
-  range of what it reads, computes in int8 and returns floats. With ranges fixed beforehand it would have to round its output to
-  int8 as well, and norms answer that with a loss: an earlier study of a fast-style generator found 27.9 dB so and 36.7 dB this
-  way, at the same speed. Depthwise kernels have no such form in XNNPACK and stay float.
+- ``fp16``: each kernel stands behind a DEQUANTIZE that the runtime runs once, when it loads. This is how TFLite's own
+  float16 files look, so every runtime and delegate knows it: XNNPACK folds the DEQUANTIZE away and computes in float32,
+  GPU delegates read the float16 kernel itself. Biases and the norms' vectors stay float32: together they are under one
+  percent of a generator, and they are what half precision hurts.
+- ``w8``: each kernel stands behind a DEQUANTIZE too, so that arithmetic stays in floats. Without it LiteRT would choose
+  its hybrid kernels, which also quantize what the layer reads, anew for each picture: three times as fast, and the
+  picture of ``int8`` and not of ``w8`` (see docs/decisions/0009).
+- ``int8``: dynamic range quantization. XNNPACK takes a convolution of floats with an int8 kernel as one operator: it
+  finds the range of what it reads, computes in int8 and returns floats. With ranges fixed beforehand it would have to
+  round its output to int8 as well, and norms answer that with a loss: an earlier study of a fast-style generator found
+  27.9 dB so and 36.7 dB this way, at the same speed. Depthwise kernels have no such form in XNNPACK and stay float.
 """
 
 import numpy as np
@@ -79,7 +80,8 @@ def store_int8(operators: list[Operator]) -> list[Operator]:
 
 
 def store_dynamic_range_int8(operators: list[Operator]) -> list[Operator]:
-    """Store the weights that the graph quantizes to 8 bits as int8, for operators that read them so; depthwise kernels stay float.
+    """Store the weights that the graph quantizes to 8 bits as int8, for operators that read them so; depthwise kernels
+    stay float.
 
     Args:
         operators: In order; their inputs are replaced.

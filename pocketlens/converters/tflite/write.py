@@ -131,8 +131,8 @@ def _quantization(tensor: Tensor) -> Any:
 
 
 def flatbuffer(operators: list[Operator], inputs: list[Tensor], stylized: Tensor, labels: Labels) -> bytes:
-    """The bytes of a ``.tflite`` file with one subgraph, the picture and perhaps a style as inputs, one output, and a signature
-    that names them.
+    """The bytes of a ``.tflite`` file with one subgraph, the picture and perhaps a style as inputs, one output, and a
+    signature that names them.
     """
     numbers = _Numbering()
     subgraph = schema.SubGraphT()

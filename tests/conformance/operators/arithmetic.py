@@ -106,7 +106,8 @@ def where_(draw: Draw, name: str) -> Case:
     constants["other"] = signed(broadcast(draw, shape(where)))
     nodes = line("g", chosen(draw, *kinds), "x, a")
     if name == "And":
-        nodes += f"\n{line('l', chosen(draw, *kinds), 'x, b')}\n{line('k', chosen(draw, 'And', 'Or', 'Xor'), 'g, l')}\ny = Where(k, x, other)"
+        nodes += f"\n{line('l', chosen(draw, *kinds), 'x, b')}"
+        nodes += f"\n{line('k', chosen(draw, 'And', 'Or', 'Xor'), 'g, l')}\ny = Where(k, x, other)"
         return Case(nodes, constants, where)
     del constants["b"]
     if draw(st.booleans()):

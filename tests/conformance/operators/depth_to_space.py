@@ -13,23 +13,23 @@ def depth_to_space(draw: Draw) -> Case:
     if draw(st.booleans()):
         attributes["mode"] = chosen(draw, "DCR", "CRD")
     node = line("y", "DepthToSpace", "m", **attributes)
-    made = chosen(draw, "m = Identity(x)", "Conv", "ConvTranspose", "m = Relu(x)", "Grouped")
+    first = chosen(draw, "m = Identity(x)", "Conv", "ConvTranspose", "m = Relu(x)", "Grouped")
     constants: dict[str, Any] = {}
-    if made == "Conv":
-        constants["w"], made = Weights((where.channels, where.channels, 1, 1)), "m = Conv(x, w)"
-    elif made == "ConvTranspose":
-        constants["w"], made = Weights((where.channels, where.channels, 2, 2)), "m = ConvTranspose(x, w)"
-    elif made == "Grouped":
+    if first == "Conv":
+        constants["w"], first = Weights((where.channels, where.channels, 1, 1)), "m = Conv(x, w)"
+    elif first == "ConvTranspose":
+        constants["w"], first = Weights((where.channels, where.channels, 2, 2)), "m = ConvTranspose(x, w)"
+    elif first == "Grouped":
         constants["w"] = Weights((where.channels, 1, 1, 1))
-        made = f"m = Conv <group = {where.channels}> (x, w)"
+        first = f"m = Conv <group = {where.channels}> (x, w)"
     if draw(st.booleans()):
         tail = "" if draw(st.booleans()) else "\ny = PRelu(d, slope)"
         if tail:
             constants["slope"] = Weights((where.channels // block**2, 1, 1))
             node = "d" + node[1:]
-        return Case(f"{made}\n{node}{tail}", constants, where)
+        return Case(f"{first}\n{node}{tail}", constants, where)
     # Somebody else reads the channels, in their own order.
-    second = f"{made}\nz{node[1:]}\np = GlobalAveragePool(m)\ng = ReduceMean(p, one)\ny = Add(z, g)"
+    second = f"{first}\nz{node[1:]}\np = GlobalAveragePool(m)\ng = ReduceMean(p, one)\ny = Add(z, g)"
     return Case(second, {**constants, "one": (1,)}, where)
 
 

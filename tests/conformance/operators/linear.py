@@ -42,7 +42,8 @@ def gemm_transposed(draw: Draw) -> Case:
     where = place(draw)
     c, pixels = where.channels, where.height * where.width
     constants: dict[str, Any] = {"flat": (c, pixels), "w": Weights((c, 3)), "back": (1, where.height, where.width, 3)}
-    nodes = "f = Reshape(x, flat)\ng = Gemm <transA = 1> (f, w)\nr = Reshape(g, back)\ny = Transpose <perm = [0, 3, 1, 2]> (r)"
+    nodes = "f = Reshape(x, flat)\ng = Gemm <transA = 1> (f, w)\nr = Reshape(g, back)\n"
+    nodes += "y = Transpose <perm = [0, 3, 1, 2]> (r)"
     return Case(nodes, constants, where)
 
 

@@ -68,10 +68,10 @@ def layer(draw: Draw) -> Case:
         to, back = "Transpose <perm = [0, 2, 3, 1]>", "Transpose <perm = [0, 3, 1, 2]>"
         return Case(f"t = {to} (x)\nn = LayerNormalization(t, g, b)\ny = {back} (n)", constants, where)
     axis = integer(draw, 1, 3)
-    over = shape(where)[axis:]
-    constants = {"g": positive(over)}
+    normalized = shape(where)[axis:]
+    constants = {"g": positive(normalized)}
     if draw(st.booleans()):
-        constants["b"] = signed(over)
+        constants["b"] = signed(normalized)
     chosen_axis = chosen(draw, axis, axis - 4)
     node = line("y", "LayerNormalization", ", ".join(["x", *constants]), axis=chosen_axis)
     return Case(node, constants, where)

@@ -84,7 +84,8 @@ def computed_size(draw: Draw) -> Case:
         return Case(nodes, {}, where)
     if kind == "shape":
         start = chosen(draw, 1, 2, -2)
-        nodes = f"{line('s', 'Shape', 'x', start=start)}\nf = Cast <to = 1> (s)\nm = ReduceMax <keepdims = 0> (f)\ny = Div(x, m)"
+        nodes = f"{line('s', 'Shape', 'x', start=start)}\nf = Cast <to = 1> (s)\n"
+        nodes += "m = ReduceMax <keepdims = 0> (f)\ny = Div(x, m)"
         return Case(nodes, {}, where)
     nodes = "s = Shape <start = 3> (x)\nn = Squeeze(s)\nr = Range(zero, n, one)\nf = Cast <to = 1> (r)\ny = Add(x, f)"
     return Case(nodes, {"zero": 0, "one": 1}, where)

@@ -37,10 +37,10 @@ class UNetLike(nn.Module):
         self.up = nn.ModuleList([nn.ConvTranspose2d(16, 8, 4, 2, 1, bias=False), nn.ConvTranspose2d(16, 3, 4, 2, 1)])
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        one = self.down[0](x)
-        two = self.norm[0](self.down[1](F.leaky_relu(one, 0.2)))
-        back = self.norm[1](self.up[0](F.relu(two)))
-        return torch.tanh(self.up[1](F.relu(torch.cat([back, one], 1))))
+        half = self.down[0](x)
+        quarter = self.norm[0](self.down[1](F.leaky_relu(half, 0.2)))
+        back = self.norm[1](self.up[0](F.relu(quarter)))
+        return torch.tanh(self.up[1](F.relu(torch.cat([back, half], 1))))
 
 
 class MobileLike(nn.Module):

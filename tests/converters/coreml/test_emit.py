@@ -26,11 +26,11 @@ def compare(graph: ir.Model, precision: str, folder: Path) -> float:
     hub.save(graph, folder / "graph.onnx")
     path = folder / "p.mlpackage"
     coreml.emit(graph, precision, LABELS, path)
-    taken = picture(*hub.size(graph))
+    image = picture(*hub.size(graph))
     with open_artifact(folder / "graph.onnx") as reference, open_artifact(path, "mil") as session:
-        expected = reference.floats(taken)
+        expected = reference.floats(image)
         assert expected.std() > 5
-        return psnr(expected, session.floats(taken))
+        return psnr(expected, session.floats(image))
 
 
 @pytest.mark.parametrize("name", GENERATORS)

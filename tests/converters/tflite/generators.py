@@ -6,7 +6,9 @@ from torch.nn import functional as F
 
 
 class Anime(nn.Module):
-    """Like AnimeGANv2: mirrored borders, group norms of one group, leaky ReLUs, depthwise convolutions, aligned corners."""
+    """Like AnimeGANv2: mirrored borders, group norms of one group, leaky ReLUs, depthwise convolutions, aligned
+    corners.
+    """
 
     def __init__(self) -> None:
         super().__init__()

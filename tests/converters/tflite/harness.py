@@ -61,8 +61,8 @@ def model(*nodes: tuple[Any, ...], shape: tuple[int, ...] = FEATURES) -> ir.Mode
 class Comparison:
     """What LiteRT computes of a graph, beside onnxruntime.
 
-    ``error`` is the largest difference to onnxruntime, of the largest value where that is above 1; ``operators`` are those
-    of the file, and ``partitions`` how many parts of them XNNPACK took.
+    ``error`` is the largest difference to onnxruntime, of the largest value where that is above 1; ``operators`` are
+    those of the file, and ``partitions`` how many parts of them XNNPACK took.
     """
 
     error: float

@@ -60,7 +60,7 @@ def reciprocal(builder: MILBuilder, node: ir.Node) -> Var:
 
 @lowering("Pow")
 def power(builder: MILBuilder, node: ir.Node) -> Var:
-    """Products for 2 and 3, a root for 1/2, ``pow`` for everything else: a GPU's power of a negative number is not a number."""
+    """Products for 2 and 3, a root for 1/2, else ``pow``: a GPU's power of a negative number is not a number."""
     base, exponent = _operands(builder, node)
     constant = floats(node, 1)
     number = float(constant.item()) if constant is not None and constant.size == 1 else None

@@ -37,9 +37,10 @@ def _check_instance_norm(node: ir.Node) -> str:
 def instance_norm(builder: MILBuilder, node: ir.Node) -> Var:
     """``instance_norm``, which sums by itself: nothing of it is decomposed in fp16, where 256 x 256 values overflow.
 
-    An epsilon below 6e-8 becomes the smallest fp16 number instead of 0 (coremltools sees to it), so a flat channel stays
-    a number. Group norm arrives as ``Reshape → InstanceNormalization → Reshape`` with three axes, the last of which has
-    hundreds of thousands of values; it is given back its rows, since no unit of the phone takes an axis that long.
+    An epsilon below 6e-8 becomes the smallest fp16 number instead of 0 (coremltools sees to it), so a flat channel
+    stays a number. Group norm arrives as ``Reshape → InstanceNormalization → Reshape`` with three axes, the last of
+    which has hundreds of thousands of values; it is given back its rows, since no unit of the phone takes an axis that
+    long.
     """
     source = node.inputs[0]
     x = builder.get(source)

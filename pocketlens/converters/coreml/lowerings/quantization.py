@@ -1,4 +1,4 @@
-"""QuantizeLinear and DequantizeLinear of computed values: iOS 17 and up. Weights are stored by :mod:`pocketlens.converters.coreml.weights`."""
+"""QuantizeLinear and DequantizeLinear of computed values, iOS 17 and up; weights are in ``coreml/weights.py``."""
 
 import numpy as np
 import onnx_ir as ir

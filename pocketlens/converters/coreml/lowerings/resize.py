@@ -70,8 +70,8 @@ def _check_linear(node: ir.Node) -> str:
 @lowering(
     "Resize",
     check=_check,
-    needs="height and width of four axes; nearest or linear, without antialias; half_pixel, pytorch_half_pixel, align_corners"
-    " or asymmetric; linear by a scale that is the ratio of the sizes, and not down to 1",
+    needs="height and width of four axes; nearest or linear, without antialias; half_pixel, pytorch_half_pixel,"
+    " align_corners or asymmetric; linear by a scale that is the ratio of the sizes, and not down to 1",
 )
 def resize(builder: MILBuilder, node: ir.Node) -> Var:
     """Nearest: whole factors, strided slices, or a gather. Linear: ``upsample_bilinear`` or ``resize_bilinear``."""

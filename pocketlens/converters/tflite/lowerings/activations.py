@@ -165,7 +165,9 @@ def erf(builder: TFLiteBuilder, node: ir.Node) -> Tensor:
 
 @lowering("Softmax")
 def softmax(builder: TFLiteBuilder, node: ir.Node) -> Tensor:
-    """SOFTMAX over the last stored axis, of a picture the channels; another axis is transposed to the last place and back."""
+    """SOFTMAX over the last stored axis, of a picture the channels; another axis is transposed to the last place and
+    back.
+    """
     x = builder.get(node.inputs[0])
     order = list(range(len(x.shape)))
     axis = layout.axis(hub.integer(node, "axis", -1), len(order))

@@ -2,8 +2,8 @@
 
 The deviations are taken before they are squared, never ``E[x²] - E[x]²``, which loses everything when the mean is large
 against the spread, and they are used twice: a SQUARED_DIFFERENCE beside the SUB would read the picture once more, which
-cost a tenth of a whole fast-style generator. Means run over height and width first, then over channels: a mean of means overflows later in half
-precision, and every delegate knows a mean over exactly these two axes.
+cost a tenth of a whole fast-style generator. Means run over height and width first, then over channels: a mean of means
+overflows later in half precision, and every delegate knows a mean over exactly these two axes.
 """
 
 import math
@@ -32,7 +32,9 @@ def _check_affine(node: ir.Node) -> str:
 
 @lowering("InstanceNormalization", check=_check_affine, needs="constant scale and shift")
 def instance_norm(builder: TFLiteBuilder, node: ir.Node) -> Tensor:
-    """Over everything behind the channels. On a value of rank 3 it may be half of a group norm, see :func:`is_group_view`."""
+    """Over everything behind the channels. On a value of rank 3 it may be half of a group norm, see
+    :func:`is_group_view`.
+    """
     scale, shift = _affine(node)
     source = node.inputs[0]
     assert source is not None
@@ -141,8 +143,8 @@ def _mean(builder: TFLiteBuilder, x: Tensor, groups: int) -> Tensor:
 def is_group_view(node: ir.Node) -> bool:
     """Whether a Reshape makes ``[N, groups, -1]`` of a picture only for a norm that is then reshaped back.
 
-    torch exports a group norm so. Channels last have no such view, so the three nodes are lowered as one: the Reshape and
-    the norm add nothing, and the Reshape back (:func:`group_norm_back`) normalizes the picture itself.
+    torch exports a group norm so. Channels last have no such view, so the three nodes are lowered as one: the Reshape
+    and the norm add nothing, and the Reshape back (:func:`group_norm_back`) normalizes the picture itself.
     """
     if node.op_type != "Reshape" or node.inputs[0] is None:
         return False

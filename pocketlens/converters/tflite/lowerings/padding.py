@@ -1,7 +1,7 @@
 """Padding: zeros by PAD, mirrored and repeated edges by slices.
 
-TFLite has MIRROR_PAD, but XNNPACK does not take it: it cuts the graph in two and costs more than the convolution behind it.
-Slices of one row and small concatenations stay inside (434 to 289 ms for a whole AnimeGANv2).
+TFLite has MIRROR_PAD, but XNNPACK does not take it: it cuts the graph in two and costs more than the convolution behind
+it. Slices of one row and small concatenations stay inside (434 to 289 ms for a whole AnimeGANv2).
 """
 
 from collections.abc import Callable
@@ -24,11 +24,11 @@ def _check(node: ir.Node) -> str:
     if mode not in _EXTEND:
         return f"mode {mode!r}, expected constant, reflect, edge or wrap"
     for length, (before, after) in zip(shape(node.inputs[0]), pads, strict=True):
-        kept = length + min(before, 0) + min(after, 0)
-        if mode == "reflect" and max(before, after, 0) >= kept:
-            return f"it mirrors {max(before, after, 0)} of {kept} values"
-        if mode == "wrap" and max(before, after, 0) > kept:
-            return f"it wraps {max(before, after, 0)} of {kept} values"
+        remaining = length + min(before, 0) + min(after, 0)
+        if mode == "reflect" and max(before, after, 0) >= remaining:
+            return f"it mirrors {max(before, after, 0)} of {remaining} values"
+        if mode == "wrap" and max(before, after, 0) > remaining:
+            return f"it wraps {max(before, after, 0)} of {remaining} values"
     return ""
 
 

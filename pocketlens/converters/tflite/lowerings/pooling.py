@@ -37,7 +37,7 @@ def _windows(node: ir.Node) -> tuple[AxisWindow, AxisWindow]:
 
 @lowering("MaxPool", check=_check, needs=_NEEDS)
 def max_pool(builder: TFLiteBuilder, node: ir.Node) -> Tensor:
-    """MAX_POOL_2D. Repeating the edge gives what padding with minus infinity gives: every window that reaches out contains it."""
+    """MAX_POOL_2D. A repeated edge acts as padding with minus infinity: every window that reaches out contains it."""
     rows, columns = _windows(node)
     x = builder.get(node.inputs[0])
     if rows.is_valid and columns.is_valid:
@@ -51,7 +51,7 @@ def max_pool(builder: TFLiteBuilder, node: ir.Node) -> Tensor:
 
 @lowering("AveragePool", check=_check, needs=_NEEDS)
 def average_pool(builder: TFLiteBuilder, node: ir.Node) -> Tensor:
-    """AVERAGE_POOL_2D, which never counts padding; where the graph counts differently, a factor corrects the quotient."""
+    """AVERAGE_POOL_2D, which never counts padding; a factor corrects the quotient where the graph counts it."""
     rows, columns = _windows(node)
     x = builder.get(node.inputs[0])
     counts_pads = bool(hub.integer(node, "count_include_pad", 0))

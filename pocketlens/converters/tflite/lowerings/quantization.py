@@ -1,4 +1,4 @@
-"""QuantizeLinear and DequantizeLinear of computed values. Weights are stored by :mod:`pocketlens.converters.tflite.weights`."""
+"""QuantizeLinear and DequantizeLinear of computed values; weights are stored by ``tflite/weights.py``."""
 
 import numpy as np
 import onnx_ir as ir

@@ -68,8 +68,8 @@ def _convention(node: ir.Node) -> str:
 @lowering(
     "Resize",
     check=_check,
-    needs="height and width of four axes; nearest or linear; half_pixel, pytorch_half_pixel, align_corners or asymmetric;"
-    " linear without antialias where it shrinks, by a scale that is the ratio of the sizes",
+    needs="height and width of four axes; nearest or linear; half_pixel, pytorch_half_pixel, align_corners or"
+    " asymmetric; linear without antialias where it shrinks, by a scale that is the ratio of the sizes",
 )
 def resize(builder: TFLiteBuilder, node: ir.Node) -> Tensor:
     """RESIZE_NEAREST_NEIGHBOR or RESIZE_BILINEAR over height and width."""

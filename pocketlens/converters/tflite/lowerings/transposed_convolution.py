@@ -1,8 +1,8 @@
 """Transposed convolutions.
 
-TFLite's TRANSPOSE_CONV has the output's size as an input, and derives the rows it cuts off at the start from SAME or VALID:
-SAME cuts the smaller half of the surplus, VALID nothing. ONNX has ``pads``. Most generators' choices are exactly one of the
-two; for the others the full output is computed and cut.
+TFLite's TRANSPOSE_CONV has the output's size as an input, and derives the rows it cuts off at the start from SAME or
+VALID: SAME cuts the smaller half of the surplus, VALID nothing. ONNX has ``pads``. Most generators' choices are exactly
+one of the two; for the others the full output is computed and cut.
 """
 
 from dataclasses import dataclass
@@ -121,8 +121,8 @@ def _grouped(
 ) -> Tensor:
     """TRANSPOSE_CONV knows no groups: one grouped convolution for each phase of the stride, then DEPTH_TO_SPACE.
 
-    Row ``stride * q + r`` of the output takes every ``stride``-th row of the kernel and neighbouring rows of the input, so
-    all rows of one phase ``r`` are a plain convolution of the small picture.
+    Row ``stride * q + r`` of the output takes every ``stride``-th row of the kernel and neighbouring rows of the input,
+    so all rows of one phase ``r`` are a plain convolution of the small picture.
     """
     stride = rows.stride
     depth, height, width = (kernel.shape[0] // groups, *kernel.shape[2:])

@@ -32,7 +32,7 @@ class AxisWindow:
 
     @property
     def reach(self) -> int:
-        """Values that the window needs past the end: the part of ``after`` that is used. Negative: some are not read."""
+        """Values that the window reads past the end: the used part of ``after``. Negative: some are not read."""
         return (self.out - 1) * self.stride + self.kernel - self.length - self.before
 
     @property

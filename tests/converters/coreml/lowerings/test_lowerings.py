@@ -12,18 +12,17 @@ from tests.converters.coreml.operator_cases import FAMILIES
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_operators_are_exact(tmp_path: Path, family: str) -> None:
-    found = scores(FAMILIES[family], "fp32", tmp_path)
-    assert {name: score for name, score in found.items() if score < EXACT} == {}
+    decibels = scores(FAMILIES[family], "fp32", tmp_path)
+    assert {name: score for name, score in decibels.items() if score < EXACT} == {}
 
 
 @pytest.mark.parametrize("family", [name for name in FAMILIES if name != "steps"])
 def test_operators_in_half_precision(tmp_path: Path, family: str) -> None:
-    found = scores(FAMILIES[family], "fp16", tmp_path)
-    assert {name: score for name, score in found.items() if score < HALF} == {}
+    decibels = scores(FAMILIES[family], "fp16", tmp_path)
+    assert {name: score for name, score in decibels.items() if score < HALF} == {}
 
 
 def test_every_lowering_is_tested() -> None:
     elsewhere = {"QuantizeLinear", "DequantizeLinear"}  # test_quantization.py
-    assert (
-        set(TABLE.operators()) - elsewhere - {name for cases in FAMILIES.values() for name in operators(cases)} == set()
-    )
+    tested = {name for cases in FAMILIES.values() for name in operators(cases)}
+    assert set(TABLE.operators()) - elsewhere - tested == set()

@@ -1,4 +1,6 @@
-"""Quantizers of computed values in Core ML: iOS 17's own operations, played by the interpreter as onnxruntime plays the graph."""
+"""Quantizers of computed values in Core ML: iOS 17's own operations, played by the interpreter as onnxruntime plays the
+graph.
+"""
 
 from pathlib import Path
 
@@ -28,8 +30,8 @@ def rounded(kind: type, low: float, high: float) -> ir.Model:
         zero = hub.add_constant(model, f"{source.name}_zero", np.array(round(info.min - low / step), kind))
         down = ir.node("QuantizeLinear", [source, scale, zero], name=f"{node.name}_down")
         up = ir.node("DequantizeLinear", [down.outputs[0], scale, zero], name=f"{node.name}_up")
-        for made, dtype, suffix in ((down, zero.dtype, "down"), (up, ir.DataType.FLOAT, "up")):
-            out = made.outputs[0]
+        for quantizer, dtype, suffix in ((down, zero.dtype, "down"), (up, ir.DataType.FLOAT, "up")):
+            out = quantizer.outputs[0]
             out.name, out.shape, out.dtype = f"{node.name}_{suffix}", source.shape, dtype
         model.graph.insert_before(node, [down, up])
         node.replace_input_with(0, up.outputs[0])
@@ -40,15 +42,15 @@ def rounded(kind: type, low: float, high: float) -> ir.Model:
 def test_rounded_values_are_those_of_onnxruntime(tmp_path: Path, kind: type, low: float, high: float) -> None:
     model = rounded(kind, low, high)
     assert not coreml.refusals(model)
-    hub.save(model, tmp_path / "meant.onnx")
+    hub.save(model, tmp_path / "graph.onnx")
     image = picture(32, 48)
-    with open_artifact(tmp_path / "meant.onnx") as session:
-        meant = session.floats(image)
+    with open_artifact(tmp_path / "graph.onnx") as session:
+        expected = session.floats(image)
     for precision, least in (("fp32", 75), ("fp16", 40)):
         path = tmp_path / f"{precision}.mlpackage"
         coreml.emit(model, precision, Labels("rounded"), path)
         with open_artifact(path, "mil") as session:
-            assert quality.psnr(meant, session.floats(image)) > least
+            assert quality.psnr(expected, session.floats(image)) > least
 
 
 def test_it_needs_the_newer_system_and_the_float_graph_does_not(tmp_path: Path) -> None:
