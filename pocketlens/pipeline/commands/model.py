@@ -7,7 +7,7 @@ from typing import TypedDict
 from pocketlens.bundle import licensing
 from pocketlens.converters.emitter import Labels
 from pocketlens.files import artifact_files, copy, whole
-from pocketlens.models.source import resolve
+from pocketlens.models.source import RangeOverrides, resolve
 from pocketlens.pipeline.eval_set import read_eval_set
 from pocketlens.pipeline.evaluation import Evaluation
 from pocketlens.pipeline.stages.emit import VerifiedArtifact
