@@ -31,7 +31,7 @@ def main() -> None:
         home = Path(folder)
         os.environ |= {"HOME": folder, "ADB_SERVER_SOCKET": f"tcp:localhost:{SERVER}"}
         Adb.cache = f"{home}/there"
-        android._FOUND_AT = ("/nowhere", f"{home}/there/tool")
+        android._TOOL_PATHS = ("/nowhere", f"{home}/there/tool")
         daemon = subprocess.Popen(
             [sys.argv[1]], env={**os.environ, "ADBD_PORT": str(PORT)}, stderr=(home / "log").open("w"), cwd="/"
         )

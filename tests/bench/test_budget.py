@@ -1,10 +1,12 @@
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from pocketlens.bench.budget import PRESETS, Budget, Verdict, judge, judge_all, overall
-from pocketlens.bench.result import CaseResult, Memory
+from pocketlens.bench.budget import PRESETS, Budget, Verdict, judge, judge_all, last_minute, overall
+from pocketlens.bench.document import BenchmarkSettings, Document
+from pocketlens.bench.result import Block, CaseResult, Memory
 from pocketlens.errors import InputError
 from tests.bench.samples import blocks_of, document, result
 
@@ -125,3 +127,18 @@ def test_presets_say_where_they_come_from_and_can_be_overridden() -> None:
 def test_wrong_budgets_are_refused(wrong: dict[str, float], named: str) -> None:
     with pytest.raises(InputError, match=named):
         Budget.of(**wrong)  # type: ignore[arg-type]
+
+
+def heating(slow_from: float) -> Document:
+    """Five minutes of a device that is at 20 ms until it throttles, and at 40 ms from then on."""
+    blocks = tuple(Block(float(t), *((40.0 if t > slow_from else 20.0,) * 10,) * 2) for t in range(5, 301, 5))
+    return replace(document(result(blocks)), settings=BenchmarkSettings(sustained=True))
+
+
+@pytest.mark.parametrize(("slow_from", "verdict"), [(200, "fail"), (400, "pass"), (270, "unstable")])
+def test_the_last_minute_is_judged(slow_from: float, verdict: str) -> None:
+    found = heating(slow_from)
+    (judged,) = judge_all(found, Budget.of(fps=30))
+    assert judged.verdict == verdict
+    assert len(last_minute(found.results[0]).blocks) == 12
+    assert Document.from_json(found.to_json()) == found

@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -6,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pocketlens.bench.document import BenchmarkSettings, Document
+from pocketlens.bench.document import BenchmarkSettings, Document, Snapshot, TimedSnapshot
 from pocketlens.errors import InputError
 from tests.bench.samples import blocks_of, document, result
 
@@ -113,3 +114,13 @@ def test_unreadable_files(tmp_path: Path) -> None:
 def test_settings_out_of_range_are_refused(wrong: dict[str, Any]) -> None:
     with pytest.raises(InputError, match=next(iter(wrong))):
         BenchmarkSettings(**wrong)
+
+
+def test_what_slowed_the_device_down_is_said() -> None:
+    one = document(result())
+    clear = replace(one.environment, before=Snapshot(throttled="", throttled_since_boot="under-voltage"))
+    after = Snapshot(throttled="", throttled_since_boot="under-voltage, throttled")
+    assert replace(clear, after=after).throttled == "throttled", "sticky bits count only if they were clear before"
+    during = (TimedSnapshot(5.0, Snapshot(throttled="thermal state severe")),)
+    assert replace(clear, during=during).throttled == "thermal state severe"
+    assert clear.throttled == ""

@@ -64,3 +64,37 @@ def test_garbage_in_proc_is_no_reason_to_stop(tmp_path: Path) -> None:
 def test_a_busy_machine_is_called_busy() -> None:
     assert "90%" in document(busy=0.9).environment.disturbed
     assert document(busy=0.1).environment.disturbed == ""
+
+
+@pytest.mark.parametrize(
+    ("machine", "files", "said"),
+    [
+        ("aarch64", {"proc/sys/kernel/arch": "x86_64"}, "on a kernel for x86_64"),
+        ("aarch64", {"proc/cpuinfo": "vendor_id\t: AuthenticAMD"}, "AuthenticAMD"),
+        ("aarch64", {"proc/device-tree/model": "linux,dummy-virt\0"}, "dummy-virt"),
+        ("x86_64", {"proc/cpuinfo": "model name : QEMU TCG CPU version 2.5+"}, "TCG"),
+        ("aarch64", {"proc/sys/kernel/arch": "aarch64", "proc/device-tree/model": "Raspberry Pi 5 Model B"}, ""),
+        ("armv7l", {"proc/sys/kernel/arch": "aarch64"}, ""),
+        ("x86_64", {"proc/sys/kernel/arch": "x86_64", "proc/cpuinfo": "vendor_id : GenuineIntel"}, ""),
+    ],
+)
+def test_emulators_are_recognised(
+    machine: str, files: dict[str, str], said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("platform.machine", lambda: machine)
+    for name, text in files.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text)
+    found = environment.emulation(tmp_path)
+    assert said in found if said else found == ""
+
+
+def test_a_raspberry_pi_answers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    command = tmp_path / "vcgencmd"
+    answers = "measure_temp) echo \"temp=61.2'C\";; measure_clock) echo 'frequency(48)=1500345728';; *) echo throttled=0x50004"
+    command.write_text(f"#!/bin/sh\ncase $1 in {answers};; esac\n")
+    command.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    found = environment.snapshot(tmp_path)
+    assert (found.temperature_c, found.frequency_mhz, found.throttled) == (61.2, 1500.0, "throttled")
+    assert found.throttled_since_boot == "under-voltage, throttled"

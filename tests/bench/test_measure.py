@@ -17,9 +17,10 @@ from pocketlens.bench.budget import Budget, judge
 from pocketlens.bench.case import BenchmarkCase
 from pocketlens.bench.devices.local import Local, LocalWorker
 from pocketlens.bench.document import BenchmarkSettings, Document
-from pocketlens.bench.measure import BenchmarkProgress, measure
+from pocketlens.bench.measure import BenchmarkProgress, bench_bundle, measure
+from pocketlens.bench.selection import Selection
 from pocketlens.errors import InputError
-from tests.bench.conftest import QUICK
+from tests.bench.cases import QUICK
 
 Make = Callable[..., BenchmarkCase]
 
@@ -288,3 +289,25 @@ def test_runtimes_send_no_telemetry_while_they_are_timed(make_case: Make) -> Non
 
 def test_default_settings_are_short() -> None:
     assert BenchmarkSettings().seconds <= 2 and BenchmarkSettings().count <= 50
+
+
+def labels(document: Document) -> list[str]:
+    return [result.label for result in document.results]
+
+
+def test_a_zip_is_measured_against_its_golden_pictures(zipped: Path) -> None:
+    document = bench_bundle(zipped, Selection(threads=(1,)), settings=QUICK)
+    assert labels(document) == [
+        "onnx-fp32-48x64 in onnxruntime, 1 thread",
+        "openvino-fp32-48x64 in openvino, 1 thread",
+    ]
+    for result in document.results:
+        assert result.failure is None and result.blocks and result.artifact.size == (48, 64)
+        assert result.check is not None and result.check.psnr >= result.check.limit == 45
+
+
+def test_an_altered_artifact_is_refused(bundle: Path) -> None:
+    artifact = next((bundle / "artifacts").glob("*.onnx"))
+    artifact.write_bytes(artifact.read_bytes() + b"\0")
+    with pytest.raises(InputError, match="not the file that was verified"):
+        bench_bundle(bundle, settings=QUICK)

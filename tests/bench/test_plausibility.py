@@ -6,7 +6,7 @@ import pytest
 from pocketlens.bench.case import BenchmarkCase
 from pocketlens.bench.measure import measure
 from pocketlens.bench.plausibility import implausible, peak_gflops
-from tests.bench.conftest import QUICK
+from tests.bench.cases import QUICK
 from tests.bench.samples import HOST
 
 PI = replace(HOST, simd=("asimd", "asimddp"), max_mhz=2400.0)

@@ -3,7 +3,6 @@ import html
 import io
 import re
 from dataclasses import replace
-from html.parser import HTMLParser
 from pathlib import Path
 
 import numpy as np
@@ -17,91 +16,15 @@ from pocketlens.bench.report import render, summary
 from pocketlens.bench.report_pictures import ReportPicture, data_uri, difference
 from pocketlens.bundle.manifest import GateResult, Manifest
 from pocketlens.bundle.read import open_bundle
-from pocketlens.bundle.spec import BundleSpec
-from pocketlens.bundle.write import write
 from pocketlens.quality import compare
+from tests.bench.pages import SNAP, Page
 from tests.bench.samples import blocks_of, document, result
 from tests.generators import picture
-
-SNAP = Budget.of(preset="snap-lens")
-VOID = {"meta", "img", "br", "link", "input", "hr"}
-
-
-@pytest.fixture(scope="module")
-def manifest(full_spec: BundleSpec, tmp_path_factory: pytest.TempPathFactory) -> Manifest:
-    folder = tmp_path_factory.mktemp("report") / "full.bundle"
-    write(full_spec, folder)
-    with open_bundle(folder) as bundle:
-        return bundle.manifest
-
-
-@pytest.fixture(scope="module")
-def measured() -> Document:
-    random = np.random.default_rng(0)
-    fast, slow = (blocks_of(*random.normal(t, 0.4, (6, 12)).tolist()) for t in (12, 60))
-    return document(
-        result(fast, artifact="onnx-fp32-48x64", size=(48, 64)),
-        result(slow, artifact="openvino-fp32-48x64", size=(48, 64), runtime="openvino"),
-        result(artifact="tflite-fp16-48x64", runtime="litert", failure="the picture is wrong: 9.1 dB"),
-        result(artifact="coreml-fp16-48x64", runtime="mil", interpreted=True),
-        busy=0.8,
-    )
-
-
-@pytest.fixture(scope="module")
-def shown(manifest: Manifest) -> list[ReportPicture]:
-    teacher = picture(48, 64)
-    wrong = np.clip(teacher.astype(int) + np.random.default_rng(1).integers(-3, 4, teacher.shape), 0, 255)
-    artifact = wrong.astype(np.uint8)
-    scores = compare(teacher, artifact)
-    return [ReportPicture(one.id, "astronaut.png", teacher, artifact, scores) for one in manifest.artifacts]
 
 
 @pytest.fixture(scope="module")
 def page(manifest: Manifest, measured: Document, shown: list[ReportPicture]) -> str:
     return render(manifest, measured, judge_all(measured, SNAP), shown, SNAP)
-
-
-class Page(HTMLParser):
-    """Collects what a browser would fetch, and complains about tags that are not closed."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__()
-        self.addresses: list[tuple[str, str]] = []
-        self.images: list[dict[str, str | None]] = []
-        self.tags: list[str] = []
-        self.headings: list[str] = []
-        self.words: list[str] = []
-        self.feed(text)
-        self.close()
-        assert self.tags == []
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        if tag not in VOID:
-            self.tags.append(tag)
-        if tag == "img":
-            self.images.append(dict(attrs))
-        for name, value in attrs:
-            if name in ("src", "href", "xlink:href", "srcset", "action", "poster"):
-                self.addresses.append((tag, value or ""))
-
-    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.handle_starttag(tag, attrs)
-        if tag not in VOID:
-            self.tags.pop()
-
-    def handle_endtag(self, tag: str) -> None:
-        assert self.tags.pop() == tag
-
-    def handle_data(self, data: str) -> None:
-        if self.tags and self.tags[-1] == "h2":
-            self.headings.append(data)
-        if "style" not in self.tags:
-            self.words.append(data)
-
-    @property
-    def text(self) -> str:
-        return " ".join(" ".join(self.words).split())
 
 
 def test_every_part_is_there(page: str, manifest: Manifest) -> None:

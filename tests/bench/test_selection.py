@@ -1,3 +1,5 @@
+import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -7,8 +9,12 @@ from pocketlens.bench.devices.local import Local
 from pocketlens.bench.measure import bench_bundle, measure
 from pocketlens.bench.selection import Selection, select_cases
 from pocketlens.bundle.read import open_bundle
+from pocketlens.bundle.spec import BundleSpec
+from pocketlens.bundle.write import write
 from pocketlens.errors import InputError, MissingError
-from tests.bench.conftest import QUICK
+from tests.bench.cases import QUICK
+
+Edit = Callable[[Path, Callable[[dict], None]], None]
 
 
 def test_several_settings_take_turns_in_one_run(bundle: Path) -> None:
@@ -88,3 +94,51 @@ def test_what_nobody_has_is_a_mistake(wrong: dict[str, tuple[str, ...]], said: s
 
 def test_interpreters_take_no_settings() -> None:
     assert len(Selection(threads=(1, 2)).settings("mil", Local())) == 1
+
+
+def test_chosen_artifacts_and_runtimes(bundle: Path) -> None:
+    with open_bundle(bundle) as opened:
+        both = select_cases(opened, Selection(runtimes=["openvino", "onnxruntime"]))
+        assert [(one.artifact, one.runtime) for one in both] == [
+            ("onnx-fp32-48x64", "onnxruntime"),
+            ("onnx-fp32-48x64", "openvino"),
+            ("openvino-fp32-48x64", "openvino"),
+        ]
+        (one,) = select_cases(opened, Selection(["openvino-fp32-48x64"], threads=(2,)))
+        assert (one.runtime, one.threads, one.target) == ("openvino", 2, "openvino")
+
+
+@pytest.mark.parametrize(
+    ("wrong", "named"),
+    [
+        ({"artifacts": ["tflite-int8"]}, "tflite-int8"),
+        ({"runtimes": ["tensorrt"]}, "no runtime 'tensorrt'"),
+        ({"runtimes": ["litert"]}, "plays none"),
+        ({"artifacts": []}, "plays none|nothing"),
+    ],
+)
+def test_wrong_choices_are_refused(bundle: Path, wrong: dict[str, list[str]], named: str) -> None:
+    with pytest.raises(InputError, match=named):
+        bench_bundle(bundle, Selection(**wrong), settings=QUICK)  # type: ignore[arg-type]
+
+
+@pytest.mark.skipif(sys.platform == "darwin", reason="Core ML itself runs on macOS")
+def test_the_first_runtime_that_is_usable_here_is_taken(full_spec: BundleSpec, tmp_path: Path) -> None:
+    write(full_spec, tmp_path / "full.bundle")
+    with open_bundle(tmp_path / "full.bundle") as opened:
+        chosen = {one.artifact: one.runtime for one in select_cases(opened)}
+    assert chosen["coreml-fp16-48x64"] == "mil"
+    assert chosen["onnx-fp32-48x64"] == "onnxruntime"
+
+
+def test_nothing_to_play_here_is_an_error_that_says_what_to_install(full_spec: BundleSpec, tmp_path: Path) -> None:
+    write(full_spec, tmp_path / "full.bundle")
+    with pytest.raises(MissingError, match="macOS") as caught:
+        bench_bundle(tmp_path / "full.bundle", Selection(runtimes=["coreml"]), settings=QUICK)
+    assert "pip install" in caught.value.do
+
+
+def test_a_bundle_without_a_picture_of_the_size(bundle: Path, edit: Edit) -> None:
+    edit(bundle, lambda manifest: manifest.update(golden=[]))
+    with pytest.raises(InputError, match="no golden picture of 48 x 64"):
+        bench_bundle(bundle, settings=QUICK)

@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 
-import pocketlens
 from pocketlens.bench import environment
 from pocketlens.bench.channel import Channel
 from pocketlens.bench.devices.device import BlockTimes, FirstFrame, LoadResult
@@ -29,7 +28,7 @@ class LocalWorker:
     """A worker on this machine; see :class:`~pocketlens.bench.devices.device.Worker`."""
 
     def __init__(self) -> None:
-        here = str(Path(pocketlens.__file__).parents[1])
+        here = str(Path(__file__).parents[3])
         paths = [here, *filter(None, [os.environ.get("PYTHONPATH")])]
         # -P: without it the current folder comes first, and a file named numpy.py there would be run.
         self.channel = Channel(

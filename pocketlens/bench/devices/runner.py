@@ -12,7 +12,6 @@ from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-import pocketlens
 from pocketlens import files
 from pocketlens.errors import MissingError
 from pocketlens.runtimes.adapter import RUNTIMES
@@ -50,7 +49,7 @@ class Platform:
 @cache
 def archive() -> tuple[str, bytes]:
     """The files that a worker needs, as a tar file, and its name: a hash, so that no device runs another version's worker."""
-    home = Path(pocketlens.__file__).parent
+    home = Path(__file__).parents[2]
     paths: list[Path] = []
     for pattern in _RUNNER_FILES:
         for path in sorted(home.glob(pattern)):

@@ -10,7 +10,7 @@ from pocketlens.bench.devices.android import open_adb
 from pocketlens.bench.measure import BenchmarkProgress, measure
 from pocketlens.bench.multi_device import DeviceOutcome
 from pocketlens.errors import InputError, MissingError
-from tests.bench.conftest import QUICK
+from tests.bench.cases import QUICK
 from tests.bench.devices.adbd import Adbd
 from tests.bench.devices.phones import device_of
 

@@ -11,7 +11,7 @@ from pocketlens.bench.devices.device import Device
 from pocketlens.bench.devices.local import Local
 from pocketlens.bench.document import BenchmarkSettings, Document
 from pocketlens.bench.measure import measure
-from tests.bench.conftest import QUICK
+from tests.bench.cases import QUICK
 from tests.bench.devices.phones import device_of
 
 SETTINGS = replace(QUICK, count=6)

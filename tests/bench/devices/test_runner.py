@@ -13,7 +13,7 @@ from pocketlens.bench.devices import runner
 from pocketlens.bench.devices.worker_protocol import load_command
 from pocketlens.errors import MissingError
 from pocketlens.runtimes.adapter import Options
-from tests.bench.conftest import Small
+from tests.bench.cases import SmallArtifacts
 
 LIGHT = ("numpy", "PIL", "onnxruntime", "openvino", "ai_edge_litert")
 """What a device has. Nothing else of this environment may be found by the light half."""
@@ -54,7 +54,7 @@ def light(tmp_path: Path) -> list[str]:
 
 
 @pytest.mark.parametrize("runtime", ["onnxruntime", "openvino"])
-def test_the_light_half_runs_alone(light: list[str], small: Small, tmp_path: Path, runtime: str) -> None:
+def test_the_light_half_runs_alone(light: list[str], small: SmallArtifacts, tmp_path: Path, runtime: str) -> None:
     one = small.make_case(runtime)
     np.save(tmp_path / "given.npy", one.picture)
     np.save(tmp_path / "wanted.npy", one.expected)

@@ -13,8 +13,8 @@ from pocketlens.bench.devices.remote import RemoteDevice
 from pocketlens.bench.devices.ssh import open_ssh
 from pocketlens.bench.measure import BenchmarkProgress, measure
 from pocketlens.errors import InputError, MissingError
-from tests.bench.conftest import QUICK
-from tests.bench.devices.conftest import Sshd, children
+from tests.bench.cases import QUICK
+from tests.bench.devices.sshd import Sshd, children
 
 Make = Callable[..., BenchmarkCase]
 SETTINGS = replace(QUICK, answer_seconds=30)

@@ -17,10 +17,10 @@ from pocketlens.bench.measure import BenchmarkProgress
 from pocketlens.bench.multi_device import DeviceOutcome, bench_devices
 from pocketlens.bench.selection import Selection
 from pocketlens.bundle.read import open_bundle
-from tests.bench.conftest import QUICK
+from tests.bench.cases import QUICK
 from tests.bench.devices.adbd import Adbd
-from tests.bench.devices.conftest import Sshd, workers
 from tests.bench.devices.phones import device_of
+from tests.bench.devices.sshd import Sshd, workers
 
 SETTINGS = replace(QUICK, seconds=0.3, count=8, answer_seconds=15, resumes=1)
 ONE = Selection(["onnx-fp32-48x64"], threads=(1,))

@@ -16,8 +16,8 @@ from pocketlens.pipeline.commands.optimize import optimize
 from pocketlens.pipeline.search import rewrite_search
 from pocketlens.targets import TARGETS
 from tests.bench.devices.adbd import Adbd
-from tests.bench.devices.conftest import Sshd
 from tests.bench.devices.phones import device_of
+from tests.bench.devices.sshd import Sshd
 from tests.generators import small_graph
 
 QUICK = BenchmarkSettings(seconds=0.02, count=4, block_seconds=0.001, block_count=1, warm_seconds=0.02, min_blocks=3)

@@ -17,8 +17,6 @@ import pytest
 
 from pocketlens.bench.devices.remote import RemoteDevice
 from pocketlens.bench.devices.ssh import open_ssh
-from tests.bench.conftest import make_case, small  # noqa: F401 - fixtures
-from tests.bench.devices.phones import lite, phone, server, tool  # noqa: F401 - fixtures
 
 SSHD = shutil.which("sshd") or shutil.which("sshd", path="/usr/sbin:/sbin")
 

@@ -12,7 +12,7 @@ from pocketlens.bench.document import Document
 from pocketlens.bench.report import DeviceReport, render
 from pocketlens.bench.report_pictures import ReportPicture
 from pocketlens.bundle.manifest import Manifest
-from tests.bench.test_report import SNAP, VOID, manifest, measured, shown  # noqa: F401 - fixtures
+from tests.bench.pages import SNAP, VOID
 
 LEAST_CONTRAST = 4.5
 """For text of usual size, WCAG 2.2 level AA (1.4.3)."""
@@ -66,7 +66,7 @@ class Elements(HTMLParser):
 
 
 @pytest.fixture(scope="module", params=["one device", "three devices", "nothing measured"])
-def page(request: pytest.FixtureRequest, manifest: Manifest, measured: Document, shown: list[ReportPicture]) -> str:  # noqa: F811
+def page(request: pytest.FixtureRequest, manifest: Manifest, measured: Document, shown: list[ReportPicture]) -> str:
     if request.param == "nothing measured":
         return render(manifest, None, [], shown)
     verdicts = judge_all(measured, SNAP)
