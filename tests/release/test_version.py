@@ -134,6 +134,6 @@ def test_importing_the_package_reads_no_metadata() -> None:
 
 
 def test_a_manifest_names_the_base_version() -> None:
-    from pocketlens.pipeline.stages import toolchain
+    from pocketlens.pipeline.stage_key import toolchain
 
     assert toolchain()["pocketlens"] == pocketlens.version.BASE_VERSION
