@@ -9,6 +9,7 @@ from typing import Any
 
 import pocketlens
 from pocketlens.files import files_under, key_of, sha256
+from pocketlens.version import BASE_VERSION
 
 LIBRARIES = (
     "ai-edge-litert",
@@ -41,8 +42,8 @@ def stage_key(**parts: Any) -> str:
 
 @cache
 def toolchain() -> dict[str, str]:
-    """The version of every library of :data:`LIBRARIES` that is installed, and of Pocketlens."""
-    versions = {"pocketlens": pocketlens.__version__}
+    """The version of every library of :data:`LIBRARIES` that is installed, and Pocketlens's base version."""
+    versions = {"pocketlens": BASE_VERSION}
     for library in LIBRARIES:
         try:
             versions[library] = version(library)
