@@ -91,7 +91,7 @@ def measured(name: str, tone: str, before: Picture, after: Picture, mask: NDArra
         name, tone, la, lb, math.hypot(aa, ba), math.hypot(ab, bb), (turn + 180) % 360 - 180,
         math.degrees(math.atan2(la - 50, ba)), math.degrees(math.atan2(lb - 50, bb)),
         float((a[:, 0] < la / 2).mean()), float((b[:, 0] < lb / 2).mean()),
-        bool(kept and kept.found), kept.structure if kept else math.nan,
+        bool(kept and kept.face_found), kept.structure if kept else math.nan,
     )  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""Pictures in and out. Inside Pocketlens a picture is ``uint8 [height, width, 3]``, RGB, upright."""
+"""Reads and writes pictures. Inside Pocketlens a picture is ``uint8 [height, width, 3]``, RGB, upright."""
 
 import io
 import warnings
@@ -18,18 +18,18 @@ Floats = NDArray[np.float32]
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".gif")
 _FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "TIFF", "GIF")
-"""What is decoded, whatever a file is called. Pillow knows forty more, and starts Ghostscript for one of them."""
+"""The formats that are decoded, whatever a file's suffix is. Pillow knows forty more, and starts Ghostscript for one."""
 MAX_PIXELS = 100_000_000
 """Largest picture that is decoded, in pixels; a larger one is refused before its pixels are read."""
 
 
 LUMA = np.array([0.299, 0.587, 0.114])
-"""What each colour adds to grey (ITU-R BT.601, as Pillow converts)."""
+"""The weights of red, green and blue in grey (ITU-R BT.601, as Pillow converts)."""
 
 
 @dataclass(frozen=True)
 class DecodedPicture:
-    """A picture and what was taken off it: ``alpha`` is ``uint8 [height, width]``, or None if it had none."""
+    """A picture without its alpha, and ``alpha`` as ``uint8 [height, width]``, or None if it had none."""
 
     picture: Picture
     alpha: Picture | None
@@ -52,7 +52,7 @@ def decode(path: Path) -> DecodedPicture:
     """
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of a picture near Pillow's own limit, and of EXIF data that it leaves out
+            warnings.simplefilter("ignore")  # about pictures near Pillow's own limit, and EXIF data that it skips
             return _decoded(path)
     except FileNotFoundError as error:
         raise InputError(f"{path} does not exist", do="check the path") from error
@@ -108,7 +108,7 @@ def write(path: Path, picture: Picture, alpha: Picture | None = None) -> None:
 
 
 def png(picture: Picture) -> bytes:
-    """The picture as PNG bytes; the same picture gives the same bytes."""
+    """The picture as PNG bytes, which are the same for the same picture."""
     buffer = io.BytesIO()
     Image.fromarray(picture).save(buffer, "PNG", compress_level=9)
     return buffer.getvalue()
@@ -139,18 +139,18 @@ def to_uint8(pixels: NDArray[Any]) -> Picture:
 
 
 def coloured(picture: Picture) -> Picture:
-    """The colours of a picture as ``uint8 [H, W, 3]``: grey is repeated, alpha left out."""
+    """The colours of a picture as ``uint8 [H, W, 3]``: grey is repeated, alpha is left out."""
     if picture.ndim == 2 or picture.shape[2] == 1:
         return np.repeat(picture.reshape(*picture.shape[:2], 1), 3, axis=2)
     return np.ascontiguousarray(picture[..., :3])
 
 
 def recolour(original: Picture, colours: Picture) -> Picture:
-    """Colours in the kind of picture that they were taken from with :func:`coloured`: grey, or with its alpha.
+    """The reverse of :func:`coloured`: turns colours into a picture of the original's kind, grey or with its alpha.
 
     Args:
         original: ``uint8`` ``[H, W]``, or ``[H, W, C]`` with 1, 3 or 4 channels.
-        colours: ``uint8 [h, w, 3]``; if it is smaller, it is the middle of ``original``.
+        colours: ``uint8 [h, w, 3]``; if it is smaller than ``original``, it is the middle of it.
 
     Example:
         >>> recolour(np.zeros((4, 4), np.uint8), np.full((4, 4, 3), 7, np.uint8)).shape

@@ -1,7 +1,7 @@
-"""Likeness: does a filter keep the person? Two answers that need no download.
+"""Likeness: whether a stylized picture still shows the same person. Two measures that need no download.
 
-A face is looked for with the cascade that comes with scikit-image (local binary patterns; frontal faces). Structure is what
-is left of a face when colour, tone and fine texture are taken away: the directions of its edges at three scales.
+Faces are detected with scikit-image's cascade (local binary patterns; frontal faces). Structure is a face without colour, tone
+and fine texture: the directions of its edges at three scales.
 """
 
 from dataclasses import dataclass
@@ -17,9 +17,9 @@ from pocketlens.errors import require
 from pocketlens.images import Picture
 
 _SMALLEST = 8
-"""A face is looked for from an eighth of the picture's shorter side on."""
+"""The smallest face that is detected is an eighth of the picture's shorter side."""
 _SCALES = (0.012, 0.024, 0.048)
-"""Blurs before edges are taken, as shares of the face's width: eyelids, eyes and mouth, the face's halves."""
+"""Blurs before edges are computed, as shares of the face's width: for eyelids, for eyes and mouth, for the face's halves."""
 _FLOOR = 1.0
 """Edges weaker than this, in grey levels, have no direction."""
 
@@ -48,19 +48,19 @@ class Box:
 
 @dataclass(frozen=True)
 class Likeness:
-    """Whether a person is still the person.
+    """How much of a person's face a stylized picture keeps.
 
     Attributes:
-        found: Whether a face is found in the stylized picture where it was in the photograph (overlap above a half).
+        face_found: Whether a face is found in the stylized picture where it was in the photograph (overlap above a half).
         structure: How well the directions of edges inside the face agree, 1 for the same, about 0 for none.
     """
 
-    found: bool
+    face_found: bool
     structure: float
 
 
 def faces(picture: Picture) -> list[Box]:
-    """The faces that look at the camera, the largest first.
+    """The frontal faces in a picture, the largest first.
 
     Args:
         picture: ``uint8 [height, width, 3]``.
@@ -84,7 +84,7 @@ def likeness(photograph: Picture, stylized: Picture) -> Likeness | None:
 
     Args:
         photograph: ``uint8 [height, width, 3]``.
-        stylized: What a filter made of it, of the same size.
+        stylized: The filter's output for it, of the same size.
 
     Returns:
         The likeness; None where no face is found in the photograph.

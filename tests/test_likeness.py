@@ -24,7 +24,7 @@ def test_a_face_is_found_where_it_is(portrait: Picture) -> None:
 def test_a_picture_is_like_itself_and_like_its_negative_in_structure(portrait: Picture) -> None:
     same = likeness(portrait, portrait)
     assert same is not None
-    assert same.found
+    assert same.face_found
     assert same.structure == pytest.approx(1, abs=0.03)
     assert structure(portrait, 255 - portrait, faces(portrait)[0]) == pytest.approx(same.structure, abs=0.01)
 
@@ -34,8 +34,8 @@ def test_a_cartoon_keeps_the_person_and_noise_does_not(portrait: Picture) -> Non
     noise = likeness(portrait, np.random.default_rng(0).integers(0, 256, portrait.shape, np.uint8))
     assert drawn is not None
     assert noise is not None
-    assert drawn.found
-    assert not noise.found
+    assert drawn.face_found
+    assert not noise.face_found
     assert drawn.structure > 0.8
     assert abs(noise.structure) < 0.3
 

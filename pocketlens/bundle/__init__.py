@@ -1,1 +1,1 @@
-"""The bundle: what the app developer is handed. ``read``, ``load`` and ``verify`` need no more than a runtime."""
+"""The bundle: everything that an app developer gets. ``read``, ``load`` and ``verify`` need numpy, Pillow and one runtime."""

@@ -1,4 +1,4 @@
-"""Unpacking a bundle's zip. Nothing in it is trusted: every entry is checked before the first one is written."""
+"""Unpacks a bundle's zip. No entry is trusted: all are checked before the first one is written."""
 
 import stat
 import unicodedata
@@ -13,9 +13,9 @@ MAX_ENTRIES = 2_000
 MAX_BYTES = 2_000_000_000
 """Largest total size of the unpacked files, in bytes."""
 MAX_RATIO = 100
-"""Largest growth of one entry when it is unpacked. Weights and pictures shrink by little, and entries of ours by nothing."""
+"""How many times its packed size an entry may have. Weights and pictures hardly shrink, and our own entries are stored."""
 _SMALL = 1_000_000
-"""Entries up to this size, in bytes, may shrink by more: 2,000 of them are within MAX_BYTES anyway."""
+"""Entries up to this size, in bytes, may grow by more than MAX_RATIO: 2,000 of them stay below MAX_BYTES."""
 _CHUNK = 1 << 20
 _REMAKE = "get the bundle again, and only from someone you trust"
 
@@ -24,8 +24,8 @@ def unpack(path: Path, folder: Path) -> None:
     """Unpack a zip into an empty folder.
 
     Raises:
-        InputError: The file is no zip or is damaged; or an entry would leave the folder, is a link, is encrypted, is
-            there twice (on a system that ignores case too), or is far larger than the file lets expect.
+        InputError: The file is no zip or is damaged; or an entry would leave the folder, is a link, is encrypted, has
+            the name of another entry (also where a system ignores case), or grows too much.
     """
     try:
         with zipfile.ZipFile(path) as archive:
@@ -55,7 +55,7 @@ def _check(path: Path, entries: list[zipfile.ZipInfo]) -> None:
         _check_entry(path, entry)
     names: set[str] = set()
     for name in (_folded(entry.filename) for entry in entries if not _is_folder(entry)):
-        _expect(name not in names, path, f"{name!r} is there twice")
+        _expect(name not in names, path, f"{name!r} is the name of two entries")
         names.add(name)
     for name in (_folded(entry.filename) for entry in entries):
         folders = {name[:i] for i, letter in enumerate(name) if letter == "/"}
@@ -77,7 +77,7 @@ def _check_entry(path: Path, entry: zipfile.ZipInfo) -> None:
 
 
 def _folded(name: str) -> str:
-    """The name as a system sees it that ignores case and composes accents."""
+    """The name for a system that ignores case and composes accents."""
     return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())
 
 
@@ -85,7 +85,7 @@ def _extract(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, target: Path, lim
     target.parent.mkdir(parents=True, exist_ok=True)
     written = 0
     with archive.open(entry) as packed, target.open("xb") as file:
-        # What is really read counts: the size in the entry is only what the writer of the zip says.
+        # The bytes that are really read count: the size in the entry is only what the zip's writer claims.
         while chunk := packed.read(_CHUNK):
             written += len(chunk)
             if written > limit:

@@ -1,4 +1,4 @@
-"""Which artifact of a bundle to play, and in which runtime, where the user has not said."""
+"""Which artifact of a bundle to play, and in which runtime, where the user does not say."""
 
 from collections.abc import Iterable
 from pathlib import PurePosixPath
@@ -10,16 +10,16 @@ from pocketlens.runtimes.adapter import RUNTIMES
 
 
 def choose(manifest: Manifest, runtime: str | None = None, identity: str | None = None) -> tuple[Artifact, str]:
-    """The artifact and the runtime to open.
+    """The artifact to open and its runtime.
 
     Args:
-        manifest: What there is.
+        manifest: The bundle's manifest.
         runtime: Only this runtime, or None for the first of :data:`RUNTIMES` that is usable here.
         identity: Only this artifact, or None for the best that the runtime plays; see :func:`by_preference`.
 
     Raises:
-        InputError: There is no such runtime or artifact, or the one does not play the other.
-        MissingError: Nothing that was asked for can be played here.
+        InputError: There is no such runtime or artifact, or the runtime does not play the artifact.
+        MissingError: No runtime that may be used is installed here.
     """
     if runtime is not None and runtime not in RUNTIMES:
         raise InputError(f"there is no runtime {runtime!r}", do=f"choose one of {', '.join(RUNTIMES)}")
@@ -39,7 +39,7 @@ def choose(manifest: Manifest, runtime: str | None = None, identity: str | None 
 
 
 def playable(artifact: Artifact) -> list[str]:
-    """The runtimes, installed or not, that play an artifact; names in the manifest that are not known here are left out."""
+    """The runtimes, installed or not, that play an artifact; runtimes that this version does not know are left out."""
     suffix = PurePosixPath(artifact.path).suffix
     return [name for name in artifact.runtimes if name in RUNTIMES and suffix in RUNTIMES[name].suffixes]
 
@@ -50,7 +50,7 @@ def in_floats(artifact: Artifact) -> bool:
 
 
 def by_preference(manifest: Manifest, artifacts: Iterable[Artifact]) -> list[Artifact]:
-    """The artifacts, best first: gates held, then the bundle's first size, then floats, then the smaller file."""
+    """The artifacts, best first: those that pass their gates, then of the bundle's first size, in floats, with a small file."""
 
     def key(artifact: Artifact) -> tuple[bool, int, bool, int, str]:
         size = manifest.io.sizes.index((artifact.height, artifact.width))

@@ -1,7 +1,7 @@
-"""Which artifact and runtime are the fastest on this machine, of those that may be chosen.
+"""The fastest artifact and runtime on this machine.
 
-By the bundle's measurements where they are of a machine like this one, else by a short measurement of its own that is
-cached, else by the order of preference.
+The bundle's measurements decide where they were made on a machine like this one; else a short measurement, whose result is
+cached; else the order of preference.
 """
 
 import json
@@ -23,19 +23,19 @@ from pocketlens.runtimes.session import Session
 
 _SECONDS, _WARM, _MOST = 0.25, 2, 6
 _SAME = 1.05
-"""Within this factor two are equally fast, and the order of preference decides."""
+"""Two times within this factor count as equal; then the order of preference decides."""
 _MAX_BYTES = 64_000_000
 Pair = tuple[Artifact, str]
 
 
 @dataclass(frozen=True)
 class ArtifactChoice:
-    """What to open.
+    """An artifact and a runtime to open.
 
     Attributes:
         artifact: The artifact.
         runtime: The runtime.
-        why: Lines that say why.
+        why: The reasons, as lines for people.
     """
 
     artifact: Artifact
@@ -48,12 +48,12 @@ def fastest(
 ) -> ArtifactChoice:
     """The fastest artifact and runtime; see the module.
 
-    Only those compete that hold their gates as well as the best, and whose picture is as close to the teacher's: an 8-bit
-    artifact competes with float ones only if it had gates to hold.
+    Only artifacts with the same verdict and size as the preferred one compete. A quantized artifact competes with float ones
+    only if it has gates: without them nothing says that its picture is good enough.
 
     Raises:
         InputError: There is no such runtime or artifact.
-        MissingError: Nothing that was asked for can be played here.
+        MissingError: No runtime that may be used is installed here.
     """
     preferred = choose(bundle.manifest, runtime, identity)
     pairs = _pairs(bundle, runtime, identity, preferred[0])
@@ -97,13 +97,13 @@ def _pairs(bundle: Bundle, runtime: str | None, identity: str | None, preferred:
 
 
 def _from_measurements(bundle: Bundle, pairs: list[Pair]) -> dict[tuple[str, str], float]:
-    """Median frame times in ms from the bundle's documents that were made on a machine like this one."""
+    """Median frame times in ms from the bundle's measurements that were made on a machine like this one."""
     wanted = {(artifact.id, name) for artifact, name in pairs}
     times: dict[tuple[str, str], float] = {}
     for path in sorted((bundle.folder / "measurements").glob("*.json")):
         if path.is_symlink() or path.stat().st_size > _MAX_BYTES:
             continue
-        # These lie outside the content and its hashes: whatever is wrong in one, it is passed over.
+        # Measurements are outside the content and its hashes: a document that cannot be read is skipped.
         try:
             document = json.loads(path.read_text("utf-8"))
             host = document["environment"]["host"]
@@ -135,7 +135,7 @@ def _measure_here(bundle: Bundle, pairs: list[Pair], options: Options) -> dict[t
 
     try:
         stored = json.loads((files.cached("choice", key, make) / "times.json").read_text())
-    except PocketlensError:  # no room for a cache: it is measured each time
+    except PocketlensError:  # the cache cannot be written to: it is measured each time
         stored = [[artifact.id, name, _median_ms(bundle, artifact, name, options)] for artifact, name in pairs]
     return {(identity, name): ms for identity, name, ms in stored if ms is not None}
 

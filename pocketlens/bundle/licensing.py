@@ -1,4 +1,4 @@
-"""SPDX licence expressions: are they well formed, and may the filter be sold? Used when a bundle is written."""
+"""SPDX licence expressions: whether they are well formed, and whether they allow commercial use."""
 
 import difflib
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 from pocketlens.errors import InputError, require
 
 UNKNOWN = ("unknown", "NOASSERTION")
-"""What a recipe says when nobody has looked; the bundle then says so too."""
+"""Licences of filters whose licence nobody knows; they are no SPDX expressions, and bundles state them unchanged."""
 _FREE = frozenset(
     {
         "0BSD", "Apache-2.0", "BSD-2-Clause", "BSD-3-Clause", "BSL-1.0", "CC-BY-3.0", "CC-BY-4.0", "CC-BY-SA-3.0",
@@ -19,7 +19,7 @@ _FREE = frozenset(
 
 
 def check(expression: str) -> str:
-    """An SPDX expression in its normal spelling; ``LicenseRef-…`` and the words in :data:`UNKNOWN` are taken as they are.
+    """An SPDX expression in its normal spelling; ``LicenseRef-…`` and the words in :data:`UNKNOWN` stay unchanged.
 
     Example:
         >>> check("mit or apache-2.0")
@@ -74,7 +74,7 @@ def _allows(parsed: Any) -> bool | None:
         parts: list[bool | None] = [_allows(part) for part in parsed.args]
         decisive: bool = (
             parsed.operator.strip() == "OR"
-        )  # one free alternative is enough; under AND one that is not decides
+        )  # under OR one free alternative decides, under AND one that is not free
         if decisive in parts:
             return decisive
         return None if None in parts else not decisive

@@ -27,10 +27,10 @@ def load(
 ) -> Session:
     """Open a bundle, or one artifact, ready to take pictures.
 
-    From a bundle the fastest artifact and runtime play that hold their gates: by the bundle's own measurements where they
-    were made on a machine like this one, else by a measurement of a second or two, made once and kept in the cache. See
-    :func:`pocketlens.bundle.choose.choose`; :meth:`~pocketlens.Session.explain` tells. If the bundle has the same artifact
-    in several sizes, a picture is played at the smallest that covers it.
+    From a bundle it opens the fastest artifact that passes its gates, in the fastest runtime. The bundle's measurements decide
+    where they were made on a machine like this one; else a measurement of one or two seconds, whose result is cached. See
+    :func:`pocketlens.bundle.choose.choose`; :meth:`~pocketlens.Session.explain` gives the reasons. If the bundle has the
+    artifact in several sizes, a picture is played at the smallest size that covers it.
 
     Example:
         >>> with load("wave.bundle") as session:
@@ -45,12 +45,12 @@ def load(
         delegate: What computes inside the runtime, for instance ``xnnpack``.
         precision: What to compute in, where the runtime can choose: ``fp32``, ``fp16``, ``bf16`` or ``auto``.
         device: ``cpu``, ``gpu``, ``npu`` or ``auto``.
-        resize: How a picture of another size is made to fit: ``stretch``, ``fit``, ``crop`` or ``tile``; None for what
-            the bundle says.
-        measure: Whether to measure where nothing else decides; without, the order of preference does.
+        resize: How a picture of another size is made to fit: ``stretch``, ``fit``, ``crop`` or ``tile``; None for the
+            bundle's own setting.
+        measure: Whether to measure where the bundle has no measurements; if not, the order of preference decides.
 
     Raises:
-        InputError: Nothing is there, it is damaged or altered, or it holds no such artifact.
+        InputError: There is no such file, it is damaged or altered, or it holds no such artifact.
         MissingError: Nothing in it can be played here; the message says why for each.
     """
     options = Options(threads, delegate, precision, device, pixels=True)

@@ -1,4 +1,4 @@
-"""``manifest.json``: what a bundle holds, and the one definition of it. The JSON Schema beside it is made from here."""
+"""``manifest.json``: its definition. The JSON Schema beside this file is generated from here."""
 
 import dataclasses
 import hashlib
@@ -29,7 +29,7 @@ SCHEMA = "1.3"
 MAX_BYTES = 4_000_000
 MEASUREMENTS = "measurements/"
 REPORT = "report.html"
-"""Outside the content: they hold times, which are never the same twice."""
+"""Both are outside the content and its hashes: they hold times, which differ each time."""
 
 Verdict = Literal["pass", "fail"]
 _DIGEST = re.compile(r"[0-9a-f]{64}")
@@ -75,17 +75,17 @@ class SourceInfo:
 
 @dataclass(frozen=True)
 class Io:
-    """What every artifact takes and gives.
+    """The picture input and output, which are the same in every artifact.
 
     Attributes:
         channels: The order of the colours.
-        range: The smallest and largest value of a pixel, in and out.
-        sizes: Height and width that there are artifacts for; the first is the default.
+        range: The smallest and largest value of a pixel, in input and output.
+        sizes: The sizes of the artifacts, height and width; the first is the default.
         input: Name of the input.
         output: Name of the output.
         resize: How a picture of another size is made to fit.
-        styles: What a pack's styles are called, in the order of the weights that the input named style takes; empty where
-            there is one style and no such input.
+        styles: The names of a pack's styles, in the order of the weights in its input named style; empty where there is one
+            style and no such input.
     """
 
     sizes: tuple[tuple[int, int], ...]
@@ -99,12 +99,12 @@ class Io:
 
 @dataclass(frozen=True)
 class Proof:
-    """What played the artifact when it was compared with the teacher.
+    """The runtime that played the artifact when it was compared with the teacher.
 
     Attributes:
         runtime: Name of the runtime.
         version: Its version.
-        precision: The precision that it really computed in.
+        precision: The precision in which it really computed.
     """
 
     runtime: str
@@ -114,14 +114,14 @@ class Proof:
 
 @dataclass(frozen=True)
 class GateResult:
-    """A limit on the picture.
+    """A limit on a score of the picture, and the result.
 
     Attributes:
         name: The score, for instance ssim.
-        limit: What was asked for.
-        actual: What was measured on the worst judge picture.
-        verdict: Whether it holds.
-        style: Of a pack, the style that it is of.
+        limit: The limit that the recipe sets.
+        actual: The score of the worst evaluation picture.
+        verdict: Whether the score is within the limit.
+        style: Of a pack, the style that was scored.
     """
 
     name: str
@@ -136,7 +136,7 @@ class PlanRule:
     """How some layers compute.
 
     Attributes:
-        setting: float, or the precision that codes them.
+        setting: float, or the precision in which they are quantized.
         match: A regular expression, searched in the names of a layer, its weights and its output; empty for all.
         operator: Only layers of this ONNX operator; empty for all.
     """
@@ -148,13 +148,14 @@ class PlanRule:
 
 @dataclass(frozen=True)
 class PlanInfo:
-    """How an artifact in fewer bits was made. A recipe's [quantize] takes the same keys.
+    """How a quantized artifact was made. A recipe's [quantize] has the same keys.
 
     Attributes:
         rules: In order; the last that fits a layer wins.
-        ranges: How the ranges of activations were found; null where those are not coded.
-        equalize: How far channels were evened out, 0 to 1; null where activations are not coded.
-        correct_bias: Whether biases were shifted by what rounded weights change; null where activations are not coded.
+        ranges: How the ranges of activations were found; null where activations are not quantized.
+        equalize: How far channels were equalized, 0 to 1; null where activations are not quantized.
+        correct_bias: Whether biases were corrected for the mean error of quantized weights; null where activations are not
+            quantized.
     """
 
     rules: tuple[PlanRule, ...]
@@ -176,20 +177,20 @@ class Artifact:
         path: Relative to the bundle. For OpenVINO the .xml; its .bin lies beside it. For Core ML a folder.
         bytes: Size of all its files.
         sha256: Of the file; for several files of their sorted 'digest  name' lines, names relative to the folder.
-        layout: Order of its own axes.
-        dtype: Number type of its input and output.
+        layout: Order of the axes of its picture input and output.
+        dtype: Number type of its picture input and output.
         runtimes: The runtimes that play it.
         min_os: The oldest system that plays it, for instance iOS 16; empty if any does.
         min_runtime: The oldest runtime that plays it; empty if not known.
-        scores: Against the teacher, the worst over the judge pictures.
-        verified_with: What played it for these scores.
-        golden_psnr: In dB; what a uint8 picture must reach against each golden picture. The tolerance of verify.
-        gates: The limits that were asked for, with what was measured.
-        rewrites: The exact graph-to-graph passes that changed its graph, in order.
+        scores: Against the teacher, the worst over the evaluation pictures.
+        verified_with: The runtime that played it for these scores.
+        golden_psnr: The least PSNR in dB of its uint8 pictures against each golden picture: the tolerance of verify.
+        gates: The limits that the recipe sets, with the results.
+        rewrites: The exact graph rewrites that changed its graph, in order.
         flicker: Change between the worst two frames of a clip beyond the teacher's own, in values of 0..255; null where
-            nothing is coded in fewer bits, or no clip was played.
+            nothing is quantized, or no clip was played.
         styles: Of a pack, the scores of each style, and of an even blend of all as "blended".
-        plan: How its layers compute; null where nothing is coded in fewer bits, or training decided.
+        plan: How its layers compute; null where nothing is quantized, or training decided.
     """
 
     id: str
@@ -222,16 +223,16 @@ class Artifact:
 
 @dataclass(frozen=True)
 class Golden:
-    """A picture and what the teacher makes of it.
+    """A picture and the teacher's output for it.
 
     Attributes:
-        picture: Path of the picture that goes in.
-        expected: Path of the teacher's picture.
+        picture: Path of the input picture.
+        expected: Path of the teacher's output.
         height: In pixels.
         width: In pixels.
         source: Where the picture comes from.
         license: The picture's licence.
-        style: Of a pack, the style that the teacher's picture is in.
+        style: Of a pack, the style of the teacher's output.
     """
 
     picture: str
@@ -245,14 +246,14 @@ class Golden:
 
 @dataclass(frozen=True)
 class Risk:
-    """Something in the graph that half precision may not hold, found on calibration pictures.
+    """A value of the graph that may overflow in half precision, found on calibration pictures.
 
     Attributes:
         height: Of the picture, in pixels.
         width: Of the picture, in pixels.
         node: Name of the node in the graph.
         operator: Its operator.
-        kind: value: what it gives; square, sum, squares: inside a norm or mean; accumulation: partial sums of products.
+        kind: value: its output; square, sum, squares: inside a norm or mean; accumulation: partial sums of products.
         largest: The largest magnitude; fp16 ends at 65504.
     """
 
@@ -266,20 +267,20 @@ class Risk:
 
 @dataclass(frozen=True)
 class Manifest:
-    """What a bundle holds.
+    """The content of a bundle.
 
     Attributes:
         schema: Version of this document, major.minor.
         filter: The filter.
-        source: What it was made from.
-        io: What every artifact takes and gives.
+        source: The file that the generator was read from.
+        io: The picture input and output, which are the same in every artifact.
         artifacts: The files that runtimes play.
-        golden: Pictures with the teacher's answer.
+        golden: Pictures with the teacher's outputs.
         verdict: Whether every gate of every artifact holds.
         recipe_sha256: Of recipe.toml.
         toolchain: The libraries that made it, with their versions.
-        files: The SHA-256 of every file of the content: all but this one, measurements/ and report.html.
-        risks: What half precision may not hold, at most 10 a size, values before sums, the largest first.
+        files: The SHA-256 of every file of the content: of all files but this one, measurements/ and report.html.
+        risks: Values that may overflow in half precision, at most 10 for each size, values before sums, the largest first.
     """
 
     schema: str
@@ -296,7 +297,7 @@ class Manifest:
 
     @property
     def content_sha256(self) -> str:
-        """One digest for the whole content, whatever was measured since."""
+        """One digest of the whole content; measurements do not change it."""
         return _digest_of_lines(self.files.items())
 
     def files_of(self, artifact: Artifact) -> dict[str, str]:
@@ -304,7 +305,7 @@ class Manifest:
         return files_of(artifact.path, self.files)
 
     def to_json(self) -> str:
-        """The document; the same manifest gives the same text."""
+        """The document. It is the same text for the same manifest."""
         ordered = dataclasses.asdict(self)
         ordered["toolchain"] = dict(sorted(self.toolchain.items()))
         ordered["files"] = dict(sorted(self.files.items()))
@@ -390,7 +391,7 @@ def check(manifest: Manifest) -> None:
     for i, artifact in enumerate(manifest.artifacts):
         _check_artifact(manifest, artifact, f"artifacts[{i}]")
     ids = [artifact.id for artifact in manifest.artifacts]
-    _expect(len(set(ids)) == len(ids), "artifacts", f"an id is given twice: {', '.join(sorted(ids))}")
+    _expect(len(set(ids)) == len(ids), "artifacts", f"an id occurs twice: {', '.join(sorted(ids))}")
     for i, golden in enumerate(manifest.golden):
         for key in ("picture", "expected"):
             name = getattr(golden, key)

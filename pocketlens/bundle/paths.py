@@ -11,7 +11,7 @@ _HALF = re.compile(r"[\ud800-\udfff]")
 def problem(name: str) -> str:
     """Why a name may not be used inside a bundle, or an empty string.
 
-    The rules are those of the strictest system that a bundle may be unpacked on.
+    The rules are those of the strictest system on which a bundle may be unpacked.
 
     Example:
         >>> problem("artifacts/onnx-fp32-64x64.onnx")

@@ -1,4 +1,4 @@
-"""Opening a bundle: a folder or a zip. It is data: nothing in it is executed, no path leaves it, every hash is checked."""
+"""Opens a bundle, a folder or a zip. Nothing in it is executed, no path leads out of it, and every hash is checked."""
 
 import tempfile
 from pathlib import Path
@@ -21,8 +21,8 @@ class Bundle:
         'tflite-fp16-32x48.tflite'
 
     Attributes:
-        manifest: What it holds.
-        folder: Where its files lie; for a zip a temporary folder that :meth:`close` removes.
+        manifest: Its manifest.
+        folder: The folder with its files; for a zip a temporary folder that :meth:`close` removes.
     """
 
     def __init__(self, folder: Path, unpacked: "tempfile.TemporaryDirectory[str] | None" = None) -> None:
@@ -43,7 +43,7 @@ class Bundle:
         raise InputError(f"the bundle has no artifact {identity!r}", do=f"choose one of {ids}")
 
     def path_of(self, artifact: Artifact) -> Path:
-        """Where an artifact lies, after its files have been compared with their hashes.
+        """The path of an artifact. Its files are compared with their hashes first.
 
         Raises:
             InputError: A file is missing, altered or a link, or a folder holds a file that is not listed.
@@ -63,7 +63,7 @@ class Bundle:
         return path
 
     def file(self, name: str) -> Path:
-        """A file of the content, after it has been compared with its hash.
+        """The path of a file of the content. It is compared with its hash first.
 
         Raises:
             InputError: It is not listed, missing, altered or a link.
@@ -96,7 +96,7 @@ class Bundle:
             self.check(name)
 
     def unlisted(self) -> list[str]:
-        """Files, links and other things in the folder that the manifest does not know, sorted."""
+        """Files, links and other entries of the folder that the manifest does not list, sorted."""
         entries = (p for p in self.folder.rglob("*") if p.is_symlink() or not p.is_dir())
         names = {p.relative_to(self.folder).as_posix() for p in entries}
         outside = {n for n in names if n in (manifest.NAME, manifest.REPORT) or n.startswith(manifest.MEASUREMENTS)}
@@ -104,7 +104,7 @@ class Bundle:
         return sorted(names - set(self.manifest.files) - outside | links)
 
     def close(self) -> None:
-        """Remove what a zip was unpacked to; closing twice is fine."""
+        """Remove the folder that a zip was unpacked to; closing twice is fine."""
         if self._unpacked is not None:
             self._unpacked.cleanup()
             self._unpacked = None
@@ -122,7 +122,7 @@ def open_bundle(path: Path | str) -> Bundle:
     """Open a bundle: its folder, or a zip of it, which is unpacked to a temporary folder.
 
     Raises:
-        InputError: There is nothing, it is no bundle, it is damaged, or it tries to leave its folder.
+        InputError: There is nothing at ``path``, it is no bundle, it is damaged, or a path in it leads out of it.
     """
     path = Path(path)
     if path.is_dir():
@@ -140,7 +140,7 @@ def open_bundle(path: Path | str) -> Bundle:
 
 
 def _top(folder: Path) -> Path:
-    """Where the manifest is: desktop programs zip a folder with its name as the first part of every path."""
+    """The folder that holds the manifest: desktop programs put the folder's name before every path in a zip."""
     inner = [p for p in folder.iterdir() if p.is_dir() and p.name != "__MACOSX"]
     wrapped = len(inner) == 1 and not (folder / manifest.NAME).exists() and (inner[0] / manifest.NAME).exists()
     return inner[0] if wrapped else folder

@@ -1,4 +1,4 @@
-"""The texts of a bundle that are made from templates: its README and the code to paste into an app."""
+"""The texts of a bundle that are rendered from templates: its README, and code to paste into an app."""
 
 import re
 from typing import Any
@@ -27,7 +27,7 @@ def class_name(name: str) -> str:
 
 
 def notice(manifest: Manifest) -> str:
-    """Who must be named: for the filter and for the golden pictures."""
+    """The text of ``LICENSES/NOTICE``: whom to name for the filter and for the golden pictures."""
     about = manifest.filter
     lines = [f"{about.name} {about.version}", f"License: {about.license}", *about.attribution, ""]
     lines.append("The pictures in golden/in_*.png:")
@@ -36,7 +36,7 @@ def notice(manifest: Manifest) -> str:
 
 
 def texts(manifest: Manifest) -> dict[str, str]:
-    """README.md and snippets/: path in the bundle to text. A target that the bundle lacks has no snippet."""
+    """``README.md`` and the snippets of the targets that the bundle has: path in the bundle to text."""
     environment = Environment(
         loader=PackageLoader("pocketlens.bundle"),
         undefined=StrictUndefined,
@@ -73,14 +73,14 @@ def _snippets(manifest: Manifest) -> list[tuple[str, str, Artifact]]:
 
 
 def _caveats(manifest: Manifest) -> list[str]:
-    """What the runtimes that verified the artifacts cannot show, each once."""
+    """The caveats of the runtimes that verified the artifacts, each once."""
     verifiers = [artifact.verified_with.runtime for artifact in manifest.artifacts]
     caveats = [RUNTIMES[name].caveat for name in verifiers if name in RUNTIMES]
     return [caveat for caveat in dict.fromkeys(caveats) if caveat]
 
 
 def _install(manifest: Manifest) -> str:
-    """What to install to play the bundle on any machine."""
+    """The command that installs a runtime which plays the bundle on any system."""
     runtimes = {runtime for artifact in manifest.artifacts for runtime in playable(artifact)}
     anywhere = (runtime for name, runtime in RUNTIMES.items() if name in runtimes and not runtime.platform)
     return next((runtime.install for runtime in anywhere), "see README.md")

@@ -16,7 +16,7 @@ from pocketlens.bundle.manifest import Artifact, Manifest
 
 
 def sbom(manifest: Manifest) -> str:
-    """The document for a manifest whose files are all listed; the same manifest gives the same text."""
+    """The document for a manifest that lists all its files. It is the same text for the same manifest."""
     bom = Bom(components=[*(_artifact(manifest, a) for a in manifest.artifacts), *_pictures(manifest)])
     for name, version in sorted(manifest.toolchain.items()):
         kind = "generic" if name == "python" else "pypi"
@@ -27,7 +27,7 @@ def sbom(manifest: Manifest) -> str:
     bom.metadata.component = _generator(manifest)
     bom.register_dependency(bom.metadata.component, bom.components)
     document: dict[str, Any] = json.loads(JsonV1Dot6(bom).output_as_string())
-    # Both are optional, and neither can be the same twice: a random number and the time of day.
+    # Both are optional and differ each time: a random number and the time of day.
     del document["serialNumber"], document["metadata"]["timestamp"]
     return json.dumps(document, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
 

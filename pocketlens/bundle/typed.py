@@ -1,4 +1,4 @@
-"""From JSON data to frozen dataclasses, every field checked: what pydantic does, for machines that lack it."""
+"""From JSON data to frozen dataclasses, with every field checked. It stands in for pydantic, which a Pi need not install."""
 
 import dataclasses
 import functools
@@ -15,14 +15,14 @@ _NAMES = {str: "text", int: "a whole number", float: "a number", bool: "true or 
 
 
 def parse(text: str, where: str) -> Any:
-    """JSON data, refused where JSON alone would be lenient: a key given twice, NaN, infinity, nesting without end.
+    """Strict JSON: it refuses a key that occurs twice, NaN, infinity, and too deep nesting.
 
     Args:
         text: The document.
         where: The file's name, for the message.
 
     Raises:
-        InputError: It is not such JSON.
+        InputError: It is not strict JSON.
     """
     try:
         return json.loads(text, object_pairs_hook=_unique, parse_constant=_refuse_constant)
@@ -35,7 +35,7 @@ def parse(text: str, where: str) -> Any:
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     unique = dict(pairs)
     if len(unique) != len(pairs):
-        raise ValueError("a key is given twice")
+        raise ValueError("a key occurs twice")
     return unique
 
 
@@ -44,7 +44,7 @@ def _refuse_constant(name: str) -> None:
 
 
 def build(kind: type[T], data: Any, where: str) -> T:
-    """Make a dataclass of JSON data.
+    """Build a dataclass from JSON data.
 
     Fields may be str, int, float, bool, None, ``Literal``, unions, ``tuple[X, ...]``, ``tuple[X, Y]``, ``dict[str, X]``
     and dataclasses of these. A field with a default may be absent; keys that are no field are ignored. Where documents call a
@@ -52,11 +52,11 @@ def build(kind: type[T], data: Any, where: str) -> T:
 
     Args:
         kind: The dataclass.
-        data: What ``json.loads`` gave.
+        data: The parsed JSON.
         where: The name of ``data`` in messages, for instance ``"manifest.json"``.
 
     Raises:
-        InputError: A field is absent or of another type; the message names its path, what was found, what is expected.
+        InputError: A field is absent or of another type; the message names its path, its value and the expected type.
     """
     return _value(kind, data, f"{where}:")  # type: ignore[no-any-return]
 

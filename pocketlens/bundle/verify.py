@@ -1,4 +1,4 @@
-"""``verify``: whether a bundle still holds what was verified, and plays here as the teacher paints."""
+"""``verify``: whether a bundle is unaltered, and whether its artifacts give the teacher's pictures on this machine."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -19,13 +19,13 @@ State = Literal["ok", "fail", "skipped"]
 
 @dataclass(frozen=True)
 class Check:
-    """One thing that was looked at.
+    """The result of one check.
 
     Attributes:
-        name: What: ``manifest``, ``files``, or ``<artifact> in <runtime>``.
-        state: ``skipped`` where this machine cannot tell.
-        details: What was found, or the reason.
-        psnr: Of the worst golden picture, in dB, where one was played.
+        name: ``manifest``, ``files``, or ``<artifact> in <runtime>``.
+        state: ``skipped`` where this machine cannot make the check.
+        details: The result or the reason, for people.
+        psnr: In dB, of the worst golden picture; None where none was played.
     """
 
     name: str
@@ -36,11 +36,11 @@ class Check:
 
 @dataclass(frozen=True)
 class Report:
-    """What :func:`verify` found.
+    """The results of :func:`verify`.
 
     Attributes:
         checks: In the order in which they were made.
-        gates: What the bundle says of its own gates; None where the manifest could not be read.
+        gates: The verdict of the bundle's own gates; None where the manifest could not be read.
     """
 
     checks: tuple[Check, ...]
@@ -53,7 +53,7 @@ class Report:
 
     @property
     def verdict(self) -> Verdict:
-        """``pass`` if nothing failed and something was played: hashes alone do not show that a picture comes out."""
+        """``pass`` if nothing failed and a picture was played: right hashes do not show that an artifact plays."""
         failed = any(check.state == "fail" for check in self.checks)
         return "pass" if self.played and not failed else "fail"
 
@@ -69,7 +69,7 @@ def verify(
         progress: Called with each check as it is made.
 
     Raises:
-        InputError: There is nothing at ``path``, or no runtime of that name. What is wrong inside is in the report.
+        InputError: There is nothing at ``path``, or no such runtime. Faults of the bundle are in the report.
     """
     for name in runtimes or ():
         if name not in RUNTIMES:
@@ -98,7 +98,13 @@ def verify(
                 if not runtimes or runtime in runtimes:
                     note(_play(bundle, artifact, runtime))
         if not any(check.psnr is not None or check.state == "fail" for check in checks):
-            note(Check("playing", "fail", "no golden picture could be played here, so nothing shows that it paints"))
+            note(
+                Check(
+                    "playing",
+                    "fail",
+                    "no golden picture could be played here, so nothing shows that its artifacts play",
+                )
+            )
         return Report(tuple(checks), bundle.manifest.verdict)
 
 
@@ -133,7 +139,7 @@ def _play(bundle: Bundle, artifact: Artifact, runtime: str) -> Check:
     except InputError as error:
         return Check(name, "fail", error.what)
     shown = "identical" if reached >= quality.EQUAL_PSNR else f"{reached:.1f} dB"
-    details = f"{shown} to the teacher's, at least {artifact.golden_psnr:.1f} dB asked"
+    details = f"{shown} against the teacher's picture, at least {artifact.golden_psnr:.1f} dB expected"
     return Check(name, "ok" if reached >= artifact.golden_psnr else "fail", details, reached)
 
 
@@ -146,5 +152,5 @@ def _psnr(bundle: Bundle, session: Session, golden: Golden) -> float:
         stylized = session(picture, style=golden.style or None)
     # A damaged artifact can fail in ways of each runtime's own, which have no common base.
     except Exception as error:
-        raise InputError(f"it fails while it plays: {error}", do="build the bundle again") from error
+        raise InputError(f"playing it fails: {error}", do="build the bundle again") from error
     return quality.psnr(expected, stylized)

@@ -1,4 +1,4 @@
-"""Writing a bundle: the same spec gives the same bytes, and a bundle is there whole or not at all."""
+"""Writes a bundle: the same bytes for the same spec, and a whole bundle or none."""
 
 import dataclasses
 import hashlib
@@ -18,7 +18,7 @@ from pocketlens.errors import InputError, require
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._-]{0,63}")
 _ZIP_TIME = (1980, 1, 1, 0, 0, 0)
-"""The earliest that a zip can say: a fixed time, so that the same bundle gives the same zip."""
+"""The earliest time that a zip can hold. It is fixed, so that the same bundle gives the same zip."""
 
 
 def write(spec: BundleSpec, path: Path) -> Manifest:
@@ -27,7 +27,7 @@ def write(spec: BundleSpec, path: Path) -> Manifest:
     Raises:
         InputError: The spec contradicts itself, its licence is no SPDX expression, ``path`` holds something that is no
             bundle, or cannot be written.
-        MissingError: What renders the snippets or the bill of materials is not installed.
+        MissingError: jinja2 or cyclonedx-python-lib, which render the texts, is not installed.
     """
     for library in ("jinja2", "cyclonedx"):
         require(library, "build")
@@ -155,7 +155,7 @@ def _filter(unchecked: FilterInfo) -> FilterInfo:
 
 
 def _check(spec: BundleSpec) -> None:
-    # Names go into file names and into code that people paste: only characters that are harmless in all of them.
+    # These names appear in file names and in code that people paste, so only harmless characters are allowed.
     for field, text in (("name", spec.filter.name), ("version", spec.filter.version)):
         if not _NAME.fullmatch(text):
             raise InputError(f"the filter's {field} is {text!r}", do="use letters, digits, space, '.', '_' and '-'")
@@ -172,7 +172,7 @@ def _check(spec: BundleSpec) -> None:
     ids = sorted(entry.spec.id for entry in spec.artifacts)
     if len(set(ids)) < len(ids):
         raise InputError(
-            f"two artifacts have the same target, precision and size: {', '.join(ids)}", do="give each once"
+            f"two artifacts have the same target, precision and size: {', '.join(ids)}", do="remove one of them"
         )
     for i, golden in enumerate(spec.golden):
         for picture in (golden.picture, golden.expected):
@@ -183,19 +183,20 @@ def _check(spec: BundleSpec) -> None:
                 )
         if golden.picture.shape != golden.expected.shape:
             shapes = f"{golden.picture.shape} and {golden.expected.shape}"
-            raise InputError(f"golden picture {i} and the teacher's differ in shape: {shapes}", do="resize the one")
+            raise InputError(f"golden picture {i} and the teacher's differ in shape: {shapes}", do="resize one of them")
 
 
 def _check_entry(entry: ArtifactEntry, spec: BundleSpec) -> None:
     if entry.file.suffix != entry.spec.format.suffix:
         expected = f"{entry.spec.format.title} files end in {entry.spec.format.suffix}"
-        raise InputError(f"{entry.file} cannot be {entry.spec.id}: {expected}", do="give the file that was emitted")
+        raise InputError(f"{entry.file} cannot be {entry.spec.id}: {expected}", do="use the file that was emitted")
     for part in files.artifact_files(entry.file):
         if not part.exists():
             raise InputError(f"{part} does not exist", do="emit the artifact first")
     if not any(golden.picture.shape[:2] == entry.spec.size for golden in spec.golden):
         raise InputError(
-            f"no golden picture is {entry.spec.size}, the size of {entry.spec.id}", do="give one of each size"
+            f"no golden picture is {entry.spec.size}, the size of {entry.spec.id}",
+            do="add a golden picture of each size",
         )
 
 

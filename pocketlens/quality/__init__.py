@@ -1,4 +1,4 @@
-"""How close a picture is to its teacher's, and a clip: PSNR, SSIM, FLIP, flicker, and where the difference is."""
+"""How close pictures and clips are to the teacher's: PSNR, SSIM, FLIP, flicker, and where pictures differ most."""
 
 from pocketlens.quality.flicker import Flicker, flicker
 from pocketlens.quality.perceived import flip, flip_map

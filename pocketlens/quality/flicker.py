@@ -1,4 +1,4 @@
-"""Flicker: what moves in an artifact's clip and not in the teacher's. Needs numpy alone."""
+"""Flicker: change between the frames of an artifact's clip that the teacher's clip does not have. Needs only numpy."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -15,8 +15,8 @@ class Flicker:
     """Change between consecutive frames beyond the teacher's own, in values of 0..255.
 
     Attributes:
-        worst: Of the worst pair of frames: what the gate judges.
-        mean: Over all pairs.
+        worst: The flicker of the worst pair of frames, which the gate limits.
+        mean: The mean over all pairs.
         pair: The worst pair's second frame, counted from 0; 0 where there is no pair.
     """
 
@@ -28,13 +28,13 @@ class Flicker:
 def flicker(teachers: Iterable[Pixels], frames: Iterable[Pixels]) -> Flicker:
     """Compare a clip with the teacher's, frame by frame; two frames of each are held at a time.
 
-    For a pair of consecutive frames it is the mean over pixels and channels of ``max(0, |a1 - a0| - |t1 - t0|)``, a the
-    artifact's and t the teacher's: where the teacher's picture stands still, any change counts; where it moves as well, only
-    the excess does. A constant tint or a constant loss of contrast is no flicker.
+    For a pair of consecutive frames, flicker is the mean over pixels and channels of ``max(0, |a1 - a0| - |t1 - t0|)``, with
+    the artifact's frames a and the teacher's t. Where the teacher's picture does not change, any change counts; where it
+    changes too, only the excess counts. A constant tint or a constant loss of contrast is no flicker.
 
     Args:
         teachers: ``[height, width, 3]`` each, 0..255.
-        frames: The artifact's, of the same shapes and number.
+        frames: The artifact's frames, of the same shapes and number.
 
     Raises:
         ValueError: The clips differ in length or the frames in shape.

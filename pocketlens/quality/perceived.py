@@ -1,4 +1,4 @@
-"""The difference that a person sees between two pictures when they alternate: FLIP, through its authors' library.
+"""The difference that a person sees between two pictures that alternate: FLIP, with its authors' library.
 
 P. Andersson, J. Nilsson, T. Akenine-Möller, M. Oskarsson, K. Åström, M. D. Fairchild: "FLIP: A Difference Evaluator for
 Alternating Images", Proceedings of the ACM on Computer Graphics and Interactive Techniques 3(2), 2020. It filters both
@@ -15,11 +15,11 @@ from pocketlens.errors import require
 
 
 def flip_map(reference: NDArray[Any], candidate: NDArray[Any]) -> NDArray[np.float32]:
-    """What a person sees at each pixel: ``float32 [height, width]``, 0 (nothing) .. 1.
+    """The perceived difference at each pixel: ``float32 [height, width]``, from 0 (none) to 1.
 
     Args:
         reference: ``[height, width, 3]``, RGB, 0..255.
-        candidate: The same; not a number counts as black, values outside are clamped.
+        candidate: The same; NaN counts as black, and values out of range are clamped.
 
     Raises:
         ValueError: The shapes differ.
@@ -30,14 +30,14 @@ def flip_map(reference: NDArray[Any], candidate: NDArray[Any]) -> NDArray[np.flo
     require("flip_evaluator", "build")
     from flip_evaluator import nbflip
 
-    # The library's own wrapper prints and exits where something is wrong; what it calls does not.
+    # The library's own wrapper prints and exits on an error; the function that it calls does not.
     a, b = (np.ascontiguousarray(np.clip(np.nan_to_num(p), 0, 255) / 255, np.float32) for p in (reference, candidate))
     errors, _, _ = nbflip.evaluate(a, b, False, True, False, False, {})
     return np.asarray(errors, np.float32)[..., 0]
 
 
 def flip(reference: NDArray[Any], candidate: NDArray[Any]) -> float:
-    """The mean of :func:`flip_map`, 0..1: about 0.01 is invisible, 0.1 a difference that everybody sees.
+    """The mean of :func:`flip_map`, 0..1: about 0.01 is invisible, 0.1 is visible to everybody.
 
     Example:
         >>> flat = np.full((32, 32, 3), 100, np.uint8)

@@ -33,7 +33,7 @@ class Scores:
 
 
 def psnr(reference: Pixels, candidate: Pixels) -> float:
-    """``10 log10(255² / mean squared error)`` in dB, over all values; not a number counts as wrong by 255.
+    """``10 log10(255² / mean squared error)`` in dB, over all values; NaN counts as an error of 255.
 
     Example:
         >>> a = np.zeros((8, 8, 3), np.uint8)

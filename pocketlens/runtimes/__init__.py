@@ -1,1 +1,1 @@
-"""Sessions and one adapter a runtime: artifacts in, pictures out."""
+"""Sessions, and one adapter for each runtime: they load artifacts and stylize pictures."""

@@ -23,7 +23,7 @@ _NEWER = re.compile(r"(?i)ir.?version|opset|op version|version \d+ .*(support|re
 
 @dataclass(frozen=True)
 class Options:
-    """How to play; the same names in every runtime, and None everywhere is the runtime's own choice.
+    """How to play an artifact. The names are the same in every runtime; None leaves the choice to the runtime.
 
     Attributes:
         threads: Number of threads.
@@ -31,8 +31,8 @@ class Options:
         precision: What to compute in, where the runtime can choose: ``fp32``, ``bf16``, ``fp16`` or ``auto``.
         device: ``cpu``, ``gpu``, ``npu`` or ``auto``.
         size: Height and width to compute at, for an artifact that leaves them open.
-        pixels: Whether pictures may go in and out as ``uint8 [1, H, W, 3]``, 0..255, where the runtime is quicker at turning
-            them into floats and back than numpy.
+        pixels: Whether the picture's input and output may be ``uint8 [1, H, W, 3]``, 0..255, where the runtime converts
+            pixels to floats and back faster than numpy does.
     """
 
     threads: int | None = None
@@ -83,12 +83,12 @@ class RuntimeInfo:
 class Player(Protocol):
     """An artifact loaded in a runtime. Not for two threads at a time.
 
-    One that gives pixels because of :attr:`Options.pixels` also has ``exact``, which loads the same artifact once more, to give
-    the numbers that it computes.
+    A player whose ports are ``uint8`` because of :attr:`Options.pixels` also has a method ``exact``: it loads the same artifact
+    again with the artifact's own number types.
 
     Attributes:
-        inputs: What goes in, in the runtime's order.
-        outputs: What comes out.
+        inputs: The artifact's inputs, in the runtime's order.
+        outputs: The artifact's outputs, in the runtime's order.
         runtime_info: What the runtime says of itself.
     """
 
@@ -129,7 +129,7 @@ class Runtime:
         distributions: Names of the packages that bring them; the first is the one to install.
         install: The command that installs it.
         platform: The only ``sys.platform`` that it runs on, or empty.
-        default_layout: The order of axes to assume in its artifacts where both would do.
+        default_layout: The order of axes to assume in its artifacts where a shape fits both.
         devices: The devices that can be asked for; the first is the default.
         delegates: The delegates that can be asked for; ``"*"`` stands for a path of a library.
         precisions: The precisions that can be asked for.
@@ -168,7 +168,7 @@ class Runtime:
 
         Raises:
             MissingError: The runtime is not installed, or does not run on this machine.
-            InputError: The file is absent, or is not what this runtime plays, or an option is not one of its.
+            InputError: The file is absent, or is of a kind that this runtime does not play, or the runtime has no such option.
         """
         settings = options if isinstance(options, Options) else Options(threads=options)
         if reason := self.missing():
@@ -292,14 +292,14 @@ def runtime_for(path: Path, name: str | None = None) -> Runtime:
 def user_errors(
     runtime: str, path: Path, kinds: type[Exception] | tuple[type[Exception], ...], do: str, *, last: bool = False
 ) -> Iterator[None]:
-    """Turn what a runtime raises into the user's error, and say so where the file is newer than the runtime.
+    """Turn exceptions of a runtime into an :class:`InputError`, which says so if the file is newer than the runtime.
 
     Args:
         runtime: The library, as the message names it.
         path: The artifact.
-        kinds: What the runtime raises.
+        kinds: The exceptions that the runtime raises.
         do: The next step, unless the file is too new.
-        last: Whether the last line of the runtime's message says most, not the first.
+        last: Whether the last line of the runtime's message is the one to show, and not the first.
 
     Raises:
         InputError: In place of one of ``kinds``.

@@ -12,9 +12,9 @@ from pocketlens.errors import require
 
 @contextlib.contextmanager
 def _no_warnings() -> Iterator[None]:
-    """Hold back that Core ML itself is not there (off macOS it never is), and which torch coremltools was tested with.
+    """Suppress two warnings: that Core ML is absent (it is, outside macOS), and which torch coremltools was tested with.
 
-    Only for the time of the block; records of level ERROR, and exceptions, pass through.
+    It holds within the block only; log records of level ERROR and exceptions pass through.
     """
     logger = logging.getLogger("coremltools")
     level = logger.level
@@ -29,7 +29,7 @@ def _no_warnings() -> Iterator[None]:
 
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
-    """Also hold back the four progress bars that a conversion draws on stderr, which cannot be switched off.
+    """Also suppress the four progress bars that a conversion draws on stderr; coremltools has no option for it.
 
     Not around the import: what torch finds as stderr when it is imported, it keeps.
     """

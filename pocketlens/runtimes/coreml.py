@@ -18,7 +18,7 @@ _UNITS = {"auto": "ALL", "cpu": "CPU_ONLY", "gpu": "CPU_AND_GPU", "npu": "CPU_AN
 
 
 class Player:
-    """A package. Pictures go through Pillow, which is what coremltools takes; Core ML takes no number of threads."""
+    """A package. coremltools takes pictures as Pillow images; Core ML has no option for the number of threads."""
 
     def __init__(self, path: Path, options: Options) -> None:
         ct = apple.coremltools()
@@ -31,7 +31,9 @@ class Player:
         image, *others = sorted(description.input, key=lambda feature: feature.type.WhichOneof("Type") != "imageType")
         stylized = description.output[0]
         if {image.type.WhichOneof("Type"), stylized.type.WhichOneof("Type")} != {"imageType"}:
-            raise InputError(f"{path} does not take and give a picture", do="convert it with pictures in and out")
+            raise InputError(
+                f"{path} does not have a picture as input and output", do="convert it with pictures in and out"
+            )
         shape = (1, int(image.type.imageType.height), int(image.type.imageType.width), 3)
         self.inputs = (
             Port(image.name, "uint8", shape),

@@ -16,7 +16,7 @@ know, or that does not fit its tensors, which for some shows only when it runs."
 
 
 class Player:
-    """A ``.tflite`` file. The inputs and outputs lie in the interpreter's own memory, which numpy looks into.
+    """A ``.tflite`` file. Inputs and outputs are the interpreter's own memory; numpy gets views of it.
 
     Raises:
         InputError: The file is damaged.

@@ -1,4 +1,4 @@
-"""The library that plays ``.tflite`` files, and what is looked at before it is given one."""
+"""The library that plays ``.tflite`` files, and the checks of a file before the library opens it."""
 
 import math
 from importlib.metadata import version as installed
@@ -23,10 +23,10 @@ MAX_VALUES = 1 << 30
 
 
 def name() -> str:
-    """The import name of the library that is here.
+    """The import name of the installed library.
 
     Raises:
-        MissingError: None is.
+        MissingError: No library is installed.
     """
     library = next((library for library in LIBRARIES if find_spec(library)), None)
     if library is None:
@@ -35,15 +35,15 @@ def name() -> str:
 
 
 def version() -> str:
-    """Its version."""
+    """The library's version."""
     return installed(LIBRARIES[name()])
 
 
 def module() -> Any:
-    """Its module with the interpreter.
+    """The library's module with the interpreter.
 
     Raises:
-        MissingError: No library is installed, or one that cannot work here.
+        MissingError: No library is installed, or the installed one cannot work with this numpy.
     """
     if name() == "ai_edge_litert":
         from ai_edge_litert import interpreter
@@ -61,7 +61,7 @@ def module() -> Any:
 
 
 def check_file(path: Path) -> None:
-    """Look at what can be seen from outside; ai-edge-litert checks every offset itself before it reads on.
+    """Check the size and the identifier of a file; ai-edge-litert checks every offset itself.
 
     Raises:
         InputError: It is no TFLite file.
@@ -77,7 +77,7 @@ def check_file(path: Path) -> None:
 
 
 def check_sizes(path: Path, interpreter: Any) -> None:
-    """Refuse absurd tensors before memory is taken for them: one flipped bit in a shape makes gigabytes.
+    """Refuse huge tensors before memory is allocated for them: one flipped bit in a shape makes gigabytes.
 
     Raises:
         InputError: A tensor has more than :data:`MAX_VALUES` values, or an operator asks for another shape than is declared.

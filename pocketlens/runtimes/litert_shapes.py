@@ -1,7 +1,7 @@
-"""What operators of a ``.tflite`` file ask for, beside what the file declares.
+"""Compares the shapes that operators of a ``.tflite`` file compute with those that the file declares.
 
 The runtime computes every shape anew from such constants before anything else: one flipped bit in a padding makes it take
-gigabytes, or minutes, whatever the file says of the result. A file that contradicts itself is refused before that. So is
+gigabytes, or minutes, whatever shape the file declares. A file that contradicts itself is refused before that. So is
 one in which an operand is left out that has to be there: LiteRT's kernels look into it without asking, and the process dies.
 """
 
@@ -32,11 +32,11 @@ _OPTIONAL = {
 
 
 def check(path: Path, interpreter: Any, most: int) -> None:
-    """Compare what the operators ask for with what the file declares.
+    """Compare the shapes that operators compute from constants with the declared ones.
 
     Args:
         path: The file, for messages.
-        interpreter: It, opened and without memory yet.
+        interpreter: The file, opened, with no memory allocated yet.
         most: Most values that a tensor may have.
 
     Raises:

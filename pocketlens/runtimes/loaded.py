@@ -1,4 +1,4 @@
-"""One artifact that is loaded: a picture of exactly its size goes in, and comes out stylized."""
+"""One loaded artifact: it stylizes pictures of exactly its size."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,19 +14,19 @@ from pocketlens.runtimes.pixels import PictureReader, PictureWriter, ValueRange,
 from pocketlens.runtimes.ports import Layout, Port, picture_port
 
 ExtraInputs = Mapping[str, NDArray[Any]]
-"""What goes into the other inputs, by name."""
+"""Arrays for the inputs besides the picture and the style, by name."""
 StyleWeights = NDArray[np.float32]
-"""How much of each style, ``[styles]``."""
+"""The share of each style, ``[style_count]``; the sum is 1."""
 
 
 class LoadedArtifact:
-    """A player and what a picture needs around it.
+    """A player, with the conversion of pictures to its input and from its output.
 
     Args:
         path: The artifact, for messages.
-        player: It, loaded.
-        default_layout: The order of axes to assume where both would do.
-        values: What black and white are to it; None for what its ports say, or 0..255 where they say nothing.
+        player: The artifact in its runtime.
+        default_layout: The order of axes to assume where a shape fits both.
+        values: The values of black and white; None for those that the ports' scale implies, or 0..255 without a scale.
 
     Attributes:
         size: Height and width that it computes at, in pixels.
@@ -56,12 +56,12 @@ class LoadedArtifact:
         self._out = PictureReader(stylized, values or values_of(stylized.port))
 
     def picture(self, image: Picture, extra: ExtraInputs | None = None, style: StyleWeights | None = None) -> Picture:
-        """Stylize a picture of :attr:`size`: ``uint8 [H, W, 3]`` in and out; ``style`` None is the first one."""
+        """Stylize a picture of :attr:`size`, ``uint8 [H, W, 3]``, into the same; without ``style`` in the first style."""
         self._run(image, extra, style)
         return self._out.picture(self._player.result(self._stylized))
 
     def floats(self, image: Picture, extra: ExtraInputs | None = None, style: StyleWeights | None = None) -> Floats:
-        """The same, ``float32`` and not rounded. The first time may load the artifact once more."""
+        """The same as ``float32``, not rounded. The first call may load the artifact again."""
         if self._load_exact is not None:
             self._exact = self._exact or self._load_exact()
             return self._exact.floats(image, extra, style)

@@ -16,7 +16,7 @@ _PROVIDERS = {"cpu": "CPU", "gpu": "CUDA", "xnnpack": "Xnnpack", "coreml": "Core
 
 
 class Player:
-    """An ``.onnx`` file. The inputs lie in arrays that stay; where the outputs' shapes are known, they do too."""
+    """An ``.onnx`` file. Arrays for the inputs are allocated once, and for outputs whose shapes are known."""
 
     def __init__(self, path: Path, options: Options) -> None:
         name = options.delegate or options.device or "cpu"

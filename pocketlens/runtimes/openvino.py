@@ -20,12 +20,12 @@ _DO = "check the file, and the .bin beside an .xml"
 
 @functools.cache
 def core() -> Any:
-    """One that stays: with the last one go its threads, which crashes where a thread that has played is just ending."""
-    return ov.Core()  # docs/decisions/0012 tells more
+    """One core for the whole process: when the last core is freed, its threads end, and that can crash a thread that has played."""
+    return ov.Core()  # decision 12 in the documentation has the details
 
 
 class Player:
-    """An IR or ``.onnx`` file. The inputs and outputs lie in OpenVINO's own tensors, which numpy looks into."""
+    """An IR or ``.onnx`` file. Inputs and outputs are OpenVINO's own tensors; numpy gets views of them."""
 
     def __init__(self, path: Path, options: Options) -> None:
         opened, device = core(), (options.device or "cpu").upper()
@@ -34,8 +34,8 @@ class Player:
             raise MissingError(
                 f"OpenVINO finds no {device.lower()} here, it finds {available}", do="choose another device"
             )
-        # OpenVINO computes in bf16 by itself on CPUs that have it, which loses 40 dB: fp32 is asked for, and what it
-        # really took is read back into ``runtime_info``.
+        # By default OpenVINO computes in bf16 on CPUs that have it, which loses 40 dB. So fp32 is requested, and the precision
+        # that it really uses is read back into ``runtime_info``.
         settings: dict[str, Any] = {"PERFORMANCE_HINT": "LATENCY"}
         if options.precision != "auto":
             settings["INFERENCE_PRECISION_HINT"] = _HINTS[options.precision or "fp32"]
@@ -47,7 +47,9 @@ class Player:
             if model.is_dynamic():
                 shapes = [port.shape for port in ports(model.inputs, options.size)]
                 model.reshape({i: [n if isinstance(n, int) else -1 for n in shape] for i, shape in enumerate(shapes)})
-            exact = device == "CPU" and settings.get("INFERENCE_PRECISION_HINT") == "f32"  # others were not tried
+            exact = (
+                device == "CPU" and settings.get("INFERENCE_PRECISION_HINT") == "f32"
+            )  # other devices were not tried
             if options.pixels and exact and (drawn := with_pixels(model)):
                 model, self.exact = drawn, lambda: Player(path, replace(options, pixels=False))
             self.inputs, self.outputs = ports(model.inputs), ports(model.outputs)

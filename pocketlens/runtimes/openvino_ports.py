@@ -1,6 +1,6 @@
-"""The inputs and outputs of an OpenVINO model, and pixels in their place.
+"""The inputs and outputs of an OpenVINO model, and their replacement by pixels.
 
-OpenVINO turns pixels into numbers and back with its own kernels, on its own threads: in a tenth of numpy's time.
+OpenVINO converts pixels to floats and back with its own kernels, on its own threads, in a tenth of numpy's time.
 """
 
 from collections.abc import Iterable, Sequence
@@ -20,9 +20,9 @@ def ports(nodes: Iterable[Any], size: tuple[int, int] | None = None) -> tuple[Po
 
 
 def with_pixels(model: ov.Model) -> ov.Model | None:
-    """The model with ``uint8 [1, H, W, 3]`` in place of its picture and of what it makes of it, rounded half to even.
+    """The model with ``uint8 [1, H, W, 3]`` as its picture input and output; the output is rounded half to even.
 
-    It is taken apart for it. None, and the model as it was, where the pictures are not ``float32 [1, 3, H, W]``.
+    The model itself is changed. None, and the model unchanged, where the pictures are not ``float32 [1, 3, H, W]``.
     """
     inputs = ports(model.inputs)
     first, last = _picture_index(inputs), _picture_index(ports(model.outputs))
@@ -50,7 +50,7 @@ def _port(node: Any, size: tuple[int, int] | None) -> Port:
 
 
 def _picture_index(ports: Sequence[Port]) -> int | None:
-    """Which port is the picture, if it is in colours, in planes and in floats."""
+    """The position of the picture, if it is RGB, planar and in floats; else None."""
     for index, port in enumerate(ports):
         if layout := port.layout("NCHW"):
             return index if (layout, port.dtype, port.shape[1]) == ("NCHW", "float32", 3) else None

@@ -1,7 +1,7 @@
-"""Pixels into an artifact's numbers and back: layout, number type, value range, scale and zero point.
+"""From a picture to the values of an input and from those of an output: layout, type, range, scale and zero point.
 
-What goes in is at most 256 different values, so everything but a plain copy is one table look-up. What comes out of an
-8-bit port is looked up too; floats are clamped and rounded in an array that stays.
+A picture has at most 256 different values, so everything but a plain copy is one table look-up. The values of an 8-bit output
+are looked up too; floats are clamped and rounded in an array that is kept.
 """
 
 from typing import Any
@@ -14,8 +14,8 @@ from pocketlens.runtimes.ports import PicturePort, Port
 
 PIXELS = (0.0, 255.0)
 _ROUND_TO_LOW_BYTE = np.float32(1.5 * 2**23)
-"""Added to a float32 of 0..255, it leaves the value, rounded half to even, in the lowest byte, and 0 for not a number: quicker
-than to round and to narrow."""
+"""Adding it to a float32 of 0..255 leaves the value, rounded half to even, in the lowest byte, and 0 for NaN. This is faster
+than rounding and converting."""
 ValueRange = tuple[float, float]
 
 
@@ -51,7 +51,7 @@ class PictureWriter:
 
     Args:
         place: The input.
-        values: What black and white are to it.
+        values: The values of black and white in it.
     """
 
     def __init__(self, place: PicturePort, values: ValueRange = PIXELS) -> None:
@@ -85,14 +85,14 @@ class PictureReader:
 
     Args:
         place: The output.
-        values: What black and white are to it.
+        values: The values of black and white in it.
     """
 
     def __init__(self, place: PicturePort, values: ValueRange = PIXELS) -> None:
         self._port = place.port
         self._planar = place.layout == "NCHW"
         dtype = np.dtype(self._port.dtype)
-        # What turns a stored number into a pixel: subtract, then multiply.
+        # From a stored number to a pixel: subtract the offset, then multiply by the factor.
         step = 255.0 / (values[1] - values[0])
         scale = (self._port.scale or 1.0) * step
         self._offset = self._port.zero_point + (values[0] / self._port.scale if self._port.scale else values[0])
@@ -108,7 +108,7 @@ class PictureReader:
         self._grey = place.channels == 1
 
     def picture(self, result: NDArray[Any]) -> Picture:
-        """``uint8 [H, W, 3]``, RGB: clamped, rounded half to even; not a number becomes 0. The array is the caller's own."""
+        """``uint8 [H, W, 3]``, RGB: clamped, rounded half to even; NaN becomes 0. The array is a new one."""
         stored = self._rows_first(result)
         if self._table is not None:
             picture = self._interleaved(result) if self._copies else self._table[stored.view(np.uint8)]
@@ -125,7 +125,7 @@ class PictureReader:
         return np.repeat(picture, 3, axis=2) if self._grey else picture
 
     def floats(self, result: NDArray[Any]) -> Floats:
-        """``float32 [H, W, 3]``, 0..255 unless the artifact leaves that range; not rounded. The array is the caller's own."""
+        """``float32 [H, W, 3]``, 0..255 unless the artifact leaves that range; not rounded. The array is a new one."""
         picture = self._real(self._rows_first(result))
         return np.repeat(picture, 3, axis=2) if self._grey else picture
 
@@ -136,7 +136,7 @@ class PictureReader:
         return np.ascontiguousarray(real, np.float32)
 
     def _interleaved(self, stored: NDArray[Any]) -> Picture:
-        """A new picture of the lowest bytes; plane by plane, which takes a third of the time of turning all axes at once."""
+        """A new picture of the lowest bytes. It is copied plane by plane, which takes a third of the time of one transposed copy."""
         pixels = self._rows_first(stored)
         if not self._planar:
             return pixels.astype(np.uint8, order="C")

@@ -1,4 +1,4 @@
-"""What goes into an artifact and what comes out of it, and which of that is the picture."""
+"""Inputs and outputs of an artifact, and which of them is the picture."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,13 +19,13 @@ _DTYPES = ("float32", "float16", "uint8", "int8", "uint16", "int16")
 
 @dataclass(frozen=True)
 class Port:
-    """An input or output of an artifact, as its runtime tells.
+    """An input or output of an artifact, as its runtime describes it.
 
     Attributes:
         name: In the artifact.
         dtype: As numpy calls it, or the runtime if numpy has no such type.
-        shape: Anything but a number is an axis of no fixed length.
-        scale: What one step of a quantized value is worth; 0 if the values are not quantized.
+        shape: The length of each axis; anything but a number stands for an open length.
+        scale: The real difference between two neighbouring quantized values; 0 if the values are not quantized.
         zero_point: The quantized value that means 0.
         reverse: Whether its colours are in the order blue, green, red.
     """
@@ -39,7 +39,7 @@ class Port:
 
     @property
     def style_count(self) -> int:
-        """How many styles there are to choose from, if it is a pack's :data:`STYLE`; else 0."""
+        """The number of styles, if this is the :data:`STYLE` input of a pack; else 0."""
         pack = self.name == STYLE and self.dtype == "float32" and self.fixed and len(self.shape) == 2
         return int(self.shape[1]) if pack and self.shape[0] == 1 and self.shape[1] > 1 else 0
 
@@ -49,17 +49,17 @@ class Port:
         return all(isinstance(length, int) and length > 0 for length in self.shape)
 
     def allocate(self) -> NDArray[Any]:
-        """An array for its values; empty where its shape is open or numpy has no such type, which pictures never are."""
+        """An array of zeros for its values; empty where its shape is open or numpy has no such type."""
         try:
             return np.zeros(self.shape if self.fixed else 0, self.dtype)
         except TypeError:
             return np.zeros(0)
 
     def layout(self, default_layout: Layout) -> Layout | None:
-        """Where the colours are, or None if this is no single picture of a fixed size.
+        """The order of its axes, or None if it is not one picture of a fixed size.
 
         Args:
-            default_layout: The layout to assume where both would do.
+            default_layout: The layout to assume where the shape fits both.
         """
         if len(self.shape) != 4 or not self.fixed or self.shape[0] != 1 or self.dtype not in _DTYPES:
             return None
@@ -85,9 +85,9 @@ class PicturePort:
     """A port that a picture goes through.
 
     Attributes:
-        index: Among the inputs or outputs.
+        index: Its position among the inputs or outputs.
         port: The port itself.
-        layout: Where its colours are.
+        layout: The order of its axes.
     """
 
     index: int
@@ -113,7 +113,7 @@ def picture_port(path: Path, kind: str, ports: Sequence[Port], default_layout: L
         path: The artifact, for the message.
         kind: ``"input"`` or ``"output"``, for the message.
         ports: All of them.
-        default_layout: The layout to assume where both would do.
+        default_layout: The layout to assume where the shape fits both.
 
     Raises:
         InputError: None is a picture of a fixed size.

@@ -1,4 +1,4 @@
-"""The session: an artifact loaded in a runtime, pictures in and pictures out."""
+"""The session: an artifact loaded in a runtime, which stylizes pictures."""
 
 import threading
 from collections.abc import Callable, Mapping, Sequence
@@ -23,10 +23,10 @@ Opener = Callable[[], Player]
 
 
 class Closable(Protocol):
-    """Something that a session may hold on to."""
+    """Something that a session closes at its end."""
 
     def close(self) -> None:
-        """Let go of it."""
+        """Free it."""
         ...
 
 
@@ -44,21 +44,21 @@ class Session:
     Args:
         player: The artifact, loaded.
         runtime: The name of its runtime.
-        path: Where it lies, for messages.
-        values: What black and white are to it; None for what it says itself, or 0..255 where it says nothing.
+        path: The artifact's file, for messages.
+        values: The values of black and white; None for those that the artifact's scale implies, or 0..255 without a scale.
         resize: How a picture of another size is made to fit; see :func:`pocketlens.runtimes.resizing.stylize_resized`.
         others: The same artifact for other sizes; each is loaded when a picture first needs it.
-        why: What :meth:`explain` says of how the artifact and the runtime were chosen.
-        styles: What a pack's styles are called; by their places if left out.
+        why: Why this artifact and this runtime were chosen, as lines for :meth:`explain`.
+        styles: The names of a pack's styles; their positions, from 0, if left out.
 
     Attributes:
         runtime: The name of the runtime that plays.
         size: Height and width that the artifact computes at, in pixels; of several the first.
-        sizes: All of them.
+        sizes: Every size that it computes at.
         resize: How a picture of another size is made to fit.
-        inputs: The inputs that the artifact has besides the picture and the style.
+        inputs: The artifact's inputs besides the picture and the style.
         style_count: How many styles the artifact can blend; 0 where there is one style and no input for it.
-        styles: Their names; empty where there is one.
+        styles: The names of the styles; empty where there is one style.
         runtime_info: The runtime's version, its threads, and the precision that it really computes in.
     """
 
@@ -100,9 +100,9 @@ class Session:
         Args:
             image: ``uint8 [H, W, 3]``, RGB; or ``[H, W, 4]`` with alpha, which comes back as it was; or grey as
                 ``[H, W]`` or ``[H, W, 1]``, which comes back grey. Another size than :attr:`size` is made to fit.
-            inputs: What goes into the artifact's other inputs, by name; real values, also where it is quantized.
-            style: Of a pack: ``"ink"``, or a blend, ``{"ink": 0.5, "oil": 0.5}``. Nothing is loaded again for it. None
-                for :attr:`style`.
+            inputs: Arrays for the artifact's other inputs, by name; real values, also for quantized inputs.
+            style: Of a pack: ``"ink"``, or a blend, ``{"ink": 0.5, "oil": 0.5}``; None for :attr:`style`. Changing it
+                loads nothing again.
 
         Returns:
             ``uint8``, of the shape of ``image``; with ``resize="crop"`` its middle.
@@ -112,13 +112,13 @@ class Session:
         """
         _check_picture(image)
         weights = self._weights(style)
-        loaded = self._for(image.shape[0], image.shape[1])
+        loaded = self._artifact_for(image.shape[0], image.shape[1])
         with self._turn:
             if image.shape == (*loaded.size, 3):
-                return self._open(loaded).picture(image, inputs, weights)
+                return self._still_open(loaded).picture(image, inputs, weights)
             colours = coloured(image)
             stylized = stylize_resized(
-                lambda part: self._open(loaded).picture(part, inputs, weights), loaded.size, colours, self.resize
+                lambda part: self._still_open(loaded).picture(part, inputs, weights), loaded.size, colours, self.resize
             )
         return recolour(image, stylized)
 
@@ -134,11 +134,11 @@ class Session:
                 f"the picture is {image.shape}, the artifact computes at {self.size}", do="resize it first"
             )
         with self._turn:
-            return self._open(self._for(*image.shape[:2])).floats(image, inputs, self._weights(style))
+            return self._still_open(self._artifact_for(*image.shape[:2])).floats(image, inputs, self._weights(style))
 
     @property
     def style(self) -> dict[str, float]:
-        """How much of each style the next pictures get; empty where there is one. Set it like the argument of a call."""
+        """The share of each style in the next pictures; empty where there is one style. Set it like the argument of a call."""
         first = [float(i == 0) for i in range(len(self.styles))]
         return dict(zip(self.styles, first if self._style is None else self._style.tolist(), strict=True))
 
@@ -184,7 +184,7 @@ class Session:
         if style is None:
             return self._style
         if not self.styles:
-            raise InputError(f"{self._path.name} holds one style alone", do="leave style out")
+            raise InputError(f"{self._path.name} holds one style only", do="leave style out")
         return blend(style, self.styles)
 
     def _load(self, player: Player) -> LoadedArtifact:
@@ -194,14 +194,14 @@ class Session:
             player.close()
             raise
 
-    def _open(self, loaded: LoadedArtifact) -> LoadedArtifact:
-        """The same, unless the session was closed while this thread waited for its turn."""
+    def _still_open(self, loaded: LoadedArtifact) -> LoadedArtifact:
+        """The same artifact, unless the session was closed while this thread waited for its turn."""
         if self._loaded.get(loaded.size) is not loaded:
             raise InputError("the session is closed", do="load it again")
         return loaded
 
-    def _for(self, height: int, width: int) -> LoadedArtifact:
-        """What plays a picture, loaded when it is first needed."""
+    def _artifact_for(self, height: int, width: int) -> LoadedArtifact:
+        """The artifact that plays a picture of this size; it is loaded when it is first needed."""
         with self._turn:
             if not self._loaded:
                 raise InputError("the session is closed", do="load it again")
@@ -251,10 +251,10 @@ def open_artifact(
         precision: What to compute in, where the runtime can choose: ``fp32``, ``fp16``, ``bf16`` or ``auto``.
         device: ``cpu``, ``gpu``, ``npu`` or ``auto``.
         size: Height and width to compute at, for an artifact that leaves them open.
-        values: What black and white are to the artifact, for instance ``(-1, 1)``; None for what its scale says, or
-            0..255 where it says nothing. Artifacts of Pocketlens need none.
+        values: The values of black and white, for instance ``(-1, 1)``; None for those that the artifact's scale implies,
+            or 0..255 without a scale. Artifacts of Pocketlens need none.
         resize: How a picture of another size is made to fit: ``stretch``, ``fit``, ``crop`` or ``tile``.
-        exact: For :meth:`Session.floats` above all: loaded for it at once, and not a second time when it is first called.
+        exact: Load the artifact for :meth:`Session.floats`, which otherwise may load it a second time at its first call.
 
     Raises:
         InputError: The file is absent or damaged, or the runtime does not play it, or has no such option.

@@ -1,4 +1,4 @@
-"""How much of each style a picture gets: a name, several with weights, or one number a style."""
+"""The share of each style in a picture, from a name, several names with weights, or one number for each style."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -9,15 +9,15 @@ from numpy.typing import NDArray
 from pocketlens.errors import InputError
 
 Style = str | int | Mapping[str, float] | Sequence[float]
-"""A style's name or place; names with their weights; or a weight for each style, in order."""
+"""A style's name or position; names with their weights; or a weight for each style, in order."""
 
 
 def blend(style: Style, names: Sequence[str]) -> NDArray[np.float32]:
     """The weights of a style, ``float32 [styles]``, which sum to 1.
 
     Args:
-        style: A name; its place, from 0; names with weights; or all weights in order. Weights are divided by their sum.
-        names: Of all styles, in the artifact's order.
+        style: A name; a position, from 0; names with weights; or all weights in order. Weights are divided by their sum.
+        names: The names of all styles, in the artifact's order.
 
     Raises:
         InputError: There is no such style, or a weight is negative or not finite, or all are 0.
@@ -47,10 +47,10 @@ def blend(style: Style, names: Sequence[str]) -> NDArray[np.float32]:
 
 
 def parse(texts: Sequence[str]) -> Style:
-    """A style as it is typed: ``ink``, or ``ink=0.5`` and ``oil=0.5``, apart or with commas between.
+    """A style as users type it: ``ink``, or ``ink=0.5`` and ``oil=0.5``, as several arguments or with commas between.
 
     Raises:
-        InputError: A weight is no number, or a name is given twice.
+        InputError: A weight is no number, or a name occurs twice.
 
     Example:
         >>> parse(["ink"]), parse(["ink=0.7,oil=0.3"])
@@ -63,7 +63,7 @@ def parse(texts: Sequence[str]) -> Style:
     for part in parts:
         name, equals, weight = part.partition("=")
         if name in weights:
-            raise InputError(f"the style {name!r} is given twice", do="add its weights up")
+            raise InputError(f"the style {name!r} occurs twice", do="add its weights up")
         try:
             weights[name] = float(weight) if equals else 1.0
         except ValueError as error:
@@ -82,5 +82,5 @@ def _index_of(name: str, names: Sequence[str]) -> int:
 def _weight(weight: float) -> float:
     value = float(weight)
     if not math.isfinite(value) or value < 0:
-        raise InputError(f"a style's weight is {weight}, expected a number from 0", do="give how much of it is wanted")
+        raise InputError(f"a style's weight is {weight}, expected a number from 0", do="0.5 is half of it")
     return value

@@ -58,7 +58,7 @@ def test_nothing_played_is_not_a_pass(full_spec: BundleSpec, tmp_path: Path, bun
     assert report.played == 0
     assert report.checks[2].state == "skipped"
     assert "macOS" in report.checks[2].details
-    assert "nothing shows that it paints" in failed(report)["playing"]
+    assert "nothing shows that its artifacts play" in failed(report)["playing"]
     assert "playing" in failed(verify(bundle, runtimes=["litert"]))
 
 
@@ -100,7 +100,7 @@ def test_an_artifact_that_paints_something_else_is_caught(
     write(rewrite_weights(spec, tmp_path, how), tmp_path / "b")
     found = failed(verify(tmp_path / "b"))
     assert set(found) == set(PLAYED[:2])
-    assert all("dB to the teacher's, at least 45.0 dB asked" in details for details in found.values())
+    assert all("dB against the teacher's picture, at least 45.0 dB expected" in details for details in found.values())
 
 
 def test_a_changed_golden_picture_is_caught(bundle: Path, edit: Edit) -> None:

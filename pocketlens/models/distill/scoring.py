@@ -44,7 +44,7 @@ def teacher_scorer(
             {}
             if not likenesses
             else {
-                "faces": float(np.mean([kept.found for kept in likenesses])),
+                "faces": float(np.mean([kept.face_found for kept in likenesses])),
                 "likeness": round(float(np.mean([kept.structure for kept in likenesses])), 4),
             }
         )

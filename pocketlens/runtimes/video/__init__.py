@@ -1,4 +1,4 @@
-"""Video: decoding, stylizing and encoding at the same time, each in a thread, with short queues between them."""
+"""Video: decoding, stylizing and encoding run at the same time, each in a thread, with short queues between them."""
 
 from pocketlens.runtimes.video.stream import VideoProgress, VideoSummary, stylize
 

@@ -1,4 +1,4 @@
-"""Where frames go: an MP4, MOV or MKV file, with the sound of the source copied."""
+"""Writes frames to an MP4, MOV or MKV file, with the sound of the source copied."""
 
 from fractions import Fraction
 from pathlib import Path
@@ -19,8 +19,8 @@ class VideoSink:
     """A video file that is being written.
 
     Args:
-        path: Its suffix says the format.
-        source: Gives the sound, the colours and the unit of time.
+        path: Its suffix decides the format.
+        source: The clip whose sound, colours and time base the file gets.
     """
 
     def __init__(self, path: Path, source: VideoSource) -> None:
@@ -39,10 +39,10 @@ class VideoSink:
 
         Args:
             picture: ``uint8 [h, w, 3]``, RGB.
-            size: The height and width that it shall have; an odd one loses a row or a column, which YUV 4:2:0 cannot hold.
-            pts: When it is shown, in units of ``time_base``.
-            time_base: In seconds.
-            duration: For how long; 0 if nobody knows.
+            size: Height and width in the file. YUV 4:2:0 needs even numbers: an odd one loses a row or a column.
+            pts: The time at which it is shown, in units of ``time_base``.
+            time_base: The unit of time, in seconds.
+            duration: How long it is shown, in units of ``time_base``; 0 if that is unknown.
         """
         height, width = size[0] // 2 * 2, size[1] // 2 * 2
         even = picture[:height, :width] if picture.shape[:2] == size else picture
@@ -74,7 +74,7 @@ class VideoSink:
             self._container.mux(packet)
 
     def close(self) -> None:
-        """Write what the encoder still holds, and the file's index."""
+        """Write the frames that the encoder still holds, and the file's index."""
         if self._stream is not None:
             self._container.mux(self._stream.encode())
         self._container.close()

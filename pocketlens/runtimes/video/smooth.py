@@ -1,4 +1,4 @@
-"""Temporal smoothing: where the scene stands still, the stylized picture does too; where it moves, nothing is mixed."""
+"""Temporal smoothing: where the scene stands still, stylized frames are mixed; where it moves, they are not."""
 
 import numpy as np
 from PIL import Image, ImageChops, ImageFilter
@@ -6,16 +6,16 @@ from PIL import Image, ImageChops, ImageFilter
 from pocketlens.images import Picture
 
 STILL, MOVING = 6, 20
-"""Differences of the blurred scene, of 255: up to the first it stands still, from the second on it moves."""
+"""Differences of the blurred scene, of 255: it stands still up to the first, and moves from the second on."""
 
 
 class TemporalSmoother:
     """Mixes each stylized frame with the one before, as far as the scene under it stands still.
 
-    The scene is looked at, not the stylized picture: what flickers there is the filter, and what moves there is motion.
+    It compares frames of the scene, not stylized frames: a change in the scene is motion, a change without one is flicker.
 
     Args:
-        strength: 0..1; how much of the frame before is kept where nothing moves.
+        strength: 0..1, the share of the frame before where nothing moves.
     """
 
     def __init__(self, strength: float) -> None:
@@ -28,13 +28,13 @@ class TemporalSmoother:
         """The next frame, smoothed.
 
         Args:
-            scene: What was filmed, ``uint8 [H, W, 3]``.
-            stylized: What the filter made of it, of the same size.
+            scene: The frame of the clip, ``uint8 [H, W, 3]``.
+            stylized: The filter's output for it, of the same size.
         """
         now = Image.fromarray(scene).filter(ImageFilter.BoxBlur(1))
         new = Image.fromarray(stylized)
         if self._scene is not None and self._before is not None and self._before.size == new.size == now.size:
-            # The largest difference around: what has just uncovered its surroundings moves, too.
+            # The largest difference nearby: pixels that a moving object has just uncovered count as moving.
             red, green, blue = ImageChops.difference(now, self._scene).split()
             moved = ImageChops.lighter(ImageChops.lighter(red, green), blue).filter(ImageFilter.MaxFilter(5))
             new = Image.composite(self._before, new, moved.filter(ImageFilter.BoxBlur(2)).point(self._keep))

@@ -1,4 +1,4 @@
-"""Where frames come from: a file, whose every frame counts, or a live source, whose newest frame counts."""
+"""Reads frames from a file, of which every frame is stylized, or from a live source, of which the newest is."""
 
 import sys
 import time
@@ -15,7 +15,7 @@ from pocketlens.images import Picture
 from pocketlens.runtimes.video.library import pyav
 
 _HD = 720
-"""From this height on, a clip that does not say its colour matrix is taken for BT.709, below for BT.601."""
+"""A clip that does not state its colour matrix counts as BT.709 from this height on, and as BT.601 below."""
 _BT709, _BT601, _UNSPECIFIED = 1, 5, 2
 _FULL = 2
 SCALING = 4
@@ -26,7 +26,7 @@ _WHOLE_COLOURS = 0x2000
 
 @dataclass(frozen=True)
 class Colour:
-    """How a clip's YUV is meant, in FFmpeg's numbers."""
+    """The colour matrix of a clip's YUV, in FFmpeg's numbers, and whether its values use the full range 0..255."""
 
     matrix: int
     full: bool
@@ -38,10 +38,10 @@ class Frame:
 
     Attributes:
         picture: ``uint8 [h, w, 3]``, RGB.
-        size: Height and width that it has in the clip, and shall have in the result.
-        pts: When it is shown, in units of ``time_base``.
-        time_base: In seconds.
-        duration: For how long, in the same units; 0 if the clip does not say.
+        size: Its height and width in the clip and in the result.
+        pts: The time at which it is shown, in units of ``time_base``.
+        time_base: The unit of time, in seconds.
+        duration: How long it is shown, in units of ``time_base``; 0 if the clip does not say.
     """
 
     picture: Picture
@@ -55,14 +55,14 @@ class VideoSource:
     """An opened clip or camera.
 
     Args:
-        name: A path, or what FFmpeg calls the device.
+        name: A path, or FFmpeg's name of the device.
         kind: FFmpeg's name of the device's kind, or empty for a file.
-        live: Whether frames that come too fast are left out.
+        live: Whether frames are dropped that come faster than they can be stylized.
 
     Attributes:
-        frames: How many there are, as the file says; 0 if it does not.
-        colour: Of its pixels.
-        at: Says for a frame's height and width the size to decode it to; None leaves it as it is.
+        frames: The number of frames that the file states; 0 if it states none.
+        colour: The colours of its pixels.
+        at: From a frame's height and width to the size to decode it to; None keeps the frame's size.
 
     Raises:
         InputError: It cannot be opened, or has no picture.
@@ -117,7 +117,7 @@ class VideoSource:
         turns = round((decoded.rotation or 0) / 90) % 4
         across = -1 if turns % 2 else 1
         size = (decoded.height, decoded.width)[::across]
-        # Scaled on the way out of YUV, which costs a tenth of scaling the picture afterwards.
+        # Scaling during the conversion from YUV costs a tenth of scaling the picture afterwards.
         height, width = (self.at(*size) if self.at else size)[::across]
         rgb = decoded.reformat(
             width,
@@ -149,8 +149,8 @@ def open_camera(name: str) -> VideoSource:
     """A camera by its number, or anything live as ``KIND:NAME`` in FFmpeg's words, for instance ``lavfi:testsrc2``.
 
     Raises:
-        InputError: It is not there.
-        MissingError: The installed PyAV has no way to that kind of device.
+        InputError: It cannot be opened.
+        MissingError: The installed PyAV cannot open that kind of device.
     """
     av = pyav()
     kind, _, rest = name.partition(":")

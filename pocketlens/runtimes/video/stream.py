@@ -1,4 +1,4 @@
-"""From a source through a session to a file or a screen."""
+"""Stylizes the frames of a source into a file or onto a screen."""
 
 import contextlib
 import queue
@@ -30,11 +30,11 @@ class VideoProgress:
     """How far a stream is.
 
     Attributes:
-        done: Frames that were stylized.
-        total: How many there are; 0 if nobody knows.
-        fps: Frames a second over the last few.
-        p95_ms: 95 % of the last frames took at most this, through the session alone.
-        dropped: Frames of a live source that were left out to keep up.
+        done: The number of frames that were stylized.
+        total: The number of frames of the source; 0 if it is unknown.
+        fps: Frames per second, over the last frames.
+        p95_ms: The 95th percentile of the time that the session took for a frame, over the last frames.
+        dropped: The number of frames of a live source that were dropped to keep up.
     """
 
     done: int
@@ -49,12 +49,12 @@ class VideoSummary:
     """What :func:`stylize` did.
 
     Attributes:
-        frames: Frames written or shown.
-        dropped: Frames of a live source that were left out.
-        seconds: How long it took.
-        fps: Frames a second, all in all.
-        p95_ms: 95 % of the last frames took at most this, through the session alone.
-        stopped: Whether it was interrupted; what was done until then is in the file.
+        frames: The number of frames written or shown.
+        dropped: The number of frames of a live source that were dropped.
+        seconds: The time that it took.
+        fps: Frames per second, over the whole time.
+        p95_ms: The 95th percentile of the time that the session took for a frame, over the last frames.
+        stopped: Whether it was interrupted; the frames until then are in the file.
     """
 
     frames: int
@@ -130,7 +130,7 @@ class _Stream:
         def run() -> None:
             try:
                 work()
-            # Whatever goes wrong in a thread is raised again by the caller's.
+            # Any exception in this thread is raised again in the caller's thread.
             except BaseException as error:  # noqa: BLE001
                 self.error = self.error or error
                 self.failed.set()
@@ -160,7 +160,7 @@ class _Stream:
                 self.frame_ms.append(1000 * (time.perf_counter() - start))
                 self.times.append(time.perf_counter())
                 self.done += 1
-                # Unscaled, the result has the size that the session gave it: with "crop" a smaller one.
+                # If the frame was not scaled, the result has the size of the session's output: smaller with "crop".
                 size = picture.shape[:2] if item.picture.shape[:2] == item.size else item.size
                 item = Frame(picture, size, item.pts, item.time_base, item.duration)
             if not self.stylized.put(item):
@@ -191,18 +191,18 @@ def stylize(
 ) -> VideoSummary:
     """Stylize a clip or a camera's pictures into a file, onto a screen, or both.
 
-    Decoding, stylizing and encoding run at the same time. Of a file every frame is stylized; of a live source those that
-    come while the filter is busy are left out. Ctrl-C ends it: the file is finished and kept. A session that stretches gets its
-    frames in its own size from the decoder, and the encoder stretches them back: that takes FFmpeg a fifth of the time.
+    Decoding, stylizing and encoding run at the same time. Every frame of a file is stylized; frames of a live source that come
+    while the filter is busy are dropped. Ctrl-C ends it: the file is finished and kept. For a session that stretches, the decoder
+    scales frames to the session's size and the encoder scales them back: FFmpeg does both in a fifth of the time.
 
     Args:
-        session: What stylizes, ``uint8 [H, W, 3]`` in and out; a :class:`~pocketlens.Session` or any function.
+        session: A :class:`~pocketlens.Session`, or any function from ``uint8 [H, W, 3]`` to the same.
         source: From :func:`~pocketlens.runtimes.video.source.open_file` or ``open_camera``; it is closed at the end.
         target: ``.mp4``, ``.mov`` or ``.mkv``; the sound of a file is copied.
-        screen: Where to show frames.
+        screen: A window that shows frames.
         smooth: 0..1, against flicker; see :class:`~pocketlens.runtimes.video.smooth.TemporalSmoother`.
         progress: Called with the state of the stream, a few times a second.
-        most_frames: Stop after so many.
+        most_frames: The number of frames after which to stop.
 
     Raises:
         InputError: The source is damaged, the target cannot be written, or there was no frame at all.
@@ -239,7 +239,7 @@ def _run(
     def encode() -> None:
         while (item := stream.stylized.get()) is not _END:
             if most is not None and stream.written >= most:
-                stream.stop.set()  # what is still on its way is let go
+                stream.stop.set()  # frames that are still queued are dropped
                 continue
             if not isinstance(item, Frame):
                 if sink is not None:
@@ -266,7 +266,7 @@ def _run(
                 progress(stream.progress())
     except KeyboardInterrupt:
         stopped = True
-    stream.stop.set()  # no more is decoded; what is on its way is finished
+    stream.stop.set()  # decoding ends; frames that are queued are finished
     for thread in threads[1:]:
         thread.join()
     threads[0].join(1.0)  # a camera may be waiting for its next picture
