@@ -75,28 +75,28 @@ def test_outputs_are_the_authors(shared: Path, golden: str) -> None:
     module = architecture.skeleton(architecture.variants[index]).to_empty(device="cpu")
     module.load_state_dict(state_by_rule(module))
     with np.load(shared / f"golden/{golden}.npz") as arrays, torch.no_grad():
-        found = module(torch.from_numpy(arrays["input"])).numpy()
-        assert np.abs(found - arrays["output"]).max() < 1e-5 * (architecture.ranges.given[1])
+        output = module(torch.from_numpy(arrays["input"])).numpy()
+        assert np.abs(output - arrays["output"]).max() < 1e-5 * (architecture.ranges.given[1])
 
 
 @pytest.mark.parametrize(("halvings", "parameters"), [(8, 54_413_955), (7, 41_828_995)])
 def test_the_names_of_the_unet_are_the_authors(halvings: int, parameters: int) -> None:
     """No golden file: the names follow from how the levels are nested, and the number of parameters is published."""
-    wanted = {"model.model.0.weight", "model.model.3.weight", "model.model.3.bias"}
+    expected = {"model.model.0.weight", "model.model.3.weight", "model.model.3.bias"}
 
     def norm(at: str) -> set[str]:
         return {f"{at}.{n}" for n in ("weight", "bias", "running_mean", "running_var", "num_batches_tracked")}
 
     inside = "model.model.1"
     for _ in range(halvings - 2):
-        wanted |= {f"{inside}.model.1.weight", f"{inside}.model.5.weight"}
-        wanted |= norm(f"{inside}.model.2") | norm(f"{inside}.model.6")
+        expected |= {f"{inside}.model.1.weight", f"{inside}.model.5.weight"}
+        expected |= norm(f"{inside}.model.2") | norm(f"{inside}.model.6")
         inside += ".model.3"
-    wanted |= {f"{inside}.model.1.weight", f"{inside}.model.3.weight"} | norm(f"{inside}.model.4")
+    expected |= {f"{inside}.model.1.weight", f"{inside}.model.3.weight"} | norm(f"{inside}.model.4")
     with torch.device("meta"):
         module = Pix2PixUnet(halvings)
     state = module.state_dict()
-    assert set(state) == wanted
+    assert set(state) == expected
     assert sum(weight.numel() for weight in module.parameters()) == parameters
     assert state["model.model.1.model.5.weight"].shape == (256, 64, 4, 4)
     assert state[f"{inside}.model.3.weight"].shape == (512, 512, 4, 4)

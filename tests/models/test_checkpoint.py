@@ -34,8 +34,8 @@ def test_real_generators_compute_what_their_authors_compute(shared: Path, name: 
     golden = np.load(shared / "golden/fast_style.npz")
     picture = torch.from_numpy(golden["input"].astype(np.float32).transpose(2, 0, 1)[None])
     with torch.no_grad():
-        found = generator(picture)[0].numpy().transpose(1, 2, 0)
-    assert np.abs(found - golden[name]).max() < 0.01
+        output = generator(picture)[0].numpy().transpose(1, 2, 0)
+    assert np.abs(output - golden[name]).max() < 0.01
 
 
 def test_a_checkpoint_comes_back_as_it_was_saved(tmp_path: Path, state: State) -> None:

@@ -31,11 +31,11 @@ def load(held: object, folder: Path, name: str) -> nn.Module:
     return checkpoint.load(folder / "x.pth", name)
 
 
-def assert_holds(module: nn.Module, wanted: State) -> None:
-    found = module.state_dict()
+def assert_holds(module: nn.Module, expected: State) -> None:
+    state = module.state_dict()
     assert not module.training
-    assert set(found) == set(wanted)
-    assert all(torch.equal(found[name], tensor) for name, tensor in wanted.items())
+    assert set(state) == set(expected)
+    assert all(torch.equal(state[name], tensor) for name, tensor in expected.items())
 
 
 def zeros(state: State) -> State:
@@ -68,43 +68,43 @@ WRAPPED: dict[str, Callable[[State], object]] = {
 @pytest.mark.parametrize("how", WRAPPED)
 @pytest.mark.parametrize("name", ["animegan2"])
 def test_wrapped_checkpoints_and_averages_load(tmp_path: Path, name: str, how: str) -> None:
-    wanted = state(name)
-    assert_holds(load(WRAPPED[how](wanted), tmp_path, name), wanted)
+    expected = state(name)
+    assert_holds(load(WRAPPED[how](expected), tmp_path, name), expected)
 
 
 @pytest.mark.parametrize("how", ["bare", "module.", "params_ema."])
 @pytest.mark.parametrize("suffix", [".safetensors", ".npz"])
 def test_flat_files_load_with_prefixes(tmp_path: Path, suffix: str, how: str) -> None:
-    wanted, prefix = state("animegan2"), how.replace("bare", "")
-    held = {prefix + name: tensor for name, tensor in wanted.items()}
+    expected, prefix = state("animegan2"), how.replace("bare", "")
+    held = {prefix + name: tensor for name, tensor in expected.items()}
     path = tmp_path / f"x{suffix}"
     if suffix == ".npz":
         np.savez(path, **{name: tensor.numpy() for name, tensor in held.items()})
     else:
         save_file(held, path)
-    assert_holds(checkpoint.load(path, "animegan2"), wanted)
+    assert_holds(checkpoint.load(path, "animegan2"), expected)
 
 
 @pytest.mark.parametrize("counters", [True, False])
 @pytest.mark.parametrize("name", ["transformer-net", "cyclegan-resnet"])
 def test_the_unused_statistics_of_old_instance_norms_are_passed_over(tmp_path: Path, name: str, counters: bool) -> None:
-    wanted = state(name)
+    expected = state(name)
     architecture = zoo.architecture(name)
     module = architecture.skeleton(architecture.variants[0])
-    old = dict(wanted)
+    old = dict(expected)
     for at, norm in module.named_modules():
         if isinstance(norm, nn.InstanceNorm2d):
             old |= {f"{at}.running_mean": torch.randn(norm.num_features), f"{at}.running_var": torch.rand(1)}
             old |= {f"{at}.num_batches_tracked": torch.tensor(5)} if counters else {}
-    assert len(old) > len(wanted) + 10
-    assert_holds(load(old, tmp_path, name), wanted)
+    assert len(old) > len(expected) + 10
+    assert_holds(load(old, tmp_path, name), expected)
 
 
 def test_batch_counters_may_be_missing_from_a_unet(tmp_path: Path) -> None:
-    wanted = state("pix2pix-unet", 1)
-    held = {n: t for n, t in wanted.items() if not n.endswith("num_batches_tracked")}
-    assert len(held) < len(wanted)
-    assert_holds(load(held, tmp_path, "pix2pix-unet"), wanted)
+    expected = state("pix2pix-unet", 1)
+    held = {n: t for n, t in expected.items() if not n.endswith("num_batches_tracked")}
+    assert len(held) < len(expected)
+    assert_holds(load(held, tmp_path, "pix2pix-unet"), expected)
 
 
 def without_one(s: State) -> State:

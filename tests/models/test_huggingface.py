@@ -41,15 +41,15 @@ FIELDS: dict[str, Any] = {
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """As ``save_pretrained`` writes it. The second layer shifts its windows, which is what Swin is about."""
-    made = tmp_path_factory.mktemp("hf") / "restorer"
+    path = tmp_path_factory.mktemp("hf") / "restorer"
     torch.manual_seed(0)
     model = transformers.Swin2SRForImageSuperResolution(transformers.Swin2SRConfig(**FIELDS))
     with torch.no_grad():
         for parameter in model.parameters():
             parameter.add_(torch.randn_like(parameter) * 0.1)  # fresh norms and biases would hide mistakes
-    model.save_pretrained(made, safe_serialization=True)
-    transformers.Swin2SRImageProcessor(do_pad=False).save_pretrained(made)
-    return made
+    model.save_pretrained(path, safe_serialization=True)
+    transformers.Swin2SRImageProcessor(do_pad=False).save_pretrained(path)
+    return path
 
 
 @pytest.fixture
@@ -88,21 +88,21 @@ def converted(folder: Path, offline: None, tmp_path_factory: pytest.TempPathFact
 
 
 def test_every_file_computes_what_the_model_computes(converted: Any) -> None:
-    found = {one.spec.id: one.verification.worst.psnr for one in converted}
-    assert found.keys() == {"onnx-fp32-64x56", "openvino-fp32-64x56"}
-    assert min(found.values()) > GRAPH_FLOORS.file
+    worst = {artifact.spec.id: artifact.verification.worst.psnr for artifact in converted}
+    assert worst.keys() == {"onnx-fp32-64x56", "openvino-fp32-64x56"}
+    assert min(worst.values()) > GRAPH_FLOORS.file
 
 
 def test_the_teacher_is_the_model_as_transformers_loads_it(folder: Path, converted: Any) -> None:
     judge = read_eval_set(None, *SIZE)
     model = transformers.AutoModelForImageToImage.from_pretrained(folder, local_files_only=True, use_safetensors=True)
     processor = transformers.AutoImageProcessor.from_pretrained(folder, local_files_only=True)
-    taken = processor(list(judge.pictures), return_tensors="pt")
+    inputs = processor(list(judge.pictures), return_tensors="pt")
     with torch.no_grad():
-        given = model.eval()(**taken).reconstruction.clamp(0, 1).numpy().transpose(0, 2, 3, 1) * 255
+        expected = model.eval()(**inputs).reconstruction.clamp(0, 1).numpy().transpose(0, 2, 3, 1) * 255
     ours = np.stack(play_teacher(resolve(f"hf:{folder}", base=Path()), judge))
-    assert given.std() > 10  # a flat picture would equal nearly anything
-    assert np.abs(given - ours).max() < 0.01
+    assert expected.std() > 10  # a flat picture would equal nearly anything
+    assert np.abs(expected - ours).max() < 0.01
 
 
 def test_a_size_that_does_not_fill_the_windows_is_refused(folder: Path, tmp_path: Path) -> None:
@@ -133,12 +133,12 @@ def test_a_folder_resolves_without_torch_and_by_its_content(folder: Path, copy: 
         "sys.exit('torch' in sys.modules or 'transformers' in sys.modules)"
     )
     ran = subprocess.run([sys.executable, "-c", script], check=False, capture_output=True, text=True)
-    found = resolve(f"hf:{folder}", base=Path())
-    assert ran.returncode == 0 and ran.stdout.strip() == found.key
-    assert (found.name, found.kind, found.ranges) == ("restorer", "hf", Ranges((0.0, 1.0), (0.0, 1.0)))
+    generator = resolve(f"hf:{folder}", base=Path())
+    assert ran.returncode == 0 and ran.stdout.strip() == generator.key
+    assert (generator.name, generator.kind, generator.ranges) == ("restorer", "hf", Ranges((0.0, 1.0), (0.0, 1.0)))
     weights = load_file(copy / "model.safetensors")
     save_file({name: tensor + 1 for name, tensor in weights.items()}, copy / "model.safetensors")
-    assert resolve("hf:copy", base=copy.parent).key != found.key
+    assert resolve("hf:copy", base=copy.parent).key != generator.key
 
 
 def test_links_as_in_hugging_faces_cache_are_followed(folder: Path, tmp_path: Path) -> None:
@@ -147,9 +147,9 @@ def test_links_as_in_hugging_faces_cache_are_followed(folder: Path, tmp_path: Pa
     for name in ("config.json", "model.safetensors"):
         shutil.copyfile(folder / name, tmp_path / "blobs" / f"{name}-hash")
         (tmp_path / "snapshot" / name).symlink_to(f"../blobs/{name}-hash")
-    found = resolve("hf:blobs/../snapshot", base=tmp_path)
-    assert found.key == resolve(f"hf:{folder}", base=Path()).key
-    assert found.ranges == Ranges((0.0, 1.0), (0.0, 1.0))  # without an image processor too
+    generator = resolve("hf:blobs/../snapshot", base=tmp_path)
+    assert generator.key == resolve(f"hf:{folder}", base=Path()).key
+    assert generator.ranges == Ranges((0.0, 1.0), (0.0, 1.0))  # without an image processor too
     (tmp_path / "blobs/model.safetensors-hash").unlink()
     with pytest.raises(InputError, match=r"model\.safetensors does not exist"):
         resolve("hf:snapshot", base=tmp_path)
@@ -284,7 +284,7 @@ def test_half_precision_weights_are_widened(folder: Path, copy: Path) -> None:
     save_file({name: tensor.half() for name, tensor in weights.items()}, copy / "model.safetensors")
     noise = torch.rand(1, 3, 16, 16)
     with torch.no_grad():
-        half, full = (resolve(f"hf:{one}", base=Path()).load()(noise) for one in (copy, folder))
+        half, full = (resolve(f"hf:{path}", base=Path()).load()(noise) for path in (copy, folder))
     assert half.dtype == torch.float32 and 0 < (half - full).abs().max() < 0.02
 
 

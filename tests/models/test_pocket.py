@@ -12,11 +12,11 @@ from pocketlens.models.pocket import Pocket
 @pytest.fixture
 def generator() -> Pocket:
     torch.manual_seed(0)
-    made = Pocket()
-    made.train()
+    pocket = Pocket()
+    pocket.train()
     for _ in range(3):  # gives the batch norms statistics that are worth folding
-        made(torch.rand(4, 3, 32, 32) * 255)
-    return made.eval()
+        pocket(torch.rand(4, 3, 32, 32) * 255)
+    return pocket.eval()
 
 
 @pytest.mark.parametrize(("height", "width"), [(4, 4), (4, 12), (20, 36), (52, 28), (8, 100)])
@@ -46,20 +46,20 @@ def test_the_graph_computes_what_torch_computes(generator: Pocket) -> None:
     session = onnxruntime.InferenceSession(ir.to_proto(model).SerializeToString(), providers=["CPUExecutionProvider"])
     picture = (np.random.default_rng(0).random((1, 3, 24, 40)) * 255).astype(np.float32)
     with torch.no_grad():
-        wanted = generator(torch.from_numpy(picture)).numpy().clip(0, 255)
-    assert np.abs(session.run(None, {hub.INPUT: picture})[0] - wanted).max() < 0.01
+        expected = generator(torch.from_numpy(picture)).numpy().clip(0, 255)
+    assert np.abs(session.run(None, {hub.INPUT: picture})[0] - expected).max() < 0.01
 
 
 def test_half_precision_has_room(generator: Pocket) -> None:
     """No value inside may come near fp16's 65504: pixels of 0..255 enter unscaled."""
     largest = 0.0
 
-    def keep(_: torch.nn.Module, __: object, given: torch.Tensor) -> None:
+    def update_largest(_: torch.nn.Module, __: object, output: torch.Tensor) -> None:
         nonlocal largest
-        largest = max(largest, float(given.abs().max()))
+        largest = max(largest, float(output.abs().max()))
 
     for layer in generator.modules():
-        layer.register_forward_hook(keep)
+        layer.register_forward_hook(update_largest)
     with torch.no_grad():
         generator(torch.full((1, 3, 32, 32), 255.0))
     assert largest < 6000

@@ -49,10 +49,10 @@ def code(tmp_path: Path, request: pytest.FixtureRequest) -> Path:
 
 
 def test_a_factory_in_a_file_is_called(code: Path) -> None:
-    found = resolve("mine.py:make", base=code)
-    assert (found.name, found.kind, found.path) == ("mine", "module", None)
-    assert found.ranges == Ranges((0.0, 1.0), (0.0, 255.0))
-    assert found.load()(torch.ones(1, 3, 4, 4)).max() == 2
+    generator = resolve("mine.py:make", base=code)
+    assert (generator.name, generator.kind, generator.path) == ("mine", "module", None)
+    assert generator.ranges == Ranges((0.0, 1.0), (0.0, 255.0))
+    assert generator.load()(torch.ones(1, 3, 4, 4)).max() == 2
 
 
 def test_a_factory_in_a_module_is_called_and_the_path_is_left_as_it_was(code: Path) -> None:
@@ -136,10 +136,10 @@ def test_the_key_of_a_checkpoint_is_its_content(tmp_path: Path) -> None:
 def test_ranges_of_the_recipe_overrule_one_by_one(tmp_path: Path) -> None:
     (tmp_path / "x.onnx").write_bytes(b"anything")
     assert resolve("x.onnx", base=tmp_path).ranges == Ranges()
-    found = resolve("x.onnx", base=tmp_path, ranges=(None, (-1.0, 1.0)))
-    assert found.ranges == Ranges((0.0, 255.0), (-1.0, 1.0))
+    generator = resolve("x.onnx", base=tmp_path, ranges=(None, (-1.0, 1.0)))
+    assert generator.ranges == Ranges((0.0, 255.0), (-1.0, 1.0))
     with pytest.raises(InputError, match="no torch module"):
-        found.load()
+        generator.load()
 
 
 def test_files_and_builtins_resolve_without_torch(tmp_path: Path) -> None:
@@ -155,8 +155,8 @@ def test_files_and_builtins_resolve_without_torch(tmp_path: Path) -> None:
 
 
 def test_a_module_that_cannot_run_at_the_size_still_resolves(tmp_path: Path) -> None:
-    found = wrap(torch.nn.Linear(5, 5), "odd")
-    assert found.kind == "module" and found.ranges == Ranges()
+    generator = wrap(torch.nn.Linear(5, 5), "odd")
+    assert generator.kind == "module" and generator.ranges == Ranges()
 
 
 def test_modules_with_other_weights_or_behaviour_have_other_keys() -> None:

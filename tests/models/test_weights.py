@@ -44,9 +44,9 @@ def save(path: Path) -> Path:
 
 @pytest.mark.parametrize("suffix", weights.SUFFIXES)
 def test_every_kind_gives_the_same_tensors(tmp_path: Path, suffix: str) -> None:
-    found = weights.read(save(tmp_path / f"x{suffix}"))
-    assert set(found) == set(STATE)
-    assert all(torch.equal(found[name], STATE[name]) for name in STATE)
+    state = weights.read(save(tmp_path / f"x{suffix}"))
+    assert set(state) == set(STATE)
+    assert all(torch.equal(state[name], STATE[name]) for name in STATE)
 
 
 @pytest.mark.parametrize(
@@ -70,14 +70,14 @@ def test_old_torch_format_is_read(tmp_path: Path) -> None:
 def test_big_endian_and_column_order_arrays_are_read(tmp_path: Path) -> None:
     values = np.arange(6, dtype=">f4").reshape(2, 3)
     np.savez_compressed(tmp_path / "x.npz", big=values, columns=np.asfortranarray(values.astype("<f8")))
-    found = weights.read(tmp_path / "x.npz")
-    assert found["big"].tolist() == found["columns"].tolist() == values.tolist()
+    state = weights.read(tmp_path / "x.npz")
+    assert state["big"].tolist() == state["columns"].tolist() == values.tolist()
 
 
 @pytest.mark.parametrize("where", ["tensor beside it", "alone", "in a state dict", "old format", "bare pickle"])
 def test_a_pickle_payload_is_refused_and_not_run(tmp_path: Path, where: str) -> None:
-    made, path = tmp_path / "made", tmp_path / "x.pt"
-    bomb = Bomb(made)
+    trace, path = tmp_path / "trace", tmp_path / "x.pt"
+    bomb = Bomb(trace)
     if where == "bare pickle":
         path.write_bytes(pickle.dumps(bomb))
     else:
@@ -86,18 +86,18 @@ def test_a_pickle_payload_is_refused_and_not_run(tmp_path: Path, where: str) -> 
     with pytest.raises(InputError, match="pickled Python objects") as error:
         weights.read(path)
     assert "safetensors" in error.value.do
-    assert not made.exists()
+    assert not trace.exists()
     # The payload is real: whoever does load it runs it.
     if where != "bare pickle":
         torch.load(path, weights_only=False)
-        assert made.exists()
+        assert trace.exists()
 
 
 def test_a_pickle_payload_in_an_npz_is_refused_and_not_run(tmp_path: Path) -> None:
-    np.savez(tmp_path / "x.npz", a=np.array([Bomb(tmp_path / "made")], dtype=object))
+    np.savez(tmp_path / "x.npz", a=np.array([Bomb(tmp_path / "trace")], dtype=object))
     with pytest.raises(InputError, match="pickled Python objects"):
         weights.read(tmp_path / "x.npz")
-    assert not (tmp_path / "made").exists()
+    assert not (tmp_path / "trace").exists()
 
 
 def test_torchscript_is_refused(tmp_path: Path) -> None:
@@ -194,8 +194,8 @@ def test_a_view_that_repeats_one_value_a_trillion_times_is_refused(tmp_path: Pat
 
 
 def test_many_views_of_one_value_are_refused_together(tmp_path: Path) -> None:
-    one = torch.zeros(1).expand(3 * 10**8)
-    torch.save({"a": one, "b": one}, tmp_path / "x.pt")
+    view = torch.zeros(1).expand(3 * 10**8)
+    torch.save({"a": view, "b": view}, tmp_path / "x.pt")
     with pytest.raises(InputError, match="2,400,000,000 bytes"):
         weights.read(tmp_path / "x.pt")
 

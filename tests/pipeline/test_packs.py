@@ -40,7 +40,7 @@ def tiny() -> Pocket:
 
 
 def alone(pack: Pocket, index: int) -> Pocket:
-    """One style of a pack as a generator that knows of no others: its factors and terms are its norms' own."""
+    """One style of a pack as a generator that knows of no others: its scales and shifts are those of its norms."""
     single = Pocket(**WIDE)
     state = {key: value for key, value in pack.state_dict().items() if key != "table"}
     factors, terms = (part.split(pack._widths) for part in pack.table[index].split(sum(pack._widths)))
@@ -70,9 +70,9 @@ def bundle(checkpoint: Path) -> Path:
             "gate": {"psnr": 40},
         }
     )
-    made_ = build(recipe, checkpoint.parent / "tiny.bundle", bench=False)
-    assert made_.verdict == "pass"
-    return made_.path
+    built = build(recipe, checkpoint.parent / "tiny.bundle", bench=False)
+    assert built.verdict == "pass"
+    return built.path
 
 
 @pytest.fixture(scope="module")
@@ -82,8 +82,8 @@ def picture() -> images.Picture:
 
 def drawn(generator: torch.nn.Module, picture: images.Picture, *style: torch.Tensor) -> images.Picture:
     with torch.no_grad():
-        given = generator(torch.from_numpy(picture.transpose(2, 0, 1)[None].astype(np.float32)), *style)
-    return images.to_uint8(given[0].numpy().transpose(1, 2, 0))
+        output = generator(torch.from_numpy(picture.transpose(2, 0, 1)[None].astype(np.float32)), *style)
+    return images.to_uint8(output[0].numpy().transpose(1, 2, 0))
 
 
 def test_the_manifest_names_styles_scores_and_gates_of_each(bundle: Path) -> None:
@@ -94,7 +94,7 @@ def test_the_manifest_names_styles_scores_and_gates_of_each(bundle: Path) -> Non
     for artifact in manifest.artifacts:
         assert set(artifact.styles) == {*STYLES, "blended"}
         assert {(gate.name, gate.style) for gate in artifact.gates} == {("psnr", s) for s in (*STYLES, "blended")}
-        assert min(one.psnr for one in artifact.styles.values()) == artifact.scores.psnr
+        assert min(scores.psnr for scores in artifact.styles.values()) == artifact.scores.psnr
 
 
 def test_every_file_plays_each_style_as_that_style_alone_and_blends(bundle: Path, picture: images.Picture) -> None:

@@ -1,6 +1,4 @@
-"""Hints: what the layers of a student should give, against what the teacher's really give."""
-
-from pathlib import Path
+"""Hints: the targets of a student's layers, compared with what the teacher's layers really give."""
 
 import numpy as np
 import pytest
@@ -18,62 +16,59 @@ SIDES = (64, 48)
 
 
 @pytest.fixture
-def datasets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[DistillationDataset]:
-    monkeypatch.setenv("POCKETLENS_CACHE", str(tmp_path / "cache"))
+def datasets() -> list[DistillationDataset]:
     random = np.random.default_rng(0)
     pictures = [random.integers(0, 256, (9, 3, side, side), np.uint8) for side in SIDES]
     return [DistillationDataset(inputs, inputs, None) for inputs in pictures]
 
 
-def test_own_layers_are_the_generator_s_in_the_channels_that_stayed(datasets: list[DistillationDataset]) -> None:
+def test_the_targets_are_the_teacher_s_outputs_in_the_channels_that_stayed(datasets: list[DistillationDataset]) -> None:
     torch.manual_seed(0)
     teacher = Pocket(channels=32, instance_norm=1).eval()
     pruned = prune(teacher, 0.5, [torch.from_numpy(datasets[0].inputs[:1]).float()], size=(64, 64))
-    found = hints.pruned_layer_hints(teacher, pruned.kept, datasets, Ranges(), "teacher")
-    assert 2 <= len(found) <= 6
-    assert "head" not in {hint.layer for hint in found}
-    for hint in found:
+    layer_hints = hints.pruned_layer_hints(teacher, pruned.kept, datasets, Ranges(), "teacher")
+    assert 2 <= len(layer_hints) <= 6
+    assert "head" not in {hint.layer for hint in layer_hints}
+    for hint in layer_hints:
         assert hint.scale is not None
-        assert [len(one) for one in hint.targets] == [9, 9]
+        assert [len(targets) for targets in hint.targets] == [9, 9]
         with capture_outputs(teacher, hint.layer) as captured, torch.no_grad():
             teacher(torch.from_numpy(datasets[1].inputs[4:5]).float())
-        own = hints.subsample(captured[hint.layer][0, list(pruned.kept[hint.layer])], 6, 6).numpy()
-        given = hint.targets[1][4].astype(np.float32)
-        np.testing.assert_allclose(given, own * hint.scale[:, None, None], rtol=2e-3, atol=2e-3)
+        output = hints.subsample(captured[hint.layer][0, list(pruned.kept[hint.layer])], 6, 6).numpy()
+        target = hint.targets[1][4].astype(np.float32)
+        np.testing.assert_allclose(target, output * hint.scale[:, None, None], rtol=2e-3, atol=2e-3)
         assert 0.8 < hint.targets[0][:8].astype(np.float32).std((0, 2, 3)).mean() < 1.2
 
 
-def test_the_generator_is_asked_once(datasets: list[DistillationDataset]) -> None:
+def test_the_teacher_runs_once(datasets: list[DistillationDataset]) -> None:
     teacher = Pocket(channels=16)
     kept = {"stem.conv": tuple(range(8)), "down.conv": tuple(range(8)), "head": tuple(range(12))}
     first = hints.pruned_layer_hints(teacher, kept, datasets, Ranges(), "a")
-    said: list[str] = []
-    again = hints.pruned_layer_hints(
-        teacher, kept, datasets, Ranges(), "a", lambda what, done, total: said.append(what)
-    )
-    assert not said
+    progress: list[str] = []
+    again = hints.pruned_layer_hints(teacher, kept, datasets, Ranges(), "a", lambda what, *_: progress.append(what))
+    assert not progress
     np.testing.assert_array_equal(first[0].targets[0], again[0].targets[0])
-    hints.pruned_layer_hints(teacher, kept, datasets, Ranges(), "b", lambda what, done, total: said.append(what))
-    assert len(said) == 18, "another generator is asked"
+    hints.pruned_layer_hints(teacher, kept, datasets, Ranges(), "b", lambda what, *_: progress.append(what))
+    assert len(progress) == 18, "another teacher runs"
 
 
-def test_a_student_that_heeds_hints_comes_nearer_to_its_teacher_s_layers(datasets: list[DistillationDataset]) -> None:
+def test_a_student_with_hints_comes_nearer_to_its_teacher_s_layers(datasets: list[DistillationDataset]) -> None:
     teacher = Pocket(channels=16, instance_norm=1).eval()
     kept = {name: tuple(range(16)) for name in ("stem.conv", "down.conv", "blocks.0.conv", "head")}
-    given = hints.pruned_layer_hints(teacher, kept, datasets, Ranges(), "teacher")
-    left = []
-    for heed in (0.0, 1.0):
+    layer_hints = hints.pruned_layer_hints(teacher, kept, datasets, Ranges(), "teacher")
+    hint = next(hint for hint in layer_hints if hint.layer == "blocks.0.conv")
+    assert hint.scale is not None
+    errors = []
+    for weight in (0.0, 1.0):
         torch.manual_seed(1)
         student = Pocket(channels=16, instance_norm=1)
-        nothing_else = LossWeights(pixel=1e-6, ssim=0, gradient=0, frequency=0, features=heed)
-        task = Distillation(student, datasets, lambda *_: {}, nothing_else, pixels=64 * 64, hints=given)
+        only_hints = LossWeights(pixel=1e-6, ssim=0, gradient=0, frequency=0, features=weight)
+        task = Distillation(student, datasets, lambda *_: {}, only_hints, pixels=64 * 64, hints=layer_hints)
         random = np.random.default_rng(0)
         for step in range(30):
             task.update(step, random)
-        with capture_outputs(student, "blocks.0.conv") as captured, torch.no_grad():
+        with capture_outputs(student, hint.layer) as captured, torch.no_grad():
             student(torch.from_numpy(datasets[0].inputs).float())
-        hint = next(one for one in given if one.layer == "blocks.0.conv")
-        assert hint.scale is not None
-        own = hints.subsample(captured[hint.layer], 8, 8).numpy() * hint.scale[:, None, None]
-        left.append(float(np.abs(own - hint.targets[0].astype(np.float32)).mean()))
-    assert left[1] < 0.9 * left[0], left
+        output = hints.subsample(captured[hint.layer], 8, 8).numpy() * hint.scale[:, None, None]
+        errors.append(float(np.abs(output - hint.targets[0].astype(np.float32)).mean()))
+    assert errors[1] < 0.9 * errors[0], errors

@@ -1,4 +1,4 @@
-"""Quantization-aware training: the grid of the graph, what it gains on real files, and that checkpoints keep it."""
+"""Quantization-aware training: that it rounds as the graph does, what it gains in real files, and that checkpoints keep it."""
 
 import copy
 from pathlib import Path
@@ -39,11 +39,6 @@ SIDE = 48
 ARGUMENTS = {"channels": 16, "blocks": 3}
 
 
-@pytest.fixture(autouse=True)
-def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("POCKETLENS_CACHE", str(tmp_path / "cache"))
-
-
 def generator() -> Pocket:
     """LossWeights with heavy tails and statistics of real pictures: what is hard for eight bits."""
     torch.manual_seed(3)
@@ -68,10 +63,10 @@ def pixels(seed: int) -> torch.Tensor:
 
 
 def layers(module: nn.Module) -> list[Trained]:
-    found = [(name, module.get_submodule(name), span) for name, span in trained_ranges(module).items()]
+    convolutions = [(name, module.get_submodule(name), ends) for name, ends in trained_ranges(module).items()]
     return [
-        Trained(name, layer.weight.detach().numpy(), isinstance(layer, nn.ConvTranspose2d), span)  # type: ignore[union-attr]
-        for name, layer, span in found
+        Trained(name, layer.weight.detach().numpy(), isinstance(layer, nn.ConvTranspose2d), ends)  # type: ignore[union-attr]
+        for name, layer, ends in convolutions
     ]
 
 
@@ -82,102 +77,106 @@ def as_picture(x: torch.Tensor) -> images.Picture:
 def test_rounding_is_that_of_the_graph() -> None:
     x = torch.linspace(-3, 5, 997)
     quantizer = Quantizer.of(-1.3, 4.1, 8)
-    wanted = (np.clip(np.rint(x.numpy() / quantizer.scale) + quantizer.zero, 0, 255) - quantizer.zero) * quantizer.scale
-    assert np.abs(FakeQuantize((-1.3, 4.1))(x).detach().numpy() - wanted).max() < 1e-6
+    expected = (
+        np.clip(np.rint(x.numpy() / quantizer.scale) + quantizer.zero, 0, 255) - quantizer.zero
+    ) * quantizer.scale
+    assert np.abs(FakeQuantize((-1.3, 4.1))(x).detach().numpy() - expected).max() < 1e-6
 
 
 def test_the_range_learns_and_zero_stays_inside() -> None:
-    rounded = FakeQuantize((0.0, 8.0))
-    adam = torch.optim.Adam(rounded.parameters(), 0.05)
+    fake_quantize = FakeQuantize((0.0, 8.0))
+    adam = torch.optim.Adam(fake_quantize.parameters(), 0.05)
     x = torch.rand(4096)
     for _ in range(120):
         adam.zero_grad()
-        (rounded(x) - x).square().mean().backward()
+        (fake_quantize(x) - x).square().mean().backward()
         adam.step()
-    low, high = rounded.current_range().tolist()
+    low, high = fake_quantize.current_range().tolist()
     assert low == 0
     assert 0.9 < high < 1.5
 
 
 def test_the_graph_gives_what_the_rounding_module_gives() -> None:
     module = generator()
-    rounding = prepare_qat(module, observe_ranges(module, [pixels(seed) for seed in range(4)])).eval()
-    graph = quantize_trained(export(remove_qat(rounding), SIDE, SIDE, Ranges()), layers(rounding))
-    found = simulate(graph, [as_picture(pixels(90))])[0]
+    prepared = prepare_qat(module, observe_ranges(module, [pixels(seed) for seed in range(4)])).eval()
+    graph = quantize_trained(export(remove_qat(prepared), SIDE, SIDE, Ranges()), layers(prepared))
+    simulated = simulate(graph, [as_picture(pixels(90))])[0]
     with torch.no_grad():
-        wanted = rounding(pixels(90))[0].numpy().transpose(1, 2, 0)
+        expected = prepared(pixels(90))[0].numpy().transpose(1, 2, 0)
         exact = module(pixels(90))[0].numpy().transpose(1, 2, 0)
-    assert sum(node.op_type == "QuantizeLinear" for node in graph.graph) == len(layers(rounding))
-    assert quality.psnr(np.clip(wanted, 0, 255), found) > 45
-    assert quality.psnr(np.clip(wanted, 0, 255), found) > quality.psnr(np.clip(exact, 0, 255), found) + 10
+    assert sum(node.op_type == "QuantizeLinear" for node in graph.graph) == len(layers(prepared))
+    assert quality.psnr(np.clip(expected, 0, 255), simulated) > 45
+    assert quality.psnr(np.clip(expected, 0, 255), simulated) > quality.psnr(np.clip(exact, 0, 255), simulated) + 10
 
 
 @pytest.mark.parametrize("name", ["cyclegan-resnet", "animegan2"])
 def test_pictures_of_another_range_are_rounded_in_the_range_of_the_graph(name: str) -> None:
     """The graph takes 0..255, its module -1..1: what reads the picture has its range in the graph's numbers."""
     torch.manual_seed(0)
-    listed = zoo.architecture(name)
-    module = listed.generator_class()(**listed.variants[-1].arguments).eval()
-    low, high = listed.ranges.taken
+    architecture = zoo.architecture(name)
+    module = architecture.generator_class()(**architecture.variants[-1].arguments).eval()
+    low, high = architecture.ranges.taken
     shown = [pixels(seed) / 255 * (high - low) + low for seed in range(4)]
-    spans = observe_ranges(module, shown)
-    first = next(iter(spans))
-    spans[first] = (low, high)
-    rounding = prepare_qat(module, spans).eval()
-    freeze_range(rounding, first)
+    ranges = observe_ranges(module, shown)
+    first = next(iter(ranges))
+    ranges[first] = (low, high)
+    prepared = prepare_qat(module, ranges).eval()
+    freeze_range(prepared, first)
     graph = quantize_trained(
-        export(remove_qat(rounding), SIDE, SIDE, listed.ranges), layers(rounding), listed.ranges.taken
+        export(remove_qat(prepared), SIDE, SIDE, architecture.ranges), layers(prepared), architecture.ranges.taken
     )
-    found = simulate(graph, [as_picture(pixels(3))])[0]
+    simulated = simulate(graph, [as_picture(pixels(3))])[0]
     with torch.no_grad():
-        given = (rounding(shown[3])[0].numpy().transpose(1, 2, 0) - low) / (high - low) * 255
-    assert quality.psnr(np.clip(given, 0, 255), found) > 40
+        expected = (prepared(shown[3])[0].numpy().transpose(1, 2, 0) - low) / (high - low) * 255
+    assert quality.psnr(np.clip(expected, 0, 255), simulated) > 40
 
 
-def test_a_student_that_felt_int8_is_built_for_every_target(tmp_path: Path, shared: Path) -> None:
+def test_a_student_that_was_trained_for_int8_is_built_for_every_target(tmp_path: Path, shared: Path) -> None:
     """Also where a target keeps layers of few channels in float when it plans by itself."""
     module = checkpoint.load(shared / "data/fast_style/wave.npz", "fast-style")
-    spans = observe_ranges(module, [pixels(seed) for seed in range(2)])
-    how = CheckpointMetadata("fast-style", {}, ranges=spans)
-    save_checkpoint(module, tmp_path / "felt.safetensors", how)
+    ranges = observe_ranges(module, [pixels(seed) for seed in range(2)])
+    metadata = CheckpointMetadata("fast-style", {}, ranges=ranges)
+    save_checkpoint(module, tmp_path / "felt.safetensors", metadata)
     (tmp_path / "felt.toml").write_text(
         f'[filter]\nname = "felt"\nsource = "felt.safetensors"\narchitecture = "fast-style"\nsizes = [[{SIDE}, {SIDE}]]\n'
         '[targets]\nonnx = ["int8"]\nopenvino = ["int8"]\ntflite = ["int8"]\n'
     )
     built = pocketlens.build(tmp_path / "felt.toml", tmp_path / "felt.bundle", bench=False)
-    assert [one.target for one in built.manifest.artifacts] == ["onnx", "openvino", "tflite"]
-    assert all(one.scores.psnr > 20 for one in built.manifest.artifacts)
+    assert [artifact.target for artifact in built.manifest.artifacts] == ["onnx", "openvino", "tflite"]
+    assert all(artifact.scores.psnr > 20 for artifact in built.manifest.artifacts)
 
 
-def test_plain_gives_the_weights_back() -> None:
+def test_the_weights_are_the_same_without_rounding() -> None:
     module = generator()
-    rounding = prepare_qat(module, {"stem.conv": (0.0, 255.0)})
-    back = remove_qat(rounding)
-    assert type(back.get_submodule("stem.conv")) is nn.Conv2d
+    prepared = prepare_qat(module, {"stem.conv": (0.0, 255.0)})
+    restored = remove_qat(prepared)
+    assert type(restored.get_submodule("stem.conv")) is nn.Conv2d
     with torch.no_grad():
-        assert torch.equal(back(pixels(1)), module(pixels(1)))
-        assert not torch.equal(rounding(pixels(1)), module(pixels(1)))
-    assert copy.deepcopy(rounding).state_dict().keys() == rounding.state_dict().keys()
+        assert torch.equal(restored(pixels(1)), module(pixels(1)))
+        assert not torch.equal(prepared(pixels(1)), module(pixels(1)))
+    assert copy.deepcopy(prepared).state_dict().keys() == prepared.state_dict().keys()
 
 
 def test_training_through_rounding_beats_rounding_afterwards_in_the_file(tmp_path: Path) -> None:
     """The same student, built into OpenVINO's int8 file twice: calibrated, and with ranges and weights that were trained."""
     module = generator()
     with torch.no_grad():
-        taken = torch.cat([pixels(seed) for seed in range(48)])
-        given = torch.cat([module(one[None]) for one in taken]).clamp(0, 255)
-    dataset = DistillationDataset(taken.numpy().astype(np.uint8), given.round().numpy().astype(np.uint8), None)
+        inputs = torch.cat([pixels(seed) for seed in range(48)])
+        targets = torch.cat([module(picture[None]) for picture in inputs]).clamp(0, 255)
+    dataset = DistillationDataset(inputs.numpy().astype(np.uint8), targets.round().numpy().astype(np.uint8), None)
     schedule = Schedule(steps=150, score_every=1000, save_every=1000, threads=1, decay=0.98)
     random = seed_everything(schedule)
-    rounding = prepare_qat(module, observe_ranges(module, [one[None] for one in taken[:8]])).requires_grad_(True)
-    only = LossWeights(
+    prepared = prepare_qat(module, observe_ranges(module, [picture[None] for picture in inputs[:8]])).requires_grad_(
+        True
+    )
+    pixels_only = LossWeights(
         ssim=0, gradient=0, frequency=0
-    )  # what it should give is what it gave: there is no style to learn
-    task = Distillation(rounding, [dataset], lambda student, step: {}, only, pixels=4 * SIDE * SIDE, peak=1e-4)
+    )  # the targets are its own outputs: there is no style to learn
+    task = Distillation(prepared, [dataset], lambda student, step: {}, pixels_only, pixels=4 * SIDE * SIDE, peak=1e-4)
     result = run_training(task, schedule, random, None, "key")
     save_checkpoint(module, tmp_path / "before.safetensors", CheckpointMetadata("pocket", ARGUMENTS))
-    how = CheckpointMetadata("pocket", ARGUMENTS, ranges=trained_ranges(result.student))
-    save_checkpoint(remove_qat(result.student), tmp_path / "after.safetensors", how)
+    metadata = CheckpointMetadata("pocket", ARGUMENTS, ranges=trained_ranges(result.student))
+    save_checkpoint(remove_qat(result.student), tmp_path / "after.safetensors", metadata)
     shown = tmp_path / "pictures"
     for seed in range(6):
         images.write(shown / f"{seed}.png", as_picture(pixels(seed)))
@@ -209,9 +208,9 @@ def test_layers_that_the_graph_does_not_hold_are_named() -> None:
 def test_ranges_live_in_the_checkpoint_and_nonsense_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "s.safetensors"
     save_checkpoint(Pocket(), path, CheckpointMetadata("pocket", {}, ranges={"stem.conv": (0.0, 255.0)}))
-    how = read_metadata(path)
-    assert how is not None
-    assert how.ranges == {"stem.conv": (0.0, 255.0)}
+    metadata = read_metadata(path)
+    assert metadata is not None
+    assert metadata.ranges == {"stem.conv": (0.0, 255.0)}
     source = resolve(path.name, base=tmp_path, architecture="pocket")
     hub.save(export(source.load(), 32, 32, source.ranges), tmp_path / "g.onnx")
     ready = insert_trained_quantizers(source, tmp_path / "g.onnx", "openvino")

@@ -44,10 +44,10 @@ def test_a_pair_is_as_near_as_the_singular_values_that_are_left_out_say() -> Non
     layer = nn.Conv2d(16, 24, 3, bias=False)
     flat = layer.weight.detach().permute(1, 2, 0, 3).reshape(48, 72)
     lost = torch.linalg.svdvals(flat)[10:].square().sum().sqrt()
-    down, across = decompose_conv(layer, 10)
+    column, row = decompose_conv(layer, 10)
     with torch.no_grad():
-        together = torch.einsum("rik,orj->oikj", down.weight[..., 0], across.weight[:, :, 0]) - layer.weight
-    assert float(together.norm()) == pytest.approx(float(lost), rel=0.02)
+        error = torch.einsum("rik,orj->oikj", column.weight[..., 0], row.weight[:, :, 0]) - layer.weight
+    assert float(error.norm()) == pytest.approx(float(lost), rel=0.02)
 
 
 @every_architecture
@@ -55,41 +55,41 @@ def test_a_pair_is_as_near_as_the_singular_values_that_are_left_out_say() -> Non
 def test_every_architecture_becomes_smaller_and_loads_again(name: str, variant: zoo.Variant, tmp_path: Path) -> None:
     module = make(name, variant)
     share = rank_share_within(module, 0.5, size=(128, 128), multiple=4)
-    cut = decompose(module, share, size=(128, 128), multiple=4)
-    assert 0.3 * cut.before.macs < cut.after.macs <= 0.5 * cut.before.macs
-    assert "became" in describe(cut)[-1]
+    decomposed = decompose(module, share, size=(128, 128), multiple=4)
+    assert 0.3 * decomposed.before.macs < decomposed.after.macs <= 0.5 * decomposed.before.macs
+    assert "became" in describe(decomposed)[-1]
     path = tmp_path / "cut.safetensors"
-    save_checkpoint(cut.module, path, CheckpointMetadata(name, variant.arguments, pruned=True))
+    save_checkpoint(decomposed.module, path, CheckpointMetadata(name, variant.arguments, pruned=True))
     loaded = checkpoint.load(path, name)
     x = torch.rand(1, 3, *(128 if name == "pix2pix-unet" else 32,) * 2)
     with torch.no_grad():
-        assert torch.equal(loaded(x), cut.module(x))
+        assert torch.equal(loaded(x), decomposed.module(x))
 
 
 @pytest.mark.parametrize("macs", [0.25, 0.1])
 def test_a_share_of_the_multiply_adds_is_kept_to(macs: float) -> None:
     module = FastStyle()
     share = rank_share_within(module, macs)
-    found, more = (decompose(module, s) for s in (share, share + 1 / 128))
-    assert found.after.macs <= macs * found.before.macs < more.after.macs
-    assert any("128 -> 128 channels became 128 -> " in line for line in describe(found))
+    decomposed, larger = (decompose(module, s) for s in (share, share + 1 / 128))
+    assert decomposed.after.macs <= macs * decomposed.before.macs < larger.after.macs
+    assert any("128 -> 128 channels became 128 -> " in line for line in describe(decomposed))
 
 
 def test_a_layer_that_is_used_twice_becomes_one_pair() -> None:
     once = nn.Conv2d(32, 32, 3, padding=1)
     module = nn.Sequential(nn.Conv2d(3, 32, 1), once, nn.ReLU(), once, nn.Conv2d(32, 3, 1)).eval()
-    cut = decompose(module, 0.3, size=(32, 32))
-    assert cut.module.get_submodule("1") is cut.module.get_submodule("3")
-    assert cut.after.parameters < cut.before.parameters
-    assert cut.after.macs < 0.5 * cut.before.macs
+    decomposed = decompose(module, 0.3, size=(32, 32))
+    assert decomposed.module.get_submodule("1") is decomposed.module.get_submodule("3")
+    assert decomposed.after.parameters < decomposed.before.parameters
+    assert decomposed.after.macs < 0.5 * decomposed.before.macs
 
 
 @pytest.mark.parametrize("share", [0.6, 0.9])
 def test_no_layer_comes_to_need_more(share: float) -> None:
     module = FastStyle()
-    cut = decompose(module, share)
-    assert cut.after.macs <= cut.before.macs
-    strided = {layer.name: layer.rank for layer in cut.layers}
+    decomposed = decompose(module, share)
+    assert decomposed.after.macs <= decomposed.before.macs
+    strided = {layer.name: layer.rank for layer in decomposed.layers}
     assert (strided["down.1.conv"] == 0) == (share == 0.9)
 
 
@@ -102,11 +102,11 @@ def test_a_generator_stays_as_it_is_beside_its_copy() -> None:
 
 def test_pairs_are_not_cut_again_but_lose_channels(tmp_path: Path) -> None:
     torch.manual_seed(0)
-    cut = decompose(FastStyle().eval(), 0.5)
-    assert decompose(cut.module, 0.5).after == cut.after
+    decomposed = decompose(FastStyle().eval(), 0.5)
+    assert decompose(decomposed.module, 0.5).after == decomposed.after
     with pytest.raises(InputError, match="no convolution that could become a low-rank pair"):
-        rank_share_within(cut.module, 0.5)
-    narrow = prune(cut.module, 0.5, [torch.rand(1, 3, 32, 32)], size=(64, 64))
+        rank_share_within(decomposed.module, 0.5)
+    narrow = prune(decomposed.module, 0.5, [torch.rand(1, 3, 32, 32)], size=(64, 64))
     assert isinstance(narrow.module.get_submodule("last.conv"), LowRankConv)
     save_checkpoint(narrow.module, tmp_path / "x.safetensors", CheckpointMetadata("fast-style", {}, pruned=True))
     loaded = checkpoint.load(tmp_path / "x.safetensors", "fast-style")
@@ -116,7 +116,7 @@ def test_pairs_are_not_cut_again_but_lose_channels(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("share", [0.0, 1.0, -1.0])
-def test_a_share_that_is_none_is_refused(share: float) -> None:
+def test_a_share_that_is_not_between_0_and_1_is_refused(share: float) -> None:
     with pytest.raises(InputError, match="share"):
         decompose(Pocket(), share)
 

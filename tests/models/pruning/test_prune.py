@@ -50,14 +50,13 @@ def test_a_pixel_shuffle_loses_channels_in_fours() -> None:
     module = Pocket(instance_norm=1).eval()
     pruned = prune(module, 0.5, [torch.rand(1, 3, 32, 32)], size=(64, 64))
     up = pruned.module.get_submodule("up")
-    kept = [bool((up.conv.weight == 0).all()) for _ in (0,)]
-    assert not kept[0]
+    assert not (up.conv.weight == 0).all()
     assert up.conv.weight.shape == (64, 16, 1, 1)
     rows = [row[:, 0, 0] for row in up.conv.weight]
-    found = [
+    old_rows = [
         next(i for i, old in enumerate(module.up.conv.weight[:, :, 0, 0]) if torch.isin(row, old).all()) for row in rows
     ]
-    assert found == [4 * (i // 4) + k for i, k in zip(found, [0, 1, 2, 3] * 16, strict=True)]
+    assert old_rows == [4 * (i // 4) + k for i, k in zip(old_rows, [0, 1, 2, 3] * 16, strict=True)]
 
 
 def test_sensitivity_is_the_jacobian() -> None:
@@ -69,7 +68,7 @@ def test_sensitivity_is_the_jacobian() -> None:
 
 
 @pytest.mark.parametrize("share", [0.0, 1.0, -1.0, 2.0])
-def test_a_share_that_is_none_is_refused(share: float) -> None:
+def test_a_share_that_is_not_between_0_and_1_is_refused(share: float) -> None:
     with pytest.raises(InputError, match="share"):
         prune(Pocket(), share, [torch.rand(1, 3, 32, 32)])
 
@@ -112,11 +111,11 @@ def test_a_layer_takes_over_from_channels_that_went(norm: str, transposed: bool)
     pictures = [torch.rand(1, 3, 24, 24) for _ in range(8)]
     unseen = torch.rand(1, 3, 24, 24)
     with torch.no_grad():
-        wanted, before = module.eval()(unseen), smaller.eval()(unseen)
+        expected, before = module.eval()(unseen), smaller.eval()(unseen)
         explained = reconstruct(module, smaller, {"0": range(8), "2": range(5)}, pictures)
         after = smaller(unseen)
     assert explained["2"] > 0.999
-    assert (after - wanted).abs().mean() < 0.05 * (before - wanted).abs().mean()
+    assert (after - expected).abs().mean() < 0.05 * (before - expected).abs().mean()
 
 
 @pytest.mark.parametrize("macs", [0.25, 0.1])
@@ -124,8 +123,8 @@ def test_a_share_of_the_multiply_adds_is_kept_to(macs: float) -> None:
     module = make("fast-style", zoo.architecture("fast-style").variants[-1])
     picture = torch.rand(1, 3, 32, 32)
     share = share_within(module, macs, picture)
-    found, wider = (prune(module, s, [picture]) for s in (share, share + 1 / 128))
-    assert found.after.macs <= macs * found.before.macs < wider.after.macs
+    pruned, wider = (prune(module, s, [picture]) for s in (share, share + 1 / 128))
+    assert pruned.after.macs <= macs * pruned.before.macs < wider.after.macs
 
 
 def test_fewer_multiply_adds_than_any_copy_needs_are_refused() -> None:

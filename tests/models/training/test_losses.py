@@ -15,8 +15,8 @@ def pair() -> tuple[torch.Tensor, torch.Tensor]:
 
 def test_ssim_is_scikit_images(pair: tuple[torch.Tensor, torch.Tensor]) -> None:
     a, b = (x[0].permute(1, 2, 0).double().numpy() for x in pair)
-    wanted = structural_similarity(a, b, channel_axis=2, data_range=1.0, use_sample_covariance=False)
-    assert float(losses.ssim(*pair)) == pytest.approx(wanted, abs=2e-3)
+    expected = structural_similarity(a, b, channel_axis=2, data_range=1.0, use_sample_covariance=False)
+    assert float(losses.ssim(*pair)) == pytest.approx(expected, abs=2e-3)
 
 
 @pytest.mark.parametrize("loss", [losses.gradient, losses.frequency, lambda a, b: 1 - losses.multi_scale_ssim(a, b)])

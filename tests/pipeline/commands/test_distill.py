@@ -58,11 +58,11 @@ def test_distill_writes_a_recipe_that_builds(recipe: Path, tmp_path: Path) -> No
     out = tmp_path / "student"
     ran = CliRunner().invoke(app, ["distill", str(recipe), "-o", str(out), "--threads", "1", "--json"])
     assert ran.exit_code == 0, ran.output
-    told = json.loads(ran.stdout)
-    assert told["student_ms"] > 0 and told["teacher_ms"] > 0
-    assert told["compressed"]["after"]["macs"] < told["compressed"]["before"]["macs"]
-    made_recipe = Recipe.read(out / "recipe.toml")
-    assert made_recipe.compress is None
+    document = json.loads(ran.stdout)
+    assert document["student_ms"] > 0 and document["teacher_ms"] > 0
+    assert document["compressed"]["after"]["macs"] < document["compressed"]["before"]["macs"]
+    written = Recipe.read(out / "recipe.toml")
+    assert written.compress is None
     built = pocketlens.build(out / "recipe.toml", tmp_path / "tiny.bundle", bench=False)
     assert built.verdict == "pass"
 
@@ -110,16 +110,16 @@ def test_int8_takes_the_ranges_that_were_trained(recipe: Path, tmp_path: Path) -
     text = RECIPE.replace('onnx = ["fp32"]', 'onnx = ["fp32"]\nopenvino = ["fp16", "int8"]')
     recipe.write_text(text + "int8_steps = 4\n")
     distilled = distill(recipe, tmp_path / "student", threads=1, bench=False)
-    steps = [int(one["step"]) for one in distilled.compressed.history]
+    steps = [int(scores["step"]) for scores in distilled.compressed.history]
     assert max(steps) == 14
-    minutes = [one["minutes"] for one in distilled.compressed.history]
+    minutes = [scores["minutes"] for scores in distilled.compressed.history]
     assert minutes == sorted(minutes), "the last phase's come on top"
     assert (tmp_path / "student/previews/000010.png").exists() and (
         tmp_path / "student/int8-after-10/previews/000004.png"
     ).exists()
-    how = read_metadata(distilled.compressed.path)
-    assert how is not None
-    assert how.ranges["stem.conv"] == (0.0, 255.0)
+    metadata = read_metadata(distilled.compressed.path)
+    assert metadata is not None
+    assert metadata.ranges["stem.conv"] == (0.0, 255.0)
     again = distill(recipe, tmp_path / "student", threads=1, bench=False)
     assert again.compressed.history == distilled.compressed.history, "a finished training is not trained on"
     built = pocketlens.build(distilled.recipe, tmp_path / "s.bundle", bench=False)
@@ -137,10 +137,10 @@ def test_int8_takes_the_ranges_that_were_trained(recipe: Path, tmp_path: Path) -
 def test_the_gate_judges_against_the_teacher(recipe: Path, tmp_path: Path) -> None:
     recipe.write_text(RECIPE + "[gate]\npsnr = 60\n")
     built = pocketlens.build(recipe, tmp_path / "a.bundle", bench=False)
-    found = built.manifest.artifacts[0]
-    assert found.scores.psnr < 60, "a student of ten steps is not its teacher"
+    artifact = built.manifest.artifacts[0]
+    assert artifact.scores.psnr < 60, "a student of ten steps is not its teacher"
     assert built.verdict == "fail"
-    assert found.golden_psnr > 40, "and yet the file computes what the student computes"
+    assert artifact.golden_psnr > 40, "and yet the file computes what the student computes"
 
 
 def test_unknown_keys_name_the_nearest() -> None:
@@ -171,14 +171,14 @@ def test_the_report_says_what_the_student_costs_and_what_pruning_took(recipe: Pa
     report = (tmp_path / "a.bundle/report.html").read_text()
     assert "What pruning took" in report
     assert "<td>3 -&gt; 16 channels became 3 -&gt; 8: 50 % of its weights went</td>" in report
-    told = json.loads((tmp_path / "a.bundle/measurements/student.json").read_text())
-    assert told["macs"][0] > told["macs"][1] > 0
-    assert told["ms"] is None
+    document = json.loads((tmp_path / "a.bundle/measurements/student.json").read_text())
+    assert document["macs"][0] > document["macs"][1] > 0
+    assert document["ms"] is None
     assert "not measured here" in report
 
 
 @pytest.mark.parametrize(
-    "told",
+    "document",
     [
         '{"before": null, "after": {"macs": "many", "parameters": 1}, "layers": []}',
         '{"before": null, "after": {"macs": 0, "parameters": 1}, "layers": []}',
@@ -186,9 +186,9 @@ def test_the_report_says_what_the_student_costs_and_what_pruning_took(recipe: Pa
         "[" * 100_000,
     ],
 )
-def test_what_stands_beside_a_checkpoint_and_makes_no_sense_is_passed_over(told: str, recipe: Path) -> None:
+def test_what_stands_beside_a_checkpoint_and_makes_no_sense_is_passed_over(document: str, recipe: Path) -> None:
     source = resolve("t.safetensors", base=recipe.parent, architecture="pocket")
-    (recipe.parent / "t.json").write_text(told)
+    (recipe.parent / "t.json").write_text(document)
     assert read_summary(source) is None
 
 
@@ -197,11 +197,11 @@ def test_teacher_and_student_are_measured_in_one_run(recipe: Path) -> None:
     assert read_summary(source) is None
     calls: list[str] = []
     for _ in range(2):
-        found = with_times(
+        summary = with_times(
             StudentSummary((200, 100), (None, 7)), source, source, (64, 64), 1, lambda what, *_: calls.append(what)
         )
     assert len(calls) == 1, "the second time it is known"
-    (section,) = report_sections(found)
+    (section,) = report_sections(summary)
     assert [row[0] for row in section.rows] == ["GMACs", "parameters", "onnxruntime, ms"]
     assert section.rows[1][1:] == ("-", "7", "-")
-    assert found.ms is not None and min(found.ms) > 0
+    assert summary.ms is not None and min(summary.ms) > 0
