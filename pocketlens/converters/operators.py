@@ -14,12 +14,13 @@ PAGE = Path(__file__).resolve().parents[2] / "docs" / "operators.md"
 
 _HEAD = f"""# Operators
 
-Which ONNX operator (opset {hub.OPSET}) goes to which target. Written by `make operators` from the tables that convert;
-`make conformance` generates cases for all of them, converts and executes them, and compares with onnxruntime.
+This page says which ONNX operator (opset {hub.OPSET}) each target takes. `make operators` writes it from the tables that
+the emitters use. `make conformance` generates cases for all of these operators, converts and plays them, and compares
+the result with onnxruntime.
 
-This is asked of the graph that Pocketlens has prepared, not of your file: constants are folded, shapes are fixed, batch
-norms are merged into convolutions, norms that an exporter took apart are put together again, and older opsets are
-converted. `pocketlens inspect MODEL` tells what your model asks for, before any work.
+The table is about the graph that Pocketlens has prepared, not about your file. In that graph constants are folded,
+shapes are fixed, batch norms are merged into convolutions, norms that an exporter took apart are put together again,
+and older opsets are converted. `pocketlens inspect MODEL` says what your model needs, before any work.
 """
 
 
