@@ -25,7 +25,7 @@ from benchmarks.generators import generator
 from benchmarks.shim import in_turns
 from pocketlens.cli import output
 from pocketlens.converters.emitter import Labels, emitter
-from pocketlens.converters.quantization.plan import Plan, default, slower
+from pocketlens.converters.quantization.plan import Plan, default_plan, rules_for_few_inputs
 from pocketlens.converters.quantization.quantize import quantize
 from pocketlens.converters.rewrites import registry
 from pocketlens.models.export import export
@@ -142,7 +142,12 @@ def whole(name: str, threads: int, seconds: float) -> None:
         names = registry.fitting(TARGETS[target].rewrites, precision)
         model = model.clone()
         if precision == "int8":
-            plan = Plan((*default("int8").rules, *slower(model, TARGETS[target].min_int8_input_channels, "int8")))
+            plan = Plan(
+                (
+                    *default_plan("int8").rules,
+                    *rules_for_few_inputs(model, TARGETS[target].min_int8_input_channels, "int8"),
+                )
+            )
             model = quantize(
                 model, plan, pictures.calibration, TARGETS[target].quantizers, lambda m: registry.apply(m, names)
             )

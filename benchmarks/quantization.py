@@ -30,7 +30,7 @@ from pocketlens.bench.measure import measure
 from pocketlens.cli import output
 from pocketlens.converters import graph as hub
 from pocketlens.converters.emitter import Labels, emitter
-from pocketlens.converters.quantization.plan import Plan, default, slower
+from pocketlens.converters.quantization.plan import Plan, default_plan, rules_for_few_inputs
 from pocketlens.converters.quantization.quantize import quantize
 from pocketlens.converters.rewrites import registry
 from pocketlens.errors import PocketlensError
@@ -131,7 +131,9 @@ def _make(cell: Cell, calibrate: tuple[Picture, ...]) -> str:
         target = TARGETS[cell.target]
         names = registry.fitting(target.rewrites, cell.way)
         if cell.way == "int8":
-            plan = Plan((*default("int8").rules, *slower(model, target.min_int8_input_channels, "int8")))
+            plan = Plan(
+                (*default_plan("int8").rules, *rules_for_few_inputs(model, target.min_int8_input_channels, "int8"))
+            )
             model = quantize(model, plan, calibrate, target.quantizers, lambda changed: registry.apply(changed, names))
         else:
             registry.apply(model, names)

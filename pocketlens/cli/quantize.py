@@ -100,14 +100,14 @@ def quantize(
 
 def table(front: "ParetoFront") -> None:
     """The table of a front, and what it says."""
-    from pocketlens.converters.quantization.settings import sentence
+    from pocketlens.converters.quantization.settings import settings_sentence
     from pocketlens.pipeline.search.pareto_page import COLUMNS, rows
 
     output.table(COLUMNS, rows(front), title=f"{front.id}: {front.limits}")
     for rule in front.ships.plan.rules if front.ships else ():
         output.say(f"  {rule.setting:9} {rule.match or 'every layer'} {rule.operator}".rstrip())
     output.say(front.text)
-    if tried := sentence(front.settings):
+    if tried := settings_sentence(front.settings):
         output.say(f"on the calibration pictures: {tried}")
     if front.disturbed:
         output.say(f"note: {front.disturbed}; this is not kept in the cache")

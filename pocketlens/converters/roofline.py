@@ -35,7 +35,7 @@ class Machine:
 
 
 @dataclass(frozen=True)
-class Layer:
+class LayerCost:
     """One node and its price.
 
     Attributes:
@@ -59,21 +59,21 @@ class Layer:
     limit: str
 
 
-def layers(model: ir.Model, machine: Machine) -> list[Layer]:
+def layer_costs(model: ir.Model, machine: Machine) -> list[LayerCost]:
     """Every node of a graph with its price, in order."""
     return [_layer(node, machine) for node in model.graph]
 
 
-def total_ms(priced: list[Layer]) -> float:
+def total_ms(priced: list[LayerCost]) -> float:
     """The estimated time of one picture."""
     return sum(layer.ms for layer in priced)
 
 
-def _layer(node: ir.Node, machine: Machine) -> Layer:
+def _layer(node: ir.Node, machine: Machine) -> LayerCost:
     macs, moved = hub.node_macs(node), 0 if node.op_type in VIEWS else _moved(node)
     compute, memory = macs / machine.gmacs / 1e6, moved / machine.gbytes / 1e6
     weight = constant(node.inputs[1]) if node.op_type in ("Conv", "ConvTranspose") else None
-    return Layer(
+    return LayerCost(
         name=node.name or "",
         operator=node.op_type,
         shape=hub.static_shape(node.outputs[0]),

@@ -11,7 +11,7 @@ import onnx_ir as ir
 
 from pocketlens.converters.emitter import Labels, LoweredOperators, Refusal, emitter
 from pocketlens.converters.prepare import prepare
-from pocketlens.converters.quantization.plan import default, has_quantizers
+from pocketlens.converters.quantization.plan import default_plan, has_quantizers
 from pocketlens.converters.quantization.quantize import quantize
 from pocketlens.converters.quantization.simulate import simulate
 from pocketlens.converters.ranges import Ranges
@@ -118,7 +118,9 @@ def check_integers(case: Case, target: str) -> Outcome:
             return Outcome.REFUSED
         others = [random.integers(0, 256, prepared.image.shape, np.uint8) for _ in range(2)]
         try:
-            graph = quantize(prepared.graph, default("int8"), [prepared.image, *others], TARGETS[target].quantizers)
+            graph = quantize(
+                prepared.graph, default_plan("int8"), [prepared.image, *others], TARGETS[target].quantizers
+            )
         except InputError as error:
             assert "everywhere on all" in str(error), "a constant value has no range"
             return Outcome.REFUSED

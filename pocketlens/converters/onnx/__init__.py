@@ -9,7 +9,7 @@ from pocketlens.converters.emitter import Labels, LoweredOperators, Refusal
 from pocketlens.converters.long_norms import decompose_long_norms
 from pocketlens.converters.onnx.weights import store_float16
 from pocketlens.converters.opset import standard_operators
-from pocketlens.converters.quantization.pixels import take_bytes
+from pocketlens.converters.quantization.pixels import use_uint8_pixels
 from pocketlens.precisions import PRECISIONS
 
 
@@ -41,7 +41,7 @@ def emit(model: ir.Model, precision: str, labels: Labels, path: Path) -> None:
     if precision == "fp16":
         store_float16(model)
     elif PRECISIONS[precision].quantizes == "activations":
-        model = take_bytes(model)
+        model = use_uint8_pixels(model)
     model.producer_name, model.producer_version = "pocketlens", labels.version
     model.doc_string = labels.description
     model.metadata_props.update(

@@ -11,7 +11,7 @@ from pocketlens.converters.emitter import Labels, LoweredOperators, Refusal
 from pocketlens.converters.openvino.weights import store_int8
 from pocketlens.converters.openvino.workarounds import apply_workarounds, computes_something_else
 from pocketlens.converters.opset import standard_operators
-from pocketlens.converters.quantization.pixels import take_bytes
+from pocketlens.converters.quantization.pixels import use_uint8_pixels
 
 
 def refusals(model: ir.Model) -> list[Refusal]:
@@ -54,7 +54,7 @@ def emit(model: ir.Model, precision: str, labels: Labels, path: Path) -> None:
     from pocketlens.runtimes.openvino import core
 
     if precision == "int8":
-        model = take_bytes(model)
+        model = use_uint8_pixels(model)
     network = core().read_model(_stream(model).getvalue())
     for key, text in (
         ("name", labels.name),

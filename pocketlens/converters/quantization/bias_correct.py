@@ -11,21 +11,23 @@ import onnx_ir as ir
 from pocketlens.converters import graph as hub
 from pocketlens.converters.constants import constant
 from pocketlens.converters.quantization import plan as plans
-from pocketlens.converters.quantization.calibrate import Statistics
+from pocketlens.converters.quantization.calibrate import ActivationStatistics
 from pocketlens.converters.quantization.equalize import shift_bias
-from pocketlens.converters.quantization.insert import round_weight, weight_scales
 from pocketlens.converters.quantization.plan import Plan
+from pocketlens.converters.quantization.qparams import choose_qparams_absmax, quantize_affine
 from pocketlens.converters.rewrites.edit import only_reader
 from pocketlens.targets import QuantizerPlacement
 
 
-def correct(model: ir.Model, plan: Plan, statistics: Mapping[str, Statistics], placement: QuantizerPlacement) -> int:
+def correct_biases(
+    model: ir.Model, plan: Plan, statistics: Mapping[str, ActivationStatistics], placement: QuantizerPlacement
+) -> int:
     """Correct the biases of convolutions that are about to be quantized. In place; returns how many there were.
 
     Padding counts as if it were the mean, which is wrong at the edges alone.
     """
     corrected = 0
-    for node, setting in plans.chosen(model, plan):
+    for node, setting in plans.quantized_nodes(model, plan):
         norm = only_reader(node.outputs[0])
         if node.op_type != "Conv" or hub.integer(node, "group", 1) != 1:
             continue
@@ -35,8 +37,8 @@ def correct(model: ir.Model, plan: Plan, statistics: Mapping[str, Statistics], p
         assert array is not None and source is not None
         weight = array.astype(np.float32)
         axis = hub.output_axis(node)
-        scale = weight_scales(weight, axis, placement.pair_sums and setting == "int8")
-        error = round_weight(weight, scale, axis) * scale.reshape(-1, 1, 1, 1) - weight
+        scale = choose_qparams_absmax(weight, axis, placement.pair_sums and setting == "int8")
+        error = quantize_affine(weight, scale, axis) * scale.reshape(-1, 1, 1, 1) - weight
         shift = error.astype(np.float64).sum((2, 3)) @ statistics[str(source.name)].mean
         shift_bias(model, node, -shift)
         corrected += 1

@@ -23,7 +23,7 @@ PERCENTILE = 99.99
 
 
 @dataclass(frozen=True)
-class Statistics:
+class ActivationStatistics:
     """What one value was over all calibration pictures.
 
     Attributes:
@@ -63,7 +63,7 @@ def _least_error(
     counts: NDArray[np.float64], centers: NDArray[np.float64], low: float, high: float, levels: int
 ) -> tuple[float, float]:
     """Shrink both ends, each by itself, to where clipping and rounding together cost least."""
-    best, found = math.inf, (low, high)
+    least, limits = math.inf, (low, high)
     for below in np.linspace(1.0, 0.3, 15) if low < 0 else (1.0,):
         for above in np.linspace(1.0, 0.3, 29) if high > 0 else (1.0,):
             a, b = low * below, high * above
@@ -73,14 +73,14 @@ def _least_error(
             clipped = centers - np.clip(centers, a, b)
             inside = clipped == 0
             error = float(counts @ clipped**2) + float(counts[inside].sum()) * step**2 / 12
-            if error < best:
-                best, found = error, (a, b)
-    return found
+            if error < least:
+                least, limits = error, (a, b)
+    return limits
 
 
 def calibrate(
     model: ir.Model, names: Sequence[str], pictures: Sequence[Picture], *, histograms: bool = True
-) -> dict[str, Statistics]:
+) -> dict[str, ActivationStatistics]:
     """Play pictures and keep what values were.
 
     Args:
@@ -119,11 +119,11 @@ def calibrate(
     counts: dict[str, NDArray[np.float64]] = {}
     for name, array in _played(model, names, pictures) if histograms else ():
         least, most = float(extremes[name][0].min()), float(extremes[name][1].max())
-        found = np.histogram(array, BINS, (least, most))[0].astype(np.float64)
-        counts[name] = counts[name] + found if name in counts else found
+        histogram = np.histogram(array, BINS, (least, most))[0].astype(np.float64)
+        counts[name] = counts[name] + histogram if name in counts else histogram
     empty = np.zeros(0)
     return {
-        name: Statistics(low, high, mean / count[0], variance / count[0], counts.get(name, empty))
+        name: ActivationStatistics(low, high, mean / count[0], variance / count[0], counts.get(name, empty))
         for name, (low, high, mean, variance, count) in extremes.items()
     }
 
@@ -145,13 +145,13 @@ def _played(
 def _play_group(
     model: ir.Model, names: Sequence[str], pictures: Sequence[Picture]
 ) -> Iterator[tuple[str, NDArray[np.float32]]]:
-    from pocketlens.converters.quantization.simulate import player
+    from pocketlens.converters.quantization.simulate import load_player
 
     tapped = model.clone()
     values = {str(v.name): v for v in _values(tapped)}
     ends = [n for n in names if not values[n].is_graph_input()]
     tapped.graph.outputs[:] = [values[n] for n in ends]
-    play = player(tapped) if ends else None
+    play = load_player(tapped) if ends else None
     for picture in pictures:
         pixels = picture.astype(np.float32).transpose(2, 0, 1)[None]
         if len(ends) < len(names):

@@ -14,36 +14,36 @@ from numpy.typing import NDArray
 
 from pocketlens.converters import graph as hub
 from pocketlens.converters.constants import constant
-from pocketlens.converters.quantization.calibrate import Statistics
+from pocketlens.converters.quantization.calibrate import ActivationStatistics
 from pocketlens.converters.rewrites.edit import only_reader
 
-LARGEST = 64.0
+MAX_FACTOR = 64.0
 """A channel's factor is within 1 / LARGEST and LARGEST: quiet channels are mostly noise."""
-_PASS = ("Relu", "LeakyRelu", "Add", "Sub")
-_MAKE = ("InstanceNormalization", "Conv", "ConvTranspose")
-_TAKE = ("Conv", "ConvTranspose")
+_TRANSPARENT = ("Relu", "LeakyRelu", "Add", "Sub")
+_PRODUCERS = ("InstanceNormalization", "Conv", "ConvTranspose")
+_CONSUMERS = ("Conv", "ConvTranspose")
 
 
 @dataclass
 class _Group:
-    """Values whose channels must be scaled alike, the nodes that make them and those that take the factor back."""
+    """Values whose channels must be scaled alike, the nodes that produce them and those that take the factor back."""
 
     values: list[ir.Value] = field(default_factory=list)
-    makers: list[ir.Node] = field(default_factory=list)
-    takers: list[ir.Node] = field(default_factory=list)
+    producers: list[ir.Node] = field(default_factory=list)
+    consumers: list[ir.Node] = field(default_factory=list)
 
 
-def taps(model: ir.Model) -> list[str]:
+def values_to_calibrate(model: ir.Model) -> list[str]:
     """The values whose statistics :func:`equalize` needs."""
     return [str(value.name) for group in _groups(model) for value in group.values]
 
 
-def equalize(model: ir.Model, statistics: Mapping[str, Statistics], strength: float = 1.0) -> int:
+def equalize(model: ir.Model, statistics: Mapping[str, ActivationStatistics], strength: float = 1.0) -> int:
     """Even out the channels of every value that convolutions read. In place; the pixels are the same.
 
     Args:
         model: The graph.
-        statistics: Of the values of :func:`taps`.
+        statistics: Of the values of :func:`values_to_calibrate`.
         strength: 1 makes all channels equal; 0 changes nothing.
 
     Returns:
@@ -56,27 +56,27 @@ def equalize(model: ir.Model, statistics: Mapping[str, Statistics], strength: fl
         ]
         loudest = np.maximum.reduce(ranges)
         typical = float(np.exp(np.log(np.maximum(loudest, 1e-12)).mean()))
-        factor = np.clip(loudest / typical, 1 / LARGEST, LARGEST) ** strength
-        for node in group.makers:
+        factor = np.clip(loudest / typical, 1 / MAX_FACTOR, MAX_FACTOR) ** strength
+        for node in group.producers:
             _divide(model, node, factor)
-        for node in group.takers:
+        for node in group.consumers:
             _multiply(model, node, factor)
     return sum(len(group.values) for group in groups)
 
 
 def _groups(model: ir.Model) -> list[_Group]:
     seen: set[ir.Value] = set()
-    found = []
+    groups = []
     for node in model.graph:
-        start = node.inputs[0] if node.op_type in _TAKE and constant(node.inputs[1]) is not None else None
+        start = node.inputs[0] if node.op_type in _CONSUMERS and constant(node.inputs[1]) is not None else None
         if start is None or start in seen or start.is_graph_input():
             continue
         group = _group(start)
         seen.add(start)
         if group is not None:
             seen.update(group.values)
-            found.append(group)
-    return found
+            groups.append(group)
+    return groups
 
 
 def _group(start: ir.Value) -> _Group | None:
@@ -88,34 +88,34 @@ def _group(start: ir.Value) -> _Group | None:
         if value in group.values:
             continue
         shape = hub.static_shape(value)
-        maker = value.producer()
-        if maker is None or value.is_graph_output() or len(shape) != 4 or shape[1] != channels:
+        producer = value.producer()
+        if producer is None or value.is_graph_output() or len(shape) != 4 or shape[1] != channels:
             return None
         group.values.append(value)
-        if maker.op_type in _PASS:
-            if any(v is None or constant(v) is not None for v in maker.inputs):
+        if producer.op_type in _TRANSPARENT:
+            if any(v is None or constant(v) is not None for v in producer.inputs):
                 return None
-            todo.extend(v for v in maker.inputs if v is not None)
-        elif _makes(maker):
-            group.makers.append(maker)
+            todo.extend(v for v in producer.inputs if v is not None)
+        elif _can_divide(producer):
+            group.producers.append(producer)
         else:
             return None
         for reader, index in value.uses():
-            if reader.op_type in _PASS:
+            if reader.op_type in _TRANSPARENT:
                 todo.extend(reader.outputs)
-            elif reader.op_type in _TAKE and index == 0 and _takes(reader):
-                group.takers.append(reader)
+            elif reader.op_type in _CONSUMERS and index == 0 and _can_multiply(reader):
+                group.consumers.append(reader)
             else:
                 return None
     return group
 
 
-def _makes(node: ir.Node) -> bool:
+def _can_divide(node: ir.Node) -> bool:
     parts = [constant(v) for v in node.inputs[1:] if v is not None]
-    return node.op_type in _MAKE and all(part is not None for part in parts) and _one_group(node)
+    return node.op_type in _PRODUCERS and all(part is not None for part in parts) and _one_group(node)
 
 
-def _takes(node: ir.Node) -> bool:
+def _can_multiply(node: ir.Node) -> bool:
     return constant(node.inputs[1]) is not None and _one_group(node)
 
 
@@ -129,14 +129,14 @@ def _divide(model: ir.Model, node: ir.Node, factor: NDArray[np.float64]) -> None
         array = constant(node.inputs[index])
         if array is not None:
             axis = 1 if node.op_type == "ConvTranspose" and index == 1 else 0
-            _put(model, node, index, _scaled(array, 1 / factor, axis))
+            _set_input(model, node, index, _scaled(array, 1 / factor, axis))
 
 
 def _multiply(model: ir.Model, node: ir.Node, factor: NDArray[np.float64]) -> None:
     """Make a node expect each input channel divided by its factor."""
     array = constant(node.inputs[1])
     assert array is not None
-    _put(model, node, 1, _scaled(array, factor, 0 if node.op_type == "ConvTranspose" else 1))
+    _set_input(model, node, 1, _scaled(array, factor, 0 if node.op_type == "ConvTranspose" else 1))
 
 
 def shift_bias(model: ir.Model, node: ir.Node, shift: NDArray[np.float64]) -> None:
@@ -155,7 +155,7 @@ def _scaled(array: NDArray[np.generic], factor: NDArray[np.float64], axis: int) 
     return (array.astype(np.float64) * factor.reshape(shape)).astype(np.float32)
 
 
-def _put(model: ir.Model, node: ir.Node, index: int, array: NDArray[np.float32]) -> None:
+def _set_input(model: ir.Model, node: ir.Node, index: int, array: NDArray[np.float32]) -> None:
     old = node.inputs[index]
     assert old is not None
     if only_reader(old) is not None and old.is_initializer():
@@ -164,7 +164,7 @@ def _put(model: ir.Model, node: ir.Node, index: int, array: NDArray[np.float32])
         node.replace_input_with(index, hub.add_constant(model, f"{old.name}_even", array))
 
 
-def even_outputs(model: ir.Model, statistics: Mapping[str, Statistics], names: Sequence[str]) -> int:
+def equalize_conv_outputs(model: ir.Model, statistics: Mapping[str, ActivationStatistics], names: Sequence[str]) -> int:
     """Give every channel of a convolution in front of an instance norm the same range, for kernels that round outputs.
 
     The norm takes a channel's mean out again, so its range is moved to lie around 0; and any factor, but for its epsilon;
@@ -177,19 +177,19 @@ def even_outputs(model: ir.Model, statistics: Mapping[str, Statistics], names: S
     changed = 0
     for node in model.graph:
         norm = only_reader(node.outputs[0])
-        if node.op_type not in _TAKE or str(node.outputs[0].name) not in names or norm is None:
+        if node.op_type not in _CONSUMERS or str(node.outputs[0].name) not in names or norm is None:
             continue
-        if norm.op_type != "InstanceNormalization" or not (_makes(node) and _makes(norm)):
+        if norm.op_type != "InstanceNormalization" or not (_can_divide(node) and _can_divide(norm)):
             continue
-        found = statistics[str(node.outputs[0].name)]
-        spread = np.maximum(found.high - found.low, 1e-12)
-        factor = np.clip(spread / spread.max(), 1 / LARGEST, None)  # ≤ 1, so dividing makes channels louder
+        of_output = statistics[str(node.outputs[0].name)]
+        spread = np.maximum(of_output.high - of_output.low, 1e-12)
+        factor = np.clip(spread / spread.max(), 1 / MAX_FACTOR, None)  # ≤ 1, so dividing makes channels louder
         epsilon = hub.number(norm, "epsilon", 1e-5)
-        felt = np.sqrt((found.variance + epsilon * factor**2) / (found.variance + epsilon))
+        felt = np.sqrt((of_output.variance + epsilon * factor**2) / (of_output.variance + epsilon))
         _divide(model, node, factor)
-        shift_bias(model, node, -(found.high + found.low) / (2 * factor))
+        shift_bias(model, node, -(of_output.high + of_output.low) / (2 * factor))
         scale = constant(norm.inputs[1])
         assert scale is not None
-        _put(model, norm, 1, _scaled(scale, felt, 0))
+        _set_input(model, norm, 1, _scaled(scale, felt, 0))
         changed += 1
     return changed

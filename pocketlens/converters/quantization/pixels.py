@@ -7,7 +7,7 @@ from pocketlens.converters import graph as hub
 from pocketlens.converters.constants import constant
 
 
-def take_bytes(model: ir.Model) -> ir.Model:
+def use_uint8_pixels(model: ir.Model) -> ir.Model:
     """A copy of a graph whose picture and output are ``uint8``, the same pixels; the output is rounded half to even.
 
     A first quantizer that takes pixels as the integers that they are falls away.

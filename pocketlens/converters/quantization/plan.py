@@ -16,9 +16,9 @@ from pocketlens.errors import InputError
 from pocketlens.precisions import PRECISIONS
 
 SETTINGS: tuple[str, ...] = ("float", *(one.name for one in PRECISIONS.values() if one.is_low_bit))
-"""How a node computes: in floats, or with its weights or activations in fewer bits, as the precision of that name."""
+"""How a node computes: in floats, or with its weights or activations quantized, as the precision of that name."""
 RANGES: tuple[str, ...] = ("minmax", "percentile", "mse")
-OPERATORS = hub.WEIGHTED_OPERATORS
+QUANTIZED_OPERATORS = hub.WEIGHTED_OPERATORS
 """What is quantized, where its weights are constant. Norms never are: it cost 8 dB and gained nothing."""
 _NUMBERED = re.compile(r"node_\w*_\d+")
 """Names that a graph gives to nodes without any; they change with everything before them."""
@@ -39,8 +39,10 @@ class Rule:
     operator: str = ""
 
     def __post_init__(self) -> None:
-        if self.operator not in ("", *OPERATORS):
-            raise InputError(f"no plan can choose {self.operator!r}", do=f"choose from {', '.join(OPERATORS)}")
+        if self.operator not in ("", *QUANTIZED_OPERATORS):
+            raise InputError(
+                f"no plan can choose {self.operator!r}", do=f"choose from {', '.join(QUANTIZED_OPERATORS)}"
+            )
         if self.setting not in SETTINGS:
             raise InputError(f"there is no setting {self.setting!r}", do=f"choose from {', '.join(SETTINGS)}")
         try:
@@ -85,8 +87,8 @@ class Plan:
             >>> Plan((Rule("", "int8"), Rule("^last", "float"))).setting(node)
             'float'
         """
-        found = [rule.setting for rule in self.rules if rule.fits(node)]
-        return found[-1] if found else "float"
+        settings = [rule.setting for rule in self.rules if rule.fits(node)]
+        return settings[-1] if settings else "float"
 
     def keeping(self, matches: Iterable[str], setting: str = "float") -> "Plan":
         """The same plan with more rules behind the others."""
@@ -107,12 +109,12 @@ class Plan:
         return cls(**document | {"rules": tuple(Rule(**rule) for rule in document["rules"])})
 
 
-def default(precision: str) -> Plan:
+def default_plan(precision: str) -> Plan:
     """The plan of a precision where nothing is known of the graph."""
     return Plan((Rule("", precision),))
 
 
-def slower(model: ir.Model, min_input_channels: int, precision: str) -> tuple[Rule, ...]:
+def rules_for_few_inputs(model: ir.Model, min_input_channels: int, precision: str) -> tuple[Rule, ...]:
     """Rules that keep in float the convolutions of fewer input channels, which integer kernels compute slower than float ones.
 
     Args:
@@ -123,16 +125,16 @@ def slower(model: ir.Model, min_input_channels: int, precision: str) -> tuple[Ru
     if precision != "int8":
         return ()
     nodes = candidates(model)
-    few = [node for node in nodes if node.op_type == "Conv" and _weight(node).shape[1] < min_input_channels]
-    return tuple(only(node, nodes) for node in few) if len(few) < len(nodes) else ()
+    few_inputs = [node for node in nodes if node.op_type == "Conv" and _weight(node).shape[1] < min_input_channels]
+    return tuple(rule_for_node(node, nodes) for node in few_inputs) if len(few_inputs) < len(nodes) else ()
 
 
-def only(node: ir.Node, others: Sequence[ir.Node], setting: str = "float") -> Rule:
+def rule_for_node(node: ir.Node, others: Sequence[ir.Node], setting: str = "float") -> Rule:
     """The rule that speaks of one node and of no other."""
-    everyone = Counter(name for other in others for name in names_of(other))
-    name = next((name for name in (name_of(node), *names_of(node)) if everyone[name] == 1), "")
+    uses = Counter(name for other in others for name in names_of(other))
+    name = next((name for name in (name_of(node), *names_of(node)) if uses[name] == 1), "")
     assert name, f"{node.name} shares every name with another"
-    return Rule(f"^{literal(name)}$", setting)
+    return Rule(f"^{escape_name(name)}$", setting)
 
 
 def names_of(node: ir.Node) -> list[str]:
@@ -143,33 +145,33 @@ def names_of(node: ir.Node) -> list[str]:
 
 def candidates(model: ir.Model) -> list[ir.Node]:
     """Every node that could be quantized: convolutions and products with constant weights."""
-    return [n for n in model.graph if n.op_type in OPERATORS and _constant_weight(n) and not _taken(n)]
+    return [n for n in model.graph if n.op_type in QUANTIZED_OPERATORS and _constant_weight(n) and not _is_quantized(n)]
 
 
-def chosen(model: ir.Model, plan: Plan) -> list[tuple[ir.Node, str]]:
+def quantized_nodes(model: ir.Model, plan: Plan) -> list[tuple[ir.Node, str]]:
     """The nodes that a plan quantizes, each with its setting."""
     settings = [(node, plan.setting(node)) for node in candidates(model)]
     return [(node, setting) for node, setting in settings if setting != "float"]
 
 
-def sentence(kept: int, of: int, gained_db: float, cost_ms: float | None, setting: str = "float") -> str:
+def fallback_sentence(kept: int, total: int, gained_db: float, cost_ms: float | None, setting: str = "float") -> str:
     """What a fallback costs, in words; without times where nothing was timed.
 
     Example:
-        >>> sentence(3, 16, 11.2, 4.1)
+        >>> fallback_sentence(3, 16, 11.2, 4.1)
         '3 of 16 convs in float: +11.2 dB, +4.1 ms'
-        >>> sentence(3, 16, 9.8, None, "int8-a16")
+        >>> fallback_sentence(3, 16, 9.8, None, "int8-a16")
         '3 of 16 convs in int8-a16: +9.8 dB'
     """
     cost = "" if cost_ms is None else f", {cost_ms:+.1f} ms"
-    return f"{kept} of {of} convs in {setting}: {gained_db:+.1f} dB{cost}"
+    return f"{kept} of {total} convs in {setting}: {gained_db:+.1f} dB{cost}"
 
 
-def literal(name: str) -> str:
+def escape_name(name: str) -> str:
     r"""A regular expression for a name, with as few backslashes as it can have.
 
     Example:
-        >>> literal("/up.0/conv-1/Conv_output_0")
+        >>> escape_name("/up.0/conv-1/Conv_output_0")
         '/up\\.0/conv-1/Conv_output_0'
     """
     return re.sub(r"[.^$*+?{}\[\]\\|()]", r"\\\g<0>", name)
@@ -185,10 +187,10 @@ def _constant_weight(node: ir.Node) -> bool:
     return len(node.inputs) > 1 and constant(node.inputs[1]) is not None
 
 
-def _taken(node: ir.Node) -> bool:
+def _is_quantized(node: ir.Node) -> bool:
     """Whether quantization-aware training has already decided about a node."""
-    maker = node.inputs[0].producer() if node.inputs[0] is not None else None
-    return maker is not None and maker.op_type == "DequantizeLinear"
+    producer = node.inputs[0].producer() if node.inputs[0] is not None else None
+    return producer is not None and producer.op_type == "DequantizeLinear"
 
 
 def has_quantizers(model: ir.Model) -> bool:

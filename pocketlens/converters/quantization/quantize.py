@@ -1,20 +1,21 @@
-"""From a float graph to a quantized one: equalize, rewrite, calibrate, correct, insert."""
+"""From a float graph to a quantized one: equalize, rewrite, calibrate, correct biases, insert quantizers."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import onnx_ir as ir
 
-from pocketlens.converters.quantization import bias_correct, equalize, insert, plan
-from pocketlens.converters.quantization.calibrate import Statistics, calibrate
-from pocketlens.converters.quantization.plan import Plan
+from pocketlens.converters.quantization import equalize, insert
+from pocketlens.converters.quantization.bias_correct import correct_biases
+from pocketlens.converters.quantization.calibrate import ActivationStatistics, calibrate
+from pocketlens.converters.quantization.plan import Plan, has_quantizers, quantized_nodes
 from pocketlens.images import Picture
 from pocketlens.targets import QuantizerPlacement
 
 
 def quantize(
     model: ir.Model,
-    wanted: Plan,
+    plan: Plan,
     pictures: Sequence[Picture],
     placement: QuantizerPlacement,
     rewrite: Callable[[ir.Model], object] = lambda model: None,
@@ -24,7 +25,7 @@ def quantize(
     Args:
         model: The graph before any rewrite: channels are evened out where norms and convolutions still stand side by side.
             One with quantizers of its own, from quantization-aware training, is taken as it is.
-        wanted: The plan.
+        plan: What is quantized, and how.
         pictures: To calibrate with, ``uint8 [height, width, 3]`` of the graph's size.
         placement: Where the kernels of the target's runtime want values rounded.
         rewrite: Applied in place before the quantizers are set.
@@ -32,13 +33,13 @@ def quantize(
     Raises:
         InputError: A value is not finite or constant on all pictures; the message names the node.
     """
-    if plan.has_quantizers(model):
+    if has_quantizers(model):
         return model.clone()
-    return calibrated(model, wanted, pictures, placement, rewrite).quantized(wanted)
+    return calibrate_graph(model, plan, pictures, placement, rewrite).apply_plan(plan)
 
 
 @dataclass(frozen=True, eq=False)
-class Calibrated:
+class CalibratedGraph:
     """A graph that is ready for quantizers: evened out, rewritten, and with the ranges of its values.
 
     Attributes:
@@ -48,40 +49,40 @@ class Calibrated:
     """
 
     model: ir.Model
-    statistics: Mapping[str, Statistics]
+    statistics: Mapping[str, ActivationStatistics]
     placement: QuantizerPlacement
 
-    def quantized(self, wanted: Plan) -> ir.Model:
+    def apply_plan(self, plan: Plan) -> ir.Model:
         """A copy with a plan written into it, which quantizes no node that the plan of the calibration left out."""
         model = self.model.clone()
-        if wanted.correct_bias:
-            bias_correct.correct(model, wanted, self.statistics, self.placement)
-        insert.insert(model, wanted, self.statistics, self.placement)
+        if plan.correct_bias:
+            correct_biases(model, plan, self.statistics, self.placement)
+        insert.insert_quantizers(model, plan, self.statistics, self.placement)
         return model
 
 
-def calibrated(
+def calibrate_graph(
     model: ir.Model,
-    wanted: Plan,
+    plan: Plan,
     pictures: Sequence[Picture],
     placement: QuantizerPlacement,
     rewrite: Callable[[ir.Model], object] = lambda model: None,
-) -> Calibrated:
+) -> CalibratedGraph:
     """The work that plans share which differ only in the nodes that they keep; for the arguments see :func:`quantize`."""
     model = model.clone()
-    prepare(model, wanted, pictures, placement)
+    equalize_channels(model, plan, pictures, placement)
     rewrite(model)
-    names = insert.taps(model, wanted, placement)
-    found = calibrate(model, names, pictures, histograms=wanted.ranges != "minmax") if names else {}
-    return Calibrated(model, found, placement)
+    names = insert.values_to_calibrate(model, plan, placement)
+    statistics = calibrate(model, names, pictures, histograms=plan.ranges != "minmax") if names else {}
+    return CalibratedGraph(model, statistics, placement)
 
 
-def prepare(model: ir.Model, wanted: Plan, pictures: Sequence[Picture], placement: QuantizerPlacement) -> None:
+def equalize_channels(model: ir.Model, plan: Plan, pictures: Sequence[Picture], placement: QuantizerPlacement) -> None:
     """Even out channels in place, as far as the plan asks."""
-    if not wanted.equalize:
+    if not plan.equalize:
         return
-    outputs = [str(node.outputs[0].name) for node, _ in plan.chosen(model, wanted)] if placement.outputs else []
-    names = [*equalize.taps(model), *outputs]
-    found = calibrate(model, names, pictures, histograms=False) if names else {}
-    equalize.even_outputs(model, found, outputs)
-    equalize.equalize(model, found, wanted.equalize)
+    outputs = [str(node.outputs[0].name) for node, _ in quantized_nodes(model, plan)] if placement.outputs else []
+    names = [*equalize.values_to_calibrate(model), *outputs]
+    statistics = calibrate(model, names, pictures, histograms=False) if names else {}
+    equalize.equalize_conv_outputs(model, statistics, outputs)
+    equalize.equalize(model, statistics, plan.equalize)

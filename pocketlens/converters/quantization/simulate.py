@@ -11,7 +11,7 @@ from pocketlens.images import Floats, Picture
 Pixels = NDArray[np.float32]
 
 
-def player(model: ir.Model) -> Callable[[Pixels], list[Pixels]]:
+def load_player(model: ir.Model) -> Callable[[Pixels], list[Pixels]]:
     """Load a graph in onnxruntime without its integer kernels, whose sums saturate on processors of before 2019.
 
     Returns:
@@ -29,7 +29,7 @@ def player(model: ir.Model) -> Callable[[Pixels], list[Pixels]]:
 
 def simulate(model: ir.Model, pictures: Sequence[Picture]) -> list[Floats]:
     """What a graph makes of pictures: ``float32 [height, width, 3]``, 0..255, each."""
-    play = player(model)
+    play = load_player(model)
     return [
         np.ascontiguousarray(play(p.astype(np.float32).transpose(2, 0, 1)[None])[0][0].transpose(1, 2, 0))
         for p in pictures

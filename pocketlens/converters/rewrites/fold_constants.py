@@ -9,7 +9,7 @@ from pocketlens.converters.constants import constant
 from pocketlens.converters.rewrites import edit
 from pocketlens.converters.rewrites.passes import GraphPass
 
-MAX_FOLDED = 1 << 24
+MAX_FOLDED_ELEMENTS = 1 << 24
 """Largest constant that is computed, in elements: far above any weight, far below any memory."""
 
 _GROWING = ("ConstantOfShape", "Expand", "OneHot", "Pad", "Range", "Resize", "Tile", "Upsample")
@@ -21,7 +21,7 @@ class FoldConstants(GraphPass):
     Exact: the value is the one that the node would compute. The work is onnxscript's, whose rules also fold batch norms and
     paddings into convolutions; shapes are inferred between its rounds, because a Reshape or Resize by a computed size
     hides every shape behind it until that size is a constant. A small constant may stand for a huge one: a node that
-    would give more than :data:`MAX_FOLDED` elements, or nobody knows how many, is left as it is.
+    would give more than :data:`MAX_FOLDED_ELEMENTS` elements, or nobody knows how many, is left as it is.
     """
 
     def call(self, model: ir.Model) -> ir.passes.PassResult:
@@ -32,7 +32,7 @@ class FoldConstants(GraphPass):
         while before is None or unknown < before:
             before = _unknown_shapes(model) if before is None else unknown
             optimizer.optimize_ir(
-                model, input_size_limit=1 << 20, output_size_limit=MAX_FOLDED, should_fold=_fits, inline=False
+                model, input_size_limit=1 << 20, output_size_limit=MAX_FOLDED_ELEMENTS, should_fold=_fits, inline=False
             )
             rewriter.rewrite(model)
             common.LiftConstantsToInitializersPass(lift_all_constants=True, size_limit=0)(model)
@@ -73,7 +73,7 @@ def _fits(node: ir.Node) -> bool | None:
         sizes = [_range(node)]
     if any(size is None for size in sizes):
         return False if node.op_type in _GROWING else None
-    if any(size is not None and size > MAX_FOLDED for size in sizes):
+    if any(size is not None and size > MAX_FOLDED_ELEMENTS for size in sizes):
         return False
     return None if node.op_type in ("QuantizeLinear", "DequantizeLinear") else True
 

@@ -11,7 +11,7 @@ import onnx_ir as ir
 
 from pocketlens import files
 from pocketlens.converters.emitter import Labels, LoweredOperators, Refusal
-from pocketlens.converters.quantization.pixels import take_bytes
+from pocketlens.converters.quantization.pixels import use_uint8_pixels
 from pocketlens.converters.tflite import weights
 from pocketlens.converters.tflite.fuse import fuse
 from pocketlens.converters.tflite.lower import lower_graph
@@ -54,7 +54,7 @@ def emit(model: ir.Model, precision: str, labels: Labels, path: Path) -> None:
 
     TARGETS["tflite"].precision(precision)
     if precision == "int8":
-        model = take_bytes(model)
+        model = use_uint8_pixels(model)
         weights.remove_activation_quantizers(model)
     if refused := refusals(model):
         raise UnsupportedError(

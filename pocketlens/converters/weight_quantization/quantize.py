@@ -7,7 +7,7 @@ import onnx_ir as ir
 from numpy.typing import NDArray
 
 from pocketlens.converters import graph as hub
-from pocketlens.converters.quantization.plan import Plan, default
+from pocketlens.converters.quantization.plan import Plan, default_plan
 from pocketlens.converters.weight_quantization.activation_statistics import Hessian, collect_hessians
 from pocketlens.converters.weight_quantization.gptq import round_weights
 from pocketlens.converters.weight_quantization.quantized_weights import (
@@ -48,7 +48,7 @@ def quantize_weights(model: ir.Model, precision: str, pictures: Sequence[Picture
     """
     if PRECISIONS[precision].quantizes != "weights":
         return model
-    return apply_plan(model, choose_quantized_weights(model, default(precision), pictures))
+    return apply_plan(model, choose_quantized_weights(model, default_plan(precision), pictures))
 
 
 def choose_quantized_weights(

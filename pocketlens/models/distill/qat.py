@@ -16,11 +16,11 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from pocketlens.converters.quantization.calibrate import BINS, Statistics
-from pocketlens.converters.quantization.insert import MOST_LEVELS, weight_scales
+from pocketlens.converters.quantization.calibrate import BINS, ActivationStatistics
+from pocketlens.converters.quantization.qparams import MAX_LEVELS, choose_qparams_absmax
 from pocketlens.converters.ranges import Range
 
-_LEVELS = MOST_LEVELS[8]
+_LEVELS = MAX_LEVELS[8]
 
 
 class FakeQuantize(nn.Module):
@@ -172,7 +172,7 @@ def observe_ranges(module: nn.Module, pictures: Sequence[torch.Tensor]) -> dict[
     empty = np.zeros(1)
     ranges = {}
     for name, (low, high) in extremes.items():
-        statistics = Statistics(np.array([low]), np.array([high]), empty, empty, counts[name])
+        statistics = ActivationStatistics(np.array([low]), np.array([high]), empty, empty, counts[name])
         least, most = statistics.range("mse")
         ranges[name] = (least, most) if most > least else (0.0, 1.0)
     return ranges
@@ -202,7 +202,7 @@ def _capture_inputs(module: nn.Module) -> Iterator[list[tuple[str, torch.Tensor]
 
 
 def _fake_quantize_weight(weight: torch.Tensor, axis: int) -> torch.Tensor:
-    scales = weight_scales(weight.detach().float().cpu().numpy(), axis, pairs=True)
+    scales = choose_qparams_absmax(weight.detach().float().cpu().numpy(), axis, pair_sums=True)
     shape = [1] * weight.ndim
     shape[axis] = -1
     scale = torch.from_numpy(scales).to(weight).reshape(shape)

@@ -13,7 +13,7 @@ from pocketlens.converters import graph as hub
 from pocketlens.converters import roofline
 from pocketlens.converters.emitter import Labels, OnnxReader, emitter, refuse
 from pocketlens.converters.rewrites import registry
-from pocketlens.converters.roofline import Layer, Machine
+from pocketlens.converters.roofline import LayerCost, Machine
 from pocketlens.models.source import RangeOverrides, Source, resolve
 from pocketlens.pipeline.eval_set import read_eval_set
 from pocketlens.pipeline.export import export_graphs
@@ -64,7 +64,7 @@ class Cost:
     """
 
     target: str
-    layers: tuple[Layer, ...]
+    layers: tuple[LayerCost, ...]
     measured: str = ""
     steps: tuple[Step, ...] = ()
 
@@ -138,7 +138,7 @@ def explain(
 
 def side(name: str, graph: ir.Model, rewrites: tuple[str, ...], machine: Machine) -> Side:
     """A graph in figures."""
-    priced = roofline.layers(graph, machine)
+    priced = roofline.layer_costs(graph, machine)
     return Side(
         name=name,
         rewrites=rewrites,
@@ -173,7 +173,7 @@ def _given(source: Source, height: int, width: int) -> list[Side]:
 
 
 def _cost(target: str, graph: ir.Model, machine: Machine, threads: int, frames: int) -> Cost:
-    priced = sorted(roofline.layers(graph, machine), key=lambda layer: -layer.ms)[:COSTLIEST]
+    priced = sorted(roofline.layer_costs(graph, machine), key=lambda layer: -layer.ms)[:COSTLIEST]
     if not threads:
         return Cost(target, tuple(priced))
     refuse(graph, [target])

@@ -18,7 +18,7 @@ from pocketlens.bench.measure import measure
 from pocketlens.bench.result import CaseResult
 from pocketlens.bench.statistics import frames, percentile
 from pocketlens.converters.quantization import sensitivity
-from pocketlens.converters.quantization.sensitivity import Layer
+from pocketlens.converters.quantization.sensitivity import LayerSensitivity
 from pocketlens.converters.verify import score
 from pocketlens.errors import MissingError, PocketlensError
 from pocketlens.files import artifact_bytes, cached, lookup, sha256
@@ -127,7 +127,7 @@ class _MixedPrecisionSearch:
     problem: SearchProblem
     settings: SearchSettings
     notify: Progress
-    order: list[Layer] = field(default_factory=list)
+    order: list[LayerSensitivity] = field(default_factory=list)
     points: dict[tuple[int, str], ParetoPoint] = field(default_factory=dict)
     emitted: dict[tuple[int, str], VerifiedArtifact] = field(default_factory=dict)
 
@@ -138,7 +138,7 @@ class _MixedPrecisionSearch:
         total = self.settings.points + 3
         label = f"{spec.target}-{spec.precision}"
         self.notify(f"{label}: what each layer costs", 0, total)
-        self.order = sensitivity.ranked(quantizer.float_graph, quantizer.model, quantizer.plan, pictures)
+        self.order = sensitivity.rank_layers(quantizer.float_graph, quantizer.model, quantizer.plan, pictures)
         for kept in self._wanted():
             self.notify(f"{label}: {kept} of {len(self.order)} layers in float", 1 + len(self.points), total)
             self._try(kept, "float")
@@ -191,21 +191,21 @@ class _MixedPrecisionSearch:
         scores, limit = self.points[kept, "float"].scores, self.settings.gate.psnr
         if scores is None or limit is None:
             return kept + 1
-        wanted = sensitivity.expected(self.order, kept) + limit - scores.psnr
-        return next((k for k in range(1, most) if sensitivity.expected(self.order, k) >= wanted), most)
+        wanted = sensitivity.expected_psnr(self.order, kept) + limit - scores.psnr
+        return next((k for k in range(1, most) if sensitivity.expected_psnr(self.order, k) >= wanted), most)
 
     def _try(self, kept: int, setting: str) -> None:
         """Build, verify and judge one plan."""
         quantizer, evaluation = self.problem.quantizer, self.problem.evaluation
         layers = self.order[:kept]
-        plan = sensitivity.keeping(quantizer.plan, layers, setting)
+        plan = sensitivity.keep_layers(quantizer.plan, layers, setting)
         count, total = (sum(len(layer.names) for layer in some) for some in (layers, self.order))
         point = ParetoPoint(
             plan,
             count,
             total,
             setting,
-            round(sensitivity.expected(self.order, kept), 2) if self.order[0].error else None,
+            round(sensitivity.expected_psnr(self.order, kept), 2) if self.order[0].error else None,
         )
         try:
             artifact = emit(evaluation, quantizer.quantize(plan), quantizer.spec)

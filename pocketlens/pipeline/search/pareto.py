@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pocketlens.bench.pareto import Candidate, pareto_front
 from pocketlens.bundle import typed
 from pocketlens.bundle.manifest import GateResult, verdict
-from pocketlens.converters.quantization.plan import Plan, sentence
-from pocketlens.converters.quantization.sensitivity import Layer
-from pocketlens.converters.quantization.settings import Trial
+from pocketlens.converters.quantization.plan import Plan, fallback_sentence
+from pocketlens.converters.quantization.sensitivity import LayerSensitivity
+from pocketlens.converters.quantization.settings import SettingTrial
 from pocketlens.quality import Scores
 
 ALIKE = 1.01
@@ -85,7 +85,7 @@ class ParetoFront:
     size: tuple[int, int]
     limits: str
     points: tuple[ParetoPoint, ...]
-    layers: tuple[Layer, ...] = ()
+    layers: tuple[LayerSensitivity, ...] = ()
     runtime: str = ""
     device: str = ""
     time: str = ""
@@ -94,7 +94,7 @@ class ParetoFront:
     baseline_bytes: int | None = None
     chosen: int | None = None
     seconds: float = 0.0
-    settings: tuple[Trial, ...] = ()
+    settings: tuple[SettingTrial, ...] = ()
 
     @property
     def id(self) -> str:
@@ -143,7 +143,7 @@ class ParetoFront:
             return "every layer as asked"
         gained = self._psnr(index) - self._psnr(0)
         cost = None if point.ms is None or first.ms is None else point.ms - first.ms
-        return sentence(point.kept, point.of, gained, cost, point.setting)
+        return fallback_sentence(point.kept, point.of, gained, cost, point.setting)
 
     def _reached(self, point: ParetoPoint) -> str:
         assert point.scores is not None

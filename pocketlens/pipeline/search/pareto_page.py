@@ -8,7 +8,7 @@ from pocketlens.bench.pareto import Candidate
 from pocketlens.bench.plot_pareto import ParetoPlot
 from pocketlens.bench.plot_svg import NARROW, WIDE
 from pocketlens.bench.report import Section
-from pocketlens.converters.quantization.settings import sentence
+from pocketlens.converters.quantization.settings import settings_sentence
 from pocketlens.errors import require
 from pocketlens.files import whole
 from pocketlens.pipeline.search.pareto import ParetoFront, ParetoPoint
@@ -52,7 +52,7 @@ def section(front: ParetoFront) -> Section:
     text = f"{front.text}. The gate: {front.limits}."
     if where := costliest(front):
         text += f" Most of the error comes from {where}."
-    if tried := sentence(front.settings):
+    if tried := settings_sentence(front.settings):
         text += f" On the calibration pictures: {tried}."
     numbered = tuple((f"{i + 1}", *row) for i, row in enumerate(rows(front)))
     plot = pareto_plot(front)

@@ -44,7 +44,7 @@ def plan_of_recipe(quantize: Quantize, spec: ArtifactSpec) -> Plan:
                     do=f"choose from float, {', '.join(precisions)}, or name the rule's targets",
                 )
         rules.append(Rule(rule.match, rule.setting, rule.operator))
-    plan = plans.default(spec.precision)
+    plan = plans.default_plan(spec.precision)
     settings = {name: getattr(quantize, name) for name in SETTINGS}
     chosen = {name: value for name, value in settings.items() if value is not None}
     return replace(plan, rules=(*plan.rules, *rules), **chosen)
@@ -60,5 +60,9 @@ def first_plan(quantize: Quantize, spec: ArtifactSpec, graph: TargetGraph) -> Pl
     first, *rules = plan.rules
     return replace(
         plan,
-        rules=(first, *plans.slower(hub.load(graph.path), spec.format.min_int8_input_channels, spec.precision), *rules),
+        rules=(
+            first,
+            *plans.rules_for_few_inputs(hub.load(graph.path), spec.format.min_int8_input_channels, spec.precision),
+            *rules,
+        ),
     )

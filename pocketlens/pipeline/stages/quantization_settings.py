@@ -16,16 +16,16 @@ from pocketlens.pipeline.stages.quantizer import GraphQuantizer
 from pocketlens.recipe import Quantize
 
 if TYPE_CHECKING:
-    from pocketlens.converters.quantization.settings import Trial
+    from pocketlens.converters.quantization.settings import SettingTrial
 
 
-def measure_settings(quantizer: GraphQuantizer, quantize: Quantize) -> "tuple[Plan, tuple[Trial, ...]]":
+def measure_settings(quantizer: GraphQuantizer, quantize: Quantize) -> "tuple[Plan, tuple[SettingTrial, ...]]":
     """The quantizer's plan with the settings that measure best, and what each gained; kept in the cache.
 
     Raises:
         InputError: A value cannot be calibrated.
     """
-    from pocketlens.converters.quantization.settings import Trial, measured
+    from pocketlens.converters.quantization.settings import SettingTrial, choose_settings
 
     fixed = [name for name in SETTINGS if getattr(quantize, name) is not None]
     spec = quantizer.spec
@@ -33,7 +33,7 @@ def measure_settings(quantizer: GraphQuantizer, quantize: Quantize) -> "tuple[Pl
         return quantizer.plan, ()
 
     def make(folder: Path) -> None:
-        plan, trials = measured(
+        plan, trials = choose_settings(
             hub.load(quantizer.graph), quantizer.plan, quantizer.calibration.pictures, spec.format.quantizers,
             quantizer.rewrite, fixed,
         )  # fmt: skip
@@ -45,4 +45,4 @@ def measure_settings(quantizer: GraphQuantizer, quantize: Quantize) -> "tuple[Pl
         plan=quantizer.plan.to_json(), fixed=fixed, calibration=quantizer.calibration.digest(),
     )  # fmt: skip
     document = json.loads((cached("quantization-settings", key, make) / "settings.json").read_text())
-    return Plan.from_json(document["plan"]), tuple(Trial(**trial) for trial in document["trials"])
+    return Plan.from_json(document["plan"]), tuple(SettingTrial(**trial) for trial in document["trials"])

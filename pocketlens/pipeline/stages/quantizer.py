@@ -21,8 +21,8 @@ from pocketlens.targets import ArtifactSpec
 if TYPE_CHECKING:
     import onnx_ir as ir
 
-    from pocketlens.converters.quantization.quantize import Calibrated
-    from pocketlens.converters.quantization.settings import Trial
+    from pocketlens.converters.quantization.quantize import CalibratedGraph
+    from pocketlens.converters.quantization.settings import SettingTrial
     from pocketlens.converters.weight_quantization.quantized_weights import QuantizedWeights
 
 
@@ -45,7 +45,7 @@ class GraphQuantizer:
     target_graph: TargetGraph
     plan: Plan
     calibration: EvalSet
-    trials: tuple["Trial", ...] = ()
+    trials: tuple["SettingTrial", ...] = ()
     rewrites: tuple[str, ...] = ()
 
     @cached_property
@@ -54,11 +54,11 @@ class GraphQuantizer:
         return self._activations and plans.has_quantizers(hub.load(self.graph))
 
     @cached_property
-    def calibrated(self) -> "Calibrated":
+    def calibrated(self) -> "CalibratedGraph":
         """The graph with the ranges of its values, for precisions that quantize activations."""
-        from pocketlens.converters.quantization.quantize import calibrated
+        from pocketlens.converters.quantization.quantize import calibrate_graph
 
-        return calibrated(
+        return calibrate_graph(
             hub.load(self.graph), self.plan, self.calibration.pictures, self.spec.format.quantizers, self.rewrite
         )
 
@@ -83,7 +83,7 @@ class GraphQuantizer:
         from pocketlens.converters.weight_quantization.quantize import apply_plan
 
         return (
-            self.calibrated.quantized(plan)
+            self.calibrated.apply_plan(plan)
             if self._activations
             else apply_plan(self.float_graph, self.quantized_weights, plan)
         )

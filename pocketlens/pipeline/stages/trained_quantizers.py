@@ -28,7 +28,7 @@ def insert_trained_quantizers(source: Source, graph: Path, target: str) -> Path 
         from torch import nn
 
         from pocketlens.converters import graph as hub
-        from pocketlens.converters.quantization.trained import Trained, quantize_trained
+        from pocketlens.converters.quantization.qat import TrainedConv, insert_qat_quantizers
 
         modules = dict(source.load().named_modules())
         layers = []
@@ -38,8 +38,8 @@ def insert_trained_quantizers(source: Source, graph: Path, target: str) -> Path 
                 raise InputError(
                     f"{source.path} has a range for {name!r}, which is no convolution of its", do="get the file again"
                 )
-            layers.append(Trained(name, layer.weight.detach().numpy(), isinstance(layer, nn.ConvTranspose2d), span))
-        quantized = quantize_trained(
+            layers.append(TrainedConv(name, layer.weight.detach().numpy(), isinstance(layer, nn.ConvTranspose2d), span))
+        quantized = insert_qat_quantizers(
             hub.load(graph), layers, source.ranges.taken, dynamic_ranges=TARGETS[target].quantizers.dynamic_ranges
         )
         hub.save(quantized, folder / "graph.onnx")

@@ -12,10 +12,10 @@ from pocketlens.converters.constants import constant
 from pocketlens.converters.emitter import Labels, emitter
 from pocketlens.converters.quantization import insert
 from pocketlens.converters.quantization.calibrate import BINS, calibrate
-from pocketlens.converters.quantization.pixels import take_bytes
-from pocketlens.converters.quantization.plan import default
+from pocketlens.converters.quantization.pixels import use_uint8_pixels
+from pocketlens.converters.quantization.plan import default_plan
 from pocketlens.converters.quantization.quantize import quantize
-from pocketlens.converters.quantization.simulate import player, simulate
+from pocketlens.converters.quantization.simulate import load_player, simulate
 from pocketlens.converters.ranges import Ranges
 from pocketlens.converters.verify import verify_artifact
 from pocketlens.errors import VerificationError
@@ -31,7 +31,7 @@ from tests.generators import fast_style, picture, seeded, small_graph
 @pytest.mark.parametrize(("target", "name"), [("onnx", "a.onnx"), ("openvino", "a.xml"), ("tflite", "a.tflite")])
 def test_file_gives_what_its_graph_gives(tmp_path: Path, target: str, name: str) -> None:
     made = quantize(
-        small_graph(), default("int8"), [picture(32, 48, seed) for seed in (1, 2, 3)], TARGETS[target].quantizers
+        small_graph(), default_plan("int8"), [picture(32, 48, seed) for seed in (1, 2, 3)], TARGETS[target].quantizers
     )
     emitter(target).emit(made, "int8", Labels("small"), tmp_path / name)
     emitter(target).emit(made, "int8", Labels("small"), tmp_path / f"again-{name}")
@@ -54,7 +54,7 @@ def test_a_wrong_file_does_not_pass_for_a_rounded_one(tmp_path: Path, shared: Pa
     module = fast_style(shared / "data/fast_style/wave.npz")
     made = quantize(
         export(module, 64, 64, Ranges()),
-        default("int8"),
+        default_plan("int8"),
         [picture(64, 64, seed) for seed in (1, 2, 3)],
         TARGETS[target].quantizers,
     )
@@ -77,19 +77,21 @@ def test_a_wrong_file_does_not_pass_for_a_rounded_one(tmp_path: Path, shared: Pa
 
 def test_bytes_go_in_and_out_and_give_the_same_pixels() -> None:
     graph = small_graph()
-    made = take_bytes(graph)
+    made = use_uint8_pixels(graph)
     assert graph.graph.inputs[0].dtype == ir.DataType.FLOAT
     (image,), (stylized,) = made.graph.inputs, made.graph.outputs
     assert image.dtype == stylized.dtype == ir.DataType.UINT8
     judged = picture(32, 48, 7)
-    (played,) = player(made)(judged.transpose(2, 0, 1)[None])
+    (played,) = load_player(made)(judged.transpose(2, 0, 1)[None])
     assert np.array_equal(played[0].transpose(1, 2, 0), to_uint8(simulate(graph, [judged])[0]))
 
 
 def test_a_quantizer_of_pixels_falls_away() -> None:
     graph = export(seeded(), 32, 48, Ranges((0.0, 255.0), (-1.0, 1.0)))
-    made = take_bytes(
-        quantize(graph, default("int8"), [picture(32, 48, seed) for seed in (1, 2, 3)], TARGETS["openvino"].quantizers)
+    made = use_uint8_pixels(
+        quantize(
+            graph, default_plan("int8"), [picture(32, 48, seed) for seed in (1, 2, 3)], TARGETS["openvino"].quantizers
+        )
     )
     readers = [node.op_type for node, _ in made.graph.inputs[0].uses()]
     assert readers == ["DequantizeLinear"]
@@ -98,12 +100,12 @@ def test_a_quantizer_of_pixels_falls_away() -> None:
 def test_litert_finds_ranges_of_what_was_cut_off() -> None:
     """One bright spot would cost all other values their levels."""
     graph, form = small_graph(), TARGETS["tflite"].quantizers
-    found = calibrate(graph, insert.taps(graph, default("int8"), form), [picture(32, 48, 1)])
+    found = calibrate(graph, insert.values_to_calibrate(graph, default_plan("int8"), form), [picture(32, 48, 1)])
     for name, stats in found.items():
         counts = np.zeros(BINS)
         counts[: BINS // 2], counts[-1] = 1e4, 1  # nearly all in the lower half
         found[name] = replace(stats, low=stats.low.clip(0), counts=counts)
-    insert.insert(graph, default("int8"), found, form)
+    insert.insert_quantizers(graph, default_plan("int8"), found, form)
     hub.check(graph)
     rounded = [node.inputs[0].producer() for node in graph.graph if node.op_type == "DynamicQuantizeLinear"]
     cut = [node for node in rounded if node is not None and node.op_type == "Clip"]

@@ -11,8 +11,20 @@ from pocketlens.converters.constants import constant
 from pocketlens.converters.quantization import equalize as evening
 from pocketlens.converters.quantization import insert
 from pocketlens.converters.quantization.calibrate import calibrate
-from pocketlens.converters.quantization.insert import Quantizer, weight_scales
-from pocketlens.converters.quantization.plan import Plan, Rule, candidates, check_rules, default, slower
+from pocketlens.converters.quantization.plan import (
+    Plan,
+    Rule,
+    candidates,
+    check_rules,
+    default_plan,
+    rules_for_few_inputs,
+)
+from pocketlens.converters.quantization.qparams import (
+    ActivationQParams,
+    choose_qparams_absmax,
+    choose_qparams_affine,
+    quantize_affine,
+)
 from pocketlens.converters.quantization.quantize import quantize
 from pocketlens.converters.quantization.simulate import simulate
 from pocketlens.converters.ranges import Ranges
@@ -40,7 +52,7 @@ def operators(model: ir.Model) -> dict[str, int]:
 def test_int8_stays_close_and_the_graph_is_not_changed(target: str) -> None:
     graph = small_graph()
     before = ir.to_proto(graph).SerializeToString(deterministic=True)
-    made = quantize(graph, default("int8"), CALIBRATE, TARGETS[target].quantizers)
+    made = quantize(graph, default_plan("int8"), CALIBRATE, TARGETS[target].quantizers)
     assert ir.to_proto(graph).SerializeToString(deterministic=True) == before
     hub.check(made)
     assert operators(made)["DynamicQuantizeLinear" if target == "tflite" else "QuantizeLinear"] >= 4
@@ -50,7 +62,8 @@ def test_int8_stays_close_and_the_graph_is_not_changed(target: str) -> None:
 def test_sixteen_bit_activations_lose_less_than_eight() -> None:
     graph = small_graph()
     eight, sixteen = (
-        worst(quantize(graph, default(p), CALIBRATE, TARGETS["onnx"].quantizers), graph) for p in ("int8", "int8-a16")
+        worst(quantize(graph, default_plan(p), CALIBRATE, TARGETS["onnx"].quantizers), graph)
+        for p in ("int8", "int8-a16")
     )
     assert sixteen > eight
 
@@ -69,10 +82,10 @@ def test_the_last_rule_that_matches_wins() -> None:
 
 def test_litert_keeps_convolutions_of_few_channels_in_float() -> None:
     graph = small_graph()
-    (rule,) = slower(graph, 8, "int8")
+    (rule,) = rules_for_few_inputs(graph, 8, "int8")
     (first,) = [node for node in candidates(graph) if rule.fits(node)]
     assert hub.static_shape(first.inputs[1])[1] == 3
-    assert not slower(graph, 0, "int8") and not slower(graph, 8, "w8")
+    assert not rules_for_few_inputs(graph, 0, "int8") and not rules_for_few_inputs(graph, 8, "w8")
 
 
 def test_rules_are_checked() -> None:
@@ -85,7 +98,7 @@ def test_rules_are_checked() -> None:
 
 def test_equalization_changes_no_pixel_and_makes_ranges_alike() -> None:
     graph = small_graph()
-    names = evening.taps(graph)
+    names = evening.values_to_calibrate(graph)
     found = calibrate(graph, names, CALIBRATE, histograms=False)
     even = graph.clone()
     assert evening.equalize(even, found) >= 2
@@ -102,7 +115,7 @@ def test_even_outputs_in_front_of_norms_change_no_pixel() -> None:
     graph = small_graph()
     names = [str(n.outputs[0].name) for n in candidates(graph)]
     even = graph.clone()
-    assert evening.even_outputs(even, calibrate(graph, names, CALIBRATE, histograms=False), names) == 1
+    assert evening.equalize_conv_outputs(even, calibrate(graph, names, CALIBRATE, histograms=False), names) == 1
     assert worst(even, graph) > 60
     normed = next(n for n in even.graph if n.op_type == "InstanceNormalization").inputs[0].name
     after = calibrate(even, names, CALIBRATE, histograms=False)[normed]
@@ -111,8 +124,8 @@ def test_even_outputs_in_front_of_norms_change_no_pixel() -> None:
 
 
 def test_what_training_decided_is_taken_as_it_is() -> None:
-    trained = quantize(small_graph(), default("int8"), CALIBRATE, TARGETS["openvino"].quantizers)
-    again = quantize(trained, default("int8-a16"), CALIBRATE, TARGETS["openvino"].quantizers)
+    trained = quantize(small_graph(), default_plan("int8"), CALIBRATE, TARGETS["openvino"].quantizers)
+    again = quantize(trained, default_plan("int8-a16"), CALIBRATE, TARGETS["openvino"].quantizers)
     assert ir.to_proto(again).SerializeToString(deterministic=True) == ir.to_proto(trained).SerializeToString(
         deterministic=True
     )
@@ -135,7 +148,7 @@ def test_nan_and_constant_activations_name_their_node() -> None:
 
 def test_memory_is_bounded_by_playing_values_in_turn(monkeypatch: pytest.MonkeyPatch) -> None:
     graph = small_graph()
-    names = insert.taps(graph, default("int8"), TARGETS["onnx"].quantizers)
+    names = insert.values_to_calibrate(graph, default_plan("int8"), TARGETS["onnx"].quantizers)
     at_once = calibrate(graph, names, CALIBRATE)
     monkeypatch.setattr("pocketlens.converters.quantization.calibrate.MAX_BYTES", 1)
     in_turn = calibrate(graph, names, CALIBRATE)
@@ -145,25 +158,25 @@ def test_memory_is_bounded_by_playing_values_in_turn(monkeypatch: pytest.MonkeyP
 
 
 def test_pixels_are_integers_and_lose_nothing() -> None:
-    assert Quantizer.of(0.0, 255.0, 8) == Quantizer(1.0, 0, 8)
+    assert choose_qparams_affine(0.0, 255.0, 8) == ActivationQParams(1.0, 0, 8)
     graph = export(seeded(), 32, 48, Ranges((0.0, 255.0), (-1.0, 1.0)))
-    made = quantize(graph, default("int8"), CALIBRATE, TARGETS["openvino"].quantizers)
+    made = quantize(graph, default_plan("int8"), CALIBRATE, TARGETS["openvino"].quantizers)
     first = next(n for n in made.graph if n.op_type == "QuantizeLinear" and n.inputs[0].name == hub.INPUT)
     assert float(constant(first.inputs[1])) == 1.0
 
 
 def test_pairs_of_weights_fit_sixteen_bits() -> None:
     weight = np.random.default_rng(0).normal(0, 1, (5, 6, 3, 3)).astype(np.float32)
-    scale = weight_scales(weight, 0, pairs=True)
-    integers = insert.round_weight(weight, scale, 0).transpose(0, 2, 3, 1).reshape(5, -1, 2).astype(int)
+    scale = choose_qparams_absmax(weight, 0, pair_sums=True)
+    integers = quantize_affine(weight, scale, 0).transpose(0, 2, 3, 1).reshape(5, -1, 2).astype(int)
     assert np.abs(integers.sum(2)).max() <= 129
-    assert (scale >= weight_scales(weight, 0, pairs=False)).all()
+    assert (scale >= choose_qparams_absmax(weight, 0, pair_sums=False)).all()
 
 
 @pytest.mark.skipif(not WAVE.exists(), reason="needs ../shared/data")
 def test_a_trained_filter_keeps_its_picture() -> None:
     graph = export(fast_style(WAVE), 64, 64, Ranges((0.0, 255.0), (0.0, 255.0)))
     pictures = [picture(64, 64, seed) for seed in (1, 2, 3, 4)]
-    made = quantize(graph, default("int8"), pictures[:3], TARGETS["openvino"].quantizers)
+    made = quantize(graph, default_plan("int8"), pictures[:3], TARGETS["openvino"].quantizers)
     (ours,), (teacher,) = simulate(made, pictures[3:]), simulate(graph, pictures[3:])
     assert psnr(teacher, ours) > 34

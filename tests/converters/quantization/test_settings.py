@@ -6,12 +6,12 @@ from pocketlens.converters import graph as hub
 from pocketlens.converters.constants import constant
 from pocketlens.converters.quantization.plan import Plan, candidates
 from pocketlens.converters.quantization.settings import (
-    BETTER,
     CHOICES,
-    MOST_PICTURES,
-    _some,
-    measured,
-    sentence,
+    MAX_PICTURES,
+    MIN_GAIN_DB,
+    _every_nth,
+    choose_settings,
+    settings_sentence,
 )
 from pocketlens.targets import TARGETS
 from tests.generators import picture, small_graph
@@ -20,32 +20,32 @@ PICTURES = [picture(32, 48, seed) for seed in (1, 2, 3)]
 
 
 def test_a_value_is_kept_unless_another_is_clearly_better() -> None:
-    plan, trials = measured(small_graph(), Plan(), PICTURES, TARGETS["openvino"].quantizers)
+    plan, trials = choose_settings(small_graph(), Plan(), PICTURES, TARGETS["openvino"].quantizers)
     assert [trial.setting for trial in trials] == [name for name, (_, *more) in CHOICES.items() for _ in more]
     for name, (nothing, usual, *_) in CHOICES.items():
         gained = {trial.value: trial.gained for trial in trials if trial.setting == name} | {str(nothing): 0.0}
         kept = [trial for trial in trials if trial.setting == name and trial.kept]
         assert len(kept) == (getattr(plan, name) != nothing)
         best, ours = max(gained.values()), gained[str(getattr(plan, name))]
-        assert ours == best if getattr(plan, name) != usual else ours >= best - BETTER - 0.01
+        assert ours == best if getattr(plan, name) != usual else ours >= best - MIN_GAIN_DB - 0.01
     assert plan.rules == Plan().rules
 
 
 def test_ranges_that_cut_off_what_a_style_lives_on_are_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("pocketlens.converters.quantization.calibrate.PERCENTILE", 60.0)
     monkeypatch.setitem(CHOICES, "ranges", ("minmax", "percentile"))
-    plan, trials = measured(
-        small_graph(), Plan(), PICTURES, TARGETS["openvino"].quantizers, asked=["equalize", "correct_bias"]
+    plan, trials = choose_settings(
+        small_graph(), Plan(), PICTURES, TARGETS["openvino"].quantizers, fixed=["equalize", "correct_bias"]
     )
     (cut,) = trials
-    assert plan.ranges == "minmax" and cut.gained < -BETTER and not cut.kept
-    assert sentence(trials).startswith("not ranges percentile (-")
+    assert plan.ranges == "minmax" and cut.gained < -MIN_GAIN_DB and not cut.kept
+    assert settings_sentence(trials).startswith("not ranges percentile (-")
 
 
 def test_what_somebody_decided_is_left_alone() -> None:
     wanted = Plan(equalize=0.25, correct_bias=True)
-    plan, trials = measured(
-        small_graph(), wanted, PICTURES, TARGETS["openvino"].quantizers, asked=["equalize", "correct_bias"]
+    plan, trials = choose_settings(
+        small_graph(), wanted, PICTURES, TARGETS["openvino"].quantizers, fixed=["equalize", "correct_bias"]
     )
     assert plan.equalize == 0.25 and plan.correct_bias
     assert {trial.setting for trial in trials} == {"ranges"}
@@ -62,11 +62,11 @@ def test_a_quiet_channel_beside_a_loud_one_is_evened_out() -> None:
     norm.replace_input_with(1, hub.add_constant(graph, "loud", scale))
     weight[:, 0] /= 60
     node.replace_input_with(1, hub.add_constant(graph, "quiet", weight))
-    plan, trials = measured(graph, Plan(), PICTURES, TARGETS["openvino"].quantizers)
-    assert plan.equalize > 0, sentence(trials)
+    plan, trials = choose_settings(graph, Plan(), PICTURES, TARGETS["openvino"].quantizers)
+    assert plan.equalize > 0, settings_sentence(trials)
     assert next(t.gained for t in trials if t.kept) > 1
 
 
 def test_pictures_are_taken_evenly() -> None:
-    assert len(_some(PICTURES)) == 3
-    assert len(_some(PICTURES * 100)) <= MOST_PICTURES
+    assert len(_every_nth(PICTURES)) == 3
+    assert len(_every_nth(PICTURES * 100)) <= MAX_PICTURES

@@ -11,9 +11,9 @@ from torch import nn
 import pocketlens
 from pocketlens import images, quality
 from pocketlens.converters import graph as hub
-from pocketlens.converters.quantization.insert import Quantizer
+from pocketlens.converters.quantization.qat import TrainedConv, insert_qat_quantizers
+from pocketlens.converters.quantization.qparams import choose_qparams_affine
 from pocketlens.converters.quantization.simulate import simulate
-from pocketlens.converters.quantization.trained import Trained, quantize_trained
 from pocketlens.converters.ranges import Ranges
 from pocketlens.errors import InputError
 from pocketlens.models import checkpoint, zoo
@@ -62,10 +62,10 @@ def pixels(seed: int) -> torch.Tensor:
     return torch.from_numpy(images.to_uint8(picture).transpose(2, 0, 1)[None].astype(np.float32))
 
 
-def layers(module: nn.Module) -> list[Trained]:
+def layers(module: nn.Module) -> list[TrainedConv]:
     convolutions = [(name, module.get_submodule(name), ends) for name, ends in trained_ranges(module).items()]
     return [
-        Trained(name, layer.weight.detach().numpy(), isinstance(layer, nn.ConvTranspose2d), ends)  # type: ignore[union-attr]
+        TrainedConv(name, layer.weight.detach().numpy(), isinstance(layer, nn.ConvTranspose2d), ends)  # type: ignore[union-attr]
         for name, layer, ends in convolutions
     ]
 
@@ -76,9 +76,9 @@ def as_picture(x: torch.Tensor) -> images.Picture:
 
 def test_rounding_is_that_of_the_graph() -> None:
     x = torch.linspace(-3, 5, 997)
-    quantizer = Quantizer.of(-1.3, 4.1, 8)
+    quantizer = choose_qparams_affine(-1.3, 4.1, 8)
     expected = (
-        np.clip(np.rint(x.numpy() / quantizer.scale) + quantizer.zero, 0, 255) - quantizer.zero
+        np.clip(np.rint(x.numpy() / quantizer.scale) + quantizer.zero_point, 0, 255) - quantizer.zero_point
     ) * quantizer.scale
     assert np.abs(FakeQuantize((-1.3, 4.1))(x).detach().numpy() - expected).max() < 1e-6
 
@@ -99,7 +99,7 @@ def test_the_range_learns_and_zero_stays_inside() -> None:
 def test_the_graph_gives_what_the_rounding_module_gives() -> None:
     module = generator()
     prepared = prepare_qat(module, observe_ranges(module, [pixels(seed) for seed in range(4)])).eval()
-    graph = quantize_trained(export(remove_qat(prepared), SIDE, SIDE, Ranges()), layers(prepared))
+    graph = insert_qat_quantizers(export(remove_qat(prepared), SIDE, SIDE, Ranges()), layers(prepared))
     simulated = simulate(graph, [as_picture(pixels(90))])[0]
     with torch.no_grad():
         expected = prepared(pixels(90))[0].numpy().transpose(1, 2, 0)
@@ -122,7 +122,7 @@ def test_pictures_of_another_range_are_rounded_in_the_range_of_the_graph(name: s
     ranges[first] = (low, high)
     prepared = prepare_qat(module, ranges).eval()
     freeze_range(prepared, first)
-    graph = quantize_trained(
+    graph = insert_qat_quantizers(
         export(remove_qat(prepared), SIDE, SIDE, architecture.ranges), layers(prepared), architecture.ranges.taken
     )
     simulated = simulate(graph, [as_picture(pixels(3))])[0]
@@ -202,7 +202,7 @@ def test_training_through_rounding_beats_rounding_afterwards_in_the_file(tmp_pat
 def test_layers_that_the_graph_does_not_hold_are_named() -> None:
     graph = export(generator(), SIDE, SIDE, Ranges())
     with pytest.raises(InputError, match="'other'"):
-        quantize_trained(graph, [Trained("other", np.ones((16, 3, 4, 4), np.float32), False, (0.0, 1.0))])
+        insert_qat_quantizers(graph, [TrainedConv("other", np.ones((16, 3, 4, 4), np.float32), False, (0.0, 1.0))])
 
 
 def test_ranges_live_in_the_checkpoint_and_nonsense_is_refused(tmp_path: Path) -> None:

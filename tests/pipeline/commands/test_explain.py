@@ -6,7 +6,7 @@ import pytest
 
 from pocketlens.converters import graph as hub
 from pocketlens.converters import roofline
-from pocketlens.converters.roofline import Layer, Machine
+from pocketlens.converters.roofline import LayerCost, Machine
 from pocketlens.errors import InputError, UnsupportedError
 from pocketlens.pipeline.commands.explain import ALONE, explain
 from pocketlens.pipeline.single_node_model import single_node_model
@@ -20,8 +20,8 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def _first_convolution(machine: Machine) -> Layer:
-    return next(layer for layer in roofline.layers(small_graph(), machine) if layer.operator == "Conv")
+def _first_convolution(machine: Machine) -> LayerCost:
+    return next(layer for layer in roofline.layer_costs(small_graph(), machine) if layer.operator == "Conv")
 
 
 def test_the_model_counts_what_a_hand_counts() -> None:

@@ -12,7 +12,7 @@ from pocketlens.bundle.manifest import GateResult as Judged
 from pocketlens.converters import graph as hub
 from pocketlens.converters.quantization import sensitivity
 from pocketlens.converters.quantization.plan import Plan, Rule
-from pocketlens.converters.quantization.quantize import calibrated
+from pocketlens.converters.quantization.quantize import calibrate_graph
 from pocketlens.pipeline.commands.quantize import quantize
 from pocketlens.pipeline.search import pareto_page
 from pocketlens.pipeline.search.pareto import ParetoFront, ParetoPoint, choose, parse
@@ -65,8 +65,8 @@ def test_a_gate_that_nothing_reaches_refuses_the_artifact() -> None:
 
 def test_errors_of_layers_add_up_and_rank_them() -> None:
     pictures = [picture(32, 48, seed) for seed in (1, 2)]
-    shop = calibrated(small_graph(), Plan(), pictures, TARGETS["openvino"].quantizers)
-    order = sensitivity.ranked(shop.model, shop.quantized, Plan(), pictures)
+    shop = calibrate_graph(small_graph(), Plan(), pictures, TARGETS["openvino"].quantizers)
+    order = sensitivity.rank_layers(shop.model, shop.quantized, Plan(), pictures)
     assert [layer.urgency for layer in order] == sorted((layer.urgency for layer in order), reverse=True)
     assert {name for layer in order for name in layer.names} == {
         "/down/Conv_output_0_conv",
@@ -77,10 +77,10 @@ def test_errors_of_layers_add_up_and_rank_them() -> None:
     from pocketlens.converters.quantization.simulate import simulate
 
     references = simulate(shop.model, pictures)
-    whole = sensitivity.error(simulate(shop.quantized(Plan()), pictures), references)
+    whole = sensitivity.mean_squared_error(simulate(shop.apply_plan(Plan()), pictures), references)
     assert sum(layer.error for layer in order) == pytest.approx(whole, rel=0.5)
-    kept = sensitivity.keeping(Plan(), order[:1])
-    less = sensitivity.error(simulate(shop.quantized(kept), pictures), references)
+    kept = sensitivity.keep_layers(Plan(), order[:1])
+    less = sensitivity.mean_squared_error(simulate(shop.apply_plan(kept), pictures), references)
     assert less < whole - order[0].error / 2
 
 

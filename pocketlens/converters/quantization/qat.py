@@ -11,38 +11,38 @@ from numpy.typing import NDArray
 from pocketlens.converters import graph as hub
 from pocketlens.converters.constants import constant
 from pocketlens.converters.quantization import insert
-from pocketlens.converters.quantization.calibrate import Statistics
+from pocketlens.converters.quantization.calibrate import ActivationStatistics
 from pocketlens.converters.quantization.plan import Plan, Rule, candidates
 from pocketlens.errors import InputError
 from pocketlens.targets import QuantizerPlacement
 
 PLACEMENT = QuantizerPlacement(pair_sums=True)
 """What training rounds: inputs and weights, on the grid that every processor adds up without clipping."""
-_ALIKE = 0.9999
+_MIN_COSINE = 0.9999
 _MOVES = ("Cast", "Concat", "Gather", "Identity", "Pad", "Reshape", "Slice", "SpaceToDepth", "Transpose")
 
 
 @dataclass(frozen=True)
-class Trained:
+class TrainedConv:
     """A convolution that was trained through rounding.
 
     Attributes:
         name: In its module, for messages.
         weight: ``[out, in, height, width]``, or ``[in, out, height, width]`` of a transposed one.
-        transposed: Whether it is one.
-        span: The range of what it takes.
+        is_transposed: Whether it is a transposed one.
+        input_range: The least and largest value of its input, as training found them.
     """
 
     name: str
     weight: NDArray[np.float32]
-    transposed: bool
-    span: tuple[float, float]
+    is_transposed: bool
+    input_range: tuple[float, float]
 
 
-def quantize_trained(
+def insert_qat_quantizers(
     model: ir.Model,
-    layers: Sequence[Trained],
-    picture: tuple[float, float] = (0.0, 255.0),
+    layers: Sequence[TrainedConv],
+    pixel_range: tuple[float, float] = (0.0, 255.0),
     *,
     dynamic_ranges: bool = False,
 ) -> ir.Model:
@@ -53,41 +53,45 @@ def quantize_trained(
     Args:
         model: The graph as it was exported: rewrites that change weights come later, or never.
         layers: Every convolution that was trained; others stay float.
-        picture: The range of the module's pictures: the graph's are 0..255, and what reads them as they are has its range in that.
-        dynamic_ranges: For a runtime that finds ranges itself, picture by picture: the trained ones are what it is cut off to before.
+        pixel_range: The range of the module's pictures: the graph's are 0..255, and the range of a layer that reads them as they
+            are is brought to that.
+        dynamic_ranges: For a runtime that finds ranges itself, picture by picture: values are clipped to the trained ranges before.
 
     Raises:
         InputError: A layer's weights are not in the graph.
     """
-    made = model.clone()
-    spans: dict[str, tuple[float, float]] = {}
-    free, chosen = list(candidates(made)), []
+    quantized = model.clone()
+    ranges: dict[str, tuple[float, float]] = {}
+    free, trained = list(candidates(quantized)), []
     for layer in layers:
-        node = next((one for one in free if _same(one, layer)), None)
+        node = next((node for node in free if _has_weights_of(node, layer)), None)
         if node is None:
             raise InputError(
                 f"the graph holds no convolution with the weights of {layer.name!r}",
                 do="train the student again, or build it without int8",
             )
         free.remove(node)
-        chosen.append(node)
-        taken = str(node.inputs[0].name)  # type: ignore[union-attr]
-        least, most = layer.span
+        trained.append(node)
+        source = str(node.inputs[0].name)  # type: ignore[union-attr]
+        least, most = layer.input_range
         if _is_picture(node.inputs[0]):
-            least, most = ((end - picture[0]) * 255 / (picture[1] - picture[0]) for end in layer.span)
-        low, high = spans.get(taken, (least, most))
-        spans[taken] = (min(low, least), max(high, most))
-    none = np.zeros(0)
-    found = {
-        name: Statistics(np.array([low]), np.array([high]), none, none, none) for name, (low, high) in spans.items()
+            black, white = pixel_range
+            least, most = ((end - black) * 255 / (white - black) for end in layer.input_range)
+        low, high = ranges.get(source, (least, most))
+        ranges[source] = (min(low, least), max(high, most))
+    empty = np.zeros(0)
+    statistics = {
+        name: ActivationStatistics(np.array([low]), np.array([high]), empty, empty, empty)
+        for name, (low, high) in ranges.items()
     }
-    for index, node in enumerate(made.graph):
+    for index, node in enumerate(quantized.graph):
         node.name = node.name or f"node_{index}"
-    names = "|".join(f"^{re.escape(str(node.name))}$" for node in chosen)
+    names = "|".join(f"^{re.escape(str(node.name))}$" for node in trained)
     plan = Plan((Rule(names, "int8"),), "minmax", 0.0, False)
-    insert.insert(made, plan, found, replace(PLACEMENT, dynamic_ranges=dynamic_ranges), is_trained=True)
-    hub.check(made)
-    return made
+    placement = replace(PLACEMENT, dynamic_ranges=dynamic_ranges)
+    insert.insert_quantizers(quantized, plan, statistics, placement, is_trained=True)
+    hub.check(quantized)
+    return quantized
 
 
 def _is_picture(value: ir.Value | None) -> bool:
@@ -99,10 +103,10 @@ def _is_picture(value: ir.Value | None) -> bool:
     return value is not None and value.is_graph_input()
 
 
-def _same(node: ir.Node, layer: Trained) -> bool:
+def _has_weights_of(node: ir.Node, layer: TrainedConv) -> bool:
     weight = constant(node.inputs[1])
-    transposed = node.op_type == "ConvTranspose"
-    if weight is None or node.op_type not in ("Conv", "ConvTranspose") or transposed != layer.transposed:
+    is_transposed = node.op_type == "ConvTranspose"
+    if weight is None or node.op_type not in ("Conv", "ConvTranspose") or is_transposed != layer.is_transposed:
         return False
     if weight.shape != layer.weight.shape:
         return False
@@ -111,5 +115,5 @@ def _same(node: ir.Node, layer: Trained) -> bool:
         np.moveaxis(w, axis, 0).reshape(w.shape[axis], -1).astype(np.float64) for w in (weight, layer.weight)
     )
     lengths = np.linalg.norm(ours, axis=1) * np.linalg.norm(theirs, axis=1)
-    alike = np.abs((ours * theirs).sum(1)) >= _ALIKE * lengths
-    return bool(alike.all())
+    is_same = np.abs((ours * theirs).sum(1)) >= _MIN_COSINE * lengths
+    return bool(is_same.all())
