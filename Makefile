@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install docs bench-peers demo test conformance fuzz bench-matrix operators rewrites check format schema changelog dist train lab-pi clean bench-rewrites bench-agreement lab-android lab-pages bench-shim lab-arm64
+.PHONY: help install docs bench-peers demo test conformance fuzz bench-matrix operators rewrites check format schema changelog dist constraints train lab-pi clean bench-rewrites bench-agreement lab-android lab-pages bench-shim lab-arm64
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
@@ -64,6 +64,10 @@ dist: install  ## write the sdist and the wheel into dist/
 docs: install  ## build the documentation's site into build/site; a dead link or a page outside the menu fails
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --quiet
 	@echo "open build/site/index.html, or: $(BIN)/python -m mkdocs serve"
+
+constraints:  ## write the versions that are in .venv into constraints.txt
+	{ grep '^#' constraints.txt; $(BIN)/pip freeze --exclude-editable | sed 's/+cpu$$//' | LC_ALL=C sort -f; } >constraints.new
+	mv constraints.new constraints.txt
 
 schema: install  ## write the manifest's JSON Schema again, after its dataclasses have changed
 	$(BIN)/python -m pocketlens.bundle.schema

@@ -66,8 +66,9 @@ def test_a_release_candidate(repository: Path) -> None:
     assert _version(repository) == "1.2.0rc1"
 
 
-def test_tags_that_are_no_releases_do_not_count(repository: Path) -> None:
-    _git(repository, "tag", "figures-2026")
+@pytest.mark.parametrize("tag", ["figures-2026", "v1", "before-0.2"])
+def test_tags_that_are_no_releases_do_not_count(repository: Path, tag: str) -> None:
+    _git(repository, "tag", tag)
     assert _version(repository).startswith("0.1.0.dev1+g")
 
 
