@@ -1,4 +1,4 @@
-"""A conversation with a worker process: one JSON object a line each way, and no answer that is waited for forever."""
+"""Commands to a worker process and its answers: one JSON object a line each way, and a time limit for each answer."""
 
 import contextlib
 import json
@@ -14,30 +14,30 @@ from typing import IO, Any
 
 from pocketlens.errors import MissingError, PocketlensError
 
-_PATIENCE = 5.0
-"""Seconds that a process which is ending may take over it."""
+_END_SECONDS = 5.0
+"""The time that a process may take to end."""
 
 
 class WorkerError(PocketlensError):
-    """A worker could not do what it was asked to, died, or fell silent. Only its own subject is lost."""
+    """A worker answered with an error, ended, or did not answer in time. Only its own case fails."""
 
     exit_code = 3
 
 
 class LostError(WorkerError):
-    """The connection to a device was lost, through no fault of the worker: worth another try."""
+    """The connection to a device was lost. That is no fault of the worker, and worth another try."""
 
 
 class Channel:
-    """Starts a command and asks it questions.
+    """Starts a worker, sends it commands and reads its answers.
 
-    The command runs in a session of its own, so that Ctrl-C reaches only the asker, who then closes every channel. A
-    worker whose standard input closes ends itself; that holds even when the asker is killed.
+    The worker runs in a session of its own, so that Ctrl-C reaches only this process, which then closes every channel. A
+    worker ends itself when its standard input closes: even when this process is killed, no worker is left.
 
     Args:
-        command: What to start; over ssh, the ssh client's command line.
+        command: The command line that starts the worker; over ssh, that of the ssh client.
         environment: Its environment variables.
-        greeting: The line that it says first; what comes before that, a login shell's greetings say, is dropped.
+        greeting: The first line that counts. What comes before it, such as a login shell's greeting, is dropped.
 
     Raises:
         WorkerError: The command cannot be started.
@@ -73,30 +73,30 @@ class Channel:
             greeted = greeted or line.strip() == self._greeting
         self._answers.put(b"")
 
-    def ask(self, question: Mapping[str, Any], seconds: float) -> dict[str, Any]:
-        """Send a question and wait for its answer.
+    def ask(self, command: Mapping[str, Any], seconds: float) -> dict[str, Any]:
+        """Send a command and wait for its answer.
 
         Args:
-            question: JSON data with ``do``, the command.
+            command: JSON data; ``do`` is its name.
             seconds: How long to wait.
 
         Raises:
-            MissingError: What it needs is not installed there.
-            WorkerError: The worker answered with an error, ended, gave no answer in time, or an answer that is not one.
+            MissingError: A library that the worker needs is not installed there.
+            WorkerError: The worker answered with an error, ended, gave no answer in time, or an answer that is not JSON.
         """
         assert self.process.stdin is not None
         # A broken pipe means that the worker has ended; the reader says so, with the reason.
         with contextlib.suppress(BrokenPipeError):
-            self.process.stdin.write(json.dumps(question).encode() + b"\n")
+            self.process.stdin.write(json.dumps(command).encode() + b"\n")
             self.process.stdin.flush()
         try:
             line = self._answers.get(timeout=seconds)
         except queue.Empty as error:
             raise WorkerError(
-                f"no answer to {question['do']!r} within {seconds:g} s", do="allow more time, or look at the machine"
+                f"no answer to {command['do']!r} within {seconds:g} s", do="allow more time, or look at the machine"
             ) from error
         if not line:
-            raise WorkerError(f"the worker ended during {question['do']!r}: {self._ending()}", do="run it alone")
+            raise WorkerError(f"the worker ended during {command['do']!r}: {self._ending()}", do="run it alone")
         try:
             answer = json.loads(line)
         except ValueError as error:
@@ -107,8 +107,8 @@ class Channel:
             raise MissingError(answer["error"], do=answer.get("do", ""))
         if "error" in answer:
             raise WorkerError(answer["error"], do=answer.get("do", ""))
-        result: dict[str, Any] = answer
-        return result
+        fields: dict[str, Any] = answer
+        return fields
 
     def close(self) -> None:
         """End the process and those that it has started, whatever they are doing; closing twice is fine."""
@@ -118,7 +118,7 @@ class Channel:
         assert self.process.stdin is not None and self.process.stdout is not None
         with contextlib.suppress(BrokenPipeError):
             self.process.stdin.close()
-        self._reader.join(_PATIENCE)
+        self._reader.join(_END_SECONDS)
         if not self._reader.is_alive():  # only then: closing a file that another thread reads waits for that thread
             self.process.stdout.close()
         self._complaints.close()
@@ -131,17 +131,17 @@ class Channel:
         return self.process.wait()
 
     def _ending(self) -> str:
-        """How a worker that has closed its output came to its end."""
-        deadline = time.monotonic() + _PATIENCE
-        look = os.WEXITED | os.WNOHANG | os.WNOWAIT  # without waiting for it, which would free its number: see _end
+        """Why a worker ended that has closed its output."""
+        deadline = time.monotonic() + _END_SECONDS
+        flags = os.WEXITED | os.WNOHANG | os.WNOWAIT  # without reaping it, which would free its number: see _end
         while self.process.returncode is None and time.monotonic() < deadline:
-            if os.waitid(os.P_PID, self.process.pid, look) is not None:
+            if os.waitid(os.P_PID, self.process.pid, flags) is not None:
                 break
             time.sleep(0.01)
         code = self._end()
         self._complaints.seek(0)
         lines = [line.strip() for line in self._complaints.read().decode(errors="replace").splitlines()]
-        last = next((line for line in reversed(lines) if line), "it said nothing")
+        last = next((line for line in reversed(lines) if line), "it printed nothing")
         if code < 0:
             return f"killed by {signal.Signals(-code).name} ({last})"
         return f"exit code {code} ({last})"

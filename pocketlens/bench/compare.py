@@ -61,12 +61,14 @@ def compare(base: Document, other: Document, *, force: bool = False) -> list[Rat
 
 def incomparable(base: Document, other: Document) -> list[str]:
     """Why two documents should not be compared, in words; empty if they can be."""
-    one, two = base.environment, other.environment
+    environments = (base.environment, other.environment)
+    devices = [(env.device, env.host.cpu, env.host.machine) for env in environments]
     reasons = []
-    if one.emulated != two.emulated:
+    if environments[0].emulated != environments[1].emulated:
         reasons.append("one device is emulated, the other is real")
-    if one.device != two.device or (one.host.cpu, one.host.machine) != (two.host.cpu, two.host.machine):
-        reasons.append(f"the devices differ: {one.device}, {one.host.cpu}, and {two.device}, {two.host.cpu}")
+    if devices[0] != devices[1]:
+        names = [f"{device}, {cpu}" for device, cpu, _ in devices]
+        reasons.append(f"the devices differ: {names[0]}, and {names[1]}")
     if base.settings.sustained != other.settings.sustained:
         reasons.append("one is sustained, the other is not")
     for first, second in _pairs(base, other):
@@ -94,9 +96,11 @@ def _shared(base: Document, other: Document) -> list[tuple[CaseResult, CaseResul
 def _pairs(base: Document, other: Document) -> list[tuple[CaseResult, CaseResult]]:
     pairs = _shared(base, other)
     if not pairs:
-        one, two = ("; ".join(r.label for r in doc.results if r.blocks) or "nothing" for doc in (base, other))
+        base_labels, other_labels = (
+            "; ".join(r.label for r in doc.results if r.blocks) or "nothing" for doc in (base, other)
+        )
         raise InputError(
-            f"the documents share no timed case: one has {one}, the other {two}",
+            f"the documents share no timed case: one has {base_labels}, the other {other_labels}",
             do="measure the same artifacts with the same settings",
         )
     return pairs

@@ -137,8 +137,8 @@ class _Measurement:
     def _notify(self, run: CaseRun, stage: str) -> None:
         if self._progress is not None:
             shares = [run.progress if run.blocks or run.failure or run.skipped else 0.0 for run in self._runs]
-            done = sum(shares) / len(shares) if stage in ("measure", "cool down") else 0.0
-            self._progress(BenchmarkProgress(run.case.artifact, run.case.runtime, stage, done))
+            share = sum(shares) / len(shares) if stage in ("measure", "cool down") else 0.0
+            self._progress(BenchmarkProgress(run.case.artifact, run.case.runtime, stage, share))
 
     def _play(self, runs: list[CaseRun], with_snapshots: bool) -> None:
         for run in runs:

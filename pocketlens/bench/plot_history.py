@@ -1,4 +1,4 @@
-"""Medians over time, as an SVG file of its own."""
+"""The plot of a history: medians over time, as an SVG file."""
 
 import io
 from collections.abc import Mapping, Sequence
@@ -7,11 +7,11 @@ from pocketlens.bench.compare import HistoryPoint
 from pocketlens.errors import require
 
 
-def history_plot(series: Mapping[str, Sequence[HistoryPoint]]) -> str:
-    """Draw one line a subject, with its interval as a band; the axis of times is logarithmic.
+def plot_history(series: Mapping[str, Sequence[HistoryPoint]]) -> str:
+    """Draw one line for each case, with its interval as a band; the axis of frame times is logarithmic.
 
     Args:
-        series: Points in order of time, by the subject's name.
+        series: Points in order of time, by the case's name.
 
     Returns:
         An SVG document. The same points give the same text.
@@ -34,7 +34,9 @@ def history_plot(series: Mapping[str, Sequence[HistoryPoint]]) -> str:
         axes.set_yscale("log")
         axes.set_ylabel("median frame time in ms")
         step = max(1, len(times) // 8)
-        axes.set_xticks(range(0, len(times), step), [one[:16].replace("T", "\n") for one in times[::step]], fontsize=8)
+        axes.set_xticks(
+            range(0, len(times), step), [time[:16].replace("T", "\n") for time in times[::step]], fontsize=8
+        )
         axes.grid(alpha=0.3)
         axes.legend(fontsize=8)
         buffer = io.StringIO()

@@ -64,11 +64,11 @@ def framed(picture: Picture, region: Region) -> Picture:
         >>> framed(np.zeros((8, 8, 3), np.uint8), Region(2, 3, 4, 4, 1.0))[2, 3].tolist()
         [255, 214, 0]
     """
-    drawn = picture.copy()
-    box = drawn[region.top : region.top + region.height, region.left : region.left + region.width]
+    copy = picture.copy()
+    box = copy[region.top : region.top + region.height, region.left : region.left + region.width]
     for edge in (box[0], box[-1], box[:, 0], box[:, -1]):
         edge[:] = _YELLOW
-    return drawn
+    return copy
 
 
 def data_uri(picture: Picture) -> str:

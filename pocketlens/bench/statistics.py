@@ -135,10 +135,10 @@ def bootstrap_interval(blocks: Sequence[Block], rank: float = 95, seed: int = 0)
     random, groups = np.random.default_rng(seed), int(group_of.max()) + 1
     estimates = np.empty(RESAMPLES)
     for i in range(RESAMPLES):
-        # Instead of copying and sorting what was drawn: how often each sample was drawn, in order of size.
-        drawn = np.bincount(random.integers(0, groups, groups), minlength=groups)[group_of].cumsum()
-        place = (drawn[-1] - 1) * rank / 100
-        below, above = ranked[np.searchsorted(drawn, [np.floor(place), np.ceil(place)], side="right")]
+        # Instead of copying and sorting the resample: how often each sample was drawn, in order of size.
+        counts = np.bincount(random.integers(0, groups, groups), minlength=groups)[group_of].cumsum()
+        place = (counts[-1] - 1) * rank / 100
+        below, above = ranked[np.searchsorted(counts, [np.floor(place), np.ceil(place)], side="right")]
         estimates[i] = below + (above - below) * (place - np.floor(place))
     tail = 100 * (1 - CONFIDENCE) / 2
     low, high = np.percentile(estimates, [tail, 100 - tail])
@@ -168,7 +168,7 @@ def paired_ratio(before: Sequence[Block], after: Sequence[Block], seed: int = 0)
     ratios = np.array(
         [np.median(a.frame_ms) / np.median(b.frame_ms) for a, b in zip(before, after, strict=False)], np.float64
     )
-    drawn = np.random.default_rng(seed).integers(0, len(ratios), (RESAMPLES, len(ratios)))
+    resamples = np.random.default_rng(seed).integers(0, len(ratios), (RESAMPLES, len(ratios)))
     tail = 100 * (1 - CONFIDENCE) / 2
-    low, high = np.percentile(np.median(ratios[drawn], axis=1), [tail, 100 - tail])
+    low, high = np.percentile(np.median(ratios[resamples], axis=1), [tail, 100 - tail])
     return float(np.median(ratios)), float(low), float(high)

@@ -1,4 +1,4 @@
-"""What devices print about their heat, clocks and power, read into numbers. Every parser takes text and never fails.
+"""Parsers of what devices print about their temperature, clocks and power. Every parser takes text and never fails.
 
 Sources: the Raspberry Pi documentation on ``vcgencmd``; AOSP's ``Temperature.java``, ``ThermalManagerService.java`` and
 ``BatteryService.java`` for ``dumpsys``. A value that cannot be true is left out: some Android zones give degrees where the
@@ -34,9 +34,9 @@ class Battery:
 
     Attributes:
         percent: 0..100.
-        plugged: Whether power comes from outside; a plugged phone has other thermal limits than one in a hand.
-        charging: Whether it takes charge, which warms it.
-        temperature_c: Or None if it cannot be true.
+        plugged: Whether power comes from outside; a phone that is plugged in has other thermal limits than one in a hand.
+        charging: Whether the battery takes charge, which warms it.
+        temperature_c: Its temperature, or None if the value cannot be true.
         faked: Whether the values were set by hand (``dumpsys battery set``).
     """
 
@@ -67,8 +67,8 @@ def pi_temperature(text: str) -> float | None:
         >>> pi_temperature("temp=52.0'C")
         52.0
     """
-    found = re.search(r"temp=([\d.]+)'C", text)
-    return float(found[1]) if found and plausible(float(found[1])) else None
+    match = re.search(r"temp=([\d.]+)'C", text)
+    return float(match[1]) if match and plausible(float(match[1])) else None
 
 
 def pi_clock(text: str) -> float | None:
@@ -78,8 +78,8 @@ def pi_clock(text: str) -> float | None:
         >>> pi_clock("frequency(48)=1500345728")
         1500.0
     """
-    found = re.search(r"frequency\(\d+\)=(\d+)", text)
-    return round(int(found[1]) / 1e6, 0) if found and int(found[1]) else None
+    match = re.search(r"frequency\(\d+\)=(\d+)", text)
+    return round(int(match[1]) / 1e6, 0) if match and int(match[1]) else None
 
 
 def pi_throttling(text: str) -> Throttling | None:
@@ -89,10 +89,10 @@ def pi_throttling(text: str) -> Throttling | None:
         >>> pi_throttling("throttled=0x50005")
         Throttling(now=('under-voltage', 'throttled'), since_boot=('under-voltage', 'throttled'))
     """
-    found = re.search(r"throttled=0x([0-9a-fA-F]+)", text)
-    if not found:
+    match = re.search(r"throttled=0x([0-9a-fA-F]+)", text)
+    if not match:
         return None
-    bits = int(found[1], 16)
+    bits = int(match[1], 16)
     now, since = (tuple(name for i, name in enumerate(THROTTLING) if bits >> (base + i) & 1) for base in (0, 16))
     return Throttling(now, since)
 
@@ -104,13 +104,13 @@ def zones(values: Iterable[str]) -> float | None:
         >>> zones(["48312", "-40", "51", "nonsense"])
         51.0
     """
-    found = []
+    temperatures = []
     for text in values:
         if re.fullmatch(r"\s*-?\d+\s*", text):
             value = int(text)
-            found.append(value / 1000 if abs(value) >= 1000 else float(value))
-    able = [degrees for degrees in found if plausible(degrees)]
-    return round(max(able), 1) if able else None
+            temperatures.append(value / 1000 if abs(value) >= 1000 else float(value))
+    possible = [degrees for degrees in temperatures if plausible(degrees)]
+    return round(max(possible), 1) if possible else None
 
 
 def battery(text: str) -> Battery | None:
@@ -135,13 +135,13 @@ def thermal(text: str) -> Thermal | None:
     status = re.search(r"Thermal Status:\s*(\d+)", text)
     if not status:
         return None
-    part = text.partition("Current temperatures from HAL:")[2] or text
-    part = part.partition("Current cooling devices")[0].partition("Temperature static thresholds")[0]
-    found = {}
-    for one in re.finditer(r"Temperature\{mValue=(-?[\d.]+), mType=(-?\d+), mName=([^,}]+)", part):
-        if plausible(float(one[1])) and int(one[2]) != _BATTERY_SENSOR:
-            found[one[3]] = float(one[1])
-    return Thermal(int(status[1]), found)
+    section = text.partition("Current temperatures from HAL:")[2] or text
+    section = section.partition("Current cooling devices")[0].partition("Temperature static thresholds")[0]
+    temperatures = {}
+    for value, kind, name in re.findall(r"Temperature\{mValue=(-?[\d.]+), mType=(-?\d+), mName=([^,}]+)", section):
+        if plausible(float(value)) and int(kind) != _BATTERY_SENSOR:
+            temperatures[name] = float(value)
+    return Thermal(int(status[1]), temperatures)
 
 
 def screen_on(text: str) -> bool | None:
@@ -151,8 +151,8 @@ def screen_on(text: str) -> bool | None:
         >>> screen_on("  mWakefulness=Asleep")
         False
     """
-    found = re.search(r"mWakefulness=(\w+)", text)
-    return found[1] == "Awake" if found else None
+    match = re.search(r"mWakefulness=(\w+)", text)
+    return match[1] == "Awake" if match else None
 
 
 def jank(text: str) -> Mapping[str, float]:
@@ -162,12 +162,12 @@ def jank(text: str) -> Mapping[str, float]:
         >>> jank("Total frames rendered: 105\\nJanky frames: 2 (1.90%)\\n50th percentile: 5ms")
         {'frames': 105.0, 'janky': 2.0, 'p50_ms': 5.0}
     """
-    found = {}
+    figures = {}
     for name, pattern in (("frames", r"Total frames rendered: (\d+)"), ("janky", r"Janky frames: (\d+)")):
-        if one := re.search(pattern, text):
-            found[name] = float(one[1])
-    found |= {f"p{one[1]}_ms": float(one[2]) for one in re.finditer(r"(\d+)th percentile: (\d+)ms", text)}
-    return found
+        if match := re.search(pattern, text):
+            figures[name] = float(match[1])
+    percentiles = re.findall(r"(\d+)th percentile: (\d+)ms", text)
+    return figures | {f"p{rank}_ms": float(ms) for rank, ms in percentiles}
 
 
 def _fields(text: str) -> dict[str, str]:

@@ -45,10 +45,10 @@ def compare(
             for last, newest in comparing.latest(documents, force=force)
         ]
         if plot is not None:
-            from pocketlens.bench.plot_history import history_plot
+            from pocketlens.bench.plot_history import plot_history
             from pocketlens.files import write
 
-            write(plot, history_plot(comparing.series(documents)))
+            write(plot, plot_history(comparing.series(documents)))
         if not pairs and not json:
             output.say("no earlier measurement can be compared with the newest")
     else:

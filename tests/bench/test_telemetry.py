@@ -107,7 +107,7 @@ def test_benchmark_model_as_it_was_recorded() -> None:
     [
         ("ERROR: Failed to load model x.tflite", "Failed to load model"),
         ("sh: benchmark_model: Permission denied", "denied"),
-        ("", "it said nothing"),
+        ("", "it printed nothing"),
         ("INFO: STARTING!\nINFO: count=3 curr=5", "count=3"),
     ],
 )

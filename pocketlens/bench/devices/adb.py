@@ -66,14 +66,14 @@ def devices() -> list[AdbDevice]:
         MissingError: adb is not installed, or its server does not answer.
     """
     try:
-        done = run_command(["adb", "devices", "-l"], _COMMAND_SECONDS)
+        process = run_command(["adb", "devices", "-l"], _COMMAND_SECONDS)
     except MissingError as error:
         raise MissingError("adb is not installed", do="apt-get install adb, or Android's platform-tools") from error
     except LostError as error:
         raise MissingError(f"adb's server gives {error.what}", do="adb kill-server, then again") from error
-    if done.returncode:
-        raise MissingError(f"adb: {_last_line(done.stderr)}", do="adb kill-server, then again")
-    return parse_devices(done.stdout.decode(errors="replace"))
+    if process.returncode:
+        raise MissingError(f"adb: {_last_line(process.stderr)}", do="adb kill-server, then again")
+    return parse_devices(process.stdout.decode(errors="replace"))
 
 
 class Adb:
@@ -149,15 +149,15 @@ class Adb:
         pass
 
     def _adb(self, arguments: list[str], seconds: float, stdin: bytes = b"") -> bytes:
-        done = run_command(["adb", "-s", self.serial, *arguments], seconds, stdin)
-        if done.returncode == 0:
-            return done.stdout
-        complaint = _last_line(done.stderr) or _last_line(done.stdout)
-        if b"No space left" in done.stderr + done.stdout:
+        process = run_command(["adb", "-s", self.serial, *arguments], seconds, stdin)
+        if process.returncode == 0:
+            return process.stdout
+        complaint = _last_line(process.stderr) or _last_line(process.stdout)
+        if b"No space left" in process.stderr + process.stdout:
             raise WorkerError(f"{self.name}: its storage is full", do=f"free some space, or: adb shell rm -r {FOLDER}")
-        if any(sign.encode() in done.stderr + done.stdout for sign in _GONE) and (reason := self.lost()):
+        if any(sign.encode() in process.stderr + process.stdout for sign in _GONE) and (reason := self.lost()):
             raise LostError(reason, do="plug it in again")
-        raise WorkerError(f"{self.name}: {complaint or f'exit code {done.returncode}'}", do="look at the device")
+        raise WorkerError(f"{self.name}: {complaint or f'exit code {process.returncode}'}", do="look at the device")
 
 
 def _last_line(output: bytes) -> str:

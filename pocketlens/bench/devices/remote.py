@@ -34,7 +34,8 @@ GREETING = "pocketlens-worker 2"
 _IDLE_SECONDS = 900
 """A worker that gets no command for so long ends itself: the connection may be lost."""
 _COPY_SECONDS = 600.0
-_LIBRARIES = ("numpy", "PIL", *dict.fromkeys(name for r in RUNTIMES.values() for name in r.libraries))
+_RUNTIMES = [runtime for runtime in RUNTIMES.values() if runner.has_wheels(runtime.name)]
+_LIBRARIES = ("numpy", "PIL", *dict.fromkeys(name for runtime in _RUNTIMES for name in runtime.libraries))
 """Import names of the libraries that a device is asked for."""
 _PROBE = f"""
 import sys, json, platform
@@ -228,10 +229,10 @@ class RemoteDevice:
         return probe
 
     def missing(self, runtime: str) -> str:
-        if self.probe.has(runtime):
-            return ""
         if not runner.has_wheels(runtime):
             return f"{runtime} does not run on {self.name}"
+        if self.probe.has(runtime):
+            return ""
         if self.probe.glibc == "0.0":
             return f"{RUNTIMES[runtime].libraries[0]} is not installed on {self.name}, and wheels do not fit it"
         return ""

@@ -108,12 +108,12 @@ def site_packages(requirements: Sequence[str], device: Platform) -> tuple[str, P
             *[part for tag in device.tags for part in ("--platform", tag)],
             *("--target", str(target), *requirements),
         ]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-        if done.returncode:
-            errors = [line for line in done.stderr.splitlines() if line.startswith("ERROR")]
+        process = subprocess.run(command, capture_output=True, text=True, check=False)
+        if process.returncode:
+            errors = [line for line in process.stderr.splitlines() if line.startswith("ERROR")]
             raise MissingError(
                 f"{', '.join(requirements)} cannot be fetched for {device.machine}, Python {python}: "
-                f"{(errors or [done.stderr.strip()[-200:]])[-1]}",
+                f"{(errors or [process.stderr.strip()[-200:]])[-1]}",
                 do="install them on the device, and name its Python: --device 'ssh://HOST?python=/path/to/python'",
             )
         with tarfile.open(folder / "site.tar.gz", "w:gz", compresslevel=1) as tar:

@@ -64,17 +64,17 @@ class Ssh:
         return ["ssh", *self._options, "-o", "ControlMaster=no", "-T", self._login, "--", f"sh -c {shlex.quote(line)}"]
 
     def run(self, line: str, seconds: float, stdin: bytes = b"") -> str:
-        done = run_command(self.command(line), seconds, stdin)
-        complaint = done.stderr.decode(errors="replace").strip()
-        if done.returncode == _CONNECTION_FAILED:
+        process = run_command(self.command(line), seconds, stdin)
+        complaint = process.stderr.decode(errors="replace").strip()
+        if process.returncode == _CONNECTION_FAILED:
             raise LostError(f"{self.name} cannot be reached: {_last_line(complaint)}", do=self._fix(complaint))
-        if done.returncode:
+        if process.returncode:
             if "No space left" in complaint:
                 raise WorkerError(f"{self.name}: no space left on its disk", do="free some space on it")
             raise WorkerError(
-                f"{self.name}: {_last_line(complaint) or f'exit code {done.returncode}'}", do="look at the machine"
+                f"{self.name}: {_last_line(complaint) or f'exit code {process.returncode}'}", do="look at the machine"
             )
-        return done.stdout.decode(errors="replace")
+        return process.stdout.decode(errors="replace")
 
     def put(self, source: Path, target: str) -> None:
         quoted = shlex.quote(target)

@@ -1,6 +1,6 @@
-"""Where the time of an artifact goes, layer by layer, as its runtime tells; one module a runtime.
+"""The time of each layer of an artifact, as its runtime reports it; one module a runtime.
 
-A profiled run is slower than a plain one, and a runtime merges layers as it likes: the shares tell, not the sums.
+A profiled run is slower than a plain one, and a runtime may merge layers: trust the shares, not the sums.
 """
 
 from collections.abc import Callable
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from pocketlens.errors import InputError
 from pocketlens.images import Picture
 
-WARM = 3
+WARMUP_FRAMES = 3
 """Frames that are played first and not counted."""
 FRAMES = 10
 """Frames that are counted; each layer's time is their median."""
@@ -37,7 +37,7 @@ class Step:
 
 
 class Profiler(Protocol):
-    """The module of a runtime that can be profiled."""
+    """The module that profiles a runtime."""
 
     def profile(
         self, path: Path, pixels: NDArray[np.float32], threads: int | None, warm: int, frames: int
@@ -50,7 +50,7 @@ PROFILERS: dict[str, str] = {
     "onnxruntime": "pocketlens.bench.profile.onnxruntime",
     "openvino": "pocketlens.bench.profile.openvino",
 }
-"""Runtimes that tell where their time goes. LiteRT's Python library does not."""
+"""Runtimes that report the time of their layers. LiteRT's Python library does not."""
 
 
 def profile(
@@ -62,24 +62,24 @@ def profile(
         path: The artifact.
         runtime: A key of :data:`PROFILERS`.
         picture: ``uint8 [H, W, 3]`` at the artifact's size.
-        threads: Or None for the runtime's own choice.
+        threads: Number of threads, or None for the runtime's own choice.
         frames: How many to take the median of.
 
     Returns:
         Every layer that took time, in the order of execution.
 
     Raises:
-        InputError: This runtime does not tell, or cannot play the file.
+        InputError: This runtime does not report the time of its layers, or cannot play the file.
     """
     if runtime not in PROFILERS:
-        raise InputError(f"{runtime} does not tell the time of its layers", do=f"profile {' or '.join(PROFILERS)}")
+        raise InputError(f"{runtime} does not report the time of its layers", do=f"profile {' or '.join(PROFILERS)}")
     module: Profiler = import_module(PROFILERS[runtime])
     pixels = np.ascontiguousarray(picture.transpose(2, 0, 1)[None], np.float32)
-    told = module.profile(path, pixels, threads, WARM, frames)
-    return tuple(Step(name, operator, float(np.median(times))) for name, operator, times in told if any(times))
+    layers = module.profile(path, pixels, threads, WARMUP_FRAMES, frames)
+    return tuple(Step(name, operator, float(np.median(times))) for name, operator, times in layers if any(times))
 
 
-def milliseconds(work: Callable[[], object], *, warm: int = WARM, frames: int = FRAMES) -> float:
+def milliseconds(work: Callable[[], object], *, warm: int = WARMUP_FRAMES, frames: int = FRAMES) -> float:
     """The median time of ``frames`` calls in ms, after ``warm`` that are not counted."""
     from time import perf_counter
 

@@ -25,13 +25,13 @@ def profile(
         options.profile_file_prefix = str(Path(folder) / "profile")
         session = ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
         image, *styles = session.get_inputs()
-        feed = {image.name: pixels, **{one.name: np.eye(*one.shape, dtype=np.float32) for one in styles}}
+        feed = {image.name: pixels, **{style.name: np.eye(*style.shape, dtype=np.float32) for style in styles}}
         for _ in range(warm + frames):
             session.run(None, feed)
         events = json.loads(Path(session.end_profiling()).read_text())
-    found: dict[str, tuple[str, list[float]]] = {}
+    layers: dict[str, tuple[str, list[float]]] = {}
     for event in events:
         if event.get("cat") == "Node" and event["name"].endswith(_END):
-            _, times = found.setdefault(event["name"].removesuffix(_END), (event["args"]["op_name"], []))
+            _, times = layers.setdefault(event["name"].removesuffix(_END), (event["args"]["op_name"], []))
             times.append(event["dur"] / 1000)
-    return [(name, operator, times[-frames:]) for name, (operator, times) in found.items()]
+    return [(name, operator, times[-frames:]) for name, (operator, times) in layers.items()]

@@ -12,16 +12,16 @@ from pocketlens.runtimes.openvino import core
 def profile(
     path: Path, pixels: NDArray[np.float32], threads: int | None, warm: int, frames: int
 ) -> list[tuple[str, str, list[float]]]:
-    """See :class:`pocketlens.bench.profile.Profiler`. Layers that were merged into another one are not told."""
+    """See :class:`pocketlens.bench.profile.Profiler`. Layers that were merged into another one are not reported."""
     settings = {"PERF_COUNT": "YES", "INFERENCE_PRECISION_HINT": "f32", "PERFORMANCE_HINT": "LATENCY"}
     if threads:
         settings["INFERENCE_NUM_THREADS"] = str(threads)
     request = core().compile_model(path, "CPU", settings).create_infer_request()
-    found: dict[str, tuple[str, list[float]]] = {}
-    for turn in range(warm + frames):
+    layers: dict[str, tuple[str, list[float]]] = {}
+    for index in range(warm + frames):
         request.infer([pixels], share_inputs=True)
-        for told in request.get_profiling_info() if turn >= warm else ():
-            if told.status == ov.ProfilingInfo.Status.EXECUTED:
-                _, times = found.setdefault(told.node_name, (f"{told.node_type} {told.exec_type}", []))
-                times.append(told.real_time.total_seconds() * 1000)
-    return [(name, operator, times) for name, (operator, times) in found.items()]
+        for layer in request.get_profiling_info() if index >= warm else ():
+            if layer.status == ov.ProfilingInfo.Status.EXECUTED:
+                _, times = layers.setdefault(layer.node_name, (f"{layer.node_type} {layer.exec_type}", []))
+                times.append(layer.real_time.total_seconds() * 1000)
+    return [(name, operator, times) for name, (operator, times) in layers.items()]
