@@ -11,6 +11,7 @@ import resource
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -72,8 +73,8 @@ def raw_openvino() -> Convert:
 
 WAYS: dict[str, Callable[[], Convert]] = {
     **{
-        f"pocketlens-{target}-{precision}": lambda target=target, precision=precision: pocketlens(target, precision)  # type: ignore[misc]
-        for target in ("onnx", "openvino", "tflite", "coreml")
+        f"pocketlens-{target}-{precision}": partial(pocketlens, target, precision)
+        for target in TARGETS
         for precision in ("fp32", "fp16")
     },
     "litert-torch": litert_torch,

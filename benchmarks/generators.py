@@ -27,16 +27,16 @@ def rule(key: str, value: torch.Tensor) -> torch.Tensor:
     """The weights that the reference outputs were made with: from the key alone, so that they need not be stored."""
     if not value.is_floating_point():
         return torch.zeros_like(value)
-    drawn = np.random.RandomState(zlib.crc32(key.encode())).standard_normal(tuple(value.shape)).astype(np.float32)
+    weights = np.random.RandomState(zlib.crc32(key.encode())).standard_normal(tuple(value.shape)).astype(np.float32)
     if key.endswith("running_var"):
-        drawn = 1 + 0.1 * np.abs(drawn)
-    elif drawn.ndim > 1:
-        drawn = drawn / np.float32(np.sqrt(np.prod(drawn.shape[1:])))
+        weights = 1 + 0.1 * np.abs(weights)
+    elif weights.ndim > 1:
+        weights = weights / np.float32(np.sqrt(np.prod(weights.shape[1:])))
     elif key.endswith("weight"):
-        drawn = 1 + 0.1 * drawn
+        weights = 1 + 0.1 * weights
     else:
-        drawn = 0.1 * drawn
-    return torch.from_numpy(np.asarray(drawn, np.float32))
+        weights = 0.1 * weights
+    return torch.from_numpy(np.asarray(weights, np.float32))
 
 
 class Pixels(nn.Module):

@@ -1,10 +1,11 @@
-"""What integers gain where: one convolution in each form that onnxruntime has kernels for, and a generator's time by operator.
+"""What integers gain where: one convolution in each form that onnxruntime has kernels for, and a generator's time by
+operator.
 
     python -m benchmarks.integer_kernels                                          # the convolution
     python -m benchmarks.integer_kernels ../shared/data/fast_style/wave.npz       # and the generator, fp32 beside int8
 
-All forms of the convolution take turns in one process. A generator is profiled by onnxruntime itself; LiteRT has no profiler in
-Python, so there its file is timed beside the same one without its norms: the difference is what they cost.
+All forms of the convolution take turns in one process. A generator is profiled by onnxruntime itself; LiteRT has no
+profiler in Python, so there its file is timed beside the same one without its norms: the difference is what they cost.
 """
 
 import argparse
@@ -63,17 +64,17 @@ def convolution(activations: Any, weights: Any, rounded: bool) -> bytes:
         nodes.append(helper.make_node("DequantizeLinear", [f"{value}_q", *ends], [f"{value}_dq"]))
         return f"{value}_dq"
 
-    taken, kernel = "in", constant("w", random.normal(0, 0.03, (CHANNELS, CHANNELS, 3, 3)).astype(np.float32))
+    image, kernel = "in", constant("w", random.normal(0, 0.03, (CHANNELS, CHANNELS, 3, 3)).astype(np.float32))
     if weights is not None:
         zero = 128 if weights is np.uint8 else 0
         constant("w_int", (random.integers(-127, 128, (CHANNELS, CHANNELS, 3, 3)) + zero).astype(weights))
         constant("w_scale", np.full(CHANNELS, 0.001, np.float32))
         constant("w_zero", np.full(CHANNELS, zero, weights))
         nodes.append(helper.make_node("DequantizeLinear", ["w_int", "w_scale", "w_zero"], ["w_dq"], axis=0))
-        taken, kernel = through("in", activations), "w_dq"
-    nodes.append(helper.make_node("Conv", [taken, kernel], ["made"], pads=[1, 1, 1, 1]))
-    made = through("made", activations) if rounded else "made"
-    nodes.append(helper.make_node("Relu", [made], ["out"]))
+        image, kernel = through("in", activations), "w_dq"
+    nodes.append(helper.make_node("Conv", [image, kernel], ["made"], pads=[1, 1, 1, 1]))
+    output_name = through("made", activations) if rounded else "made"
+    nodes.append(helper.make_node("Relu", [output_name], ["out"]))
     ends = [helper.make_tensor_value_info(n, TensorProto.FLOAT, [1, CHANNELS, EDGE, EDGE]) for n in ("in", "out")]
     graph = helper.make_graph(nodes, "convolution", ends[:1], ends[1:], constants)
     return onnx.helper.make_model(graph, opset_imports=[helper.make_opsetid("", 21)], ir_version=10).SerializeToString()
@@ -83,19 +84,19 @@ def player(model: bytes, threads: int) -> tuple[Callable[[], object], str]:
     """What plays a file once, and the operators that onnxruntime made of it."""
     settings = ort.SessionOptions()
     settings.intra_op_num_threads, settings.log_severity_level = threads, 3
-    with tempfile.NamedTemporaryFile(suffix=".onnx") as kept:
-        settings.optimized_model_filepath = kept.name
+    with tempfile.NamedTemporaryFile(suffix=".onnx") as optimized:
+        settings.optimized_model_filepath = optimized.name
         session = ort.InferenceSession(model, settings, providers=["CPUExecutionProvider"])
-        left = [node.op_type for node in onnx.load(kept.name).graph.node]
-    given = {"in": np.random.default_rng(1).normal(0, 1, (1, CHANNELS, EDGE, EDGE)).astype(np.float32)}
-    return lambda: session.run(None, given), " ".join(left)
+        left = [node.op_type for node in onnx.load(optimized.name).graph.node]
+    feed = {"in": np.random.default_rng(1).normal(0, 1, (1, CHANNELS, EDGE, EDGE)).astype(np.float32)}
+    return lambda: session.run(None, feed), " ".join(left)
 
 
 def forms(threads: int, seconds: float) -> None:
     """Print how long each form of the convolution takes."""
-    made = {name: player(convolution(*form), threads) for name, form in FORMS.items()}
-    took = in_turns({name: play for name, (play, _) in made.items()}, seconds)
-    rows = [[name, f"{ms:.2f}", f"{took['fp32'] / ms:.2f}", made[name][1]] for name, ms in took.items()]
+    players = {name: player(convolution(*form), threads) for name, form in FORMS.items()}
+    took = in_turns({name: play for name, (play, _) in players.items()}, seconds)
+    rows = [[name, f"{ms:.2f}", f"{took['fp32'] / ms:.2f}", players[name][1]] for name, ms in took.items()]
     output.table(
         ["form", "ms", "fp32 / this", "operators"],
         rows,
@@ -112,16 +113,16 @@ def profiled(path: Path, threads: int, frames: int = 12) -> dict[str, float]:
         session = ort.InferenceSession(str(path), settings, providers=["CPUExecutionProvider"])
         (port,) = session.get_inputs()
         kind = np.uint8 if "uint8" in port.type else np.float32
-        given = {port.name: np.random.default_rng(0).integers(0, 256, port.shape).astype(kind)}
+        feed = {port.name: np.random.default_rng(0).integers(0, 256, port.shape).astype(kind)}
         for _ in range(frames):
-            session.run(None, given)
+            session.run(None, feed)
         events = json.loads(Path(session.end_profiling()).read_text())
     kernels = [e for e in events if e.get("cat") == "Node" and e["name"].endswith("_kernel_time")]
     kernels = kernels[len(kernels) // 3 :]
-    found: dict[str, float] = defaultdict(float)
+    ms_by_operator: dict[str, float] = defaultdict(float)
     for event in kernels:
-        found[event["args"]["op_name"]] += event["dur"] / 1000 / (frames * 2 / 3)
-    return dict(sorted(found.items(), key=lambda item: -item[1]))
+        ms_by_operator[event["args"]["op_name"]] += event["dur"] / 1000 / (frames * 2 / 3)
+    return dict(sorted(ms_by_operator.items(), key=lambda item: -item[1]))
 
 
 def without_norms(model: ir.Model) -> ir.Model:
@@ -159,12 +160,12 @@ def whole(name: str, threads: int, seconds: float) -> None:
 
     with tempfile.TemporaryDirectory() as home:
         folder = Path(home)
-        spent = {p: profiled(emitted(graph, "onnx", p, folder / f"onnx-{p}"), threads) for p in ("fp32", "int8")}
+        profiles = {p: profiled(emitted(graph, "onnx", p, folder / f"onnx-{p}"), threads) for p in ("fp32", "int8")}
         rows = [
-            [kind, *(f"{of.get(kind, 0):.2f}" for of in spent.values())]
-            for kind in dict.fromkeys(kind for of in spent.values() for kind in list(of)[:8])
+            [kind, *(f"{ms_by_operator.get(kind, 0):.2f}" for ms_by_operator in profiles.values())]
+            for kind in dict.fromkeys(kind for ms_by_operator in profiles.values() for kind in list(ms_by_operator)[:8])
         ]
-        rows.append(["all", *(f"{sum(of.values()):.2f}" for of in spent.values())])
+        rows.append(["all", *(f"{sum(ms_by_operator.values()):.2f}" for ms_by_operator in profiles.values())])
         output.table(["operator", "fp32 ms", "int8 ms"], rows, f"onnxruntime on {Path(name).stem}, {threads} threads")
         plays, sessions = {}, []
         for kind, model in (("with norms", graph), ("without", without_norms(graph))):
@@ -186,10 +187,10 @@ def main() -> None:
     parser.add_argument("generators", nargs="*", help="a fast-style .npz, or the name of an architecture")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--seconds", type=float, default=10.0)
-    asked = parser.parse_args()
-    forms(asked.threads, asked.seconds)
-    for name in asked.generators:
-        whole(name, asked.threads, asked.seconds)
+    args = parser.parse_args()
+    forms(args.threads, args.seconds)
+    for name in args.generators:
+        whole(name, args.threads, args.seconds)
 
 
 if __name__ == "__main__":

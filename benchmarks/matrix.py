@@ -6,8 +6,9 @@
     python -m benchmarks.matrix --only table              # print what there is
 
 Files are those that ``pocketlens convert`` writes, rewrites and calibration included. Weights follow a rule
-(``benchmarks/generators.py``), so that anybody gets the same files. What is done is kept in ``--folder`` and not done again; a
-file that changes is timed again. The pictures are the shipped judges; the worst one counts.
+(``benchmarks/generators.py``), so that everybody gets the same files. Files and times are kept in ``--folder`` and not
+made again. A file that has changed is timed again. The evaluation pictures are those that ship; the score is that of
+the worst one.
 """
 
 import argparse
@@ -26,6 +27,7 @@ from benchmarks import notes
 from benchmarks.generators import generator
 from pocketlens.bench import statistics
 from pocketlens.bench.case import BenchmarkCase
+from pocketlens.bench.devices.runner import has_wheels
 from pocketlens.bench.document import BenchmarkSettings
 from pocketlens.bench.measure import measure
 from pocketlens.cli import output
@@ -41,9 +43,9 @@ from pocketlens.runtimes.adapter import runtime_for
 from pocketlens.targets import TARGETS
 
 PRECISIONS = ("fp32", "fp16", "w8", "int8")
-"""Those that all targets have. How much of a picture 8 bits keep depends on the weights: those of the rule are no trained ones."""
-TIMED = ("onnx", "openvino", "tflite")
-"""Core ML is played by an interpreter here, whose time says nothing."""
+"""The precisions that all targets have. The quality of 8 bits depends on the weights; the rule's are not trained."""
+TIMED = [name for name, target in TARGETS.items() if any(has_wheels(runtime) for runtime in target.runtimes)]
+"""Targets with a runtime that is timed here: Core ML is played by an interpreter, whose time means nothing."""
 
 
 @dataclass(frozen=True)
@@ -57,12 +59,12 @@ class Cell:
 
     @property
     def name(self) -> str:
-        """What it is called in the folder."""
+        """Its name in the folder."""
         return f"{self.architecture}-{self.target}-{self.precision}"
 
     @property
     def path(self) -> Path:
-        """Where the file is, once it is made."""
+        """The file's path, once there is a file."""
         return self.folder / self.name / str(self.read()["file"])
 
     @property
@@ -70,11 +72,11 @@ class Cell:
         return self.folder / f"{self.name}.json"
 
     def read(self) -> dict[str, Any]:
-        """What is known of it; empty if nothing is."""
+        """Its facts; empty if there are none yet."""
         return notes.read(self._note)
 
     def keep(self, **facts: object) -> None:
-        """Write down more of it."""
+        """Add facts to its note."""
         notes.keep(self._note, **facts)
 
 
@@ -96,20 +98,20 @@ def _generator(name: str) -> tuple[nn.Module, Ranges]:
 
 
 def build(folder: Path, architectures: list[str], size: int) -> None:
-    """Convert what is not there yet; each file is compared with its teacher on the way."""
+    """Convert the files that are missing. The conversion compares each file with its teacher."""
     folder.mkdir(parents=True, exist_ok=True)
     for architecture in architectures:
-        wanted = [cell for cell in cells(folder, [architecture]) if not cell.read()]
-        if not wanted:
+        missing = [cell for cell in cells(folder, [architecture]) if not cell.read()]
+        if not missing:
             continue
         module, ranges = _generator(architecture)
         checkpoint = folder / f"{architecture}.safetensors"
         save_file({name: value.contiguous() for name, value in module.state_dict().items()}, checkpoint)
         picture = read_eval_set(None, size, size).pictures[0]
         np.save(folder / f"{architecture}.npy", to_uint8(torch_teacher(module, ranges)(picture)))
-        for cell in wanted:
+        for cell in missing:
             try:
-                (made,) = convert(
+                (artifact,) = convert(
                     str(checkpoint), [cell.target], [cell.precision], folder / cell.name,
                     architecture=architecture, size=(size, size),
                 )  # fmt: skip
@@ -117,23 +119,23 @@ def build(folder: Path, architectures: list[str], size: int) -> None:
                 cell.keep(refused=error.what)
                 print(cell.name, error.what, flush=True)
                 continue
-            score = made.verification.worst.psnr
-            cell.keep(file=made.path.name, psnr=score, bytes=artifact_bytes(made.path))
+            score = artifact.verification.worst.psnr
+            cell.keep(file=artifact.path.name, psnr=score, bytes=artifact_bytes(artifact.path))
             print(cell.name, f"{score:.1f} dB", flush=True)
 
 
 def times(folder: Path, architectures: list[str], size: int, seconds: float, most: float) -> None:
-    """Time what is not timed yet, one architecture's files in turn in one run, until ``most`` seconds are over."""
+    """Time the files without times, those of one architecture in turns in one run, until ``most`` seconds are over."""
     start = time.monotonic()
     for architecture in architectures:
-        known = [cell for cell in cells(folder, [architecture]) if "psnr" in cell.read() and cell.target in TIMED]
-        wanted = [cell for cell in known if cell.read().get("timed") != notes.digest(cell.path)]
-        if not wanted or time.monotonic() - start > most:
+        timeable = [cell for cell in cells(folder, [architecture]) if "psnr" in cell.read() and cell.target in TIMED]
+        untimed = [cell for cell in timeable if cell.read().get("timed") != notes.digest(cell.path)]
+        if not untimed or time.monotonic() - start > most:
             continue
         picture, expected = read_eval_set(None, size, size).pictures[0], np.load(folder / f"{architecture}.npy")
-        subjects = [_subject(cell, picture, expected) for cell in wanted]
-        document = measure(subjects, BenchmarkSettings(seconds=seconds, count=20, max_seconds=6 * seconds))
-        for cell, result in zip(wanted, document.results, strict=True):
+        cases = [_case(cell, picture, expected) for cell in untimed]
+        document = measure(cases, BenchmarkSettings(seconds=seconds, count=20, max_seconds=6 * seconds))
+        for cell, result in zip(untimed, document.results, strict=True):
             if result.blocks:
                 frames = statistics.frames(result.blocks)
                 p50 = statistics.percentile(frames, 50)
@@ -143,7 +145,7 @@ def times(folder: Path, architectures: list[str], size: int, seconds: float, mos
                 print(cell.name, f"{p50:.1f} ms", flush=True)
 
 
-def _subject(cell: Cell, picture: Picture, expected: Picture) -> BenchmarkCase:
+def _case(cell: Cell, picture: Picture, expected: Picture) -> BenchmarkCase:
     runtime = runtime_for(cell.path).name
     return BenchmarkCase(
         cell.name, cell.path, cell.target, cell.precision, runtime, picture, expected, min_psnr=10, threads=2
@@ -151,15 +153,15 @@ def _subject(cell: Cell, picture: Picture, expected: Picture) -> BenchmarkCase:
 
 
 def table(folder: Path, architectures: list[str], size: int) -> None:
-    """Print what there is."""
+    """Print the facts of all files."""
     rows = []
     for cell in cells(folder, architectures):
-        found = cell.read()
-        if "psnr" in found:
-            timed = f"{found['p50']:.1f}" if "p50" in found else "-"
-            score, size_mb = f"{found['psnr']:.1f}", output.megabytes(found["bytes"])
+        facts = cell.read()
+        if "psnr" in facts:
+            timed = f"{facts['p50']:.1f}" if "p50" in facts else "-"
+            score, size_mb = f"{facts['psnr']:.1f}", output.megabytes(facts["bytes"])
             rows.append([cell.architecture, cell.target, cell.precision, score, size_mb, timed])
-        elif found:
+        elif facts:
             rows.append([cell.architecture, cell.target, cell.precision, "refused", "-", "-"])
     columns = ["architecture", "target", "precision", "PSNR dB", "MB", "p50 ms"]
     output.table(columns, rows, f"{size}x{size}, 2 threads")
@@ -173,16 +175,16 @@ def main() -> None:
     parser.add_argument("--size", type=int, default=256)
     parser.add_argument("--seconds", type=float, default=4, help="timed for each file")
     parser.add_argument("--most", type=float, default=3600, help="no architecture is begun after so many seconds")
-    asked = parser.parse_args()
-    folder, names = asked.folder / str(asked.size), asked.architectures
+    args = parser.parse_args()
+    folder, names = args.folder / str(args.size), args.architectures
     try:
-        if asked.only in (None, "build"):
-            build(folder, names, asked.size)
-        if asked.only in (None, "time"):
-            times(folder, names, asked.size, asked.seconds, asked.most)
+        if args.only in (None, "build"):
+            build(folder, names, args.size)
+        if args.only in (None, "time"):
+            times(folder, names, args.size, args.seconds, args.most)
     except PocketlensError as error:
         raise SystemExit(str(error)) from error
-    table(folder, names, asked.size)
+    table(folder, names, args.size)
 
 
 if __name__ == "__main__":

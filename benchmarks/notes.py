@@ -1,4 +1,4 @@
-"""What a benchmark knows of a file, kept beside it, so that a run that is stopped goes on."""
+"""The facts that a benchmark knows of a file, in a note beside it: a run that was stopped continues from there."""
 
 import json
 from pathlib import Path
@@ -8,16 +8,16 @@ from pocketlens.files import artifact_files, sha256
 
 
 def read(note: Path) -> dict[str, Any]:
-    """What is known; empty if nothing is."""
-    found: dict[str, Any] = json.loads(note.read_text()) if note.exists() else {}
-    return found
+    """The facts; empty if there are none yet."""
+    facts: dict[str, Any] = json.loads(note.read_text()) if note.exists() else {}
+    return facts
 
 
 def keep(note: Path, **facts: object) -> None:
-    """Write down more of it."""
+    """Add facts to the note."""
     note.write_text(json.dumps({**read(note), **facts}))
 
 
 def digest(artifact: Path) -> str:
-    """Of an artifact's files: what its times belong to."""
+    """The digest of an artifact's files. Times are valid for one digest."""
     return " ".join(sha256(file) for file in artifact_files(artifact))

@@ -1,4 +1,7 @@
-"""What onnx2tf makes of an ONNX file; runs in onnx2tf's own environment: ``python -m benchmarks.onnx2tf IN.onnx FOLDER OUT.tflite``."""
+"""Convert an ONNX file with onnx2tf, in an environment of its own.
+
+python -m benchmarks.onnx2tf IN.onnx FOLDER OUT.tflite
+"""
 
 import importlib
 import shutil
@@ -13,8 +16,8 @@ def main() -> None:
     peer.convert(
         input_onnx_file_path=source, output_folder_path=folder, non_verbose=True, tflite_backend="flatbuffer_direct"
     )
-    (found,) = Path(folder).glob("*_float32.tflite")
-    shutil.copy(found, out)
+    (converted,) = Path(folder).glob("*_float32.tflite")
+    shutil.copy(converted, out)
 
 
 if __name__ == "__main__":

@@ -38,15 +38,15 @@ PEER_OF = {"tflite": "litert-torch", "onnx": "raw-onnx", "openvino": "raw-openvi
 
 
 def convert_all(name: str, size: int, folder: Path, repeats: int) -> dict[str, dict[str, Any]]:
-    """Convert in every way, ``repeats`` times in turn; the fastest of each is kept, with the peak memory."""
-    done: dict[str, dict[str, Any]] = {}
+    """Convert in every way, ``repeats`` times in turns. Of each way, the figures of the fastest conversion are kept."""
+    conversions: dict[str, dict[str, Any]] = {}
     for _ in range(repeats):
         for way in WAYS:
             target = way.split("-")[1] if way not in PEERS else ""
             path = folder / f"{way}{PEERS.get(way) or TARGETS[target].suffix}"
             python = ROOT / (".peers" if way in PEERS else ".venv") / "bin/python"
             command = [python, "-W", "ignore", "-m", "benchmarks.conversion", way, name, str(size), str(path)]
-            found = subprocess.run(
+            process = subprocess.run(
                 command,
                 cwd=ROOT,
                 env={**os.environ, "PYTHONPATH": str(ROOT)},
@@ -54,43 +54,49 @@ def convert_all(name: str, size: int, folder: Path, repeats: int) -> dict[str, d
                 text=True,
                 check=False,
             )
-            if found.returncode:
-                sys.exit(f"{way} failed:\n{found.stderr[-2000:]}")
-            took = json.loads(found.stdout.splitlines()[-1])
-            best = done.get(way)
-            done[way] = {"path": path, **took} if best is None or took["seconds"] < best["seconds"] else best
-    return done
+            if process.returncode:
+                sys.exit(f"{way} failed:\n{process.stderr[-2000:]}")
+            figures = json.loads(process.stdout.splitlines()[-1])
+            best = conversions.get(way)
+            conversions[way] = (
+                {"path": path, **figures} if best is None or figures["seconds"] < best["seconds"] else best
+            )
+    return conversions
 
 
-def measured(done: dict[str, dict[str, Any]], picture: Picture, expected: Picture, seconds: float) -> Document:
+def measured(conversions: dict[str, dict[str, Any]], picture: Picture, expected: Picture, seconds: float) -> Document:
     """Play every file in turn, two threads each."""
-    subjects = []
-    for way, one in done.items():
-        runtime = runtime_for(one["path"]).name
-        subjects.append(BenchmarkCase(way, one["path"], way, "", runtime, picture, expected, min_psnr=40, threads=2))
-    return measure(subjects, BenchmarkSettings(seconds=seconds, count=50, max_seconds=10 * seconds))
+    cases = []
+    for way, conversion in conversions.items():
+        runtime = runtime_for(conversion["path"]).name
+        cases.append(
+            BenchmarkCase(way, conversion["path"], way, "", runtime, picture, expected, min_psnr=40, threads=2)
+        )
+    return measure(cases, BenchmarkSettings(seconds=seconds, count=50, max_seconds=10 * seconds))
 
 
 def ratio(document: Document, ours: str, peer: str) -> tuple[float, float, float]:
-    """How many times faster ours is: the median over rounds of peer / ours, and the 10th and 90th percentile."""
-    rounds = {result.artifact.id: result.blocks for result in document.results}
-    pairs = zip(rounds[peer], rounds[ours], strict=False)  # rounds are played in turn: neighbours saw the same machine
-    found = np.array([np.median(p.frame_ms) / np.median(o.frame_ms) for p, o in pairs])
-    return float(np.median(found)), *(float(np.percentile(found, q)) for q in (10, 90))
+    """How many times faster ours is: the median over blocks of peer / ours, and the 10th and 90th percentile."""
+    blocks = {result.artifact.id: result.blocks for result in document.results}
+    pairs = zip(
+        blocks[peer], blocks[ours], strict=False
+    )  # blocks are played in turns: neighbours met the same state of the machine
+    ratios = np.array([np.median(p.frame_ms) / np.median(o.frame_ms) for p, o in pairs])
+    return float(np.median(ratios)), *(float(np.percentile(ratios, q)) for q in (10, 90))
 
 
 def compare(name: str, size: int, seconds: float, repeats: int) -> None:
     """Print the table of one generator."""
-    (judged,) = [read_eval_set(None, size, size)]
+    (eval_set,) = [read_eval_set(None, size, size)]
     teacher = torch_teacher(*generator(name))
-    picture, expected = judged.pictures[0], teacher(judged.pictures[0])
+    picture, expected = eval_set.pictures[0], teacher(eval_set.pictures[0])
     with tempfile.TemporaryDirectory() as scratch:
-        done = convert_all(name, size, Path(scratch), repeats)
-        document = measured(done, picture, to_uint8(expected), seconds)
+        conversions = convert_all(name, size, Path(scratch), repeats)
+        document = measured(conversions, picture, to_uint8(expected), seconds)
         rows = []
         for result in document.results:
-            one = done[result.artifact.id]
-            with open_artifact(one["path"]) as session:
+            conversion = conversions[result.artifact.id]
+            with open_artifact(conversion["path"]) as session:
                 score = psnr(expected, np.clip(session.floats(picture), 0, 255))
             timed = statistics.percentile(statistics.frames(result.blocks), 50) if result.blocks else None
             peer = PEER_OF.get(result.artifact.id.split("-")[1]) if result.artifact.id not in PEERS else None
@@ -98,13 +104,13 @@ def compare(name: str, size: int, seconds: float, repeats: int) -> None:
             rows.append(
                 [
                     result.artifact.id,
-                    output.megabytes(artifact_bytes(one["path"])),
+                    output.megabytes(artifact_bytes(conversion["path"])),
                     f"{score:.1f}",
                     f"{timed:.1f}" if timed is not None else result.failure or "-",
                     faster,
-                    f"{one['seconds']:.1f}",
-                    f"{one['import_seconds']:.1f}",
-                    f"{one['peak_mb']:.0f}",
+                    f"{conversion['seconds']:.1f}",
+                    f"{conversion['import_seconds']:.1f}",
+                    f"{conversion['peak_mb']:.0f}",
                 ]
             )
     columns = ["file", "MB", "PSNR dB", "p50 ms", "peer / ours", "convert s", "import s", "peak MB"]
@@ -118,9 +124,9 @@ def main() -> None:
     parser.add_argument("--size", type=int, default=256)
     parser.add_argument("--seconds", type=float, default=15, help="timed for each file")
     parser.add_argument("--repeats", type=int, default=2, help="conversions of each kind")
-    asked = parser.parse_args()
-    for name in asked.generators:
-        compare(str(Path(name).resolve()) if Path(name).exists() else name, asked.size, asked.seconds, asked.repeats)
+    args = parser.parse_args()
+    for name in args.generators:
+        compare(str(Path(name).resolve()) if Path(name).exists() else name, args.size, args.seconds, args.repeats)
 
 
 if __name__ == "__main__":

@@ -5,8 +5,8 @@
     python -m benchmarks.quantization --only time --most 300    # time what is not timed yet, for five minutes
     python -m benchmarks.quantization --only table              # print what there is
 
-All start from the same float files and calibrate on the pictures that ship for it; the worst of the three that judge counts.
-What is done is kept in ``--folder`` and not done again; a tool that fails is written down with its reason.
+All start from the same float files and calibrate on the pictures that ship for it; the worst of the three that judge
+counts. Files and times are kept in ``--folder`` and not made again; the reason is kept of a tool that fails.
 """
 
 import argparse
@@ -61,20 +61,20 @@ class Cell:
 
     @property
     def path(self) -> Path:
-        """Where the file is."""
+        """The file's path."""
         return self.folder / f"{self.target}-{self.way}{TARGETS[self.target].suffix}"
 
     @property
     def label(self) -> str:
-        """What it is called in the table."""
+        """Its name in the table."""
         return f"{self.target} {self.way}"
 
     def read(self) -> dict[str, Any]:
-        """What is known of it; empty if nothing is."""
+        """Its facts; empty if there are none yet."""
         return notes.read(self.path.with_suffix(".json"))
 
     def keep(self, **facts: object) -> None:
-        """Write down more of it."""
+        """Add facts to its note."""
         notes.keep(self.path.with_suffix(".json"), **facts)
 
 
@@ -88,19 +88,19 @@ def cells(folder: Path, name: str) -> list[Cell]:
 
 
 def build(folder: Path, name: str, size: int, again: bool) -> None:
-    """Make what is not there yet, and compare it with the float graph; ours is made again where ``again`` says so."""
+    """Make the missing files and compare them with the float graph; with ``again``, make our int8 files again."""
     pictures = read_eval_set(None, size, size)
-    wanted = [c for c in cells(folder, name) if not c.read() or (again and c.way == "int8")]
-    if not wanted:
+    missing = [c for c in cells(folder, name) if not c.read() or (again and c.way == "int8")]
+    if not missing:
         return
-    home = wanted[0].folder
+    home = missing[0].folder
     home.mkdir(parents=True, exist_ok=True)
     np.save(home / "calibrate.npy", np.stack(pictures.calibration))
     if not (home / "graph.onnx").exists():
         hub.save(export(*_loaded(name, size)), home / "graph.onnx")
     with open_artifact(home / "graph.onnx") as session:
         teachers = [np.clip(session.floats(picture), 0, 255) for picture in pictures.pictures]
-    for cell in wanted:
+    for cell in missing:
         for stale in artifact_files(cell.path) if cell.path.exists() else ():
             stale.unlink()
         reason = _make(cell, pictures.calibration)
@@ -125,7 +125,7 @@ def _loaded(name: str, size: int) -> tuple[Any, int, int, Any]:
 
 
 def _make(cell: Cell, calibrate: tuple[Picture, ...]) -> str:
-    """Write a cell's file; the reason why not, or nothing."""
+    """Write a cell's file; returns why that failed, or an empty string."""
     if cell.way in OURS:
         model = hub.load(cell.folder / "graph.onnx")
         target = TARGETS[cell.target]
@@ -141,25 +141,25 @@ def _make(cell: Cell, calibrate: tuple[Picture, ...]) -> str:
         return ""
     source = (cell.folder / f"{cell.target}-fp32{TARGETS[cell.target].suffix}").resolve()
     command = [ROOT / ".quantizers/bin/python", "-W", "ignore", "-m", "benchmarks.quantizers"]
-    found = subprocess.run(
+    process = subprocess.run(
         [*command, cell.way, source, source.with_name("calibrate.npy"), source.with_name(cell.path.name)],
         cwd=cell.folder, env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True, check=False,
     )  # fmt: skip
-    return "" if found.returncode == 0 else (found.stderr.strip().splitlines() or ["it crashed"])[-1]
+    return "" if process.returncode == 0 else (process.stderr.strip().splitlines() or ["it crashed"])[-1]
 
 
 def times(folder: Path, name: str, size: int, seconds: float) -> None:
     """Time a generator's files, all in turn in one run, unless none has changed since."""
-    known = [cell for cell in cells(folder, name) if "psnr" in cell.read()]
-    if all(cell.read().get("timed") == notes.digest(cell.path) for cell in known):
+    playable = [cell for cell in cells(folder, name) if "psnr" in cell.read()]
+    if all(cell.read().get("timed") == notes.digest(cell.path) for cell in playable):
         return
     picture = read_eval_set(None, size, size).pictures[0]
-    subjects = [
+    cases = [
         BenchmarkCase(cell.label, cell.path, cell.target, cell.way, runtime_for(cell.path).name, picture, threads=2)
-        for cell in known
+        for cell in playable
     ]
-    document = measure(subjects, BenchmarkSettings(seconds=seconds, count=20, max_seconds=6 * seconds))
-    for cell, result in zip(known, document.results, strict=True):
+    document = measure(cases, BenchmarkSettings(seconds=seconds, count=20, max_seconds=6 * seconds))
+    for cell, result in zip(playable, document.results, strict=True):
         if result.blocks:
             frames = statistics.frames(result.blocks)
             p10, p50, p90 = (statistics.percentile(frames, q) for q in (10, 50, 90))
@@ -167,18 +167,18 @@ def times(folder: Path, name: str, size: int, seconds: float) -> None:
 
 
 def table(folder: Path, name: str, size: int) -> None:
-    """Print what there is of a generator."""
+    """Print the facts of a generator's files."""
     rows = []
     for cell in cells(folder, name):
-        found = cell.read()
+        facts = cell.read()
         base = Cell(name, cell.target, "fp32", cell.folder).read().get("p50")
-        if "reason" in found:
-            rows.append([cell.label, f"no file: {found['reason']}", "", "", "", ""])
-        elif found:
-            timed = f"{found['p10']:.1f} {found['p50']:.1f} {found['p90']:.1f}" if "p50" in found else "-"
-            ratio = f"{base / found['p50']:.2f}" if base and "p50" in found else "-"
-            score = f"{found['psnr']:.1f}", f"{found['ssim']:.3f}"
-            rows.append([cell.label, *score, timed, ratio, output.megabytes(found["bytes"])])
+        if "reason" in facts:
+            rows.append([cell.label, f"no file: {facts['reason']}", "", "", "", ""])
+        elif facts:
+            timed = f"{facts['p10']:.1f} {facts['p50']:.1f} {facts['p90']:.1f}" if "p50" in facts else "-"
+            ratio = f"{base / facts['p50']:.2f}" if base and "p50" in facts else "-"
+            score = f"{facts['psnr']:.1f}", f"{facts['ssim']:.3f}"
+            rows.append([cell.label, *score, timed, ratio, output.megabytes(facts["bytes"])])
     columns = ["file", "PSNR dB", "SSIM", "ms p10 p50 p90", "fp32 / this", "MB"]
     output.table(columns, rows, f"{Path(name).stem} at {size}x{size}, 2 threads")
 
@@ -192,15 +192,15 @@ def main() -> None:
     parser.add_argument("--size", type=int, default=256)
     parser.add_argument("--seconds", type=float, default=4, help="timed for each file")
     parser.add_argument("--most", type=float, default=3600, help="no generator is begun after so many seconds")
-    asked = parser.parse_args()
-    folder, start = asked.folder / str(asked.size), time.monotonic()
-    for name in asked.generators:
-        found = str(Path(name).resolve()) if Path(name).exists() else name
-        if asked.only in (None, "build"):
-            build(folder, found, asked.size, asked.again)
-        if asked.only in (None, "time") and time.monotonic() - start < asked.most:
-            times(folder, found, asked.size, asked.seconds)
-        table(folder, found, asked.size)
+    args = parser.parse_args()
+    folder, start = args.folder / str(args.size), time.monotonic()
+    for name in args.generators:
+        generator_name = str(Path(name).resolve()) if Path(name).exists() else name
+        if args.only in (None, "build"):
+            build(folder, generator_name, args.size, args.again)
+        if args.only in (None, "time") and time.monotonic() - start < args.most:
+            times(folder, generator_name, args.size, args.seconds)
+        table(folder, generator_name, args.size)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,5 @@
-"""Let another tool quantize a float file as its documentation says, with its defaults; in a process and environment of its own.
+"""Let another tool quantize a float file as its documentation says, with its defaults; in a process and environment of
+its own.
 
     python -m benchmarks.quantizers nncf wave.xml calibrate.npy wave-nncf.xml
 
@@ -23,8 +24,8 @@ def nncf(source: Path, pictures: Pictures, path: Path) -> None:
     import nncf as tool
     import openvino as ov
 
-    found = tool.quantize(ov.Core().read_model(source), tool.Dataset(list(_planar(pictures))))
-    ov.save_model(found, path)
+    quantized = tool.quantize(ov.Core().read_model(source), tool.Dataset(list(_planar(pictures))))
+    ov.save_model(quantized, path)
 
 
 def ov_quantizer(source: Path, pictures: Pictures, path: Path) -> None:
@@ -37,13 +38,13 @@ def ov_quantizer(source: Path, pictures: Pictures, path: Path) -> None:
     model = OVModelForCustomTasks(ov.Core().read_model(source), config=PretrainedConfig(model_type="filter"))
     folder = path.with_suffix("")
     OVQuantizer(model).quantize(
-        calibration_dataset=tool.Dataset([{"image": one} for one in _planar(pictures)]),
+        calibration_dataset=tool.Dataset([{"image": picture} for picture in _planar(pictures)]),
         save_directory=folder,
         ov_config=OVConfig(quantization_config=OVQuantizationConfig()),
     )
-    found = ov.Core().read_model(folder / "openvino_model.xml")
-    found.reshape([1, 3, *pictures.shape[1:3]])  # it leaves the size open, which costs time
-    ov.save_model(found, path)
+    quantized = ov.Core().read_model(folder / "openvino_model.xml")
+    quantized.reshape([1, 3, *pictures.shape[1:3]])  # it leaves the size open, which costs time
+    ov.save_model(quantized, path)
 
 
 def onnxruntime_static(source: Path, pictures: Pictures, path: Path) -> None:
@@ -55,8 +56,8 @@ def onnxruntime_static(source: Path, pictures: Pictures, path: Path) -> None:
             self._left = iter(_planar(pictures))
 
         def get_next(self) -> dict[str, Any] | None:
-            found = next(self._left, None)
-            return None if found is None else {"image": found}
+            picture = next(self._left, None)
+            return None if picture is None else {"image": picture}
 
     quantize_static(source, path, Reader())
 
@@ -71,14 +72,14 @@ def ort_quantizer(source: Path, pictures: Pictures, path: Path) -> None:
     folder.mkdir(exist_ok=True)
     onnx.save(onnx.load(source), folder / "model.onnx")
     quantizer = ORTQuantizer(folder / "model.onnx")
-    wanted = AutoQuantizationConfig.avx2(is_static=True, per_channel=True)
-    rows = [{"image": one[0]} for one in _planar(pictures)]
+    config = AutoQuantizationConfig.avx2(is_static=True, per_channel=True)
+    rows = [{"image": picture[0]} for picture in _planar(pictures)]
     ranges = quantizer.fit(
         rows,  # any list of rows will do
         AutoCalibrationConfig.minmax(_Rows(rows)),
-        operators_to_quantize=wanted.operators_to_quantize,
+        operators_to_quantize=config.operators_to_quantize,
     )
-    quantizer.quantize(save_dir=folder, calibration_tensors_range=ranges, quantization_config=wanted)
+    quantizer.quantize(save_dir=folder, calibration_tensors_range=ranges, quantization_config=config)
     (folder / "model_quantized.onnx").rename(path)
 
 
@@ -113,14 +114,14 @@ def ai_edge_sixteen(source: Path, pictures: Pictures, path: Path) -> None:
     _ai_edge(recipe.static_wi8_ai16(), source, pictures, path)
 
 
-def _ai_edge(wanted: Any, source: Path, pictures: Pictures, path: Path) -> None:
+def _ai_edge(recipe: Any, source: Path, pictures: Pictures, path: Path) -> None:
     from ai_edge_litert.interpreter import Interpreter
     from ai_edge_quantizer import quantizer
 
     name, signature = next(iter(Interpreter(str(source)).get_signature_list().items()))
     tool = quantizer.Quantizer(str(source))
-    tool.load_quantization_recipe(wanted)
-    ranges = tool.calibrate({name: [{signature["inputs"][0]: one[None]} for one in pictures]})
+    tool.load_quantization_recipe(recipe)
+    ranges = tool.calibrate({name: [{signature["inputs"][0]: picture[None]} for picture in pictures]})
     tool.quantize(ranges).export_model(str(path), overwrite=True)
 
 

@@ -1,4 +1,5 @@
-"""What the rewrites gain: each target's file with and without its default rewrites, beside what other tools make of the same generator.
+"""How much faster rewrites are: each target's file with and without its default rewrites, beside other tools' files of
+the same generator.
 
     make bench-rewrites                                             # everything: convert, time, print
     make bench-rewrites ARCHITECTURES=animegan2                     # of one architecture
@@ -6,18 +7,19 @@
     python -m benchmarks.rewrites animegan2 --only time             # time what is not timed yet
     python -m benchmarks.rewrites --only table                      # print what there is
 
-The table is printed as docs/figures/rewrites.md has it: ten columns are too many for a terminal's.
+The table is printed in the form of docs/figures/rewrites.md: ten columns are too many for a terminal.
 
-All files of a generator take turns in one run, two threads each, each loaded in two processes of its own. A ratio is the median over
-pairs of neighbouring rounds and of processes, with the 95 % interval (docs/decisions/0007). What is done is kept in ``--folder``:
-a file is made again when what it is made from changes, and a generator is timed again when one of its files is another.
+All files of a generator take turns in one run, with two threads each. Each file is loaded in two processes of its own.
+A ratio is the median over pairs of neighbouring blocks and over processes, with the 95 % interval
+(docs/decisions/0007). Files and times are kept in ``--folder``: a file is made again when its inputs change, and a
+generator is timed again when one of its files changes.
 """
 
 import argparse
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from benchmarks.files import PEERS_OF, Generator, Made, convert
+from benchmarks.files import PEERS_OF, Conversion, Generator, convert
 from pocketlens.bench.case import BenchmarkCase
 from pocketlens.bench.document import BenchmarkSettings, Document
 from pocketlens.bench.measure import measure
@@ -34,73 +36,89 @@ GENERATORS = (
 _AGAIN = "'"
 
 
-def time(of: Generator, targets: Sequence[str], wanted: Sequence[str], seconds: float, processes: int) -> None:
+def time_files(net: Generator, targets: Sequence[str], sets: Sequence[str], seconds: float, processes: int) -> None:
     """Time all files of a generator in turn, unless these very files have been."""
-    found = [one for target in targets for one in of.known(target) if not one.failure and _asked(one, wanted)]
-    files = list({one.digest: one for one in reversed(found)}.values())[::-1]  # one file may be that of several sets
-    key, stamp = _key(files), of.folder / "measured.key"
+    conversions = [
+        conversion
+        for target in targets
+        for conversion in net.known(target)
+        if not conversion.failure and _is_requested(conversion, sets)
+    ]
+    files = list({conversion.digest: conversion for conversion in reversed(conversions)}.values())[
+        ::-1
+    ]  # one file may be that of several sets
+    key, stamp = _key(files), net.folder / "measured.key"
     if not files or (stamp.exists() and stamp.read_text() == key):
         return
-    picture = of.picture
-    subjects = [
+    picture = net.picture
+    cases = [
         BenchmarkCase(
-            f"{one.label}{_AGAIN * n}", one.path, one.target, "fp32", runtime_for(one.path).name, picture, threads=2
+            f"{conversion.label}{_AGAIN * n}",
+            conversion.path,
+            conversion.target,
+            "fp32",
+            runtime_for(conversion.path).name,
+            picture,
+            threads=2,
         )
         for n in range(processes)
-        for one in files
+        for conversion in files
     ]
     settings = BenchmarkSettings(seconds=seconds, count=9, max_seconds=10 * seconds, block_seconds=0.2, block_count=2)
-    document = measure(subjects, settings)
-    document.write(of.folder / "measured.json")
+    document = measure(cases, settings)
+    document.write(net.folder / "measured.json")
     write(stamp, key)
 
 
-def _asked(one: Made, wanted: Sequence[str]) -> bool:
+def _is_requested(conversion: Conversion, sets: Sequence[str]) -> bool:
     """Whether it is a peer's file or that of a set that was asked for."""
-    return one.label in {peer for peers in PEERS_OF.values() for peer in peers} or one.label.split()[1] in wanted
+    return (
+        conversion.label in {peer for peers in PEERS_OF.values() for peer in peers}
+        or conversion.label.split()[1] in sets
+    )
 
 
-def _key(files: Sequence[Made]) -> str:
-    return key_of(files={one.label: one.digest for one in files})
+def _key(files: Sequence[Conversion]) -> str:
+    return key_of(files={conversion.label: conversion.digest for conversion in files})
 
 
-def rows(of: Generator, targets: Sequence[str], sets: Sequence[str]) -> Iterator[list[str]]:
+def rows(net: Generator, targets: Sequence[str], sets: Sequence[str]) -> Iterator[list[str]]:
     """A row for each set of a target, against the plain file and against every peer."""
-    results = _results(of)
+    results = _results(net)
     for target in targets:
-        known = {one.label: one for one in of.known(target)}
+        conversions = {conversion.label: conversion for conversion in net.known(target)}
         plain = f"{target} {sets[0]}"
-        for chosen in sets[1:] or sets:
-            label = f"{target} {chosen}"
-            if label not in known or plain not in known:
+        for rewrite_set in sets[1:] or sets:
+            label = f"{target} {rewrite_set}"
+            if label not in conversions or plain not in conversions:
                 continue
-            made = known[label]
-            against = _against(results, known[plain].digest, made.digest)
-            changed = ", ".join(made.rewrites) or "none changes it"
-            head = [of.stem, label, *_times(against), f"{made.dB:.0f}", changed]
-            for peer in _beside(of, target, known):
-                found = [peer.label, *_times(_against(results, peer.digest, made.digest))[::2]]
-                yield [*head, *([peer.label, "-", peer.failure] if peer.failure else found)]
+            conversion = conversions[label]
+            against = _trial(results, conversions[plain].digest, conversion.digest)
+            changed = ", ".join(conversion.rewrites) or "none changes it"
+            head = [net.stem, label, *_times(against), f"{conversion.dB:.0f}", changed]
+            for peer in _peers(net, target, conversions):
+                cells = [peer.label, *_times(_trial(results, peer.digest, conversion.digest))[::2]]
+                yield [*head, *([peer.label, "-", peer.failure] if peer.failure else cells)]
                 head = [""] * len(head)
 
 
-def _beside(of: Generator, target: str, known: dict[str, Made]) -> Iterator[Made]:
+def _peers(net: Generator, target: str, conversions: dict[str, Conversion]) -> Iterator[Conversion]:
     """The peers' files; and onnxruntime's beside LiteRT's, which was once far behind it."""
-    yield from (known[peer] for peer in PEERS_OF[target] if peer in known)
+    yield from (conversions[peer] for peer in PEERS_OF[target] if peer in conversions)
     if target == "tflite":
-        yield from (one for one in of.known("onnx") if one.label == "onnx default")
+        yield from (conversion for conversion in net.known("onnx") if conversion.label == "onnx default")
 
 
-def _results(of: Generator) -> dict[str, list[CaseResult]]:
+def _results(net: Generator) -> dict[str, list[CaseResult]]:
     """What was measured of each file, by its digest."""
-    path, found = of.folder / "measured.json", dict[str, list[CaseResult]]()
-    digests = {one.label: one.digest for target in TARGETS for one in of.known(target)}
+    path, results = net.folder / "measured.json", dict[str, list[CaseResult]]()
+    digests = {conversion.label: conversion.digest for target in TARGETS for conversion in net.known(target)}
     for result in Document.read(path).results if path.exists() else ():
-        found.setdefault(digests.get(result.artifact.id.rstrip(_AGAIN), ""), []).append(result)
-    return found
+        results.setdefault(digests.get(result.artifact.id.rstrip(_AGAIN), ""), []).append(result)
+    return results
 
 
-def _against(results: dict[str, list[CaseResult]], before: str, after: str) -> RewriteTrial | None:
+def _trial(results: dict[str, list[CaseResult]], before: str, after: str) -> RewriteTrial | None:
     if before not in results or after not in results:
         return None
     if before == after:
@@ -136,24 +154,24 @@ def main() -> None:
     parser.add_argument("--no-peers", action="store_true", help="only our own files")
     parser.add_argument("--limit", type=float, default=600, help="seconds that a peer is given for a file")
     parser.add_argument("--folder", type=Path, default=Path("build/rewrites"))
-    asked = parser.parse_args()
-    targets, sets = asked.targets.split(","), asked.sets.split(",")
-    found: list[list[str]] = []
-    for given in asked.generators:
-        name = str(Path(given).resolve()) if Path(given).exists() else given
+    args = parser.parse_args()
+    targets, sets = args.targets.split(","), args.sets.split(",")
+    lines: list[list[str]] = []
+    for argument in args.generators:
+        name = str(Path(argument).resolve()) if Path(argument).exists() else argument
         if Path(name).suffix and not Path(name).exists():
             print(f"{name} is not here, left out")
             continue
-        of = Generator(name, asked.size, asked.folder / f"{Path(name).stem}-{asked.size}")
+        net = Generator(name, args.size, args.folder / f"{Path(name).stem}-{args.size}")
         try:
-            if asked.only in (None, "convert"):
-                convert(of, targets, sets, not asked.no_peers, asked.limit)
-            if asked.only in (None, "time"):
-                time(of, targets, sets, asked.seconds, asked.processes)
+            if args.only in (None, "convert"):
+                convert(net, targets, sets, not args.no_peers, args.limit)
+            if args.only in (None, "time"):
+                time_files(net, targets, sets, args.seconds, args.processes)
         except PocketlensError as error:
             raise SystemExit(str(error)) from error
-        found += rows(of, targets, sets)
-    print("\n".join("| " + " | ".join(line) + " |" for line in (COLUMNS, ["---"] * len(COLUMNS), *found)))
+        lines += rows(net, targets, sets)
+    print("\n".join("| " + " | ".join(line) + " |" for line in (COLUMNS, ["---"] * len(COLUMNS), *lines)))
 
 
 if __name__ == "__main__":

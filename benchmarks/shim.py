@@ -1,11 +1,13 @@
-"""What ``session(image)`` costs over the bare runtime, and beside a loop written by hand; a clip's rate; and its memory.
+"""What ``session(image)`` costs over the bare runtime, and beside a loop written by hand; a clip's rate; and its
+memory.
 
     make bench-shim BUNDLE=demo/cartoon.bundle
 
 Everything that is compared takes turns in one process, a few frames each. *Bare* is the runtime's call alone on tensors
-that are ready. *By hand* is what its documentation shows: uint8 picture to tensor, call, tensor to uint8 picture. A clip is played with one thread and
-with --threads: with as many threads as cores the inference leaves none for decoding and encoding, whose CPU time is shown. *Bare,
-beside* is the bare call while another process decodes and encodes as many frames a second as were streamed: what the cores allow.
+that are ready. *By hand* is what its documentation shows: uint8 picture to tensor, call, tensor to uint8 picture. A
+clip is played with one thread and with --threads: with as many threads as cores the inference leaves none for decoding
+and encoding, whose CPU time is shown. *Bare, beside* is the bare call while another process decodes and encodes as many
+frames a second as were streamed: what the cores allow.
 """
 
 import argparse
@@ -33,12 +35,15 @@ def litert(path: Path, image: np.ndarray, threads: int) -> tuple[Frame, Frame]:
 
     interpreter = Interpreter(model_path=str(path), num_threads=threads)
     interpreter.allocate_tensors()
-    given, taken = interpreter.get_input_details()[0]["index"], interpreter.get_output_details()[0]["index"]
+    input_index, output_index = (
+        interpreter.get_input_details()[0]["index"],
+        interpreter.get_output_details()[0]["index"],
+    )
 
     def by_hand() -> np.ndarray:
-        interpreter.set_tensor(given, image[None].astype(np.float32))
+        interpreter.set_tensor(input_index, image[None].astype(np.float32))
         interpreter.invoke()
-        return np.clip(np.round(interpreter.get_tensor(taken)[0]), 0, 255).astype(np.uint8)
+        return np.clip(np.round(interpreter.get_tensor(output_index)[0]), 0, 255).astype(np.uint8)
 
     by_hand()
     return interpreter.invoke, by_hand
@@ -117,18 +122,18 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=8.0)
     parser.add_argument("--frames", type=int, default=20_000)
     parser.add_argument("--only", choices=("overhead", "stream", "memory"))
-    asked = parser.parse_args()
+    args = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        bundle = asked.bundle or Path(folder) / "cartoon.bundle"
+        bundle = args.bundle or Path(folder) / "cartoon.bundle"
         if not bundle.exists():
             pocketlens.build(SHIPPED.parent / "cartoon.toml", bundle, bench=False)
-        if asked.only in (None, "overhead"):
-            overhead(bundle, asked.threads, asked.seconds)
-        if asked.only in (None, "stream"):
-            for count in sorted({1, asked.threads}):
-                stream(bundle, Path(folder), count, asked.seconds)
-        if asked.only in (None, "memory"):
-            memory(Path(folder), asked.frames)
+        if args.only in (None, "overhead"):
+            overhead(bundle, args.threads, args.seconds)
+        if args.only in (None, "stream"):
+            for count in sorted({1, args.threads}):
+                stream(bundle, Path(folder), count, args.seconds)
+        if args.only in (None, "memory"):
+            memory(Path(folder), args.frames)
 
 
 def overhead(bundle: Path, threads: int, seconds: float) -> None:
@@ -151,14 +156,14 @@ def overhead(bundle: Path, threads: int, seconds: float) -> None:
         frame = np.ascontiguousarray(np.resize(image, (480, 640, 3)))
         with open_artifact(path, runtime, threads) as session:
             large = in_turns({"bare": runs(session, image), "frame": lambda s=session, f=frame: s(f)}, seconds / 4)
-        over, other = ours["session"] - ours["bare"], hands["by hand"] - hands["bare"]
-        holds = over <= max(ALLOWED_MS, ALLOWED_SHARE * ours["bare"])
-        shown = [f"{one:.2f}" for one in (ours["bare"], over, hands["bare"], other)]
+        session_ms, by_hand_ms = ours["session"] - ours["bare"], hands["by hand"] - hands["bare"]
+        holds = session_ms <= max(ALLOWED_MS, ALLOWED_SHARE * ours["bare"])
+        shown = [f"{ms:.2f}" for ms in (ours["bare"], session_ms, hands["bare"], by_hand_ms)]
         rows.append(
             [
                 runtime,
                 *shown,
-                f"{100 * over / ours['bare']:.1f}",
+                f"{100 * session_ms / ours['bare']:.1f}",
                 "pass" if holds else "fail",
                 f"{large['frame'] - large['bare']:.2f}",
             ]
@@ -218,7 +223,7 @@ def paced(clip: Path, size: tuple[int, int], fps: float) -> None:
 
 
 def stream(bundle: Path, folder: Path, threads: int, seconds: float) -> None:
-    """A clip of 640 x 480 through each runtime: frames a second, beside the bare call's, and what decoding and encoding take."""
+    """A clip of 640 x 480 in each runtime: frames a second, the bare call's, and the time of decoding and encoding."""
     from pocketlens.runtimes.video import stylize
     from pocketlens.runtimes.video.source import open_file
 
@@ -255,9 +260,9 @@ def stream(bundle: Path, folder: Path, threads: int, seconds: float) -> None:
             source.at = session.computes_at
             stylize(small, source, folder / "out.mp4")
             both = 1000 * (time.process_time() - began) / frames
-        shares = [100 * float(np.median(rates)) / float(np.median(of)) for of in (calls, beside)]
-        shown = [f"{np.median(one):.1f}" for one in (calls, beside, rates)]
-        rows.append([runtime, *shown, *(f"{one:.0f}" for one in shares), f"{decode:.2f}", f"{both - decode:.2f}"])
+        shares = [100 * float(np.median(rates)) / float(np.median(calls_of)) for calls_of in (calls, beside)]
+        shown = [f"{np.median(values):.1f}" for values in (calls, beside, rates)]
+        rows.append([runtime, *shown, *(f"{values:.0f}" for values in shares), f"{decode:.2f}", f"{both - decode:.2f}"])
     columns = [
         "runtime",
         "bare fps",

@@ -68,9 +68,9 @@ def recoloured(picture: Picture, face: Box, mask: NDArray[np.bool_], tone: str) 
     from scipy.ndimage import gaussian_filter
 
     lab = rgb2lab(picture)
-    wanted = rgb2lab(np.array([[[int(tone[i : i + 2], 16) / 255 for i in (0, 2, 4)]]]))[0, 0]
+    colour = rgb2lab(np.array([[[int(tone[i : i + 2], 16) / 255 for i in (0, 2, 4)]]]))[0, 0]
     mean = lab[mask].mean(0)
-    moved = wanted + (lab - mean) * (wanted[0] / mean[0])
+    moved = colour + (lab - mean) * (colour[0] / mean[0])
     rows, columns = np.indices(lab.shape[:2])
     # A face is taller than the square that the cascade finds, and the neck is below it.
     down = (rows - face.top - 0.62 * face.height) / (0.95 * face.height)
@@ -83,22 +83,22 @@ def recoloured(picture: Picture, face: Box, mask: NDArray[np.bool_], tone: str) 
 
 def measured(name: str, tone: str, before: Picture, after: Picture, mask: NDArray[np.bool_]) -> Row:
     """One row of the table."""
-    a, b = (rgb2lab(one)[mask] for one in (before, after))
-    kept = likeness(before, after)
+    a, b = (rgb2lab(picture)[mask] for picture in (before, after))
+    similarity = likeness(before, after)
     (la, aa, ba), (lb, ab, bb) = a.mean(0), b.mean(0)
     turn = math.degrees(math.atan2(bb, ab) - math.atan2(ba, aa))
     return Row(
         name, tone, la, lb, math.hypot(aa, ba), math.hypot(ab, bb), (turn + 180) % 360 - 180,
         math.degrees(math.atan2(la - 50, ba)), math.degrees(math.atan2(lb - 50, bb)),
         float((a[:, 0] < la / 2).mean()), float((b[:, 0] < lb / 2).mean()),
-        bool(kept and kept.face_found), kept.structure if kept else math.nan,
+        bool(similarity and similarity.face_found), similarity.structure if similarity else math.nan,
     )  # fmt: skip
 
 
 def portrait(name: str) -> tuple[Picture, Box]:
     """A portrait that ships with its largest face in the middle of a square, and the face."""
-    known = {one.name: one for one in photographs.table()}[name]
-    whole = photographs.load(known)
+    photograph = {photograph.name: photograph for photograph in photographs.table()}[name]
+    whole = photographs.load(photograph)
     face = faces(whole)[0]
     side = min(*whole.shape[:2], 2 * face.height)
     top = int(np.clip(face.top + face.height // 2 - side // 2, 0, whole.shape[0] - side))
@@ -109,15 +109,15 @@ def portrait(name: str) -> tuple[Picture, Box]:
 
 def rows(play: Play) -> list[Row]:
     """Every portrait in its own colours and in those of the scale."""
-    found = []
+    measurements = []
     for name in PORTRAITS:
         picture, face = portrait(name)
         mask = skin(rgb2lab(picture), face)
-        found.append(measured(name, "own", picture, play(picture), mask))
+        measurements.append(measured(name, "own", picture, play(picture), mask))
         for number, tone in enumerate(MONK, 1):
-            drawn = recoloured(picture, face, mask, tone)
-            found.append(measured(name, f"Monk {number}", drawn, play(drawn), mask))
-    return found
+            recoloured_picture = recoloured(picture, face, mask, tone)
+            measurements.append(measured(name, f"Monk {number}", recoloured_picture, play(recoloured_picture), mask))
+    return measurements
 
 
 def player(source: str, style: str | None = None) -> Play:
@@ -142,28 +142,29 @@ def main() -> None:
     parser.add_argument("--box", help="where its skin is: top,left,height,width in pixels")
     parser.add_argument("--sheet", type=Path, help="write before and after as one picture")
     parser.add_argument("--json", action="store_true")
-    told = parser.parse_args()
-    play = player(told.filter, told.style)
-    if told.picture:
-        picture, box = images.read(told.picture), Box(*map(int, told.box.split(",")))
+    args = parser.parse_args()
+    play = player(args.filter, args.style)
+    if args.picture:
+        picture, box = images.read(args.picture), Box(*map(int, args.box.split(",")))
         mask = skin(rgb2lab(picture), box)
-        drawn = play(images.fill(picture, *(edge // 4 * 4 for edge in picture.shape[:2])))
-        mask = mask[: drawn.shape[0], : drawn.shape[1]]
-        found = [measured(told.picture.name, "own", picture[: drawn.shape[0], : drawn.shape[1]], drawn, mask)]
+        stylized = play(images.fill(picture, *(edge // 4 * 4 for edge in picture.shape[:2])))
+        mask = mask[: stylized.shape[0], : stylized.shape[1]]
+        table = [measured(args.picture.name, "own", picture[: stylized.shape[0], : stylized.shape[1]], stylized, mask)]
     else:
-        found = rows(play)
-    if told.sheet:
-        images.write(told.sheet, _sheet(play))
-    if told.json:
-        print(json.dumps([asdict(row) for row in found], indent=2))
+        table = rows(play)
+    if args.sheet:
+        images.write(args.sheet, _sheet(play))
+    if args.json:
+        print(json.dumps([asdict(row) for row in table], indent=2))
         return
     print("| portrait | skin | lightness | chroma | hue | ITA | darker than half | face found, likeness |")
     print("|---|---|---|---|---|---|---|---|")
-    for row in found:
+    for row in table:
+        found = "yes" if row.face_found else "no"
         print(
             f"| {row.picture} | {row.tone} | {row.lightness:.0f} -> {row.lightness_after:.0f} | {row.chroma:.0f} -> "
             f"{row.chroma_after:.0f} | {row.hue_change:+.0f} | {row.ita:.0f} -> {row.ita_after:.0f} | "
-            f"{100 * row.dark:.0f} -> {100 * row.dark_after:.0f} % | {'yes' if row.face_found else 'no'}, {row.likeness:.2f} |"
+            f"{100 * row.dark:.0f} -> {100 * row.dark_after:.0f} % | {found}, {row.likeness:.2f} |"
         )
 
 
@@ -173,7 +174,7 @@ def _sheet(play: Play) -> Picture:
         picture, face = portrait(name)
         mask = skin(rgb2lab(picture), face)
         shown = [picture, *(recoloured(picture, face, mask, tone) for tone in (*MONK[::2], MONK[-1]))]
-        lines += [np.concatenate(shown, 1), np.concatenate([play(one) for one in shown], 1)]
+        lines += [np.concatenate(shown, 1), np.concatenate([play(picture) for picture in shown], 1)]
     return np.concatenate(lines, 0)
 
 

@@ -1,10 +1,11 @@
-"""Students beside their teacher: how near their pictures come, and how long a frame takes, all in turns in one run.
+"""Students beside their teacher: how close their pictures are to the teacher's, and how long a frame takes, in turns in
+one run.
 
     pocketlens build wave.toml -o wave.bundle
     pocketlens build wave-student/recipe.toml -o student.bundle
     python -m benchmarks.students wave.bundle student.bundle pruned.bundle
 
-The first bundle is the teacher's. Scores are means over the pictures that judge, against the teacher's fp32 ONNX file.
+The first bundle is the teacher's. Scores are means over the evaluation pictures, against the teacher's fp32 ONNX file.
 """
 
 import argparse
@@ -28,34 +29,40 @@ TARGETS = ("onnx", "openvino", "tflite")
 THREADS = 2
 
 
-def subjects(bundle: Bundle, name: str, target: str, picture: Picture) -> list[BenchmarkCase]:
+def cases_of(bundle: Bundle, name: str, target: str, picture: Picture) -> list[BenchmarkCase]:
     """A bundle's artifacts of a target, for pictures of this size."""
     return [
         BenchmarkCase(
-            f"{name} {one.precision}", path, target, one.precision, runtime_for(path).name, picture, threads=THREADS
+            f"{name} {artifact.precision}",
+            path,
+            target,
+            artifact.precision,
+            runtime_for(path).name,
+            picture,
+            threads=THREADS,
         )
-        for one in bundle.manifest.artifacts
-        if one.target == target and (one.height, one.width) == picture.shape[:2]
-        for path in (bundle.path_of(one),)
+        for artifact in bundle.manifest.artifacts
+        if artifact.target == target and (artifact.height, artifact.width) == picture.shape[:2]
+        for path in (bundle.path_of(artifact),)
     ]
 
 
 def played(path: Path, pictures: tuple[Picture, ...]) -> list[Floats]:
-    """What a file makes of pictures, 0..255."""
+    """The pictures that a file makes, values 0..255."""
     with open_artifact(path, threads=THREADS, size=pictures[0].shape[:2]) as session:
         return [np.clip(session.floats(picture), 0, 255) for picture in pictures]
 
 
 def rows(
-    found: list[BenchmarkCase], pictures: tuple[Picture, ...], teacher: list[Floats], seconds: float
+    cases: list[BenchmarkCase], pictures: tuple[Picture, ...], teacher: list[Floats], seconds: float
 ) -> list[list[str]]:
-    """The table of one target; the first file is the teacher's, and what the others are compared with."""
-    document = measure(found, BenchmarkSettings(seconds=seconds, count=20, max_seconds=6 * seconds))
+    """The table of one target. The first file is the teacher's; the others are compared with it."""
+    document = measure(cases, BenchmarkSettings(seconds=seconds, count=20, max_seconds=6 * seconds))
     timed = [statistics.frames(result.blocks) for result in document.results]
     lines = []
-    for one, frames, result in zip(found, timed, document.results, strict=True):
-        scores = [quality.compare(t, p) for t, p in zip(teacher, played(one.path, pictures), strict=True)]
-        # Round by round: both files of a round met the same machine.
+    for case, frames, result in zip(cases, timed, document.results, strict=True):
+        scores = [quality.compare(t, p) for t, p in zip(teacher, played(case.path, pictures), strict=True)]
+        # Block by block: neighbouring blocks met the same state of the machine.
         ratios = [
             np.median(base.frame_ms) / np.median(own.frame_ms)
             for base, own in zip(document.results[0].blocks, result.blocks, strict=False)
@@ -63,7 +70,7 @@ def rows(
         low, middle, high = (float(np.percentile(ratios, q)) for q in (10, 50, 90))
         lines.append(
             [
-                f"{one.target} {one.artifact}",
+                f"{case.target} {case.artifact}",
                 f"{np.mean([s.ssim for s in scores]):.3f}",
                 f"{np.mean([s.psnr for s in scores]):.1f}",
                 f"{statistics.percentile(frames, 50):.1f}",
@@ -79,16 +86,16 @@ def main() -> None:
     parser.add_argument("bundles", nargs="+", type=Path, help="the teacher's, then students'")
     parser.add_argument("--size", type=int, default=256)
     parser.add_argument("--seconds", type=float, default=4, help="timed for each file")
-    asked = parser.parse_args()
-    opened = [(open_bundle(path), path.name.removesuffix(".bundle")) for path in asked.bundles]
-    pictures = read_eval_set(None, asked.size, asked.size).pictures
-    teacher = played(subjects(*opened[0], "onnx", pictures[0])[0].path, pictures)
-    made = []
+    args = parser.parse_args()
+    opened = [(open_bundle(path), path.name.removesuffix(".bundle")) for path in args.bundles]
+    pictures = read_eval_set(None, args.size, args.size).pictures
+    teacher = played(cases_of(*opened[0], "onnx", pictures[0])[0].path, pictures)
+    lines = []
     for target in TARGETS:
-        found = [one for bundle, name in opened for one in subjects(bundle, name, target, pictures[0])]
-        made += rows(found, pictures, teacher, asked.seconds)
+        cases = [case for bundle, name in opened for case in cases_of(bundle, name, target, pictures[0])]
+        lines += rows(cases, pictures, teacher, args.seconds)
     output.table(
-        ["file", "SSIM", "PSNR dB", "ms", "times faster"], made, f"{asked.size}x{asked.size}, {THREADS} threads"
+        ["file", "SSIM", "PSNR dB", "ms", "times faster"], lines, f"{args.size}x{args.size}, {THREADS} threads"
     )
 
 

@@ -1,7 +1,8 @@
-"""Scores by training time, of one or more distillations: ``python -m benchmarks.training_curve wave-student wave-pruned``.
+"""Scores by training time, of one or more distillations: ``python -m benchmarks.training_curve wave-student
+wave-pruned``.
 
-Reads ``student.json`` of each folder that ``pocketlens distill`` wrote, or the state of a training that still runs, prints a
-Markdown table and draws ``docs/training-curve.svg``.
+Reads ``student.json`` of each folder that ``pocketlens distill`` wrote, or the state of a training that still runs,
+prints a Markdown table and draws ``docs/training-curve.svg``.
 """
 
 import argparse
@@ -22,32 +23,32 @@ def history(folder: Path) -> list[Score]:
     """The scores on the way; minutes are processor minutes, halved."""
     finished = folder / "student.json"
     if finished.exists():
-        known = json.loads(finished.read_text())
+        facts = json.loads(finished.read_text())
     else:
         with safe_open(folder / "training.safetensors", framework="numpy") as state:
-            known = json.loads(state.metadata()["facts"])
-    scores: list[Score] = known["history"]
+            facts = json.loads(state.metadata()["facts"])
+    scores: list[Score] = facts["history"]
     return scores
 
 
-def rows(found: Sequence[Sequence[Score]]) -> list[str]:
-    """One line for each of :data:`MINUTES` that was reached, and one for the end of each training, which is in none after it."""
-    ends = [one[-1]["minutes"] for one in found]
+def rows(histories: Sequence[Sequence[Score]]) -> list[str]:
+    """A line for each of :data:`MINUTES` that was reached, and for the end of each training; columns end there."""
+    ends = [scores[-1]["minutes"] for scores in histories]
     lines = []
     for limit in sorted({*(m for m in MINUTES if m < max(ends)), *ends}):
         cells = []
-        for one, end in zip(found, ends, strict=True):
-            until = [score for score in one if score["minutes"] <= limit <= end]
+        for scores, end in zip(histories, ends, strict=True):
+            until = [score for score in scores if score["minutes"] <= limit <= end]
             cells.append(f"{until[-1]['ssim']:.3f}, {until[-1]['psnr']:.1f}" if until else "")
         lines.append(f"| {round(limit, 1):g} | {' | '.join(cells)} |")
     return lines
 
 
-def draw(found: Sequence[Sequence[Score]], names: Sequence[str], path: Path) -> None:
+def draw(histories: Sequence[Sequence[Score]], names: Sequence[str], path: Path) -> None:
     """SSIM over minutes, which are spread by their logarithm."""
     figure, axes = plt.subplots(figsize=(6.4, 3.6), layout="constrained")
-    for one, name in zip(found, names, strict=True):
-        axes.plot([s["minutes"] for s in one], [s["ssim"] for s in one], label=name)
+    for scores, name in zip(histories, names, strict=True):
+        axes.plot([s["minutes"] for s in scores], [s["ssim"] for s in scores], label=name)
     axes.set(xscale="log", xlabel="minutes on two cores", ylabel="SSIM against the teacher")
     axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
     axes.set_yticks(np.arange(0.55, 0.96, 0.05))
@@ -62,10 +63,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("folders", type=Path, nargs="+")
     parser.add_argument("--names", nargs="+", help="what each is called in the picture; its folder's name if left out")
     parser.add_argument("-o", "--output", type=Path, default=Path("docs/training-curve.svg"))
-    chosen = parser.parse_args(arguments)
-    found = [history(folder) for folder in chosen.folders]
-    print("\n".join(rows(found)))
-    draw(found, chosen.names or [folder.name for folder in chosen.folders], chosen.output)
+    args = parser.parse_args(arguments)
+    histories = [history(folder) for folder in args.folders]
+    print("\n".join(rows(histories)))
+    draw(histories, args.names or [folder.name for folder in args.folders], args.output)
 
 
 if __name__ == "__main__":

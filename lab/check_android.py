@@ -1,7 +1,7 @@
 """Measure a small artifact through Android's own adbd with the real adb client: ``make lab-android``.
 
-adbd runs natively on this machine and knows no ``getprop`` and no ``dumpsys``. Two tools are played: the stand-in of this folder
-around ai-edge-litert, and Google's own benchmark_model, which ``lab/tool.sh`` builds.
+adbd runs natively on this machine and knows no ``getprop`` and no ``dumpsys``. Two tools are played: the stand-in of
+this folder around ai-edge-litert, and Google's own benchmark_model, which ``lab/tool.sh`` builds.
 """
 
 import os
@@ -78,9 +78,8 @@ def _exercise(home: Path) -> None:
         print(f"== {name}: {time.monotonic() - began:.0f} s")
         for one in right:
             frames = sum(len(part.frame_ms) for part in one.blocks)
-            print(
-                f"   {one.label}: {one.failure or f'{frames} frames'}, {one.check}, {one.effective.delegate}, {one.memory}"
-            )
+            outcome = one.failure or f"{frames} frames"
+            print(f"   {one.label}: {outcome}, {one.check}, {one.effective.delegate}, {one.memory}")
             assert one.failure is None and one.blocks and one.check is not None and one.check.holds
             assert one.effective.delegate == f"{delegate}, benchmark_model"
         print(f"   {bad.label}: {bad.failure}")

@@ -97,9 +97,8 @@ def show(document: Document) -> None:
     for result in document.results:
         frames = sum(len(one.frame_ms) for one in result.blocks)
         psnr = f"{result.check.psnr:.1f} dB" if result.check else "no picture"
-        print(
-            f"   {result.label}: {result.failure or result.skipped or f'{frames} frames'}, {psnr}, resumed {result.resumed}"
-        )
+        outcome = result.failure or result.skipped or f"{frames} frames"
+        print(f"   {result.label}: {outcome}, {psnr}, resumed {result.resumed}")
 
 
 def check(document: Document, config: Path, host: str) -> None:

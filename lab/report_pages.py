@@ -2,8 +2,8 @@
 
     python -m lab.report_pages OUT [BUNDLE]
 
-Without a bundle the filter that ships is built. The second and third device are made up from the first: they are there for the
-page's sake.
+Without a bundle the filter that ships is built. The second and third device are made up from the first: they are there
+for the page's sake.
 """
 
 import shutil
@@ -22,7 +22,10 @@ from pocketlens.bundle.read import Bundle, open_bundle
 from pocketlens.images import Picture
 
 BUDGET = Budget.of(preset="snap-lens")
-AWAY = "ssh://pi@raspberrypi.local cannot be reached: Connection refused (start its ssh server: sudo systemctl enable --now ssh)"
+AWAY = (
+    "ssh://pi@raspberrypi.local cannot be reached: Connection refused "
+    "(start its ssh server: sudo systemctl enable --now ssh)"
+)
 
 
 def main() -> None:

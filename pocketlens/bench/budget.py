@@ -120,8 +120,8 @@ class BudgetVerdict:
         name: ``"frame_ms"``, ``"size_mb"`` or ``"memory_mb"``.
         limit: As the budget has it.
         actual: What was measured, or None.
-        verdict: ``"unstable"`` where another measurement might reverse it; ``"not measured"`` where the case is one that is
-            never timed.
+        verdict: ``"unstable"`` where another measurement might reverse it; ``"not measured"`` where the case is one
+            that is never timed.
         reason: The figures that led to it, in words.
         setting: How the runtime was requested to play, in words:
             :attr:`ExecutionSettings.text <pocketlens.bench.result.ExecutionSettings.text>`.

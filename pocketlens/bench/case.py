@@ -46,7 +46,8 @@ class BenchmarkCase:
         expected: What must come out of it, same shape, or None to time without a check.
         min_psnr: How close it must come, in dB.
         threads: Number of threads, or None for the runtime's own choice.
-        macs: Multiply-adds of one picture, or None if they are not known. Times that imply too many a second are refused.
+        macs: Multiply-adds of one picture, or None if they are not known. Times that imply too many a second are
+            refused.
         delegate: What computes, under the runtime's own name for it, or None for its own choice.
         compute_precision: The precision of the arithmetic, or None for the runtime's own choice.
         accelerator: What computes: ``"cpu"``, ``"gpu"``, ``"npu"``, ``"auto"``, or None for the runtime's own choice.
@@ -163,7 +164,8 @@ class CaseRun:
             return 1.0
         played_s = sum(sum(block.frame_ms) for block in self.blocks) / 1000
         if self.settings.sustained or (self.load is not None and self.load.restarts):
-            # A sustained measurement lasts minutes of the clock. A tool that starts for a few frames spends most time starting.
+            # A sustained measurement lasts minutes of the clock. A tool that starts for a few frames spends most time
+            # starting.
             played_s = self._played_s
         count = sum(len(block.frame_ms) for block in self.blocks)
         if played_s >= self.settings.max_seconds:

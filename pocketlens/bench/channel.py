@@ -31,8 +31,8 @@ class LostError(WorkerError):
 class Channel:
     """Starts a worker, sends it commands and reads its answers.
 
-    The worker runs in a session of its own, so that Ctrl-C reaches only this process, which then closes every channel. A
-    worker ends itself when its standard input closes: even when this process is killed, no worker is left.
+    The worker runs in a session of its own, so that Ctrl-C reaches only this process, which then closes every channel.
+    A worker ends itself when its standard input closes: even when this process is killed, no worker is left.
 
     Args:
         command: The command line that starts the worker; over ssh, that of the ssh client.
@@ -82,7 +82,8 @@ class Channel:
 
         Raises:
             MissingError: A library that the worker needs is not installed there.
-            WorkerError: The worker answered with an error, ended, gave no answer in time, or an answer that is not JSON.
+            WorkerError: The worker answered with an error, ended, gave no answer in time, or an answer that is not
+                JSON.
         """
         assert self.process.stdin is not None
         # A broken pipe means that the worker has ended; the reader says so, with the reason.

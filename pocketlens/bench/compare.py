@@ -50,8 +50,8 @@ def compare(base: Document, other: Document, *, force: bool = False) -> list[Rat
         force: Compare in spite of the reasons against it.
 
     Raises:
-        InputError: They share no timed case, or :func:`incomparable` has reasons: other pictures, another device, an emulated
-            and a real one.
+        InputError: They share no timed case, or :func:`incomparable` has reasons: other pictures, another device, an
+            emulated and a real one.
     """
     pairs = _pairs(base, other)
     if not force and (reasons := incomparable(base, other)):

@@ -1,7 +1,7 @@
 """The measurement document: raw samples with their environment. Statistics are derived from it, never stored alone.
 
-Times are wall-clock milliseconds, memory and sizes are megabytes of 10**6 bytes. The names of keys are those of version 1.0:
-where code calls a field otherwise, the field's metadata has its key (:func:`pocketlens.bundle.typed.key`).
+Times are wall-clock milliseconds, memory and sizes are megabytes of 10**6 bytes. The names of keys are those of version
+1.0: where code calls a field otherwise, the field's metadata has its key (:func:`pocketlens.bundle.typed.key`).
 """
 
 import json
@@ -15,12 +15,14 @@ from pocketlens.errors import InputError
 from pocketlens.files import write as write_whole
 
 HISTORY = {
-    "1.0": "environment, settings, and of each subject its artifact, runtime, picture, check, timing, memory, skipped and failure",
-    "1.1": "battery, throttling and snapshots taken during the measurement; sustained measurements; resumed connections; "
-    "delegate; added later under the same version: macs of an artifact, simd and max_mhz of the processor",
+    "1.0": "environment, settings, and of each subject its artifact, runtime, picture, check, timing, memory, skipped "
+    "and failure",
+    "1.1": "battery, throttling and snapshots taken during the measurement; sustained measurements; resumed "
+    "connections; delegate; added later under the same version: macs of an artifact, simd and max_mhz of the processor",
     "1.2": "asked_delegate and asked_precision, beside what the runtime did; added later under the same version: "
     "settings.least_rounds",
-    "1.3": "asked_accelerator and effective_accelerator: cpu, gpu, npu or auto, beside the runtime's own name in delegate",
+    "1.3": "asked_accelerator and effective_accelerator: cpu, gpu, npu or auto, beside the runtime's own name in "
+    "delegate",
 }
 """Each version of the document and the fields that it added."""
 SCHEMA = "1.3"
@@ -90,7 +92,7 @@ class Snapshot:
 
 @dataclass(frozen=True)
 class TimedSnapshot:
-    """A snapshot that was taken during the measurement; ``at_s`` is on the clock of :class:`pocketlens.bench.result.Block`."""
+    """A snapshot taken during the measurement; ``at_s`` is on the clock of :class:`~pocketlens.bench.result.Block`."""
 
     at_s: float
     snapshot: Snapshot
@@ -142,21 +144,22 @@ def _reasons(throttled: str | None) -> list[str]:
 class BenchmarkSettings:
     """How long to measure, and when a case counts as warm.
 
-    A case is measured until both ``seconds`` and ``count`` are reached, or until ``max_seconds`` have passed. It is played in
-    blocks of at least ``block_seconds`` and ``block_count`` frames, in turns with the other cases. It is warm when the medians
-    of two neighbouring blocks differ by less than ``warm_change``. After ``warm_seconds`` it is measured all the same, and
-    marked as not warm.
+    A case is measured until both ``seconds`` and ``count`` are reached, or until ``max_seconds`` have passed. It is
+    played in blocks of at least ``block_seconds`` and ``block_count`` frames, in turns with the other cases. It is warm
+    when the medians of two neighbouring blocks differ by less than ``warm_change``. After ``warm_seconds`` it is
+    measured all the same, and marked as not warm.
 
     Attributes:
         seconds: Least time to play, in seconds.
         count: Least number of frames.
         max_seconds: Most time to play, in seconds.
         min_blocks: Least number of blocks: a program that plays outside of Python may give all frames in one.
-        answer_seconds: How long a worker may stay silent beyond the time that it was told to play. After that it counts as hung.
-        sustained: Whether cases are played one after the other, each alone and to its end, instead of in turns. The verdict is
-            then on the last minute.
-        cooldown_seconds: The longest pause between two cases of a sustained measurement. The pause ends earlier where the
-            device reports that it is as cool as in the beginning.
+        answer_seconds: How long a worker may stay silent beyond the time that it was told to play. After that it counts
+            as hung.
+        sustained: Whether cases are played one after the other, each alone and to its end, instead of in turns. The
+            verdict is then on the last minute.
+        cooldown_seconds: The longest pause between two cases of a sustained measurement. The pause ends earlier where
+            the device reports that it is as cool as in the beginning.
         resumes: How often a lost connection is made again for one case.
     """
 

@@ -53,9 +53,9 @@ def measure(
 ) -> Document:
     """Measure benchmark cases side by side on one device.
 
-    Each case gets a process of its own. All are loaded at the same time and played in turns, a block each, so that whatever
-    slows the machine down meanwhile slows all of them. While one plays, the others sleep. In a sustained measurement they
-    are loaded and played one after the other instead, with a pause to cool down.
+    Each case gets a process of its own. All are loaded at the same time and played in turns, a block each, so that
+    whatever slows the machine down meanwhile slows all of them. While one plays, the others sleep. In a sustained
+    measurement they are loaded and played one after the other instead, with a pause to cool down.
 
     Args:
         cases: At least one. Those of interpreted runtimes only get their size.
@@ -65,8 +65,8 @@ def measure(
         pictures: Filled with the picture that each case made, by the label of its result.
 
     Returns:
-        The document. A case that crashed, hung, could not be loaded or made a wrong picture is in it with its ``failure``,
-        a case whose runtime is not installed with ``skipped``. Neither affects the other cases.
+        The document. A case that crashed, hung, could not be loaded or made a wrong picture is in it with its
+        ``failure``, a case whose runtime is not installed with ``skipped``. Neither affects the other cases.
 
     Raises:
         InputError: There are no cases, two are the same, or one is not as it must be.
@@ -203,8 +203,8 @@ def bench_bundle(
 
     Args:
         path: The bundle: its folder, a zip of it, or opened.
-        selection: Which artifacts, and how they are played; None for every artifact in the first runtime that is usable on
-            the device.
+        selection: Which artifacts, and how they are played; None for every artifact in the first runtime that is usable
+            on the device.
         settings: How long; None for the short default.
         progress: Called before each step.
         device: Where; None for the machine that this runs on.

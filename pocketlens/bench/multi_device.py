@@ -85,8 +85,8 @@ def bench_devices(
         keep: Called with each outcome as soon as it is there, so that a later error cannot lose it.
 
     Returns:
-        One outcome a device, in order. A device that could not be reached has its error. An :class:`InputError` is raised: it
-        is about the bundle or the selection, and not about a device.
+        One outcome a device, in order. A device that could not be reached has its error. An :class:`InputError` is
+        raised: it is about the bundle or the selection, and not about a device.
     """
     outcomes = []
     for device in devices:

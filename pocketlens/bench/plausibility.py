@@ -48,6 +48,6 @@ def implausible(macs: int, milliseconds: float, host: Host, precision: str | Non
     if implied <= _WINOGRAD_SAVING * bound:
         return ""
     return (
-        f"{milliseconds:.3g} ms for {macs / 1e9:.3g} GMACs are {implied:,.0f} GFLOP/s; {host.cores} cores of this processor "
-        f"cannot do more than {bound:,.0f}: the time is not that of the work"
+        f"{milliseconds:.3g} ms for {macs / 1e9:.3g} GMACs are {implied:,.0f} GFLOP/s; {host.cores} cores of this "
+        f"processor cannot do more than {bound:,.0f}: the time is not that of the work"
     )

@@ -102,6 +102,7 @@ def picture_panel(picture: ReportPicture) -> PicturePanel:
     """A picture as the template takes it."""
     shown, factor = difference(picture.teacher, picture.artifact)
     scores, region = picture.scores, worst_region(picture.teacher, picture.artifact)
+    largest = f"largest error {scores.largest_error:.1f} of 255"
     flip = "" if scores.flip is None else f", FLIP {scores.flip:.4f}"
     return PicturePanel(
         artifact=picture.artifact_id,
@@ -113,6 +114,6 @@ def picture_panel(picture: ReportPicture) -> PicturePanel:
         factor=factor,
         height=picture.teacher.shape[0],
         width=picture.teacher.shape[1],
-        scores=f"PSNR {decibels(scores.psnr)}, SSIM {scores.ssim:.4f}, largest error {scores.largest_error:.1f} of 255{flip}",
+        scores=f"PSNR {decibels(scores.psnr)}, SSIM {scores.ssim:.4f}, {largest}{flip}",
         worst=f"Worst at {region}: {region.error:.1f} of 255 on average" if region.error else "",
     )

@@ -29,8 +29,8 @@ class Selection:
         artifacts: Only these, by their ids.
         runtimes: Every one of these that plays an artifact; None for the first that is usable on the device.
         threads: A case for each of these numbers of threads.
-        accelerators: A case for each of these that a runtime has: ``cpu``, ``gpu``, ``npu``, ``auto``, or the runtime's own
-            name for what computes, such as ``xnnpack``. A runtime that has none of them makes its own choice.
+        accelerators: A case for each of these that a runtime has: ``cpu``, ``gpu``, ``npu``, ``auto``, or the runtime's
+            own name for what computes, such as ``xnnpack``. A runtime that has none of them makes its own choice.
         compute_precisions: The same for the precision of the arithmetic.
 
     Raises:
@@ -160,7 +160,7 @@ def _case(bundle: Bundle, artifact: Artifact, runtime: str, settings: ExecutionS
 
 
 def _macs(bundle: Bundle, artifact: Artifact) -> int | None:
-    """Multiply-adds of one picture, counted in the bundle's float graph of the same size; None without one or without onnx."""
+    """Multiply-adds of one picture, counted in the bundle's float graph of that size; None if that is not possible."""
     size = (artifact.height, artifact.width)
     graph = next(
         (

@@ -1,4 +1,4 @@
-"""Whether a low-bit artifact is worth shipping: it loses some quality, so it has to be faster than the float artifact."""
+"""Whether a low-bit artifact is worth shipping: it loses quality, so it has to be faster than the float artifact."""
 
 import json
 from collections.abc import Sequence

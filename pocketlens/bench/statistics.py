@@ -99,8 +99,8 @@ def halves(blocks: Sequence[Block]) -> tuple[Samples, Samples]:
 def drift(blocks: Sequence[Block]) -> float:
     """How much slower the second half is, as a share; the median over each half's block medians.
 
-    A half counts block by block, so that a slow machine, which gets fewer frames into a block, is not outvoted by its own
-    fast blocks.
+    A half counts block by block, so that a slow machine, which gets fewer frames into a block, is not outvoted by its
+    own fast blocks.
     """
     medians = [float(np.median(block.frame_ms)) for block in blocks]
     if len(medians) < 2:
@@ -148,8 +148,8 @@ def bootstrap_interval(blocks: Sequence[Block], rank: float = 95, seed: int = 0)
 def paired_ratio(before: Sequence[Block], after: Sequence[Block], seed: int = 0) -> tuple[float, float, float]:
     """How many times faster ``after`` is than ``before``, of two cases that were played in turns.
 
-    The blocks are compared pair by pair, the medians of two neighbours in time: what slowed the machine down for a while
-    slowed both of a pair, and falls out of their ratio. Pairs are drawn for the interval, as whole blocks are in
+    The blocks are compared pair by pair, the medians of two neighbours in time: what slowed the machine down for a
+    while slowed both of a pair, and falls out of their ratio. Pairs are drawn for the interval, as whole blocks are in
     :func:`bootstrap_interval`.
 
     Args:

@@ -1,8 +1,8 @@
 """Parsers of what devices print about their temperature, clocks and power. Every parser takes text and never fails.
 
 Sources: the Raspberry Pi documentation on ``vcgencmd``; AOSP's ``Temperature.java``, ``ThermalManagerService.java`` and
-``BatteryService.java`` for ``dumpsys``. A value that cannot be true is left out: some Android zones give degrees where the
-kernel's rule is millidegrees, and emulators give a battery of 2.6 °C.
+``BatteryService.java`` for ``dumpsys``. A value that cannot be true is left out: some Android zones give degrees where
+the kernel's rule is millidegrees, and emulators give a battery of 2.6 °C.
 """
 
 import re
@@ -34,7 +34,8 @@ class Battery:
 
     Attributes:
         percent: 0..100.
-        plugged: Whether power comes from outside; a phone that is plugged in has other thermal limits than one in a hand.
+        plugged: Whether power comes from outside; a phone that is plugged in has other thermal limits than one in a
+            hand.
         charging: Whether the battery takes charge, which warms it.
         temperature_c: Its temperature, or None if the value cannot be true.
         faked: Whether the values were set by hand (``dumpsys battery set``).

@@ -1,7 +1,8 @@
 """One artifact in one runtime, in a process of its own: ``python -m pocketlens.bench.worker``.
 
-Commands come on standard input, answers leave on standard output, one JSON object a line. A command has ``do``; an answer
-has ``error`` when it could not be done. The process ends when its standard input closes, even in the middle of a frame.
+Commands come on standard input, answers leave on standard output, one JSON object a line. A command has ``do``; an
+answer has ``error`` when it could not be done. The process ends when its standard input closes, even in the middle of a
+frame.
 
 ==========  ==============================================  =========================================================
 do          with                                            answer
@@ -16,10 +17,10 @@ host                                                        host, emulation (why
 snapshot                                                    snapshot
 ==========  ==============================================  =========================================================
 
-What is timed: ``frame_ms`` is the wall clock around ``session(image)``, picture in to picture out, ``uint8`` both, at the
-artifact's own size: what an app waits for. ``inference_ms`` is the runtime's part of it, until the output has been read
-back: what other benchmark tools report. Each block begins with one frame that is not counted: the frame before it was another
-case's, and the caches hold that case's data.
+What is timed: ``frame_ms`` is the wall clock around ``session(image)``, picture in to picture out, ``uint8`` both, at
+the artifact's own size: what an app waits for. ``inference_ms`` is the runtime's part of it, until the output has been
+read back: what other benchmark tools report. Each block begins with one frame that is not counted: the frame before it
+was another case's, and the caches hold that case's data.
 """
 
 import argparse
@@ -179,16 +180,17 @@ def peak_mb() -> float:
 def main() -> None:
     """Answer commands until standard input closes.
 
-    Two options are for connections that may break unnoticed. ``--idle SECONDS`` ends the worker when no command has come for so
-    long. ``--greet`` prints a line when the worker is ready: what a login shell printed before it is no answer.
+    Two options are for connections that may break unnoticed. ``--idle SECONDS`` ends the worker when no command has
+    come for so long. ``--greet`` prints a line when the worker is ready: what a login shell printed before it is no
+    answer.
     """
     parser = argparse.ArgumentParser()
     parser.add_argument("--greet", action="store_true")
     parser.add_argument("--idle", type=float)
     arguments = parser.parse_args()
     gc.disable()  # Python's collector belongs to the harness, not to the artifact: an app has none
-    # Runtimes print what they like on standard output, and may read standard input: neither may reach the other side. The
-    # commands are read unbuffered, since a buffer has a lock, and a process that a library forks would wait for it.
+    # Runtimes print what they like on standard output, and may read standard input: neither may reach the other side.
+    # The commands are read unbuffered, since a buffer has a lock, and a process that a library forks would wait for it.
     commands, answers = os.fdopen(os.dup(0), "rb", buffering=0), os.fdopen(os.dup(1), "w", buffering=1)
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     os.dup2(2, 1)

@@ -91,7 +91,10 @@ def test_emulators_are_recognised(
 
 def test_a_raspberry_pi_answers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     command = tmp_path / "vcgencmd"
-    answers = "measure_temp) echo \"temp=61.2'C\";; measure_clock) echo 'frequency(48)=1500345728';; *) echo throttled=0x50004"
+    answers = (
+        "measure_temp) echo \"temp=61.2'C\";; measure_clock) echo 'frequency(48)=1500345728';; "
+        "*) echo throttled=0x50004"
+    )
     command.write_text(f"#!/bin/sh\ncase $1 in {answers};; esac\n")
     command.chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path), prepend=":")

@@ -1,4 +1,4 @@
-"""The transport to an Android device, with the platform's own ``adb``: its commands, its files, and every way to fail."""
+"""The transport to an Android device with the platform's own ``adb``: commands, files, and every way to fail."""
 
 import re
 import time
@@ -47,8 +47,9 @@ def parse_devices(text: str) -> list[AdbDevice]:
     """The devices that ``adb devices -l`` prints.
 
     Example:
-        >>> parse_devices("List of devices attached\\n33aa  device usb:1-1 product:x model:Pixel_8 device:y\\nab  unauthorized usb:1")
-        [AdbDevice(serial='33aa', state='device', model='Pixel 8'), AdbDevice(serial='ab', state='unauthorized', model='')]
+        >>> parse_devices("List of devices attached\\n33aa  device usb:1-1 model:Pixel_8\\nab  unauthorized usb:1")
+        [AdbDevice(serial='33aa', state='device', model='Pixel 8'), AdbDevice(serial='ab', state='unauthorized',
+        model='')]
     """
     connected = []
     for line in text.splitlines():

@@ -32,7 +32,8 @@ _STATE_SCRIPT = (
     "echo @battery; dumpsys battery; echo @thermal; dumpsys thermalservice; echo @power; dumpsys power | "
     "grep mWakefulness=; echo @load; cat /proc/loadavg; echo @governor; "
     "cat /sys/devices/system/cpu/cpu0/cpufreq/scaling_governor; echo @frequency; "
-    "cat /sys/devices/system/cpu/cpu*/cpufreq/scaling_cur_freq; echo @zones; cat /sys/class/thermal/thermal_zone*/temp; true"
+    "cat /sys/devices/system/cpu/cpu*/cpufreq/scaling_cur_freq; echo @zones; "
+    "cat /sys/class/thermal/thermal_zone*/temp; true"
 )
 
 
@@ -151,11 +152,12 @@ class Android:
         )
         chip = properties.get("ro.soc.model") or hardware
         cores = properties.get("cores", "")
+        maker, model = (properties.get(f"ro.product.{name}", "") for name in ("manufacturer", "model"))
         return Host(
             os=f"Android {properties.get('ro.build.version.release', '')}".strip(),
             kernel=f"Linux {properties.get('kernel', '')}",
             machine=properties.get("ro.product.cpu.abi") or machine,
-            cpu=f"{properties.get('ro.product.manufacturer', '')} {properties.get('ro.product.model', '')} ({chip})".strip(),
+            cpu=f"{maker} {model} ({chip})".strip(),
             cores=int(cores) if cores.isdigit() and int(cores) else 1,
             memory_mb=round(int(memory[1]) * 1024 / 1e6) if memory else None,
             python="",

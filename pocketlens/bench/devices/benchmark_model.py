@@ -1,7 +1,7 @@
 """LiteRT's ``benchmark_model`` on an Android device: a worker that starts it, and the parser of its output.
 
-The tool prints a summary, not samples. With three runs a start every sample can be computed from it: it prints the first, the
-last and the mean. Each start warms up for half a second before the three runs.
+The tool prints a summary, not samples. With three runs a start every sample can be computed from it: it prints the
+first, the last and the mean. Each start warms up for half a second before the three runs.
 """
 
 import re
@@ -190,7 +190,7 @@ class ToolWorker:
         pass
 
     def _read_input(self, path: Path) -> tuple[int, int]:
-        """Read the artifact's input on this machine, and return its size: the tool needs its name and does not print it."""
+        """Read the artifact's input here, and return its size: the tool needs its name and does not print it."""
         require("ai_edge_litert", "litert")
         from ai_edge_litert.interpreter import Interpreter
 

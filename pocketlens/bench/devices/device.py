@@ -60,8 +60,8 @@ class BlockTimes:
 class Worker(Protocol):
     """A process on a device that plays one benchmark case. It works only while a method runs, and sleeps in between.
 
-    Every method but ``close`` raises :class:`~pocketlens.bench.channel.WorkerError` when the worker answers with an error, has
-    ended, or does not answer in time.
+    Every method but ``close`` raises :class:`~pocketlens.bench.channel.WorkerError` when the worker answers with an
+    error, has ended, or does not answer in time.
     """
 
     def load(self, path: Path, runtime: str, options: Options, seconds: float) -> LoadResult:
@@ -114,11 +114,13 @@ class Device(Protocol):
         ...
 
     def delegates(self, runtime: str) -> Sequence[str]:
-        """The same under the runtime's own names, for instance ``xnnpack``; ``"*"`` stands for the path of a library."""
+        """The same under the runtime's own names, such as ``xnnpack``; ``"*"`` stands for the path of a library."""
         ...
 
     def prepare(self, runtimes: Sequence[str]) -> None:
-        """Copy there what these runtimes need and the device lacks. Called once, before all other methods but the three above.
+        """Copy there what these runtimes need and the device lacks.
+
+        Called once; only the three methods above may be called before.
 
         Raises:
             MissingError: The device cannot be reached or is not fit to be measured; the message says what to do.
@@ -142,5 +144,5 @@ class Device(Protocol):
         ...
 
     def close(self) -> None:
-        """Remove what :meth:`prepare` left there. Closing twice is fine, and so is a device that cannot be reached any more."""
+        """Remove what :meth:`prepare` copied there. Closing twice is fine, and so is closing without reaching it."""
         ...

@@ -1,4 +1,4 @@
-"""What a device needs to run workers: the part of this package that measures, and libraries where the device lacks them."""
+"""What a device needs to run workers: the measuring part of this package, and the libraries that it lacks."""
 
 import hashlib
 import io
@@ -48,7 +48,7 @@ class Platform:
 
 @cache
 def archive() -> tuple[str, bytes]:
-    """The files that a worker needs, as a tar file, and its name: a hash, so that no device runs another version's worker."""
+    """A tar file of what a worker needs, and its name: a hash, so that no device runs another version's worker."""
     home = Path(__file__).parents[2]
     paths: list[Path] = []
     for pattern in _RUNNER_FILES:
@@ -71,7 +71,7 @@ def has_wheels(runtime: str) -> bool:
 
 
 def requirements(runtimes: Sequence[str]) -> list[str]:
-    """The libraries that a worker for these runtimes needs, in the versions installed here, so that devices are comparable."""
+    """The libraries that a worker for these runtimes needs, in the versions installed here: devices stay comparable."""
     names = ["numpy", "pillow", *sorted({RUNTIMES[name].distributions[0] for name in runtimes if has_wheels(name)})]
     return [f"{name}=={installed}" if (installed := _installed_version(name)) else name for name in names]
 

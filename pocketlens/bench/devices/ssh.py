@@ -23,7 +23,8 @@ _FIXES = (
     ),
     (
         "Host key verification failed",
-        "its host key is not known: log in once by hand (ssh {login}), compare the fingerprint that it shows, answer yes",
+        "its host key is not known: log in once by hand (ssh {login}), compare the fingerprint that it shows, "
+        "answer yes",
     ),
     ("Permission denied", "it does not accept your keys: ssh-copy-id {login}, or ssh-add the one that it knows"),
     ("Could not resolve", "check the name; on a home network it may end in .local"),
@@ -37,7 +38,8 @@ _FIXES = (
 class Ssh:
     """Commands over one shared connection; see :class:`~pocketlens.bench.devices.remote.Transport`.
 
-    Host keys are checked as the user's configuration says; OpenSSH's default refuses unknown ones when nobody can be asked.
+    Host keys are checked as the user's configuration says; OpenSSH's default refuses unknown ones when nobody can be
+    asked.
 
     Args:
         name: As users write it.

@@ -1,4 +1,4 @@
-"""The questions to a worker process and its answers, as Python objects; ``pocketlens.bench.worker`` is the other side."""
+"""The commands to a worker process and its answers; ``pocketlens.bench.worker`` is the other side."""
 
 import base64
 import zlib

@@ -40,7 +40,8 @@ def phone(server: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iter
     commands.mkdir()
     samples = HERE / "samples"
     scripts = {
-        "getprop": 'case $1 in *model) echo "Stand In";; *manufacturer) echo Acme;; *release) echo 14;; *abi) uname -m;; esac',
+        "getprop": 'case $1 in *model) echo "Stand In";; *manufacturer) echo Acme;; *release) echo 14;; '
+        "*abi) uname -m;; esac",
         "dumpsys": f"case $1 in power) echo '  mWakefulness=Awake';; *) cat {samples}/dumpsys-$1.txt;; esac",
     }
     for name, script in scripts.items():

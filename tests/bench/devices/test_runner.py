@@ -25,10 +25,9 @@ from importlib.util import find_spec
 sys.path[:0] = [{light!r}, {site!r}]
 hidden = {hidden!r}
 assert not [name for name in hidden if find_spec(name)], "the environment leaks in"
-import pocketlens.bench.worker, pocketlens.runtimes.onnxruntime, pocketlens.runtimes.litert, pocketlens.runtimes.openvino
-from pocketlens.bench.worker import main
-assert pocketlens.__path__ == [{light!r} + "/pocketlens"], pocketlens.__path__
-main()
+import pocketlens.bench.worker, pocketlens.runtimes.onnxruntime, pocketlens.runtimes.litert,
+pocketlens.runtimes.openvino from pocketlens.bench.worker import main assert pocketlens.__path__ == [{light!r} +
+"/pocketlens"], pocketlens.__path__ main()
 """
 
 
@@ -49,7 +48,8 @@ def light(tmp_path: Path) -> list[str]:
         if (libraries := package.parent / f"{one}.libs").exists():  # what wheels bring beside their package
             (site / libraries.name).symlink_to(libraries)
     script = ALONE.format(light=str(home), site=str(site), hidden=("torch", "onnx", "pydantic", "typer", "jinja2"))
-    # -I: no PYTHONPATH and no current folder; -S: no site-packages, and so none of what an editable install leaves there.
+    # -I: no PYTHONPATH and no current folder; -S: no site-packages, and so none of what an editable install leaves
+    # there.
     return [sys.executable, "-I", "-S", "-c", script]
 
 
