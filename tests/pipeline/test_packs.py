@@ -173,7 +173,7 @@ def test_a_filter_of_one_style_takes_none(tmp_path: Path, picture: images.Pictur
     (artifact,) = convert("builtin:cartoon", ["onnx"], ["fp32"], tmp_path, size=SIZE)
     with open_artifact(artifact.path) as session:
         assert session.styles == () and session.style == {}
-        with pytest.raises(InputError, match="one style alone"):
+        with pytest.raises(InputError, match="one style only"):
             session(picture, style="ink")
 
 
