@@ -125,20 +125,25 @@ def load_commands() -> typer.Typer:
     return app
 
 
+def _print_version(wanted: bool) -> None:
+    if wanted:  # here and not in the callback of all commands, which is called only in front of a command
+        from pocketlens import __version__
+
+        typer.echo(__version__)
+        raise typer.Exit
+
+
 @app.callback()
 def _root(
     debug: bool = typer.Option(False, "--debug", help="Show tracebacks; may stand anywhere in the line."),
-    version: bool = typer.Option(False, "--version", help="Print the version and stop.", is_eager=True),
+    version: bool = typer.Option(
+        False, "--version", help="Print the version and stop.", is_eager=True, callback=_print_version
+    ),
 ) -> None:
     """A trained portrait filter in, verified files for phones out, with the verdict on their real-time budget.
 
     Example: pocketlens demo -o demo
     """
-    if version:
-        from pocketlens import __version__
-
-        typer.echo(__version__)
-        raise typer.Exit
     if debug:
         os.environ["POCKETLENS_DEBUG"] = "1"
 

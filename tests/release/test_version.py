@@ -9,6 +9,7 @@ import tomllib
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
 import pocketlens
 import pocketlens.version
@@ -138,3 +139,11 @@ def test_a_manifest_names_the_base_version() -> None:
     from pocketlens.pipeline.stage_key import toolchain
 
     assert toolchain()["pocketlens"] == pocketlens.version.BASE_VERSION
+
+
+@pytest.mark.parametrize("arguments", [["--version"], ["--version", "zoo"]])
+def test_the_command_says_its_version(arguments: list[str]) -> None:
+    from pocketlens.cli import load_commands
+
+    done = CliRunner().invoke(load_commands(), arguments)
+    assert (done.exit_code, done.stdout) == (0, f"{pocketlens.__version__}\n")
