@@ -10,20 +10,19 @@ import pytest
 from pocketlens.converters import openvino
 from pocketlens.converters.emitter import Labels
 from pocketlens.converters.long_norms import decompose_long_norms
-from tests.converters.drafts import Draft
-from tests.converters.foreign import run
+from tests.converters.graph_builder import GraphBuilder, run
 
 
-def _group_norm(shape: tuple[int, ...], groups: int, *, affine: bool) -> Draft:
-    draft = Draft(shape)
-    ones = draft.random(groups) if affine else draft.array(np.ones(groups))
-    zeros = draft.random(groups) if affine else draft.array(np.zeros(groups))
-    draft.add("InstanceNormalization", draft.add("Reshape", "x", draft.ints(shape[0], groups, -1)), ones, zeros)
-    draft.add("Reshape", draft.last, draft.ints(*shape))
-    return draft
+def _group_norm(shape: tuple[int, ...], groups: int, *, affine: bool) -> GraphBuilder:
+    builder = GraphBuilder(shape)
+    ones = builder.random(groups) if affine else builder.array(np.ones(groups))
+    zeros = builder.random(groups) if affine else builder.array(np.zeros(groups))
+    builder.add("InstanceNormalization", builder.add("Reshape", "x", builder.ints(shape[0], groups, -1)), ones, zeros)
+    builder.add("Reshape", builder.last, builder.ints(*shape))
+    return builder
 
 
-def _expected(x: np.ndarray, draft: Draft, groups: int, affine: bool) -> np.ndarray:
+def _expected(x: np.ndarray, builder: GraphBuilder, groups: int, affine: bool) -> np.ndarray:
     rows = x.astype(np.float64).reshape(x.shape[0], groups, -1)
     normal = (rows - rows.mean(2, keepdims=True)) / np.sqrt(rows.var(2, keepdims=True) + 1e-5)
     if affine:
@@ -42,10 +41,10 @@ def _decibels(found: np.ndarray, expected: np.ndarray) -> float:
 def test_long_norms_are_exact(groups: int, affine: bool, tmp_path: Path) -> None:
     """Rows of a million values with a mean: their plain sum in float32 leaves 115 dB and, of more, less."""
     shape = (1, 4, 512, 640)
-    draft = _group_norm(shape, groups, affine=affine)
-    model = draft.model()
+    builder = _group_norm(shape, groups, affine=affine)
+    model = builder.model()
     x = (np.random.default_rng(1).standard_normal(shape) * 0.5 + 2).astype(np.float32)
-    expected = _expected(x, draft, groups, affine)
+    expected = _expected(x, builder, groups, affine)
     assert _decibels(run(decompose_long_norms(model), {"x": x})[0], expected) > 125
 
     import openvino as ov
@@ -59,9 +58,9 @@ def test_long_norms_are_exact(groups: int, affine: bool, tmp_path: Path) -> None
 def test_long_norms_of_each_channel_are_exact() -> None:
     """As many pixels as 720 x 1280 has: onnxruntime's own kernel leaves 122 dB."""
     shape = (1, 2, 720, 1280)
-    draft = Draft(shape)
-    draft.add("InstanceNormalization", "x", draft.random(2), draft.random(2))
-    model = draft.model()
+    builder = GraphBuilder(shape)
+    builder.add("InstanceNormalization", "x", builder.random(2), builder.random(2))
+    model = builder.model()
     x = (np.random.default_rng(1).standard_normal(shape) * 0.5 + 2).astype(np.float32)
     again = np.random.default_rng(0)
     scale, shift = (again.uniform(0.5, 1.5, (2,)) * again.choice([-1, 1], (2,)) for _ in range(2))

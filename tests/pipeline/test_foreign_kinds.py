@@ -12,7 +12,7 @@ from torch import nn
 import pocketlens
 from pocketlens.pipeline.commands.convert import convert
 from pocketlens.targets import TARGETS
-from tests.converters.foreign import ChannelsLastBlock, Generator, Norm, tensorflow_file, torch_file
+from tests.converters.foreign_models import ChannelsLastBlock, Generator, Norm, tensorflow_file, torch_file
 
 HEIGHT, WIDTH = 32, 48
 SIGNED = ((-1.0, 1.0), (-1.0, 1.0))

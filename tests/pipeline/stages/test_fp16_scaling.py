@@ -10,7 +10,7 @@ from pocketlens.errors import VerificationError
 from pocketlens.pipeline import compile
 from pocketlens.pipeline.stages import fp16_scaling
 from pocketlens.pipeline.stages.fp16_scaling import ScaledGraph
-from tests.converters.test_fp16 import Loud
+from tests.converters.fp16_models import Loud
 from tests.generators import seeded
 
 RECIPE = """

@@ -1,4 +1,4 @@
-"""Each pass gives the same pixels, changes nothing the second time, and leaves alone what it must."""
+"""Borders of a transposed convolution are cropped by its pads: exact, done after one go, and what must stay stays."""
 
 import numpy as np
 import onnx_ir as ir
@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from onnx import TensorProto, helper, numpy_helper
 
 from pocketlens.converters.rewrites.crop_transposed_conv import CropTransposedConv
-from tests.converters.drafts import close
+from tests.converters.rewrites.harness import assert_close
 
 
 def _cropped(kernel: int, stride: int, crops: tuple[int, int, int, int], step: int = 1, readers: int = 1) -> ir.Model:
@@ -52,7 +52,7 @@ def test_crop_is_exact_and_idempotent(kernel: int, stride: int, crops: tuple[int
     before = _run(model)
     assert CropTransposedConv()(model).modified
     assert [node.op_type for node in model.graph] == ["ConvTranspose"]
-    close([_run(model)], [before])
+    assert_close([_run(model)], [before])
     assert not CropTransposedConv()(model).modified
 
 

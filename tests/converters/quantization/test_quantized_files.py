@@ -1,6 +1,5 @@
 """The same plan in each target's file: small, close to the graph it was made from, in integers."""
 
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -8,24 +7,19 @@ import onnx_ir as ir
 import pytest
 
 from pocketlens.converters import graph as hub
-from pocketlens.converters.constants import constant
 from pocketlens.converters.emitter import Labels, emitter
-from pocketlens.converters.quantization import insert
-from pocketlens.converters.quantization.calibrate import BINS, calibrate
-from pocketlens.converters.quantization.pixels import use_uint8_pixels
 from pocketlens.converters.quantization.plan import default_plan
 from pocketlens.converters.quantization.quantize import quantize
-from pocketlens.converters.quantization.simulate import load_player, simulate
+from pocketlens.converters.quantization.simulate import simulate
 from pocketlens.converters.ranges import Ranges
 from pocketlens.converters.verify import verify_artifact
 from pocketlens.errors import VerificationError
-from pocketlens.images import to_uint8
 from pocketlens.models.export import export
 from pocketlens.precisions import PRECISIONS
 from pocketlens.quality import psnr
 from pocketlens.runtimes.session import open_artifact
 from pocketlens.targets import TARGETS
-from tests.generators import fast_style, picture, seeded, small_graph
+from tests.generators import fast_style, picture, small_graph
 
 
 @pytest.mark.parametrize(("target", "name"), [("onnx", "a.onnx"), ("openvino", "a.xml"), ("tflite", "a.tflite")])
@@ -73,44 +67,3 @@ def test_a_wrong_file_does_not_pass_for_a_rounded_one(tmp_path: Path, shared: Pa
     wrong[:4] = -np.maximum(wrong[:4], -127)
     with pytest.raises(VerificationError, match="against the graph that it was made from"):
         verified(wrong, "wrong")
-
-
-def test_bytes_go_in_and_out_and_give_the_same_pixels() -> None:
-    graph = small_graph()
-    made = use_uint8_pixels(graph)
-    assert graph.graph.inputs[0].dtype == ir.DataType.FLOAT
-    (image,), (stylized,) = made.graph.inputs, made.graph.outputs
-    assert image.dtype == stylized.dtype == ir.DataType.UINT8
-    judged = picture(32, 48, 7)
-    (played,) = load_player(made)(judged.transpose(2, 0, 1)[None])
-    assert np.array_equal(played[0].transpose(1, 2, 0), to_uint8(simulate(graph, [judged])[0]))
-
-
-def test_a_quantizer_of_pixels_falls_away() -> None:
-    graph = export(seeded(), 32, 48, Ranges((0.0, 255.0), (-1.0, 1.0)))
-    made = use_uint8_pixels(
-        quantize(
-            graph, default_plan("int8"), [picture(32, 48, seed) for seed in (1, 2, 3)], TARGETS["openvino"].quantizers
-        )
-    )
-    readers = [node.op_type for node, _ in made.graph.inputs[0].uses()]
-    assert readers == ["DequantizeLinear"]
-
-
-def test_litert_finds_ranges_of_what_was_cut_off() -> None:
-    """One bright spot would cost all other values their levels."""
-    graph, form = small_graph(), TARGETS["tflite"].quantizers
-    found = calibrate(graph, insert.values_to_calibrate(graph, default_plan("int8"), form), [picture(32, 48, 1)])
-    for name, stats in found.items():
-        counts = np.zeros(BINS)
-        counts[: BINS // 2], counts[-1] = 1e4, 1  # nearly all in the lower half
-        found[name] = replace(stats, low=stats.low.clip(0), counts=counts)
-    insert.insert_quantizers(graph, default_plan("int8"), found, form)
-    hub.check(graph)
-    rounded = [node.inputs[0].producer() for node in graph.graph if node.op_type == "DynamicQuantizeLinear"]
-    cut = [node for node in rounded if node is not None and node.op_type == "Clip"]
-    assert len(rounded) >= 4 and len(cut) == len(rounded)  # pixels pass the folded range first
-    for node in cut[1:]:
-        assert node.inputs[1] is None, "nothing lies below"
-        name = str(node.inputs[0].name)
-        assert float(constant(node.inputs[2])) < 0.8 * found[name].high.max()

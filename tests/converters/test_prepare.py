@@ -16,7 +16,7 @@ from pocketlens.converters.ranges import Ranges
 from pocketlens.errors import InputError
 from pocketlens.models.teacher import onnx_teacher
 from pocketlens.quality import compare
-from tests.converters.foreign import (
+from tests.converters.foreign_models import (
     HEIGHT,
     WIDTH,
     ChannelsLastBlock,

@@ -1,3 +1,5 @@
+"""The page of rewrites is written from the registry."""
+
 from pocketlens.converters.rewrites import page, registry
 
 

@@ -1,4 +1,4 @@
-"""Generators as other tools write them, and what onnxruntime makes of their files."""
+"""Generators as other tools write them."""
 
 import warnings
 from collections import Counter
@@ -6,8 +6,6 @@ from pathlib import Path
 
 import numpy as np
 import onnx
-import onnx_ir as ir
-import onnxruntime as ort
 import torch
 from onnx import TensorProto, helper, numpy_helper
 from torch import nn
@@ -218,13 +216,3 @@ def tensorflow_file(path: Path, opset: int = 13, *, free: bool = False, output: 
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=8)
     onnx.checker.check_model(model)
     path.write_bytes(model.SerializeToString())
-
-
-def run(model: ir.Model, feeds: dict[str, np.ndarray]) -> list[np.ndarray]:
-    """A graph's outputs in onnxruntime, which optimizes nothing."""
-    options = ort.SessionOptions()
-    options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
-    options.log_severity_level = 3
-    session = ort.InferenceSession(ir.to_proto(model).SerializeToString(), options, providers=["CPUExecutionProvider"])
-    result: list[np.ndarray] = session.run(None, feeds)
-    return result
