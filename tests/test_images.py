@@ -25,9 +25,9 @@ def test_png_comes_back_as_it_was(tmp_path: Path) -> None:
 def test_sixteen_bit_grey_is_scaled_not_cut(tmp_path: Path) -> None:
     values = (np.arange(600, dtype=np.uint32).reshape(20, 30) * 109).astype(np.uint16)
     Image.fromarray(values).save(tmp_path / "a.png")
-    found = images.read(tmp_path / "a.png")
-    np.testing.assert_allclose(found[..., 0], values / 257.0, atol=0.51)
-    assert (found[..., 0] == found[..., 2]).all()
+    picture = images.read(tmp_path / "a.png")
+    np.testing.assert_allclose(picture[..., 0], values / 257.0, atol=0.51)
+    assert (picture[..., 0] == picture[..., 2]).all()
 
 
 def test_cmyk_and_palette_become_rgb(tmp_path: Path) -> None:
@@ -43,18 +43,18 @@ def test_exif_rotation_is_applied(tmp_path: Path) -> None:
     exif = Image.Exif()
     exif[0x0112] = 6  # the camera was turned: show it rotated by 90 degrees
     image.save(tmp_path / "a.png", exif=exif)
-    found = images.read(tmp_path / "a.png")
-    assert found.shape == (30, 20, 3)
-    np.testing.assert_array_equal(found, np.rot90(_gradient(20, 30), -1))
+    picture = images.read(tmp_path / "a.png")
+    assert picture.shape == (30, 20, 3)
+    np.testing.assert_array_equal(picture, np.rot90(_gradient(20, 30), -1))
 
 
 def test_alpha_is_kept_apart_and_written_back(tmp_path: Path) -> None:
     alpha = np.tile(np.arange(30, dtype=np.uint8) * 8, (20, 1))
     images.write(tmp_path / "a.png", _gradient(), alpha)
-    found = images.decode(tmp_path / "a.png")
-    assert found.alpha is not None
-    np.testing.assert_array_equal(found.alpha, alpha)
-    np.testing.assert_array_equal(found.picture, _gradient())
+    decoded = images.decode(tmp_path / "a.png")
+    assert decoded.alpha is not None
+    np.testing.assert_array_equal(decoded.alpha, alpha)
+    np.testing.assert_array_equal(decoded.picture, _gradient())
 
 
 def test_one_pixel_is_a_picture(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from pocketlens.models.shipped.cartoon_effect import cartoon
 
 @pytest.fixture(scope="module")
 def portrait() -> Picture:
-    known = next(one for one in photographs.table() if one.name == "astronaut")
+    known = next(photograph for photograph in photographs.table() if photograph.name == "astronaut")
     return images.fill(photographs.load(known), 256, 256)
 
 

@@ -36,8 +36,8 @@ def entry(name: str, data: bytes = b"x", mode: int = 0o100644) -> Add:
 
 def both(*adds: Add) -> Add:
     def add(target: zipfile.ZipFile) -> None:
-        for one in adds:
-            one(target)
+        for add in adds:
+            add(target)
 
     return add
 

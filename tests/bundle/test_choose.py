@@ -24,21 +24,21 @@ def test_order_of_artifacts(spec: BundleSpec, tmp_path: Path) -> None:
         replace(onnx, file=large),
         replace(onnx, file=small, spec=ArtifactSpec("tflite", "fp16", SIZE)),
     )
-    made = write(replace(spec, artifacts=artifacts), tmp_path / "b")
-    order = [artifact.id.removesuffix("-48x64") for artifact in by_preference(made, made.artifacts)]
+    manifest = write(replace(spec, artifacts=artifacts), tmp_path / "b")
+    order = [artifact.id.removesuffix("-48x64") for artifact in by_preference(manifest, manifest.artifacts)]
     assert order == ["tflite-fp16", "onnx-fp32", "onnx-int8", "onnx-fp16"]
 
 
 def test_what_cannot_be_played_is_explained(full_spec: BundleSpec, tmp_path: Path) -> None:
-    made = write(replace(full_spec, artifacts=full_spec.artifacts[3:]), tmp_path / "coreml")
+    manifest = write(replace(full_spec, artifacts=full_spec.artifacts[3:]), tmp_path / "coreml")
     with pytest.raises(MissingError, match="coreml-fp16-48x64: coreml: it runs on macOS only") as caught:
-        choose(made, "coreml")
+        choose(manifest, "coreml")
     assert caught.value.exit_code == 3
     assert caught.value.do == "choose another runtime: mil"
     with pytest.raises(InputError, match="onnxruntime cannot play it:\n  coreml-fp16-48x64: played by coreml, mil"):
-        choose(made, "onnxruntime")
+        choose(manifest, "onnxruntime")
     with pytest.raises(InputError, match="there is no runtime 'tensorrt'"):
-        choose(made, "tensorrt")
+        choose(manifest, "tensorrt")
     with pytest.raises(InputError, match="no artifact 'onnx-fp32-48x64'") as absent:
-        choose(made, identity="onnx-fp32-48x64")
+        choose(manifest, identity="onnx-fp32-48x64")
     assert "coreml-fp16-48x64" in absent.value.do

@@ -11,12 +11,12 @@ from pocketlens.bundle.load import load
 def test_the_choice_is_measured_once_and_explained(bundle: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(fastest, "_SECONDS", 0.02)
     with load(bundle, threads=1) as session:
-        told = session.explain()
-        assert "the fastest, measured here" in told
-        assert all(f"in {name}: " in told for name in ("onnxruntime", "openvino"))
+        explanation = session.explain()
+        assert "the fastest, measured here" in explanation
+        assert all(f"in {name}: " in explanation for name in ("onnxruntime", "openvino"))
     monkeypatch.setattr(fastest, "_median_ms", lambda *_: pytest.fail("it was measured again"))
     with load(bundle, threads=1) as session:
-        assert session.explain() == told
+        assert session.explain() == explanation
     with load(bundle, runtime="onnxruntime", measure=False) as session:
         assert "the first in the order of preference" in session.explain() or "nothing else fits" in session.explain()
 

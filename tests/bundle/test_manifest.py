@@ -44,8 +44,8 @@ def test_schema_holds_for_a_real_manifest_and_not_for_a_wrong_one(text: str) -> 
 
 
 def test_every_field_is_described() -> None:
-    made = schema.schema()
-    for part in (made, *made["$defs"].values()):
+    definition = schema.schema()
+    for part in (definition, *definition["$defs"].values()):
         assert [name for name, value in part["properties"].items() if not value.get("description")] == []
 
 

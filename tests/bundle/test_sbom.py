@@ -20,13 +20,13 @@ def test_it_is_cyclonedx_1_6(full_spec: BundleSpec, tmp_path: Path, license_: st
 
 
 def test_it_names_generator_artifacts_libraries_and_hashes(full_spec: BundleSpec, tmp_path: Path) -> None:
-    made = write(full_spec, tmp_path / "b")
+    manifest = write(full_spec, tmp_path / "b")
     document = json.loads((tmp_path / "b/sbom.cdx.json").read_text())
     generator = document["metadata"]["component"]
     assert (generator["name"], generator["type"]) == ("tint", "machine-learning-model")
     assert generator["licenses"] == [{"license": {"id": "MIT"}}]
     parts = {part["name"]: part for part in document["components"]}
-    assert {artifact.path for artifact in made.artifacts} <= set(parts)
+    assert {artifact.path for artifact in manifest.artifacts} <= set(parts)
     assert parts["ai_edge_litert"]["purl"] == "pkg:pypi/ai-edge-litert@2.3.0"
     hashes = {
         part["name"]: part["hashes"][0]["content"]
@@ -34,5 +34,5 @@ def test_it_names_generator_artifacts_libraries_and_hashes(full_spec: BundleSpec
         for part in (top, *top.get("components", []))
         if "hashes" in part
     }
-    assert {name: made.files[name] for name in hashes} == hashes
-    assert {name for name in made.files if name.startswith(("artifacts/", "golden/"))} == set(hashes)
+    assert {name: manifest.files[name] for name in hashes} == hashes
+    assert {name for name in manifest.files if name.startswith(("artifacts/", "golden/"))} == set(hashes)

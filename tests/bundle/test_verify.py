@@ -65,9 +65,9 @@ def test_nothing_played_is_not_a_pass(full_spec: BundleSpec, tmp_path: Path, bun
 def test_an_altered_file_is_found_and_its_artifact_not_played(bundle: Path) -> None:
     weights = bundle / "artifacts/openvino-fp32-48x64.bin"
     weights.write_bytes(weights.read_bytes()[:-1] + b"\x7f")
-    found = failed(verify(bundle))
-    assert set(found) == {"artifacts/openvino-fp32-48x64.bin", PLAYED[2]}
-    assert "not the file that was verified" in found[PLAYED[2]]
+    failures = failed(verify(bundle))
+    assert set(failures) == {"artifacts/openvino-fp32-48x64.bin", PLAYED[2]}
+    assert "not the file that was verified" in failures[PLAYED[2]]
 
 
 def test_missing_and_unlisted_files_are_found(bundle: Path) -> None:
@@ -98,9 +98,11 @@ def test_an_artifact_that_paints_something_else_is_caught(
     spec: BundleSpec, tmp_path: Path, how: Callable[[np.ndarray], np.ndarray]
 ) -> None:
     write(rewrite_weights(spec, tmp_path, how), tmp_path / "b")
-    found = failed(verify(tmp_path / "b"))
-    assert set(found) == set(PLAYED[:2])
-    assert all("dB against the teacher's picture, at least 45.0 dB expected" in details for details in found.values())
+    failures = failed(verify(tmp_path / "b"))
+    assert set(failures) == set(PLAYED[:2])
+    assert all(
+        "dB against the teacher's picture, at least 45.0 dB expected" in details for details in failures.values()
+    )
 
 
 def test_a_changed_golden_picture_is_caught(bundle: Path, edit: Edit) -> None:
@@ -126,9 +128,9 @@ def test_an_artifact_that_no_runtime_loads(bundle: Path, edit: Edit) -> None:
         data["artifacts"][0].update(sha256=digest, bytes=4)
 
     edit(bundle, junk)
-    found = failed(verify(bundle))
-    assert set(found) == set(PLAYED[:2])
-    assert all("cannot play" in details for details in found.values())
+    failures = failed(verify(bundle))
+    assert set(failures) == set(PLAYED[:2])
+    assert all("cannot play" in details for details in failures.values())
 
 
 def test_weights_outside_the_bundle_are_not_read(spec: BundleSpec, tmp_path: Path) -> None:

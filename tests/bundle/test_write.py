@@ -26,15 +26,15 @@ def tree(folder: Path) -> dict[str, str]:
 
 
 def test_everything_is_there_and_listed(full_spec: BundleSpec, tmp_path: Path) -> None:
-    made = write(full_spec, tmp_path / "b")
-    assert set(tree(tmp_path / "b")) == set(made.files) | {"manifest.json"}
-    assert {name.split("/")[0] for name in made.files} == {
+    manifest = write(full_spec, tmp_path / "b")
+    assert set(tree(tmp_path / "b")) == set(manifest.files) | {"manifest.json"}
+    assert {name.split("/")[0] for name in manifest.files} == {
         "artifacts", "golden", "snippets", "LICENSES", "recipe.toml", "sbom.cdx.json", "README.md",
     }  # fmt: skip
-    assert "artifacts/openvino-fp32-48x64.bin" in made.files
-    assert "artifacts/coreml-fp16-48x64.mlpackage/Data/weight.bin" in made.files
-    assert made.recipe_sha256 == hashlib.sha256(full_spec.recipe.encode()).hexdigest()
-    for artifact in made.artifacts:
+    assert "artifacts/openvino-fp32-48x64.bin" in manifest.files
+    assert "artifacts/coreml-fp16-48x64.mlpackage/Data/weight.bin" in manifest.files
+    assert manifest.recipe_sha256 == hashlib.sha256(full_spec.recipe.encode()).hexdigest()
+    for artifact in manifest.artifacts:
         path = tmp_path / "b" / artifact.path
         assert artifact.bytes == files.artifact_bytes(path)
         if path.suffix != ".xml":
@@ -42,8 +42,8 @@ def test_everything_is_there_and_listed(full_spec: BundleSpec, tmp_path: Path) -
 
 
 def test_licence_is_normalised_and_commercial_use_worked_out(spec: BundleSpec, tmp_path: Path) -> None:
-    made = write(replace(spec, filter=replace(spec.filter, license="cc-by-nc-4.0")), tmp_path / "b")
-    assert (made.filter.license, made.filter.commercial_use) == ("CC-BY-NC-4.0", False)
+    manifest = write(replace(spec, filter=replace(spec.filter, license="cc-by-nc-4.0")), tmp_path / "b")
+    assert (manifest.filter.license, manifest.filter.commercial_use) == ("CC-BY-NC-4.0", False)
     assert "forbids commercial use" in (tmp_path / "b/README.md").read_text()
 
 
@@ -56,8 +56,8 @@ def test_claiming_commercial_use_against_the_licence_is_refused(spec: BundleSpec
 
 def test_a_missed_gate_writes_a_bundle_marked_fail(spec: BundleSpec, tmp_path: Path) -> None:
     missed = replace(spec.artifacts[0], gates=(GateResult("ssim", 0.95, 0.9, "fail"),))
-    made = write(replace(spec, artifacts=(missed, spec.artifacts[1])), tmp_path / "b")
-    assert made.verdict == "fail"
+    manifest = write(replace(spec, artifacts=(missed, spec.artifacts[1])), tmp_path / "b")
+    assert manifest.verdict == "fail"
     assert "Quality gates: **fail**" in (tmp_path / "b/README.md").read_text()
 
 
@@ -88,21 +88,21 @@ def test_zip_is_stored_sorted_and_the_same_content(
         entries = archive.infolist()
     assert [e.filename for e in entries] == sorted(e.filename for e in entries)
     assert {(e.compress_type, e.date_time) for e in entries} == {(zipfile.ZIP_STORED, (1980, 1, 1, 0, 0, 0))}
-    with open_bundle(bundle) as one, open_bundle(zipped) as other:
-        assert one.manifest == other.manifest
-        assert tree(one.folder) == tree(other.folder)
+    with open_bundle(bundle) as unpacked, open_bundle(zipped) as other:
+        assert unpacked.manifest == other.manifest
+        assert tree(unpacked.folder) == tree(other.folder)
 
 
 def test_measurements_are_outside_the_content(spec: BundleSpec, tmp_path: Path, bundle: Path) -> None:
     measured = replace(
-        spec, measurements={"local": '{"p50": 1}'}, report=lambda made: f"<p>4 ms, {made.filter.name}</p>"
+        spec, measurements={"local": '{"p50": 1}'}, report=lambda manifest: f"<p>4 ms, {manifest.filter.name}</p>"
     )
-    made = write(measured, tmp_path / "measured")
+    manifest = write(measured, tmp_path / "measured")
     assert (tmp_path / "measured/measurements/local.json").read_text() == '{"p50": 1}'
-    assert (tmp_path / "measured/report.html").read_text() == f"<p>4 ms, {made.filter.name}</p>"
+    assert (tmp_path / "measured/report.html").read_text() == f"<p>4 ms, {manifest.filter.name}</p>"
     assert (bundle / "manifest.json").read_bytes() == (tmp_path / "measured/manifest.json").read_bytes()
     with open_bundle(tmp_path / "measured") as opened:
-        assert opened.manifest.content_sha256 == made.content_sha256
+        assert opened.manifest.content_sha256 == manifest.content_sha256
         assert opened.unlisted() == []
 
 

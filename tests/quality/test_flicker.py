@@ -22,19 +22,19 @@ def test_the_same_clip_and_a_constant_tint_do_not_flicker() -> None:
 def test_noise_on_a_still_clip_has_its_known_flicker() -> None:
     rng = np.random.default_rng(0)
     still = [np.full((64, 64, 3), 128, np.float32)] * 6
-    found = flicker(still, [f + rng.normal(0, 5, f.shape) for f in still])
+    noisy = flicker(still, [f + rng.normal(0, 5, f.shape) for f in still])
     # Two independent normal values differ by 2 sigma / sqrt(pi) on average.
-    assert found.mean == pytest.approx(2 * 5 / np.sqrt(np.pi), rel=0.02)
-    assert found.worst >= found.mean
+    assert noisy.mean == pytest.approx(2 * 5 / np.sqrt(np.pi), rel=0.02)
+    assert noisy.worst >= noisy.mean
 
 
 def test_more_flicker_scores_higher_also_where_the_teacher_moves() -> None:
     rng = np.random.default_rng(1)
     clip = moving(6)
     noise = [rng.normal(0, 1, f.shape) for f in clip]
-    found = [flicker(clip, [f + k * n for f, n in zip(clip, noise, strict=True)]).mean for k in (0, 1, 2, 4)]
-    assert found == sorted(found)
-    assert found[1] > 0
+    means = [flicker(clip, [f + k * n for f, n in zip(clip, noise, strict=True)]).mean for k in (0, 1, 2, 4)]
+    assert means == sorted(means)
+    assert means[1] > 0
 
 
 def test_the_worst_pair_is_named_and_bytes_do_not_wrap() -> None:
@@ -59,8 +59,8 @@ def test_the_worst_region_is_found() -> None:
     a = picture(80, 96)
     b = a.astype(np.float32)
     b[30:36, 70:80] += 40
-    found = worst_region(a, b)
-    assert (found.height, found.width) == (10, 12)
-    assert found.top <= 30 and found.top + found.height >= 36
-    assert found.left <= 70 and found.left + found.width >= 80
+    region = worst_region(a, b)
+    assert (region.height, region.width) == (10, 12)
+    assert region.top <= 30 and region.top + region.height >= 36
+    assert region.left <= 70 and region.left + region.width >= 80
     assert worst_region(a, a).error == 0

@@ -34,11 +34,11 @@ def test_the_map_shows_where() -> None:
     a = picture(64, 64)
     b = a.copy()
     b[8:16, 40:56] = 255 - b[8:16, 40:56]
-    found = flip_map(a, b)
-    assert found.shape == (64, 64)
-    assert found.dtype == np.float32
-    assert 8 <= np.unravel_index(found.argmax(), found.shape)[0] < 16
-    assert found[40:, :24].max() < 0.05
+    errors = flip_map(a, b)
+    assert errors.shape == (64, 64)
+    assert errors.dtype == np.float32
+    assert 8 <= np.unravel_index(errors.argmax(), errors.shape)[0] < 16
+    assert errors[40:, :24].max() < 0.05
 
 
 def test_not_a_number_and_wrong_shapes() -> None:

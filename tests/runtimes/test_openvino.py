@@ -33,9 +33,9 @@ def test_pictures_are_the_rounded_numbers(artifact: Path) -> None:
 def test_pixels_go_in_and_out_where_they_may(artifact: Path) -> None:
     def ports(options: Options) -> list[tuple[str, tuple[int, ...]]]:
         player = RUNTIMES["openvino"].open(artifact, options)
-        found = [(port.dtype, port.shape) for port in (*player.inputs, *player.outputs)]
+        ports = [(port.dtype, port.shape) for port in (*player.inputs, *player.outputs)]
         player.close()
-        return found
+        return ports
 
     planes, pixels = ("float32", (1, 3, 32, 48)), ("uint8", (1, 32, 48, 3))
     assert ports(Options()) == [planes] * 2

@@ -37,8 +37,8 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("wheel")
     done = _call(sys.executable, "-m", "build", "--wheel", "--no-isolation", "-o", folder, ROOT, cwd=folder)
     assert done.returncode == 0, done.stdout[-500:] + done.stderr[-500:]
-    (made,) = folder.glob("*.whl")
-    return made
+    (path,) = folder.glob("*.whl")
+    return path
 
 
 def _call(*command: str | Path, cwd: Path) -> "subprocess.CompletedProcess[str]":
@@ -72,8 +72,8 @@ def test_it_plays_checks_and_measures_in_a_clean_environment(wheel: Path, spec: 
     (tmp_path / "m.tflite").write_bytes(flatbuffer(small_graph(48, 64)))
     with open_artifact(tmp_path / "m.tflite") as session:
         pair = GoldenEntry(picture(48, 64), session(picture(48, 64)), "made by a formula", "CC0-1.0")
-    one = replace(spec.artifacts[0], file=tmp_path / "m.tflite", spec=ArtifactSpec("tflite", "fp32", SIZE))
-    write(replace(spec, artifacts=(one,), golden=(pair,)), tmp_path / "b.bundle")
+    entry = replace(spec.artifacts[0], file=tmp_path / "m.tflite", spec=ArtifactSpec("tflite", "fp32", SIZE))
+    write(replace(spec, artifacts=(entry,), golden=(pair,)), tmp_path / "b.bundle")
     assert isinstance(pair.picture, np.ndarray)
 
     environment = tmp_path / "pi"
@@ -84,8 +84,8 @@ def test_it_plays_checks_and_measures_in_a_clean_environment(wheel: Path, spec: 
         assert "No matching distribution" in got.stderr or "ConnectionError" in got.stderr, got.stderr[-800:]
         pytest.skip("no package index can be reached, so nothing can be installed in a clean environment")
     listed = {
-        one["name"].lower()
-        for one in json.loads(_call(python, "-m", "pip", "list", "--format", "json", cwd=tmp_path).stdout)
+        package["name"].lower()
+        for package in json.loads(_call(python, "-m", "pip", "list", "--format", "json", cwd=tmp_path).stdout)
     }
     assert {"numpy", "pillow", "ai-edge-litert", "pocketlens"} <= listed
     assert not listed & {"torch", "onnx", "onnx-ir", "scipy", "scikit-image", "openvino", "onnxruntime"}

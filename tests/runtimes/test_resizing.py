@@ -27,9 +27,9 @@ def test_tiles_lose_nothing_and_show_no_seam(shape: tuple[int, int]) -> None:
     def uneven(image: Picture) -> Picture:  # each tile comes out in another brightness
         return np.full_like(image, 100 + 20 * (next(turn) % 2))
 
-    made = stylize_resized(uneven, SIZE, picture(*shape), "tile").astype(int)
-    assert np.abs(np.diff(made, axis=0)).max() <= 6
-    assert np.abs(np.diff(made, axis=1)).max() <= 6
+    stylized = stylize_resized(uneven, SIZE, picture(*shape), "tile").astype(int)
+    assert np.abs(np.diff(stylized, axis=0)).max() <= 6
+    assert np.abs(np.diff(stylized, axis=1)).max() <= 6
 
 
 def test_crop_gives_the_middle_and_fit_keeps_the_shape() -> None:

@@ -21,7 +21,7 @@ def test_every_way_to_say_a_style(style: object, weights: list[float]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("style", "told"),
+    ("style", "message"),
     [
         ("water", "choose from ink, oil, chalk"),
         (3, "there is no style 3"),
@@ -34,8 +34,8 @@ def test_every_way_to_say_a_style(style: object, weights: list[float]) -> None:
         ({}, "over 0"),
     ],
 )
-def test_styles_that_make_no_sense_are_refused(style: object, told: str) -> None:
-    with pytest.raises(InputError, match=told):
+def test_styles_that_make_no_sense_are_refused(style: object, message: str) -> None:
+    with pytest.raises(InputError, match=message):
         blend(style, NAMES)  # type: ignore[arg-type]
 
 

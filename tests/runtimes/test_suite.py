@@ -78,17 +78,17 @@ from pocketlens.runtimes.session import open_artifact
 pictures = np.random.default_rng(0).integers(0, 256, (4, 32, 48, 3), dtype=np.uint8)
 wrong = []
 with open_artifact(Path(sys.argv[1]), sys.argv[2]) as session:
-    expected = [session(one) for one in pictures]
+    expected = [session(image) for image in pictures]
     def play(i):
         wrong.extend(i for _ in range(5) if not np.array_equal(session(pictures[i]), expected[i]))
     players = [threading.Thread(target=play, args=(i,)) for i in range(4)]
-    [one.start() for one in players]
-    [one.join() for one in players]
+    [player.start() for player in players]
+    [player.join() for player in players]
 for _ in range(12):  # closed while the threads that played are just ending
     with open_artifact(Path(sys.argv[1]), sys.argv[2], 1) as session:
         players = [threading.Thread(target=session, args=(pictures[0],)) for i in range(4)]
-        [one.start() for one in players]
-        [one.join() for one in players]
+        [player.start() for player in players]
+        [player.join() for player in players]
 print(wrong)
 """
 

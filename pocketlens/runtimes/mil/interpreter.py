@@ -1,7 +1,7 @@
 """Runs a program on torch, one operation after the other, as the package declares it.
 
-Every value that is declared fp16 is computed in fp32 and rounded to fp16, so what comes out is what ideal fp16 hardware
-gives; the accumulators of a real one may lose more. Every shape is compared with the declared one.
+Every value that is declared fp16 is computed in fp32 and rounded to fp16, so the result is that of ideal fp16 hardware; the
+accumulators of real hardware may lose more. Every shape is compared with the declared one.
 """
 
 from collections import Counter
@@ -17,7 +17,7 @@ from pocketlens.runtimes.mil.rules import RULES, Inputs
 from pocketlens.runtimes.mil.values import Constant, Type
 
 _FAULTS = (RuntimeError, ValueError, KeyError, IndexError, TypeError, ArithmeticError, MemoryError)
-"""What torch and Python raise where an operation's inputs do not fit together."""
+"""The exceptions of torch and Python where an operation's inputs do not fit together."""
 
 
 def _loaded(constant: Constant) -> Any:
@@ -37,7 +37,7 @@ def as_declared(value: torch.Tensor, declared: Type) -> torch.Tensor:
         want is None or have == want for have, want in zip(value.shape, declared.shape, strict=True)
     )
     if not fits:
-        raise ValueError(f"it gives shape {list(value.shape)}, declared is {list(declared.shape)}")
+        raise ValueError(f"its shape is {list(value.shape)}, declared is {list(declared.shape)}")
     if declared.kind == "FLOAT16":
         return value.half().float()
     if declared.kind.startswith("FLOAT"):
@@ -58,7 +58,7 @@ class Interpreter:
         """The output for an input, unrounded; ``others`` in the program's order.
 
         Raises:
-            InputError: An operation cannot be computed, or gives another shape than declared; it is named.
+            InputError: An operation cannot be computed, or its output has another shape than declared; the message names it.
         """
         inputs = zip((self._program.image, *self._program.others), (image, *others), strict=True)
         values: dict[str, Any] = {
@@ -94,7 +94,7 @@ class Interpreter:
 
 def _pairs(values: list[torch.Tensor], outputs: tuple[Output, ...]) -> list[tuple[torch.Tensor, Output]]:
     if len(values) != len(outputs):
-        raise ValueError(f"it gives {len(values)} values, declared are {len(outputs)}")
+        raise ValueError(f"it has {len(values)} outputs, declared are {len(outputs)}")
     return list(zip(values, outputs, strict=True))
 
 

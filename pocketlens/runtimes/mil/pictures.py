@@ -1,4 +1,4 @@
-"""The picture that goes into a package and the one that comes out, as its description has them."""
+"""The picture input and output of a package, as its description declares them."""
 
 from pathlib import Path
 from typing import Any
@@ -17,11 +17,11 @@ def ports(path: Path, description: Any, shape: tuple[int | None, ...], others: i
     Args:
         path: The package, for messages.
         description: The model's, from the specification.
-        shape: What the program itself takes; it says the size where the description does not.
+        shape: The shape of the program's own input; it gives the size where the description has none.
         others: How many inputs the program has besides the picture.
 
     Raises:
-        InputError: There are more or fewer of each, the size is open, or the colours are not RGB or BGR.
+        InputError: The numbers of inputs and outputs differ from the program's, the size is open, or the colours are not RGB or BGR.
     """
     if len(description.input) != 1 + others or len(description.output) != 1:
         raise packages.damaged(path, "its description does not have its program's inputs and one output")
@@ -38,13 +38,13 @@ def _size(path: Path, feature: Any, shape: tuple[int | None, ...]) -> tuple[int,
         return int(feature.type.imageType.height), int(feature.type.imageType.width)
     if len(shape) != 4 or shape[2] is None or shape[3] is None:
         raise InputError(
-            f"{path} takes {list(shape)}, expected [1, 3, height, width]", do="convert it for a fixed size"
+            f"{path} has an input of {list(shape)}, expected [1, 3, height, width]", do="convert it for a fixed size"
         )
     return shape[2], shape[3]
 
 
 def _reversed(path: Path, feature: Any) -> bool:
-    """Whether Core ML hands this picture over in the order blue, green, red."""
+    """Whether Core ML passes this picture in the order blue, green, red."""
     if feature.type.WhichOneof("Type") != "imageType":
         return False
     space = feature.type.imageType.colorSpace

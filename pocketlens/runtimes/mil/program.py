@@ -20,7 +20,7 @@ _MOST = 1 << 16
 
 @dataclass(frozen=True)
 class Output:
-    """What the package says an operation gives."""
+    """An output of an operation, with the type that the package declares."""
 
     name: str
     type: Type
@@ -32,8 +32,8 @@ class Operation:
 
     Attributes:
         kind: The operation, for instance ``"conv"``.
-        arguments: The names of the values that each parameter takes.
-        outputs: What it gives.
+        arguments: Parameter to the names of its values.
+        outputs: Its outputs, in order.
     """
 
     kind: str
@@ -46,7 +46,7 @@ class Operation:
 
 @dataclass(frozen=True)
 class Program:
-    """What there is to run.
+    """A program that can be run.
 
     Attributes:
         image: The first input.
@@ -64,7 +64,7 @@ class Program:
 
     @property
     def precision(self) -> str:
-        """``fp16`` if anything but a cast gives fp16, else ``fp32``."""
+        """``fp16`` if any operation but a cast has an fp16 output, else ``fp32``."""
         kinds = {output.type.kind for op in self.operations if op.kind != "cast" for output in op.outputs}
         return "fp16" if "FLOAT16" in kinds else "fp32"
 

@@ -43,16 +43,16 @@ def convert(ct: ModuleType, traced: Any, **options: Any) -> Any:
 
 @pytest.mark.parametrize("target", ["iOS15", "iOS16", "iOS17", "iOS18"])
 def test_what_coremltools_converts_from_torch(tmp_path: Path, ct: ModuleType, traced: Any, target: str) -> None:
-    taken = picture(*SIZE)
+    image = picture(*SIZE)
     with torch.no_grad():
-        scaled = torch.from_numpy(taken.astype(np.float32).transpose(2, 0, 1))[None] * 2 / 255 - 1
+        scaled = torch.from_numpy(image.astype(np.float32).transpose(2, 0, 1))[None] * 2 / 255 - 1
         expected = (traced(scaled)[0].permute(1, 2, 0).numpy() + 1) * 127.5
     for precision, least in ((ct.precision.FLOAT32, 100), (ct.precision.FLOAT16, 50)):
         path = tmp_path / f"{precision.value}.mlpackage"
         convert(ct, traced, compute_precision=precision, minimum_deployment_target=ct.target[target]).save(str(path))
         with open_artifact(path, "mil") as session:
-            found = (session.floats(taken) + 1) * 127.5
-        assert psnr(expected.astype(np.float32), found) > least
+            output = (session.floats(image) + 1) * 127.5
+        assert psnr(expected.astype(np.float32), output) > least
 
 
 def _palettized(ct: ModuleType, **options: Any) -> Callable[[Any], Any]:
@@ -136,13 +136,13 @@ def test_weights_are_decoded_as_coremltools_decodes_them(
     block = package.spec.mlProgram.functions["main"].block_specializations
     stored = {op.type for b in block.values() for op in b.operations if op.type.startswith("constexpr_")}
     assert stored == kinds
-    taken = picture(*SIZE)
+    image = picture(*SIZE)
     with (
         open_artifact(tmp_path / "small.mlpackage", "mil") as ours,
         open_artifact(tmp_path / "large.mlpackage", "mil") as theirs,
     ):
-        expected = (theirs.floats(taken) + 1) * 127.5
-        assert psnr(expected, (ours.floats(taken) + 1) * 127.5) > 90
+        expected = (theirs.floats(image) + 1) * 127.5
+        assert psnr(expected, (ours.floats(image) + 1) * 127.5) > 90
 
 
 def test_every_decoder_is_tested() -> None:
@@ -154,10 +154,10 @@ def test_a_palette_of_vectors() -> None:
     # The example of coremltools' documentation: two vectors of three, on either axis.
     lut = np.array([[10, 11, 12], [20, 21, 22]], np.int8).reshape(1, 1, 1, 2, 3)
     indices = np.array([[[0, 0], [1, 0]], [[1, 1], [0, 0]]], np.uint8)
-    (found,) = DECODERS["constexpr_lut_to_dense"]({"indices": indices, "lut": lut, "vector_axis": np.array(1)})
-    assert found[0].tolist() == [[10, 10], [11, 11], [12, 12], [20, 10], [21, 11], [22, 12]]
-    (found,) = DECODERS["constexpr_lut_to_dense"]({"indices": indices, "lut": lut, "vector_axis": np.array(2)})
-    assert found[0].tolist() == [[10, 11, 12, 10, 11, 12], [20, 21, 22, 10, 11, 12]]
+    (decoded,) = DECODERS["constexpr_lut_to_dense"]({"indices": indices, "lut": lut, "vector_axis": np.array(1)})
+    assert decoded[0].tolist() == [[10, 10], [11, 11], [12, 12], [20, 10], [21, 11], [22, 12]]
+    (decoded,) = DECODERS["constexpr_lut_to_dense"]({"indices": indices, "lut": lut, "vector_axis": np.array(2)})
+    assert decoded[0].tolist() == [[10, 11, 12, 10, 11, 12], [20, 21, 22, 10, 11, 12]]
 
 
 HOSTILE: dict[str, tuple[str, dict[str, np.ndarray]]] = {

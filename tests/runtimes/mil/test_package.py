@@ -114,15 +114,15 @@ def smash(name: Path | str, at: int) -> Callable[[Path], None]:
 
 def manifest(change: Callable[[Any], Any]) -> Callable[[Path], None]:
     def damage(package: Path) -> None:
-        found = json.loads((package / "Manifest.json").read_text())
-        (package / "Manifest.json").write_text(json.dumps(change(found) or found))
+        document = json.loads((package / "Manifest.json").read_text())
+        (package / "Manifest.json").write_text(json.dumps(change(document) or document))
 
     return damage
 
 
 def root_path(path: str) -> Callable[[Any], None]:
-    def change(found: Any) -> None:
-        found["itemInfoEntries"][found["rootModelIdentifier"]]["path"] = path
+    def change(document: Any) -> None:
+        document["itemInfoEntries"][document["rootModelIdentifier"]]["path"] = path
 
     return change
 
@@ -132,7 +132,7 @@ def spec(change: Callable[[Any], None]) -> Callable[[Path], None]:
 
 
 def weight_name(name: str) -> Callable[[Path], None]:
-    return spec(lambda found: setattr(stored(found).blobFileValue, "fileName", name))
+    return spec(lambda model: setattr(stored(model).blobFileValue, "fileName", name))
 
 
 def linked_weights(package: Path) -> None:
@@ -146,31 +146,31 @@ def folder_for_weights(package: Path) -> None:
     (package / WEIGHTS).mkdir()
 
 
-def other_shape(found: Any) -> None:
-    operation(found, "relu").outputs[0].type.tensorType.dimensions[2].constant.size = 5
+def other_shape(model: Any) -> None:
+    operation(model, "relu").outputs[0].type.tensorType.dimensions[2].constant.size = 5
 
 
-def huge_constant(found: Any) -> None:
-    stored(found).type.tensorType.dimensions[0].constant.size = 2**60
+def huge_constant(model: Any) -> None:
+    stored(model).type.tensorType.dimensions[0].constant.size = 2**60
 
 
-def strides(found: Any) -> Any:
-    name = operation(found, "conv").inputs["strides"].arguments[0].name
-    constants = {op.outputs[0].name: op.attributes["val"] for op in main_block(found).operations if op.type == "const"}
+def strides(model: Any) -> Any:
+    name = operation(model, "conv").inputs["strides"].arguments[0].name
+    constants = {op.outputs[0].name: op.attributes["val"] for op in main_block(model).operations if op.type == "const"}
     return constants[name].immediateValue.tensor
 
 
-def no_output(found: Any) -> None:
-    main_block(found).outputs[0] = "nowhere"
+def no_output(model: Any) -> None:
+    main_block(model).outputs[0] = "nowhere"
 
 
-def loose_end(found: Any) -> None:
-    operation(found, "relu").inputs["x"].arguments[0].name = "nowhere"
+def loose_end(model: Any) -> None:
+    operation(model, "relu").inputs["x"].arguments[0].name = "nowhere"
 
 
-def text_for_number(found: Any) -> None:
-    name = operation(found, "conv").inputs["pad_type"].arguments[0].name
-    operation(found, "conv").inputs["strides"].arguments[0].name = name
+def text_for_number(model: Any) -> None:
+    name = operation(model, "conv").inputs["pad_type"].arguments[0].name
+    operation(model, "conv").inputs["strides"].arguments[0].name = name
 
 
 DAMAGES: dict[str, tuple[Callable[[Path], None], str]] = {
@@ -179,7 +179,10 @@ DAMAGES: dict[str, tuple[Callable[[Path], None], str]] = {
     "manifest not text": (fill("Manifest.json", b"\xff\xfe\x00"), "where the model is"),
     "manifest of another kind": (manifest(lambda _: [1, 2]), "where the model is"),
     "manifest nested": (fill("Manifest.json", b"[" * 100_000), "where the model is"),
-    "manifest without root": (manifest(lambda found: found.pop("rootModelIdentifier") and None), "where the model is"),
+    "manifest without root": (
+        manifest(lambda document: document.pop("rootModelIdentifier") and None),
+        "where the model is",
+    ),
     "root outside": (manifest(root_path("../../../../etc/passwd")), "outside itself"),
     "root absolute": (manifest(root_path("/etc/passwd")), "outside itself"),
     "root with a zero": (manifest(root_path("a\0b")), "cannot be opened"),
@@ -200,43 +203,43 @@ DAMAGES: dict[str, tuple[Callable[[Path], None], str]] = {
     "weights absolute": (weight_name("/etc/passwd"), "expected @model_path/"),
     "weights absolute within": (weight_name("@model_path//etc/passwd"), "outside itself"),
     "weights of another type": (
-        spec(lambda found: setattr(stored(found).type.tensorType, "dataType", 21)),
+        spec(lambda model: setattr(stored(model).type.tensorType, "dataType", 21)),
         "the program expects INT8",
     ),
     "weights of no type": (
-        spec(lambda found: setattr(stored(found).type.tensorType, "dataType", 0)),
+        spec(lambda model: setattr(stored(model).type.tensorType, "dataType", 0)),
         "UNUSED_TYPE",
     ),
-    "offset past the end": (spec(lambda found: setattr(stored(found).blobFileValue, "offset", 2**62)), "the file ends"),
+    "offset past the end": (spec(lambda model: setattr(stored(model).blobFileValue, "offset", 2**62)), "the file ends"),
     "huge constant": (spec(huge_constant), "bytes"),
-    "constant of another length": (spec(lambda found: strides(found).ints.values.append(3)), "has 3 elements"),
+    "constant of another length": (spec(lambda model: strides(model).ints.values.append(3)), "has 3 elements"),
     "constant of another type": (
-        spec(lambda found: strides(found).floats.values.append(3)),
+        spec(lambda model: strides(model).floats.values.append(3)),
         "INT32 is stored as floats",
     ),
     "unknown operation": (
-        spec(lambda found: setattr(operation(found, "relu"), "type", "warp_drive")),
+        spec(lambda model: setattr(operation(model, "relu"), "type", "warp_drive")),
         "cannot be interpreted: warp_drive",
     ),
-    "nested block": (spec(lambda found: operation(found, "relu").blocks.add() and None), "cannot be interpreted: relu"),
-    "no function": (spec(lambda found: found.mlProgram.functions.clear()), "no function 'main'"),
-    "no block": (spec(lambda found: setattr(found.mlProgram.functions["main"], "opset", "CoreML99")), "no block"),
-    "two outputs": (spec(lambda found: main_block(found).outputs.append("x")), "2 outputs"),
-    "another kind of model": (spec(lambda found: found.neuralNetwork.SetInParent()), "neuralNetwork"),
+    "nested block": (spec(lambda model: operation(model, "relu").blocks.add() and None), "cannot be interpreted: relu"),
+    "no function": (spec(lambda model: model.mlProgram.functions.clear()), "no function 'main'"),
+    "no block": (spec(lambda model: setattr(model.mlProgram.functions["main"], "opset", "CoreML99")), "no block"),
+    "two outputs": (spec(lambda model: main_block(model).outputs.append("x")), "2 outputs"),
+    "another kind of model": (spec(lambda model: model.neuralNetwork.SetInParent()), "neuralNetwork"),
     "grey": (
-        spec(lambda found: setattr(found.description.input[0].type.imageType, "colorSpace", 10)),
+        spec(lambda model: setattr(model.description.input[0].type.imageType, "colorSpace", 10)),
         "not a colour picture",
     ),
-    "no description": (spec(lambda found: found.description.Clear()), "description"),
+    "no description": (spec(lambda model: model.description.Clear()), "description"),
 }
 
 RUN: dict[str, tuple[Callable[[Path], None], str]] = {
-    "another shape": (spec(other_shape), "relu '.*' cannot be computed: it gives shape"),
+    "another shape": (spec(other_shape), "relu '.*' cannot be computed: its shape is"),
     "loose end": (spec(loose_end), "relu '.*' cannot be computed: 'nowhere'"),
     "no output": (spec(no_output), "nothing computes the output"),
     "text for a number": (spec(text_for_number), "conv '.*' cannot be computed"),
     "another size": (
-        spec(lambda found: setattr(found.description.input[0].type.imageType, "width", 99)),
+        spec(lambda model: setattr(model.description.input[0].type.imageType, "width", 99)),
         "computes at",
     ),
 }

@@ -156,7 +156,7 @@ def by_coremltools() -> Callable[[str, dict[str, Any]], list[np.ndarray]]:
     from coremltools.converters.mil import Builder
 
     def compute(kind: str, inputs: dict[str, Any]) -> list[np.ndarray]:
-        found: list[np.ndarray] = []
+        expected: list[np.ndarray] = []
 
         @Builder.program(input_specs=[Builder.TensorSpec(shape=(1,))], opset_version=ct.target.iOS16)
         def _(x: Any) -> Any:
@@ -164,12 +164,12 @@ def by_coremltools() -> Callable[[str, dict[str, Any]], list[np.ndarray]]:
                 name: tuple(Builder.const(val=v) for v in value) if isinstance(value, list) else value
                 for name, value in inputs.items()
             }
-            made = getattr(Builder, kind)(**constants)
-            made = made if isinstance(made, list | tuple) else [made]
-            found.extend(np.asarray(var.val) for var in made)
+            outputs = getattr(Builder, kind)(**constants)
+            outputs = outputs if isinstance(outputs, list | tuple) else [outputs]
+            expected.extend(np.asarray(var.val) for var in outputs)
             return Builder.identity(x=x)
 
-        return found
+        return expected
 
     return compute
 
@@ -178,10 +178,10 @@ def by_coremltools() -> Callable[[str, dict[str, Any]], list[np.ndarray]]:
 def test_as_coremltools_computes_constants(name: str, by_coremltools: Callable[..., list[np.ndarray]]) -> None:
     kind = name.split(maxsplit=1)[0]
     expected = by_coremltools(kind, VALUES[name])
-    made = run(kind, **VALUES[name])
-    found = [value.numpy() for value in (made if isinstance(made, tuple) else (made,))]
-    assert len(found) == len(expected)
-    for ours, theirs in zip(found, expected, strict=True):
+    result = run(kind, **VALUES[name])
+    outputs = [value.numpy() for value in (result if isinstance(result, tuple) else (result,))]
+    assert len(outputs) == len(expected)
+    for ours, theirs in zip(outputs, expected, strict=True):
         assert ours.shape == theirs.shape
         np.testing.assert_allclose(ours, theirs, rtol=2e-5, atol=2e-6)
 
@@ -236,12 +236,12 @@ def test_shuffles_are_torchs() -> None:
 def test_pools_round_up_and_pad_like_tensorflow() -> None:
     x = torch.from_numpy(X)
     window = {"kernel_sizes": _i(3, 3), "strides": _i(2, 2)}
-    found = run("max_pool", x=X, pad_type="same", **window)
-    assert found.shape == (1, 4, 3, 4)
+    output = run("max_pool", x=X, pad_type="same", **window)
+    assert output.shape == (1, 4, 3, 4)
     padded = torch.nn.functional.pad(x, (0, 1, 0, 1), value=-torch.inf)
-    torch.testing.assert_close(found, torch.nn.functional.max_pool2d(padded, 3, 2))
-    found = run("avg_pool", x=X, pad_type="valid", ceil_mode=True, **window)
-    torch.testing.assert_close(found, torch.nn.functional.avg_pool2d(x, 3, 2, ceil_mode=True))
+    torch.testing.assert_close(output, torch.nn.functional.max_pool2d(padded, 3, 2))
+    output = run("avg_pool", x=X, pad_type="valid", ceil_mode=True, **window)
+    torch.testing.assert_close(output, torch.nn.functional.avg_pool2d(x, 3, 2, ceil_mode=True))
     lower = run("max_pool", x=X, pad_type="same_lower", **window)
     padded = torch.nn.functional.pad(x, (1, 0, 1, 0), value=-torch.inf)
     torch.testing.assert_close(lower, torch.nn.functional.max_pool2d(padded, 3, 2))
@@ -251,8 +251,8 @@ def test_transposed_convolutions_are_cut_and_filled() -> None:
     x, w = torch.from_numpy(X), torch.randn(4, 2, 3, 3, generator=torch.Generator().manual_seed(0))
     expected = torch.nn.functional.conv_transpose2d(x, w, None, 2, 1, 1)
     options = {"x": X, "weight": w.numpy(), "strides": _i(2, 2), "pad_type": "custom", "pad": _i(1, 1, 1, 1)}
-    found = run("conv_transpose", output_shape=_i(1, 2, 12, 16), **options)
-    torch.testing.assert_close(found, expected)
+    output = run("conv_transpose", output_shape=_i(1, 2, 12, 16), **options)
+    torch.testing.assert_close(output, expected)
     with pytest.raises(ValueError, match="odd number"):
         run("conv_transpose", **{**options, "pad_type": "same"})
 
@@ -277,5 +277,5 @@ def test_half_precision_is_rounded_and_shapes_are_checked() -> None:
     value = torch.tensor([1.0004, 70000.0, 1e-9])
     assert as_declared(value, Type("FLOAT16", (3,))).tolist() == [1.0, float("inf"), 0.0]
     assert as_declared(value, Type("FLOAT32", (None,))).tolist() == value.tolist()
-    with pytest.raises(ValueError, match=r"gives shape \[3\], declared is \[4\]"):
+    with pytest.raises(ValueError, match=r"its shape is \[3\], declared is \[4\]"):
         as_declared(value, Type("FLOAT16", (4,)))

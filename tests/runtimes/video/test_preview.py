@@ -38,8 +38,8 @@ def display(tmp_path: Path) -> Iterator[tuple[dict[str, str], Path]]:
     command = ["Xvfb", "-displayfd", str(write), "-screen", "0", size, "-fbdir", str(tmp_path), "-nolisten", "tcp"]
     server = subprocess.Popen(command, pass_fds=[write], stderr=subprocess.DEVNULL)
     os.close(write)
-    with os.fdopen(read) as told:
-        number = told.readline().strip()  # it says so once it is ready
+    with os.fdopen(read) as display:
+        number = display.readline().strip()  # it says so once it is ready
     try:
         yield {**os.environ, "DISPLAY": f":{number}"}, tmp_path / "Xvfb_screen0"
     finally:

@@ -77,17 +77,17 @@ def _turn(path: Path, degrees: int) -> None:
     """Write the rotation into the track's matrix, where phones put it."""
     data = bytearray(path.read_bytes())
     at = data.index(b"tkhd") + 4 + 40  # version, flags, times, id, duration, layer, volume
-    one = {90: (0, 1, -1, 0), 180: (-1, 0, 0, -1), 270: (0, -1, 1, 0)}[degrees]
-    for slot, value in zip((0, 1, 3, 4), one, strict=True):
+    matrix = {90: (0, 1, -1, 0), 180: (-1, 0, 0, -1), 270: (0, -1, 1, 0)}[degrees]
+    for slot, value in zip((0, 1, 3, 4), matrix, strict=True):
         data[at + 4 * slot : at + 4 * slot + 4] = (value * 65536 & 0xFFFFFFFF).to_bytes(4, "big")
     path.write_bytes(data)
 
 
 def _frames(path: Path) -> list[Frame]:
     source = open_file(path)
-    found = [item for item in source if isinstance(item, Frame)]
+    decoded = [item for item in source if isinstance(item, Frame)]
     source.close()
-    return found
+    return decoded
 
 
 def _sound(path: Path) -> list[bytes]:
@@ -107,24 +107,24 @@ def same(image: Picture) -> Picture:
 @pytest.mark.parametrize("times", [EVEN, [0, 512, 600, 2000, 2048, 9000, 9001, 20000]])
 def test_count_and_times(clip: Callable[..., Path], tmp_path: Path, times: list[int], suffix: str) -> None:
     done = stylize(same, open_file(clip(times)), tmp_path / f"out{suffix}")
-    given, made = _frames(tmp_path / "in.mp4"), _frames(tmp_path / f"out{suffix}")
-    assert len(made) == len(given) == len(times) == done.frames
+    before, after = _frames(tmp_path / "in.mp4"), _frames(tmp_path / f"out{suffix}")
+    assert len(after) == len(before) == len(times) == done.frames
     assert done.dropped == 0
     assert not done.stopped
-    assert _seconds(made) == pytest.approx(_seconds(given), abs=0.0006)  # .mkv counts milliseconds
-    assert min(psnr(a.picture, b.picture) for a, b in zip(given, made, strict=True)) > 30
+    assert _seconds(after) == pytest.approx(_seconds(before), abs=0.0006)  # .mkv counts milliseconds
+    assert min(psnr(a.picture, b.picture) for a, b in zip(before, after, strict=True)) > 30
 
 
 @pytest.mark.parametrize("full", [False, True])
 def test_range_and_matrix(clip: Callable[..., Path], tmp_path: Path, full: bool) -> None:
     stylize(same, open_file(clip(full=full)), tmp_path / "out.mp4")
-    with av.open(str(tmp_path / "out.mp4")) as made:
-        context = made.streams.video[0].codec_context
+    with av.open(str(tmp_path / "out.mp4")) as written:
+        context = written.streams.video[0].codec_context
         assert (int(context.color_range), int(context.colorspace)) == ((2, 1) if full else (1, 5))
     for frames in (_frames(tmp_path / "in.mp4"), _frames(tmp_path / "out.mp4")):
         for part in (np.s_[:], np.s_[22:38, 4:16]):  # all of it, and the red box
-            found, meant = (one[part].mean((0, 1)) for one in (frames[0].picture, _scene(0)))
-            assert abs(found - meant).max() < 8  # a wrong matrix or range is off by more
+            actual, expected = (image[part].mean((0, 1)) for image in (frames[0].picture, _scene(0)))
+            assert abs(actual - expected).max() < 8  # a wrong matrix or range is off by more
 
 
 def test_the_sound_is_the_same_bytes(clip: Callable[..., Path], tmp_path: Path) -> None:
@@ -171,13 +171,13 @@ def test_a_live_source_drops_what_comes_too_fast(tmp_path: Path) -> None:
         time.sleep(0.1)
         return image
 
-    told: list[VideoProgress] = []
+    reports: list[VideoProgress] = []
     source = open_camera("lavfi:testsrc2=size=64x48:rate=50:duration=1")
-    done = stylize(slow, source, tmp_path / "out.mp4", progress=told.append)
+    done = stylize(slow, source, tmp_path / "out.mp4", progress=reports.append)
     assert done.dropped > 20
     assert done.frames + done.dropped == 50
-    assert told[-1].dropped == done.dropped
-    assert told[-1].p95_ms >= 100
+    assert reports[-1].dropped == done.dropped
+    assert reports[-1].p95_ms >= 100
 
 
 @pytest.mark.parametrize("turn", [0, 90])
@@ -195,12 +195,12 @@ def test_frames_are_scaled_on_their_way(clip: Callable[..., Path], tmp_path: Pat
         assert session.computes_at(96, 128) == (32, 48)
         stylize(session, open_file(clip(turn=turn)), tmp_path / "out.mp4")
     upright = np.rot90(_scene(0), -turn // 90)
-    assert {one.shape for one in seen} == {(32, 48, 3)}
+    assert {image.shape for image in seen} == {(32, 48, 3)}
     # Found: 41 and 42. With colours of half the width, as FFmpeg scales by itself, it would be 33 and 29.
     assert psnr(seen[0], resize(np.ascontiguousarray(upright), 32, 48)) > 38
-    made = _frames(tmp_path / "out.mp4")
-    assert {(one.size, one.picture.shape[:2]) for one in made} == {(upright.shape[:2], upright.shape[:2])}
-    assert psnr(made[0].picture, resize(seen[0], *upright.shape[:2])) > 28
+    frames = _frames(tmp_path / "out.mp4")
+    assert {(frame.size, frame.picture.shape[:2]) for frame in frames} == {(upright.shape[:2], upright.shape[:2])}
+    assert psnr(frames[0].picture, resize(seen[0], *upright.shape[:2])) > 28
 
 
 def test_as_many_frames_as_asked_for(clip: Callable[..., Path], tmp_path: Path) -> None:
@@ -261,9 +261,9 @@ def test_smoothing_calms_what_stands_still_and_leaves_what_moves() -> None:
     for i in range(10):
         scene = _scene(i)
         stylized = np.clip(scene.astype(int) + rng.normal(0, 12, scene.shape), 0, 255).astype(np.uint8)
-        made = smooth(scene, stylized)
+        smoothed = smooth(scene, stylized)
         raw.append(stylized.astype(int))
-        calm.append(made.astype(int))
+        calm.append(smoothed.astype(int))
     still = np.s_[50:]
     flicker = [np.abs(b[still] - a[still]).mean() for a, b in itertools.pairwise(raw[3:])]
     calmed = [np.abs(b[still] - a[still]).mean() for a, b in itertools.pairwise(calm[3:])]

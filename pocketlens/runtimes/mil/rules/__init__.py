@@ -1,4 +1,4 @@
-"""What each operation of MIL computes, one family a module; importing this fills :data:`RULES`."""
+"""What each operation of MIL computes, one module for each family; importing this package fills :data:`RULES`."""
 
 from pocketlens.runtimes.mil.rules import (
     activations,

@@ -33,7 +33,7 @@ def instance_norm(inputs: Inputs) -> Tensor:
 
 @rule("layer_norm")
 def layer_norm(inputs: Inputs) -> Tensor:
-    """Over the given axes; the scale and shift have their shape."""
+    """Over ``axes``; the scale and shift have the shape of these axes."""
     x = inputs["x"]
     axes = [axis % x.ndim for axis in inputs.ints("axes", list(range(x.ndim)))]
     y = _normalized(x, axes, inputs.number("epsilon", 1e-5))

@@ -14,7 +14,7 @@ _MAXIMUM = {1: F.max_pool1d, 2: F.max_pool2d, 3: F.max_pool3d}
 
 
 def _window(inputs: Inputs) -> tuple[list[int], list[int], list[int]]:
-    """Kernel, strides, and pads in the order that ``F.pad`` takes them."""
+    """Kernel, strides, and pads in the order of ``F.pad``."""
     x = inputs["x"]
     kernel = inputs.ints("kernel_sizes")
     strides = inputs.ints("strides", [1] * len(kernel))

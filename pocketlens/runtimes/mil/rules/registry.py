@@ -27,7 +27,7 @@ def rule(*kinds: str) -> Callable[[Rule], Rule]:
 
 @dataclass(frozen=True)
 class Inputs:
-    """What an operation is given, by parameter. A parameter that is left out takes the default of MIL's documentation."""
+    """The inputs of an operation, by parameter. A parameter that is left out has the default of MIL's documentation."""
 
     bound: dict[str, list[Any]]
 
@@ -46,7 +46,7 @@ class Inputs:
         return self[name] if name in self.bound else None
 
     def many(self, name: str) -> list[Tensor]:
-        """The tensors of a parameter that takes any number of them."""
+        """The tensors of a parameter that may have any number of them."""
         return list(self.bound[name])
 
     def ints(self, name: str, default: list[int] | None = None) -> list[int]:

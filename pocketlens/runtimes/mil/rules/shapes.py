@@ -10,7 +10,7 @@ from pocketlens.runtimes.mil.rules.registry import Inputs, rule
 
 @rule("reshape")
 def reshape(inputs: Inputs) -> Tensor:
-    """To a shape; 0 keeps an axis, -1 takes what is left."""
+    """To a shape; 0 keeps an axis, -1 is computed from the other axes."""
     x = inputs["x"]
     return x.reshape([x.shape[axis] if d == 0 else d for axis, d in enumerate(inputs.ints("shape"))])
 
@@ -57,7 +57,7 @@ def stack(inputs: Inputs) -> Tensor:
 
 @rule("split")
 def split(inputs: Inputs) -> tuple[Tensor, ...]:
-    """Into given sizes, or evenly."""
+    """Into ``split_sizes``, or evenly."""
     x, axis = inputs["x"], inputs.integer("axis")
     if "split_sizes" in inputs:
         return tuple(torch.split(x, inputs.ints("split_sizes"), axis))
@@ -66,7 +66,7 @@ def split(inputs: Inputs) -> tuple[Tensor, ...]:
 
 @rule("slice_by_index")
 def slice_by_index(inputs: Inputs) -> Tensor:
-    """As numpy slices; a masked begin or end is the axis' own, a squeezed axis takes one place."""
+    """As numpy slices; a masked begin or end is that of the axis, a squeezed axis is one index."""
     x = inputs["x"]
     begin, end = inputs.ints("begin"), inputs.ints("end")
     stride = inputs.ints("stride", [1] * x.ndim)
@@ -87,7 +87,7 @@ def slice_by_index(inputs: Inputs) -> Tensor:
 
 @rule("slice_by_size")
 def slice_by_size(inputs: Inputs) -> Tensor:
-    """From a begin, by a size; -1 takes the rest."""
+    """From a begin, by a size; -1 is the rest."""
     x = inputs["x"]
     for axis, (begin, size) in enumerate(zip(inputs.ints("begin"), inputs.ints("size"), strict=True)):
         start = begin % x.shape[axis] if begin < 0 else begin
