@@ -10,6 +10,7 @@ from pocketlens.converters.emitter import Labels, emitter
 from pocketlens.errors import InputError, UnsupportedError
 from pocketlens.pipeline.commands.convert import convert
 from pocketlens.pipeline.commands.inspect import inspect
+from pocketlens.site import page
 from pocketlens.targets import TARGETS
 from tests.conformance.case import Case, Place
 from tests.conformance.check import lowered_operators
@@ -71,7 +72,7 @@ def test_convert_refuses_what_inspect_has_named(target: str, tmp_path: Path) -> 
     assert found.refusals[target][0].startswith(f"{operator} '")
     with pytest.raises(UnsupportedError) as caught:
         convert(str(path), [target], ["fp32"], tmp_path / "out", size=size)
-    assert found.refusals[target][0] in caught.value.what and "operators.md" in caught.value.do
+    assert found.refusals[target][0] in caught.value.what and page("operators") in caught.value.do
     assert not (tmp_path / "out").exists()
 
 
