@@ -41,4 +41,4 @@ def shown(manifest: Manifest) -> list[ReportPicture]:
     wrong = np.clip(teacher.astype(int) + np.random.default_rng(1).integers(-3, 4, teacher.shape), 0, 255)
     artifact = wrong.astype(np.uint8)
     scores = compare(teacher, artifact)
-    return [ReportPicture(one.id, "astronaut.png", teacher, artifact, scores) for one in manifest.artifacts]
+    return [ReportPicture(entry.id, "astronaut.png", teacher, artifact, scores) for entry in manifest.artifacts]

@@ -12,8 +12,8 @@ from tests.bench.samples import blocks_of, document, result
 
 
 def verdict(timed: CaseResult, **limits: float) -> Verdict:
-    (found,) = judge(timed, Budget.of(**limits))
-    return found.verdict
+    (judged,) = judge(timed, Budget.of(**limits))
+    return judged.verdict
 
 
 def around(center: float, noise: float = 0.1, count: int = 30) -> list[float]:
@@ -31,17 +31,17 @@ def test_clear_sides() -> None:
 def test_a_limit_inside_the_interval_is_unstable() -> None:
     random = np.random.default_rng(3)
     noisy = result(blocks_of(*random.normal(20, 3, (10, 20)).tolist()))
-    (found,) = judge(noisy, Budget.of(frame_ms=float(np.percentile(random.normal(20, 3, 5000), 95))))
-    assert found.verdict == "unstable"
-    assert "confidence" in found.reason
+    (judged,) = judge(noisy, Budget.of(frame_ms=float(np.percentile(random.normal(20, 3, 5000), 95))))
+    assert judged.verdict == "unstable"
+    assert "confidence" in judged.reason
 
 
 def test_halves_that_disagree_are_unstable_and_the_reason_says_so() -> None:
     # One slow round among many: the first half breaks the limit, the interval alone would let it pass.
     slow = [*around(20, count=18), 40.0, 40.0]
     timed = result(blocks_of(slow, *[around(20, count=20)] * 3, *[around(20, count=60)] * 8))
-    (found,) = judge(timed, Budget.of(frame_ms=33, percentile=99))
-    assert found.verdict == "unstable"
+    (judged,) = judge(timed, Budget.of(frame_ms=33, percentile=99))
+    assert judged.verdict == "unstable"
 
 
 def test_a_throttling_run_is_unstable_but_not_when_it_is_clearly_on_one_side() -> None:
@@ -72,14 +72,14 @@ def test_size_and_memory() -> None:
 
 
 def test_an_interpreted_artifact_is_judged_by_its_size_alone() -> None:
-    found = judge(result(interpreted=True, runtime="mil"), PRESETS["snap-lens"])
-    assert {one.name: one.verdict for one in found} == {
+    verdicts = judge(result(interpreted=True, runtime="mil"), PRESETS["snap-lens"])
+    assert {judged.name: judged.verdict for judged in verdicts} == {
         "frame_ms": "not measured",
         "size_mb": "pass",
         "memory_mb": "not measured",
     }
-    assert all("not measured here" in one.reason for one in found if one.verdict == "not measured")
-    assert overall(found) == "pass"
+    assert all("not measured here" in judged.reason for judged in verdicts if judged.verdict == "not measured")
+    assert overall(verdicts) == "pass"
 
 
 def test_a_failed_subject_fails_and_a_skipped_one_does_not() -> None:
@@ -96,8 +96,8 @@ def test_failure_beats_good_samples() -> None:
 def test_overall_takes_the_worst() -> None:
     fast, slow = (result(blocks_of(*[around(t)] * 8), artifact=str(t)) for t in (20, 50))
     verdicts = judge_all(document(fast, slow), Budget.of(fps=30))
-    assert [one.verdict for one in verdicts] == ["pass", "fail"]
-    assert [one.artifact for one in verdicts] == ["20", "50"]
+    assert [judged.verdict for judged in verdicts] == ["pass", "fail"]
+    assert [judged.artifact for judged in verdicts] == ["20", "50"]
     assert overall(verdicts) == "fail"
     assert overall([]) == "not measured"
 
@@ -137,8 +137,8 @@ def heating(slow_from: float) -> Document:
 
 @pytest.mark.parametrize(("slow_from", "verdict"), [(200, "fail"), (400, "pass"), (270, "unstable")])
 def test_the_last_minute_is_judged(slow_from: float, verdict: str) -> None:
-    found = heating(slow_from)
-    (judged,) = judge_all(found, Budget.of(fps=30))
+    heated = heating(slow_from)
+    (judged,) = judge_all(heated, Budget.of(fps=30))
     assert judged.verdict == verdict
-    assert len(last_minute(found.results[0]).blocks) == 12
-    assert Document.from_json(found.to_json()) == found
+    assert len(last_minute(heated.results[0]).blocks) == 12
+    assert Document.from_json(heated.to_json()) == heated

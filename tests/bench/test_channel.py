@@ -14,14 +14,14 @@ ECHO = "import sys\nfor line in sys.stdin: print(line, end='', flush=True)"
 
 
 def test_question_and_answer() -> None:
-    one = channel(ECHO)
+    worker = channel(ECHO)
     try:
-        assert one.ask({"do": "a", "x": "ü\n"}, 30) == {"do": "a", "x": "ü\n"}
-        assert one.ask({"do": "b"}, 30) == {"do": "b"}
+        assert worker.ask({"do": "a", "x": "ü\n"}, 30) == {"do": "a", "x": "ü\n"}
+        assert worker.ask({"do": "b"}, 30) == {"do": "b"}
     finally:
-        one.close()
-        one.close()
-    assert one.process.poll() is not None
+        worker.close()
+        worker.close()
+    assert worker.process.poll() is not None
 
 
 @pytest.mark.parametrize(
@@ -35,23 +35,23 @@ def test_question_and_answer() -> None:
         ('input(); print(\'{"error": "no"}\', flush=True); input()', "no"),
     ],
 )
-def test_every_way_to_go_wrong_is_a_worker_error(script: str, said: str) -> None:
-    one = channel(script)
+def test_every_way_to_go_wrong_is_a_worker_error(script: str, message: str) -> None:
+    worker = channel(script)
     try:
-        with pytest.raises(WorkerError, match=said):
-            one.ask({"do": "go"}, 0.5 if "sleep" in script else 30)
+        with pytest.raises(WorkerError, match=message):
+            worker.ask({"do": "go"}, 0.5 if "sleep" in script else 30)
     finally:
-        one.close()
-    assert one.process.poll() is not None
+        worker.close()
+    assert worker.process.poll() is not None
 
 
 def test_what_is_missing_there_is_missing() -> None:
-    one = channel('input(); print(\'{"error": "no litert", "missing": true}\', flush=True); input()')
+    worker = channel('input(); print(\'{"error": "no litert", "missing": true}\', flush=True); input()')
     try:
         with pytest.raises(MissingError, match="no litert"):
-            one.ask({"do": "go"}, 30)
+            worker.ask({"do": "go"}, 30)
     finally:
-        one.close()
+        worker.close()
 
 
 def test_a_command_that_is_not_there() -> None:

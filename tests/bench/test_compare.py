@@ -21,15 +21,15 @@ def noisy(mean: float, seed: int, **changes: object) -> Document:
 
 
 def test_a_real_difference_is_found_with_its_interval() -> None:
-    (one,) = compare(noisy(20, 1), noisy(30, 2))
-    assert one.finding == "slower" and one.low < 1.5 < one.high and one.high - one.low < 0.2
+    (ratio,) = compare(noisy(20, 1), noisy(30, 2))
+    assert ratio.finding == "slower" and ratio.low < 1.5 < ratio.high and ratio.high - ratio.low < 0.2
     (back,) = compare(noisy(30, 2), noisy(20, 1))
-    assert back.finding == "faster" and back.ratio == pytest.approx(1 / one.ratio)
+    assert back.finding == "faster" and back.ratio == pytest.approx(1 / ratio.ratio)
 
 
 def test_noise_is_no_difference() -> None:
-    found = [compare(noisy(20, seed), noisy(20, 100 + seed))[0].finding for seed in range(20)]
-    assert found.count("no difference") >= 17
+    findings = [compare(noisy(20, seed), noisy(20, 100 + seed))[0].finding for seed in range(20)]
+    assert findings.count("no difference") >= 17
 
 
 def test_a_regression_is_one_whose_whole_interval_is_slower() -> None:
@@ -47,9 +47,9 @@ def test_a_regression_is_one_whose_whole_interval_is_slower() -> None:
         (replace(noisy(20, 2), environment=replace(noisy(20, 2).environment, device="ssh://pi@x")), "devices differ"),
     ],
 )
-def test_unlike_things_are_refused_unless_told_to(changed: Document, said: str) -> None:
+def test_unlike_things_are_refused_unless_told_to(changed: Document, message: str) -> None:
     base = noisy(20, 1)
-    with pytest.raises(InputError, match=said):
+    with pytest.raises(InputError, match=message):
         compare(base, changed)
     assert len(compare(base, changed, force=True)) == 1
     assert incomparable(base, noisy(20, 2)) == []
@@ -60,14 +60,14 @@ def test_documents_that_share_nothing() -> None:
         compare(noisy(20, 1), noisy(20, 1, artifact="other"))
 
 
-def at(one: Document, time: str) -> Document:
-    return replace(one, environment=replace(one.environment, time=time))
+def at(measured: Document, time: str) -> Document:
+    return replace(measured, environment=replace(measured.environment, time=time))
 
 
 def call(*words: object, code: int = 0) -> str:
-    done = CliRunner().invoke(app, [str(word) for word in ("compare", *words)])
-    assert done.exit_code == code, done.output
-    return re.sub(r"\s+", " ", done.output)
+    process = CliRunner().invoke(app, [str(word) for word in ("compare", *words)])
+    assert process.exit_code == code, process.output
+    return re.sub(r"\s+", " ", process.output)
 
 
 def test_the_command(tmp_path: Path) -> None:
@@ -86,10 +86,10 @@ def test_history_compares_the_newest_and_plots(tmp_path: Path) -> None:
         history(folder)
     for day, mean in enumerate((20, 20, 30)):
         at(noisy(mean, day), f"2026-01-0{day + 1}T00:00:00Z").write(folder / f"{9 - day}.json")
-    found = history(folder)
-    assert [one.environment.time[9] for one in found] == ["1", "2", "3"]
-    assert [round(p.p50, -1) for p in series(found)["local: onnx-fp32-64x64 in onnxruntime"]] == [20, 20, 30]
-    ((base, newest),) = latest(found)
+    documents = history(folder)
+    assert [document.environment.time[9] for document in documents] == ["1", "2", "3"]
+    assert [round(p.p50, -1) for p in series(documents)["local: onnx-fp32-64x64 in onnxruntime"]] == [20, 20, 30]
+    ((base, newest),) = latest(documents)
     assert (base.environment.time[9], newest.environment.time[9]) == ("2", "3")
     plot = tmp_path / "history.svg"
     call("--history", folder, "--plot", plot, code=1)

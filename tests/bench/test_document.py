@@ -40,13 +40,13 @@ def test_any_samples_survive(blocks: list[list[float]], failure: str) -> None:
 def changed(path: str, value: Any) -> str:
     data = json.loads(WHOLE.to_json())
     *parents, last = path.split(".")
-    spot = data
+    parent = data
     for part in parents:
-        spot = spot[int(part)] if part.isdigit() else spot[part]
+        parent = parent[int(part)] if part.isdigit() else parent[part]
     if value is KeyError:
-        del spot[last]
+        del parent[last]
     else:
-        spot[last] = value
+        parent[last] = value
     return json.dumps(data)
 
 
@@ -117,8 +117,8 @@ def test_settings_out_of_range_are_refused(wrong: dict[str, Any]) -> None:
 
 
 def test_what_slowed_the_device_down_is_said() -> None:
-    one = document(result())
-    clear = replace(one.environment, before=Snapshot(throttled="", throttled_since_boot="under-voltage"))
+    measured = document(result())
+    clear = replace(measured.environment, before=Snapshot(throttled="", throttled_since_boot="under-voltage"))
     after = Snapshot(throttled="", throttled_since_boot="under-voltage, throttled")
     assert replace(clear, after=after).throttled == "throttled", "sticky bits count only if they were clear before"
     during = (TimedSnapshot(5.0, Snapshot(throttled="thermal state severe")),)

@@ -33,39 +33,39 @@ def test_it_is_read_and_nothing_of_it_is_lost(name: str) -> None:
     assert onnx.label == "onnx-fp32-64x64 in onnxruntime" and onnx.blocks and onnx.failure is None
     written = document.to_json()
     assert Document.from_json(written) == document
-    kept(json.loads(PATHS[name].read_text()), json.loads(written))
+    check_kept(json.loads(PATHS[name].read_text()), json.loads(written))
 
 
-def kept(old: Any, new: Any, where: str = "") -> None:
+def check_kept(old: Any, new: Any, where: str = "") -> None:
     """Every key and value of the old document stands in the new one."""
     if isinstance(old, dict):
         for key, value in old.items():
             assert key in new, f"{where}.{key} is lost"
-            kept(value, new[key], f"{where}.{key}")
+            check_kept(value, new[key], f"{where}.{key}")
     elif isinstance(old, list):
         assert len(old) == len(new), where
         for index, (first, second) in enumerate(zip(old, new, strict=True)):
-            kept(first, second, f"{where}[{index}]")
+            check_kept(first, second, f"{where}[{index}]")
     else:
         assert old == new, where
 
 
 def test_what_became_of_each_subject() -> None:
     for name in IN_TURNS:
-        found = {one.label: one for one in Document.read(PATHS[name]).results}
-        assert found["coreml-fp16-64x64 in mil"].runtime.interpreted
-        assert "macOS" in str(found["coreml-fp16-64x64 in coreml"].skipped)
-        assert "the picture is wrong" in str(found["swapped-fp32-64x64 in onnxruntime"].failure)
-    asked = Document.read(PATHS["1.2"]).results
-    assert [result.requested.text for result in asked][-2:] == ["2 threads, xnnpack", "1 thread, computing in fp32"]
+        results = {result.label: result for result in Document.read(PATHS[name]).results}
+        assert results["coreml-fp16-64x64 in mil"].runtime.interpreted
+        assert "macOS" in str(results["coreml-fp16-64x64 in coreml"].skipped)
+        assert "the picture is wrong" in str(results["swapped-fp32-64x64 in onnxruntime"].failure)
+    requested = Document.read(PATHS["1.2"]).results
+    assert [result.requested.text for result in requested][-2:] == ["2 threads, xnnpack", "1 thread, computing in fp32"]
     assert Document.read(PATHS["1.1-sustained"]).environment.during
 
 
 @pytest.mark.parametrize(("base", "other"), permutations(IN_TURNS, 2))
 def test_versions_are_compared_with_each_other(base: str, other: str) -> None:
-    one, two = Document.read(PATHS[base]), Document.read(PATHS[other])
-    assert incomparable(one, two) == []
-    labels = [ratio.label for ratio in compare(one, two)]
+    first, second = Document.read(PATHS[base]), Document.read(PATHS[other])
+    assert incomparable(first, second) == []
+    labels = [ratio.label for ratio in compare(first, second)]
     assert labels[:3] == [
         "onnx-fp32-64x64 in onnxruntime",
         "openvino-fp32-64x64 in openvino",
@@ -84,6 +84,6 @@ def renamed_manifest(manifest: Manifest) -> Manifest:
 def test_it_is_judged_and_reported(name: str, renamed_manifest: Manifest) -> None:
     document = Document.read(PATHS[name])
     verdicts = judge_all(document, BUDGET)
-    assert {"frame_ms", "size_mb", "memory_mb"} == {one.name for one in verdicts}
+    assert {"frame_ms", "size_mb", "memory_mb"} == {verdict.name for verdict in verdicts}
     page = render(renamed_manifest, document, verdicts, [], BUDGET)
     assert "onnx-fp32-64x64" in page and "Latency over time" in page and document.environment.time in page

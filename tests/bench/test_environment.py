@@ -79,14 +79,14 @@ def test_a_busy_machine_is_called_busy() -> None:
     ],
 )
 def test_emulators_are_recognised(
-    machine: str, files: dict[str, str], said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    machine: str, files: dict[str, str], message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("platform.machine", lambda: machine)
     for name, text in files.items():
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text(text)
-    found = environment.emulation(tmp_path)
-    assert said in found if said else found == ""
+    reason = environment.emulation(tmp_path)
+    assert message in reason if message else reason == ""
 
 
 def test_a_raspberry_pi_answers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -98,6 +98,6 @@ def test_a_raspberry_pi_answers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     command.write_text(f"#!/bin/sh\ncase $1 in {answers};; esac\n")
     command.chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
-    found = environment.snapshot(tmp_path)
-    assert (found.temperature_c, found.frequency_mhz, found.throttled) == (61.2, 1500.0, "throttled")
-    assert found.throttled_since_boot == "under-voltage, throttled"
+    snapshot = environment.snapshot(tmp_path)
+    assert (snapshot.temperature_c, snapshot.frequency_mhz, snapshot.throttled) == (61.2, 1500.0, "throttled")
+    assert snapshot.throttled_since_boot == "under-voltage, throttled"

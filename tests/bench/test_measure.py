@@ -61,7 +61,7 @@ def test_two_runtimes_side_by_side(make_case: Make, tmp_path: Path) -> None:
         assert result.timing.load_ms > 0 and result.timing.first_ms > 0 and result.timing.warmup_count >= 3
         samples, inferences = statistics.frames(result.blocks), statistics.inferences(result.blocks)
         assert len(samples) >= QUICK.count and samples.sum() >= 1000 * QUICK.seconds
-        assert all(len(one.frame_ms) >= QUICK.block_count for one in result.blocks)
+        assert all(len(block.frame_ms) >= QUICK.block_count for block in result.blocks)
         assert (inferences < samples).all()
         assert 10 < result.memory.baseline_mb < result.memory.peak_mb
         assert result.runtime.version and result.effective.compute_precision == "fp32"
@@ -69,12 +69,12 @@ def test_two_runtimes_side_by_side(make_case: Make, tmp_path: Path) -> None:
     first, second = document.results
     assert first.picture == second.picture
     # In turns: no round of one lies outside the other's, but for the first and the last.
-    ends = sorted((one.at_s, i) for i, result in enumerate(document.results) for one in result.blocks)
+    ends = sorted((block.at_s, i) for i, result in enumerate(document.results) for block in result.blocks)
     assert {i for _, i in ends[:2]} == {0, 1}
     assert document.environment.host.packages["onnxruntime"] == first.runtime.version
-    stages = [one.stage for one in heard]
+    stages = [block.stage for block in heard]
     assert stages[:4] == ["load", "load", "warm up", "warm up"] and set(stages[4:]) == {"measure"}
-    shares = [one.share for one in heard]
+    shares = [block.share for block in heard]
     assert shares == sorted(shares) and shares[0] == 0
     assert device.all_gone
     assert Document.from_json(document.to_json()) == document
@@ -211,7 +211,7 @@ def alive(pid: int) -> bool:
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="needs /proc to see whether a process is alive")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
 def test_no_worker_outlives_its_asker(make_case: Make, tmp_path: Path, number: signal.Signals) -> None:
-    one = make_case()
+    case = make_case()
     script = textwrap.dedent(f"""
         import json, numpy as np
         from pathlib import Path
@@ -229,7 +229,7 @@ def test_no_worker_outlives_its_asker(make_case: Make, tmp_path: Path, number: s
                 Path({str(tmp_path / "part")!r}).write_text(json.dumps(pids))
                 Path({str(tmp_path / "part")!r}).rename({str(tmp_path / "pids")!r})
         picture = np.zeros((64, 64, 3), np.uint8)
-        subjects = [BenchmarkCase(str(i), Path({str(one.path)!r}), "onnx", "fp32", "onnxruntime", picture) for i in
+        subjects = [BenchmarkCase(str(i), Path({str(case.path)!r}), "onnx", "fp32", "onnxruntime", picture) for i in
         range(2)] measure(subjects, BenchmarkSettings(seconds=60, warm_seconds=0.1, block_seconds=1), listen, Watched())
     """)
     asker = subprocess.Popen([sys.executable, "-c", script], stderr=subprocess.PIPE, text=True)
@@ -268,8 +268,8 @@ def test_a_device_that_measures_needs_nothing_that_builds() -> None:
         "coremltools",
     )
     script = f"import sys; from pocketlens.bench import {modules}; print([m for m in {heavy} if m in sys.modules])"
-    found = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
-    assert found.stdout.strip() == "[]"
+    process = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert process.stdout.strip() == "[]"
 
 
 def test_runtimes_send_no_telemetry_while_they_are_timed(make_case: Make) -> None:
@@ -280,7 +280,7 @@ def test_runtimes_send_no_telemetry_while_they_are_timed(make_case: Make) -> Non
         if progress.stage == "measure":
             for worker in device.workers:
                 folder = Path(f"/proc/{worker.channel.process.pid}/fd")
-                opened.extend(str(one.readlink()) for one in folder.iterdir() if one.is_symlink())
+                opened.extend(str(link.readlink()) for link in folder.iterdir() if link.is_symlink())
 
     measure([make_case(), make_case("openvino")], QUICK, listen, device)
     assert opened or not Path("/proc/self/fd").exists()

@@ -31,18 +31,20 @@ def bench(
     bundle: Path, devices: list[Device], victim: str, harm: Harm, settings: BenchmarkSettings = SETTINGS
 ) -> list[DeviceOutcome]:
     """Measure on devices in order, and do one of them harm in the middle of its frames."""
-    kept: list[DeviceOutcome] = []
-    done = False
+    outcomes_kept: list[DeviceOutcome] = []
+    harmed = False
 
     def listen(name: str, progress: BenchmarkProgress) -> None:
-        nonlocal done
-        if name == victim and progress.stage == "measure" and progress.share > 0.2 and not done:
-            done = True
+        nonlocal harmed
+        if name == victim and progress.stage == "measure" and progress.share > 0.2 and not harmed:
+            harmed = True
             harm()
 
     with open_bundle(bundle) as opened:
-        outcomes = bench_devices(opened, devices, ONE, settings=settings, progress=listen, keep=kept.append)
-    assert kept == outcomes and [one.device for one in outcomes] == [one.name for one in devices]
+        outcomes = bench_devices(opened, devices, ONE, settings=settings, progress=listen, keep=outcomes_kept.append)
+    assert outcomes_kept == outcomes and [outcome.device for outcome in outcomes] == [
+        outcome.name for outcome in devices
+    ]
     return outcomes
 
 

@@ -42,7 +42,7 @@ def test_every_part_is_there(page: str, manifest: Manifest) -> None:
     ]
     for artifact in manifest.artifacts:
         assert artifact.id in read.text
-    for said in (
+    for sentence in (
         "Turns the colours.",
         "Made by the tests",
         "MIT",
@@ -55,7 +55,7 @@ def test_every_part_is_there(page: str, manifest: Manifest) -> None:
         "made by a formula, CC0-1.0",
         "onnxruntime 1.20",
     ):
-        assert said in read.text, said
+        assert sentence in read.text, sentence
 
 
 def test_the_verdict_comes_first_and_names_what_broke(page: str) -> None:
@@ -175,8 +175,8 @@ def test_parts_of_others_and_other_devices(manifest: Manifest, measured: Documen
     assert "ssh://gone: it cannot be reached" in before, "what went wrong stands in the verdict"
     for device in ("local", "adb:x<y"):
         assert f"openvino-fp32-48x64 in openvino on {device}: frame time 60" in before
-    words = re.findall(r'aria-label="([^"]*)"', text)
-    regions = [one for one in words if not one.startswith(("Frame times", "Quality over", "Block medians"))]
+    labels = re.findall(r'aria-label="([^"]*)"', text)
+    regions = [label for label in labels if not label.startswith(("Frame times", "Quality over", "Block medians"))]
     assert len(regions) == len(set(regions)), "regions of several devices have names of their own"
 
 
@@ -187,14 +187,20 @@ def test_pictures_of_devices_are_told_apart(bundle: Path) -> None:
     with open_bundle(bundle) as opened:
         golden = opened.manifest.golden[0]
         teacher = images.read(opened.file(golden.expected))
-        taken = {"size": teacher.shape[:2], "artifact": "onnx-fp32-48x64"}
-        here = document(result(**taken, threads=1), result(**taken, threads=2, failure="the picture is wrong: 9 dB"))
-        one, two = (found.label for found in here.results)
-        there = {one: teacher, two: 255 - teacher}
-        right, wrong = golden_gallery(
-            opened, [DeviceOutcome("local", here, pictures=there), DeviceOutcome("adb:x", here, pictures=there)]
+        fields = {"size": teacher.shape[:2], "artifact": "onnx-fp32-48x64"}
+        measured_here = document(
+            result(**fields, threads=1), result(**fields, threads=2, failure="the picture is wrong: 9 dB")
         )
-        text = render(opened.manifest, here, [], [right, wrong])
+        first, second = (case.label for case in measured_here.results)
+        pictures = {first: teacher, second: 255 - teacher}
+        right, wrong = golden_gallery(
+            opened,
+            [
+                DeviceOutcome("local", measured_here, pictures=pictures),
+                DeviceOutcome("adb:x", measured_here, pictures=pictures),
+            ],
+        )
+        text = render(opened.manifest, measured_here, [], [right, wrong])
     assert right.where == "onnxruntime, 1 thread on local; onnxruntime, 1 thread on adb:x"
     assert right.scores.psnr >= 145 and wrong.scores.psnr < 20 and wrong.label == golden.picture.rpartition("/")[2]
     assert right.where in Page(text).text and "Not everything could be measured" in text
@@ -205,7 +211,7 @@ def test_a_sustained_measurement_shows_its_last_minute(manifest: Manifest) -> No
     from pocketlens.bench.result import Block
 
     blocks = tuple(Block(float(t), (20.0 if t < 60 else 50.0,) * 5, (10.0,) * 5) for t in range(5, 121, 5))
-    found = document(result(blocks, artifact="onnx-fp32-48x64", size=(48, 64)))
-    found = replace(found, settings=BenchmarkSettings(sustained=True))
-    text = Page(render(manifest, found, judge_all(found, SNAP), [])).text
+    sustained = document(result(blocks, artifact="onnx-fp32-48x64", size=(48, 64)))
+    sustained = replace(sustained, settings=BenchmarkSettings(sustained=True))
+    text = Page(render(manifest, sustained, judge_all(sustained, SNAP), [])).text
     assert "frame time 50" in text and "in the last minute" in text and "played alone" in text

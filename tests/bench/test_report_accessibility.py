@@ -28,17 +28,17 @@ def luminance(colour: str) -> float:
     return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
 
 
-def contrast(one: str, other: str) -> float:
+def contrast(first: str, second: str) -> float:
     """Between 1 and 21."""
-    low, high = sorted((luminance(one), luminance(other)))
+    low, high = sorted((luminance(first), luminance(second)))
     return (high + 0.05) / (low + 0.05)
 
 
 def palettes(page: str) -> list[dict[str, str]]:
     """The page's colours by name: light, dark."""
-    found = [dict(re.findall(r"--([a-z]+): (#[0-9a-f]{6})", part)) for part in re.findall(r":root \{([^}]*)\}", page)]
-    assert len(found) == 2
-    return found
+    colours = [dict(re.findall(r"--([a-z]+): (#[0-9a-f]{6})", part)) for part in re.findall(r":root \{([^}]*)\}", page)]
+    assert len(colours) == 2
+    return colours
 
 
 class Elements(HTMLParser):
@@ -74,7 +74,9 @@ def page(request: pytest.FixtureRequest, manifest: Manifest, measured: Document,
         return render(manifest, measured, verdicts, shown, SNAP)
     phone = replace(measured, environment=replace(measured.environment, device="adb:x", emulated=True))
     others = [DeviceReport("adb:x", phone, verdicts), DeviceReport("ssh://pi", None, error="it cannot be reached")]
-    return render(manifest, measured, verdicts, [replace(one, where="litert on adb:x") for one in shown], others=others)
+    return render(
+        manifest, measured, verdicts, [replace(picture, where="litert on adb:x") for picture in shown], others=others
+    )
 
 
 def test_the_formula_of_contrast() -> None:
@@ -85,8 +87,8 @@ def test_the_formula_of_contrast() -> None:
 def test_every_colour_of_text_can_be_read_on_every_ground(page: str) -> None:
     for palette in palettes(page):
         for text, ground in product(TEXT, ("paper", "panel")):
-            found = contrast(palette[text], palette[ground])
-            assert found >= LEAST_CONTRAST, f"{text} {palette[text]} on {ground} {palette[ground]}: {found:.2f}"
+            reached = contrast(palette[text], palette[ground])
+            assert reached >= LEAST_CONTRAST, f"{text} {palette[text]} on {ground} {palette[ground]}: {reached:.2f}"
     used = set(re.findall(r"var\(--([a-z]+)\)", page))
     assert used <= {*TEXT, "paper", "panel", "line"}, "a colour that is not checked"
     style = page[page.index("<style>") : page.index("</style>")]
@@ -95,7 +97,7 @@ def test_every_colour_of_text_can_be_read_on_every_ground(page: str) -> None:
 
 
 def test_marks_that_are_half_transparent_can_still_be_seen(page: str) -> None:
-    weakest = min((float(one) for one in re.findall(r"stroke-opacity: ([\d.]+)", page)), default=1.0)
+    weakest = min((float(opacity) for opacity in re.findall(r"stroke-opacity: ([\d.]+)", page)), default=1.0)
     for palette in palettes(page):
         pairs = zip(*(([int(palette[n][i : i + 2], 16) for i in (1, 3, 5)]) for n in ("accent", "paper")), strict=True)
         mixed = "#" + "".join(f"{round(weakest * a + (1 - weakest) * b):02x}" for a, b in pairs)
@@ -106,7 +108,7 @@ def test_the_page_tells_its_language_title_and_width(page: str) -> None:
     elements = Elements(page)
     assert elements.all("html")[0]["lang"] == "en"
     assert re.search(r"<title>[^<]{5,}</title>", page)
-    (viewport,) = [one["content"] for one in elements.all("meta") if one.get("name") == "viewport"]
+    (viewport,) = [meta["content"] for meta in elements.all("meta") if meta.get("name") == "viewport"]
     assert viewport is not None and "width=device-width" in viewport
     assert "maximum-scale" not in viewport and "user-scalable" not in viewport, "people must be able to enlarge it"
     assert len(elements.all("main")) == len(elements.all("h1")) == 1
@@ -120,15 +122,15 @@ def test_headings_skip_no_level(page: str) -> None:
 
 def test_pictures_and_plots_have_words(page: str) -> None:
     elements = Elements(page)
-    assert all(len(one.get("alt") or "") > 10 for one in elements.all("img"))
-    for one in elements.all("svg"):
-        assert one["role"] == "img" and len(one["aria-label"] or "") > 20
+    assert all(len(element.get("alt") or "") > 10 for element in elements.all("img"))
+    for element in elements.all("svg"):
+        assert element["role"] == "img" and len(element["aria-label"] or "") > 20
 
 
 def test_tables_name_their_columns_and_rows(page: str) -> None:
     elements = Elements(page)
     tables = len(elements.all("table"))
-    assert tables >= 1 and all(one.get("scope") in ("col", "row") for one in elements.all("th"))
+    assert tables >= 1 and all(cell.get("scope") in ("col", "row") for cell in elements.all("th"))
     assert len(elements.all("thead")) == len(elements.all("tbody")) == tables
 
 

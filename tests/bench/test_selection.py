@@ -12,35 +12,36 @@ from pocketlens.bundle.read import open_bundle
 from pocketlens.bundle.spec import BundleSpec
 from pocketlens.bundle.write import write
 from pocketlens.errors import InputError, MissingError
+from pocketlens.images import Picture
 from tests.bench.cases import QUICK
 
 Edit = Callable[[Path, Callable[[dict], None]], None]
 
 
 def test_several_settings_take_turns_in_one_run(bundle: Path) -> None:
-    pictures = {}
+    pictures: dict[str, Picture] = {}
     selection = Selection(threads=(1, 2), compute_precisions=("fp32",))
-    document = bench_bundle(bundle, selection, settings=QUICK, pictures=pictures)
-    assert [one.label for one in document.results] == [
+    results = bench_bundle(bundle, selection, settings=QUICK, pictures=pictures).results
+    assert [result.label for result in results] == [
         "onnx-fp32-48x64 in onnxruntime, 1 thread",
         "onnx-fp32-48x64 in onnxruntime, 2 threads",
         "openvino-fp32-48x64 in openvino, 1 thread, computing in fp32",
         "openvino-fp32-48x64 in openvino, 2 threads, computing in fp32",
     ]
-    assert [one.effective.threads for one in document.results] == [1, 2, 1, 2]
-    assert all(one.failure is None and one.blocks for one in document.results)
+    assert [result.effective.threads for result in results] == [1, 2, 1, 2]
+    assert all(result.failure is None and result.blocks for result in results)
     # In turns: each has played before one plays for the second time.
-    ends = sorted((one.at_s, result.label) for result in document.results for one in result.blocks)
+    ends = sorted((block.at_s, result.label) for result in results for block in result.blocks)
     assert len({label for _, label in ends[:4]}) == 4
-    assert {label: made.shape for label, made in pictures.items()} == {
-        one.label: (48, 64, 3) for one in document.results
+    assert {label: picture.shape for label, picture in pictures.items()} == {
+        result.label: (48, 64, 3) for result in results
     }
 
 
 def test_delegates_reach_the_runtime(lite: BenchmarkCase) -> None:
     from dataclasses import replace
 
-    ways = [replace(lite, delegate=one) for one in ("xnnpack", "none")]
+    ways = [replace(lite, delegate=delegate) for delegate in ("xnnpack", "none")]
     fast, plain = measure(ways, QUICK).results
     assert (fast.effective.delegate, plain.effective.delegate) == ("xnnpack", "none")
     assert fast.failure is None and plain.failure is None and fast.blocks and plain.blocks
@@ -87,8 +88,8 @@ def test_the_accelerator_that_was_requested_stands_in_the_document(bundle: Path)
         ({"runtimes": ("tensorrt",)}, "no runtime 'tensorrt'"),
     ],
 )
-def test_what_nobody_has_is_a_mistake(wrong: dict[str, tuple[str, ...]], said: str) -> None:
-    with pytest.raises(InputError, match=said):
+def test_what_nobody_has_is_a_mistake(wrong: dict[str, tuple[str, ...]], message: str) -> None:
+    with pytest.raises(InputError, match=message):
         Selection(**wrong)  # type: ignore[arg-type]
 
 
@@ -99,13 +100,13 @@ def test_interpreters_take_no_settings() -> None:
 def test_chosen_artifacts_and_runtimes(bundle: Path) -> None:
     with open_bundle(bundle) as opened:
         both = select_cases(opened, Selection(runtimes=["openvino", "onnxruntime"]))
-        assert [(one.artifact, one.runtime) for one in both] == [
+        assert [(case.artifact, case.runtime) for case in both] == [
             ("onnx-fp32-48x64", "onnxruntime"),
             ("onnx-fp32-48x64", "openvino"),
             ("openvino-fp32-48x64", "openvino"),
         ]
-        (one,) = select_cases(opened, Selection(["openvino-fp32-48x64"], threads=(2,)))
-        assert (one.runtime, one.threads, one.target) == ("openvino", 2, "openvino")
+        (case,) = select_cases(opened, Selection(["openvino-fp32-48x64"], threads=(2,)))
+        assert (case.runtime, case.threads, case.target) == ("openvino", 2, "openvino")
 
 
 @pytest.mark.parametrize(
@@ -126,9 +127,9 @@ def test_wrong_choices_are_refused(bundle: Path, wrong: dict[str, list[str]], na
 def test_the_first_runtime_that_is_usable_here_is_taken(full_spec: BundleSpec, tmp_path: Path) -> None:
     write(full_spec, tmp_path / "full.bundle")
     with open_bundle(tmp_path / "full.bundle") as opened:
-        chosen = {one.artifact: one.runtime for one in select_cases(opened)}
-    assert chosen["coreml-fp16-48x64"] == "mil"
-    assert chosen["onnx-fp32-48x64"] == "onnxruntime"
+        runtimes = {case.artifact: case.runtime for case in select_cases(opened)}
+    assert runtimes["coreml-fp16-48x64"] == "mil"
+    assert runtimes["onnx-fp32-48x64"] == "onnxruntime"
 
 
 def test_nothing_to_play_here_is_an_error_that_says_what_to_install(full_spec: BundleSpec, tmp_path: Path) -> None:

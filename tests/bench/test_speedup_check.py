@@ -13,9 +13,9 @@ NEAR = blocks_of(*[[39.0, 42.0, 40.6], [41.0, 39.5, 40.2]] * 3)
 def test_slower_or_as_fast_is_not_worth_shipping() -> None:
     twin = result(SLOW)
     for timed, faster in ((FAST, True), (NEAR, False), (SLOW, False)):
-        (found,) = check_speedups(document(twin, result(timed, artifact="onnx-int8-64x64", precision="int8")))
-        assert (found.faster, found.baseline) == (faster, "onnx-fp32-64x64")
-        assert ("not worth shipping" in found.reason) == (not faster)
+        (check,) = check_speedups(document(twin, result(timed, artifact="onnx-int8-64x64", precision="int8")))
+        assert (check.faster, check.baseline) == (faster, "onnx-fp32-64x64")
+        assert ("not worth shipping" in check.reason) == (not faster)
 
 
 def test_the_fastest_float_of_the_same_target_size_and_runtime_is_the_twin() -> None:
@@ -25,10 +25,10 @@ def test_the_fastest_float_of_the_same_target_size_and_runtime_is_the_twin() -> 
         result(FAST, artifact="onnx-fp32-32x32", size=(32, 32)),
     ]
     coded = result(NEAR, artifact="onnx-w8-64x64", precision="w8")
-    (found,) = check_speedups(document(result(SLOW), half, *others, coded))
-    assert found.baseline == "onnx-fp16-64x64"
+    (check,) = check_speedups(document(result(SLOW), half, *others, coded))
+    assert check.baseline == "onnx-fp16-64x64"
     assert check_speedups(document(coded, *others)) == []
-    assert json.loads(to_json([found]))["worth"][0]["faster"] is False
+    assert json.loads(to_json([check]))["worth"][0]["faster"] is False
 
 
 def test_what_was_not_timed_is_not_judged() -> None:

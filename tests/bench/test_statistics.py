@@ -11,18 +11,18 @@ blocks = st.lists(st.lists(times, min_size=1, max_size=20), min_size=1, max_size
 
 
 def test_known_case() -> None:
-    found = statistics.summarize(blocks_of([1, 2], [3, 4, 10]))
-    assert (found.count, found.mean, found.p50, found.fastest, found.slowest) == (5, 4.0, 3.0, 1.0, 10.0)
-    assert found.mad == 1.0
-    assert found.spread == pytest.approx(1.4826 / 3)
-    assert found.fps == pytest.approx(1000 / 3)
-    assert found.p90 == pytest.approx(7.6)
-    assert found.drift == pytest.approx(4 / 1.5 - 1)
+    summary = statistics.summarize(blocks_of([1, 2], [3, 4, 10]))
+    assert (summary.count, summary.mean, summary.p50, summary.fastest, summary.slowest) == (5, 4.0, 3.0, 1.0, 10.0)
+    assert summary.mad == 1.0
+    assert summary.spread == pytest.approx(1.4826 / 3)
+    assert summary.fps == pytest.approx(1000 / 3)
+    assert summary.p90 == pytest.approx(7.6)
+    assert summary.drift == pytest.approx(4 / 1.5 - 1)
 
 
 @given(blocks)
-def test_figures_agree_with_numpy_and_are_ordered(found: list[list[float]]) -> None:
-    summary, flat = statistics.summarize(blocks_of(*found)), np.concatenate([np.array(block) for block in found])
+def test_figures_agree_with_numpy_and_are_ordered(times_ms: list[list[float]]) -> None:
+    summary, flat = statistics.summarize(blocks_of(*times_ms)), np.concatenate([np.array(block) for block in times_ms])
     for rank, value in ((50, summary.p50), (90, summary.p90), (95, summary.p95), (99, summary.p99)):
         assert value == pytest.approx(np.percentile(flat, rank))
     assert summary.fastest <= summary.p50 <= summary.p90 <= summary.p95 <= summary.p99 <= summary.slowest
@@ -30,26 +30,26 @@ def test_figures_agree_with_numpy_and_are_ordered(found: list[list[float]]) -> N
 
 
 @given(blocks, st.floats(0.1, 10))
-def test_a_slower_clock_scales_times_and_leaves_shares(found: list[list[float]], factor: float) -> None:
-    one = statistics.summarize(blocks_of(*found))
-    other = statistics.summarize(blocks_of(*[[t * factor for t in block] for block in found]))
-    assert other.p95 == pytest.approx(one.p95 * factor)
-    assert other.spread == pytest.approx(one.spread, abs=1e-9)
-    assert other.drift == pytest.approx(one.drift, abs=1e-9)
+def test_a_slower_clock_scales_times_and_leaves_shares(times_ms: list[list[float]], factor: float) -> None:
+    summary = statistics.summarize(blocks_of(*times_ms))
+    other = statistics.summarize(blocks_of(*[[t * factor for t in block] for block in times_ms]))
+    assert other.p95 == pytest.approx(summary.p95 * factor)
+    assert other.spread == pytest.approx(summary.spread, abs=1e-9)
+    assert other.drift == pytest.approx(summary.drift, abs=1e-9)
 
 
 @given(blocks)
-def test_halves_hold_every_sample_of_several_rounds_once(found: list[list[float]]) -> None:
-    first, second = statistics.halves(blocks_of(*found))
+def test_halves_hold_every_sample_of_several_blocks_once(times_ms: list[list[float]]) -> None:
+    first, second = statistics.halves(blocks_of(*times_ms))
     assert len(first) and len(second)
-    if len(found) > 1:
-        assert np.array_equal(np.concatenate([first, second]), statistics.frames(blocks_of(*found)))
+    if len(times_ms) > 1:
+        assert np.array_equal(np.concatenate([first, second]), statistics.frames(blocks_of(*times_ms)))
 
 
 @settings(max_examples=25)
 @given(blocks)
-def test_interval_is_ordered_inside_the_samples_and_repeatable(found: list[list[float]]) -> None:
-    timed = blocks_of(*found)
+def test_interval_is_ordered_inside_the_samples_and_repeatable(times_ms: list[list[float]]) -> None:
+    timed = blocks_of(*times_ms)
     low, high = statistics.bootstrap_interval(timed)
     flat = statistics.frames(timed)
     assert flat.min() <= low <= high <= flat.max() + 1e-9
@@ -60,8 +60,8 @@ def test_every_resample_is_numpys_percentile_of_what_was_drawn(monkeypatch: pyte
     monkeypatch.setattr(statistics, "RESAMPLES", 1)
     blocks = [np.random.default_rng(i).lognormal(1, 1, 3 + i % 4) for i in range(9)]
     for seed in range(20):
-        drawn = np.random.default_rng(seed).integers(0, 9, 9)
-        expected = np.percentile(np.concatenate([blocks[i] for i in drawn]), 95)
+        resample = np.random.default_rng(seed).integers(0, 9, 9)
+        expected = np.percentile(np.concatenate([blocks[i] for i in resample]), 95)
         low, high = statistics.bootstrap_interval(blocks_of(*blocks), 95, seed)
         assert low == high == pytest.approx(expected)
 
@@ -76,7 +76,7 @@ def test_interval_covers_the_true_percentile_about_as_often_as_it_says() -> None
     assert held >= 51
 
 
-def test_rounds_that_differ_widen_the_interval() -> None:
+def test_blocks_that_differ_widen_the_interval() -> None:
     random = np.random.default_rng(2)
     noise = random.normal(0, 0.1, (10, 30))
     calm = statistics.bootstrap_interval(blocks_of(*(20 + noise).tolist()))

@@ -36,9 +36,9 @@ class _Stream:
         with self.more:
             while len(self.arrived) < count and not self.closed:
                 self.more.wait(1)
-            found = bytes(self.arrived[:count])
+            data = bytes(self.arrived[:count])
             del self.arrived[:count]
-            return found
+            return data
 
     def close(self) -> None:
         with contextlib.suppress(OSError):
@@ -71,12 +71,12 @@ class _Link:
         self.channel.close()
 
     def _exactly(self, count: int) -> bytes:
-        found = b""
-        while len(found) < count:
-            if not (more := self.channel.recv(count - len(found))):
+        data = b""
+        while len(data) < count:
+            if not (more := self.channel.recv(count - len(data))):
                 raise EOFError
-            found += more
-        return found
+            data += more
+        return data
 
     def _handle(self, command: int, first: int, second: int, data: bytes) -> None:
         if command == _CNXN:

@@ -62,10 +62,10 @@ def phone(server: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iter
 def lite(tmp_path_factory: pytest.TempPathFactory) -> BenchmarkCase:
     path = tmp_path_factory.mktemp("lite") / "small.tflite"
     emitter("tflite").emit(small_graph(64, 64), "fp32", Labels("small"), path)
-    given = picture(64, 64)
+    image = picture(64, 64)
     with open_artifact(path, "litert", 1) as session:
-        expected = session(given)
-    return BenchmarkCase("tflite-fp32-64x64", path, "tflite", "fp32", "litert", given, expected, 50.0, 1)
+        expected = session(image)
+    return BenchmarkCase("tflite-fp32-64x64", path, "tflite", "fp32", "litert", image, expected, 50.0, 1)
 
 
 @pytest.fixture(scope="module")

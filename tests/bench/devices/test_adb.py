@@ -33,9 +33,11 @@ def test_the_tool_there(phone: Adbd, lite: BenchmarkCase, tool: Path, tmp_path: 
 def test_a_tool_without_the_delegate(phone: Adbd, lite: BenchmarkCase, tool: Path, tmp_path: Path) -> None:
     plain = tmp_path / "benchmark_model"
     plain.write_text(tool.read_text().replace("INFO: STARTING!", "WARN: Unconsumed cmdline flags: --use_xnnpack=true"))
-    usual, asked = measure([lite, replace(lite, delegate="xnnpack")], SETTINGS, device=device_of(phone, plain)).results
+    usual, requested = measure(
+        [lite, replace(lite, delegate="xnnpack")], SETTINGS, device=device_of(phone, plain)
+    ).results
     assert usual.failure is None and usual.blocks and usual.effective.delegate == "none, benchmark_model"
-    assert asked.skipped is not None and "has no xnnpack" in asked.skipped and not asked.blocks
+    assert requested.skipped is not None and "has no xnnpack" in requested.skipped and not requested.blocks
 
 
 def test_python_there(phone: Adbd, lite: BenchmarkCase) -> None:
@@ -124,11 +126,11 @@ def test_adb_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
     ("battery", "thermal", "said"),
     [("USB powered: false\n  level: 9\n  scale: 100", "0", "9 % of its battery"), ("level: 90", "3", "hot: .*severe")],
 )
-def test_a_device_that_is_not_fit(phone: Adbd, lite: BenchmarkCase, battery: str, thermal: str, said: str) -> None:
+def test_a_device_that_is_not_fit(phone: Adbd, lite: BenchmarkCase, battery: str, thermal: str, message: str) -> None:
     (phone.bin / "dumpsys").write_text(
         f"#!/bin/sh\ncase $1 in battery) printf '  {battery}\n';; *) echo 'Thermal Status: {thermal}';; esac\n"
     )
-    with pytest.raises(MissingError, match=said):
+    with pytest.raises(MissingError, match=message):
         measure([lite], SETTINGS, device=device_of(phone))
 
 

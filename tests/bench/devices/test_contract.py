@@ -29,23 +29,23 @@ def device(request: pytest.FixtureRequest) -> Callable[[], Device]:
     return lambda: device_of(phone, tool)
 
 
-def test_a_subject_is_checked_and_timed(device: Callable[[], Device], lite: BenchmarkCase) -> None:
-    here = device()
-    assert here.missing("litert") == "" and here.missing("coreml")
-    document = measure([lite], SETTINGS, device=here)
+def test_a_case_is_checked_and_timed(device: Callable[[], Device], lite: BenchmarkCase) -> None:
+    reached = device()
+    assert reached.missing("litert") == "" and reached.missing("coreml")
+    document = measure([lite], SETTINGS, device=reached)
     (result,) = document.results
     assert result.failure is None and result.skipped is None
     assert result.check is not None and result.check.holds
     assert result.timing is not None and result.timing.load_ms > 0 and result.timing.first_ms > 0
-    assert sum(len(one.frame_ms) for one in result.blocks) >= SETTINGS.count
+    assert sum(len(block.frame_ms) for block in result.blocks) >= SETTINGS.count
     assert result.memory is not None
     environment = document.environment
-    assert environment.device == here.name and environment.host.cores >= 1 and environment.host.machine
+    assert environment.device == reached.name and environment.host.cores >= 1 and environment.host.machine
     assert Document.from_json(document.to_json()) == document
-    here.close()
+    reached.close()
 
 
-def test_what_goes_wrong_with_one_subject_costs_no_other(device: Callable[[], Device], lite: BenchmarkCase) -> None:
+def test_an_error_in_one_case_affects_no_other(device: Callable[[], Device], lite: BenchmarkCase) -> None:
     assert lite.expected is not None
     wrong = replace(lite, artifact="wrong", expected=255 - lite.expected)
     other_size = replace(lite, artifact="size", picture=np.zeros((32, 32, 3), np.uint8), expected=None)

@@ -40,12 +40,12 @@ def light(tmp_path: Path) -> list[str]:
     with tarfile.open(fileobj=io.BytesIO(data)) as tar:
         tar.extractall(home, filter="data")
     site.mkdir()
-    for one in LIGHT:
-        spec = find_spec(one)
+    for name in LIGHT:
+        spec = find_spec(name)
         assert spec is not None and spec.submodule_search_locations is not None
         package = Path(spec.submodule_search_locations[0])
-        (site / one).symlink_to(package)
-        if (libraries := package.parent / f"{one}.libs").exists():  # what wheels bring beside their package
+        (site / name).symlink_to(package)
+        if (libraries := package.parent / f"{name}.libs").exists():  # what wheels bring beside their package
             (site / libraries.name).symlink_to(libraries)
     script = ALONE.format(light=str(home), site=str(site), hidden=("torch", "onnx", "pydantic", "typer", "jinja2"))
     # -I: no PYTHONPATH and no current folder; -S: no site-packages, and so none of what an editable install leaves
@@ -55,12 +55,12 @@ def light(tmp_path: Path) -> list[str]:
 
 @pytest.mark.parametrize("runtime", ["onnxruntime", "openvino"])
 def test_the_light_half_runs_alone(light: list[str], small: SmallArtifacts, tmp_path: Path, runtime: str) -> None:
-    one = small.make_case(runtime)
-    np.save(tmp_path / "given.npy", one.picture)
-    np.save(tmp_path / "wanted.npy", one.expected)
+    case = small.make_case(runtime)
+    np.save(tmp_path / "given.npy", case.picture)
+    np.save(tmp_path / "wanted.npy", case.expected)
     channel = Channel(light, {"PATH": "", "HOME": str(tmp_path)})
     try:
-        loaded = channel.ask(load_command(str(one.path), runtime, Options(1)), 60)
+        loaded = channel.ask(load_command(str(case.path), runtime, Options(1)), 60)
         assert loaded["size"] == [64, 64]
         files = {"picture": str(tmp_path / "given.npy"), "expected": str(tmp_path / "wanted.npy")}
         assert channel.ask({"do": "first", **files}, 60)["psnr"] >= 50
@@ -94,5 +94,9 @@ def test_libraries_are_fetched_for_the_device_and_not_for_here(tmp_path: Path, m
 
 
 def test_requirements_are_those_of_here() -> None:
-    found = runner.requirements(["litert", "mil"])
-    assert [one.split("==")[0] for one in found] == ["numpy", "pillow", "ai-edge-litert"] and "==" in found[0]
+    requirements = runner.requirements(["litert", "mil"])
+    assert [requirement.split("==")[0] for requirement in requirements] == [
+        "numpy",
+        "pillow",
+        "ai-edge-litert",
+    ] and "==" in requirements[0]

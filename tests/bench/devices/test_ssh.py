@@ -52,9 +52,9 @@ def test_a_dropped_connection_is_made_again(sshd: Sshd, make_case: Make, stage: 
             sshd.cut()
 
     several = replace(SETTINGS, seconds=0.2)
-    one, other = measure([make_case(), make_case("openvino")], several, listen, sshd.device()).results
+    first, second = measure([make_case(), make_case("openvino")], several, listen, sshd.device()).results
     assert cut
-    for result in (one, other):
+    for result in (first, second):
         assert result.failure is None and result.resumed == 1
         assert statistics.frames(result.blocks).sum() >= 200
 
@@ -121,9 +121,9 @@ def test_a_key_that_is_not_accepted(sshd: Sshd, tmp_path: Path) -> None:
     ("python", "said"),
     [("/nowhere/python3", "has no /nowhere/python3"), ("echo", "on ssh://loopback said"), ("false", "has no false")],
 )
-def test_a_machine_without_a_fitting_python(sshd: Sshd, python: str, said: str) -> None:
+def test_a_machine_without_a_fitting_python(sshd: Sshd, python: str, message: str) -> None:
     device = sshd.device(python=python)
-    with pytest.raises(MissingError, match=said):
+    with pytest.raises(MissingError, match=message):
         device.missing("litert")
     device.close()
 
