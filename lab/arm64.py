@@ -41,9 +41,9 @@ print(json.dumps(told))
 
 
 def main() -> int:
-    made = subprocess.run([HERE / "pi.sh", "root"], check=False)
-    if made.returncode:  # it has said why
-        return made.returncode
+    machine_setup = subprocess.run([HERE / "pi.sh", "root"], check=False)
+    if machine_setup.returncode:  # it has printed why
+        return machine_setup.returncode
     folder = LAB / "pi" / INSIDE.lstrip("/")
     shutil.rmtree(folder, ignore_errors=True)
     shutil.copytree(
@@ -59,16 +59,16 @@ def main() -> int:
     np.save(folder / "pictures.npy", pictures)
     environment = {**os.environ, "POCKETLENS_SITE": f"/opt/site:{INSIDE}"}
     command = [HERE / "pi.sh", "run", "/usr/bin/python3.11", f"{INSIDE}/play.py", INSIDE]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
-    if done.returncode:
-        print(done.stdout[-1000:], done.stderr[-2000:], file=sys.stderr)
+    process = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    if process.returncode:
+        print(process.stdout[-1000:], process.stderr[-2000:], file=sys.stderr)
         return 1
-    machine, *facts = json.loads(done.stdout.splitlines()[-1])
+    machine, *facts = json.loads(process.stdout.splitlines()[-1])
     worst = 0
     for name, fact in zip(("small.tflite", "small.onnx"), facts, strict=True):
         there = np.load(folder / f"{name}.npy")
         with open_artifact(folder / name, threads=1) as session:
-            here = np.stack([session(one) for one in pictures])
+            here = np.stack([session(image) for image in pictures])
         reached = min(psnr(a, b) for a, b in zip(here, there, strict=True))
         error = largest_error(here, there)
         holds = machine == "aarch64" and reached >= LEAST_PSNR and error <= MOST

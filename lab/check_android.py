@@ -38,12 +38,12 @@ def main() -> None:
         try:
             for _ in range(50):
                 time.sleep(0.2)
-                said = subprocess.run(
+                connection = subprocess.run(
                     ["adb", "connect", f"localhost:{PORT}"], capture_output=True, text=True, check=True
                 )
-                if "connected to" in said.stdout:
+                if "connected to" in connection.stdout:
                     break
-            print(said.stdout.strip(), devices())
+            print(connection.stdout.strip(), devices())
             _exercise(home)
         finally:
             subprocess.run(["adb", "kill-server"], capture_output=True, check=False)
@@ -66,22 +66,22 @@ def _exercise(home: Path) -> None:
     stand_in.write_text(text.replace("/usr/bin/env python3", sys.executable, 1))
     path = home / "small.tflite"
     emitter("tflite").emit(small_graph(64, 64), "fp32", Labels("small"), path)
-    given = picture(64, 64)
+    image = picture(64, 64)
     with open_artifact(path, "litert", 1) as session:
-        expected = session(given)
-    subject = BenchmarkCase("tflite-fp32-64x64", path, "tflite", "fp32", "litert", given, expected, 50.0, 1)
+        expected = session(image)
+    case = BenchmarkCase("tflite-fp32-64x64", path, "tflite", "fp32", "litert", image, expected, 50.0, 1)
     for name, tool, delegate in (("stand-in", stand_in, "xnnpack"), ("benchmark_model", Path(sys.argv[2]), "none")):
-        ways = [replace(subject, threads=threads) for threads in (1, 2)]
-        wrong = replace(subject, artifact="wrong", expected=255 - expected)
+        ways = [replace(case, threads=threads) for threads in (1, 2)]
+        wrong = replace(case, artifact="wrong", expected=255 - expected)
         began = time.monotonic()
         *right, bad = measure([*ways, wrong], QUICK, None, open_adb(f"adb:localhost:{PORT}", tool)).results
         print(f"== {name}: {time.monotonic() - began:.0f} s")
-        for one in right:
-            frames = sum(len(part.frame_ms) for part in one.blocks)
-            outcome = one.failure or f"{frames} frames"
-            print(f"   {one.label}: {outcome}, {one.check}, {one.effective.delegate}, {one.memory}")
-            assert one.failure is None and one.blocks and one.check is not None and one.check.holds
-            assert one.effective.delegate == f"{delegate}, benchmark_model"
+        for result in right:
+            frames = sum(len(part.frame_ms) for part in result.blocks)
+            outcome = result.failure or f"{frames} frames"
+            print(f"   {result.label}: {outcome}, {result.check}, {result.effective.delegate}, {result.memory}")
+            assert result.failure is None and result.blocks and result.check is not None and result.check.holds
+            assert result.effective.delegate == f"{delegate}, benchmark_model"
         print(f"   {bad.label}: {bad.failure}")
         assert bad.failure is not None and "the picture is wrong" in bad.failure and not bad.blocks
 

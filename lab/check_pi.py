@@ -28,10 +28,10 @@ QUICK = BenchmarkSettings(seconds=0.5, count=6, block_seconds=0.1, warm_seconds=
 def main() -> None:
     config = Path(sys.argv[1])
     with tempfile.TemporaryDirectory() as folder:
-        subjects = made(Path(folder))
+        cases = make_cases(Path(folder))
         step("a host key that is not known", lambda: unknown(config, Path(folder)))
-        step("a connection that is cut in the middle", lambda: cut(config, subjects))
-        step("a Pi without network", lambda: offline(config, subjects))
+        step("a connection that is cut in the middle", lambda: cut(config, cases))
+        step("a Pi without network", lambda: offline(config, cases))
 
 
 def step(name: str, do: Callable[[], None]) -> None:
@@ -41,16 +41,16 @@ def step(name: str, do: Callable[[], None]) -> None:
     print(f"   {time.monotonic() - began:.0f} s", flush=True)
 
 
-def made(folder: Path) -> list[BenchmarkCase]:
-    subjects = []
-    given = picture(64, 64)
+def make_cases(folder: Path) -> list[BenchmarkCase]:
+    cases = []
+    image = picture(64, 64)
     for target, suffix, runtime in (("onnx", ".onnx", "onnxruntime"), ("tflite", ".tflite", "litert")):
         path = folder / f"small{suffix}"
         emitter(target).emit(small_graph(64, 64), "fp32", Labels("small"), path)
         with open_artifact(path, runtime, 1) as session:
-            expected = session(given)
-        subjects.append(BenchmarkCase(f"{target}-fp32-64x64", path, target, "fp32", runtime, given, expected, 50.0, 1))
-    return subjects
+            expected = session(image)
+        cases.append(BenchmarkCase(f"{target}-fp32-64x64", path, target, "fp32", runtime, image, expected, 50.0, 1))
+    return cases
 
 
 def unknown(config: Path, folder: Path) -> None:
@@ -65,37 +65,40 @@ def unknown(config: Path, folder: Path) -> None:
         raise AssertionError("an unknown host key was accepted")
 
 
-def cut(config: Path, subjects: list[BenchmarkCase]) -> None:
-    server, done = int((config.parent / "sshd.pid").read_text()), False
+def cut(config: Path, cases: list[BenchmarkCase]) -> None:
+    server, was_cut = int((config.parent / "sshd.pid").read_text()), False
 
     def listen(progress: BenchmarkProgress) -> None:
-        nonlocal done
-        if progress.stage == "measure" and progress.share > 0.2 and not done:
-            done = True
+        nonlocal was_cut
+        if progress.stage == "measure" and progress.share > 0.2 and not was_cut:
+            was_cut = True
             for pid in children(server):
                 os.kill(pid, signal.SIGKILL)
 
-    document = measure(subjects, QUICK, listen, open_ssh("ssh://lab-pi", config))
+    document = measure(cases, QUICK, listen, open_ssh("ssh://lab-pi", config))
     show(document)
-    assert done and [one.resumed for one in document.results] == [1, 1]
+    assert was_cut and [result.resumed for result in document.results] == [1, 1]
     check(document, config, "lab-pi")
 
 
-def offline(config: Path, subjects: list[BenchmarkCase]) -> None:
-    assert said(config, "lab-pi-offline", "rm -rf ~/.cache/pocketlens-bench; cat /proc/net/dev").count(":") == 1
-    document = measure(subjects, QUICK, None, open_ssh("ssh://lab-pi-offline", config))
+def offline(config: Path, cases: list[BenchmarkCase]) -> None:
+    assert (
+        remote_output(config, "lab-pi-offline", "rm -rf ~/.cache/pocketlens-bench; cat /proc/net/dev").count(":") == 1
+    )
+    document = measure(cases, QUICK, None, open_ssh("ssh://lab-pi-offline", config))
     show(document)
     check(document, config, "lab-pi-offline")
-    kept = said(config, "lab-pi-offline", "ls ~/.cache/pocketlens-bench").split()
-    assert sorted(name.partition("-")[0] for name in kept) == ["runner", "site"], kept
+    names = remote_output(config, "lab-pi-offline", "ls ~/.cache/pocketlens-bench").split()
+    assert sorted(name.partition("-")[0] for name in names) == ["runner", "site"], names
 
 
 def show(document: Document) -> None:
-    here = document.environment
-    tag = "emulated" if here.emulated else "real"
-    print(f"   {here.device}: {here.host.machine}, {here.host.os}, {tag}, {here.host.packages}")
+    environment = document.environment
+    tag = "emulated" if environment.emulated else "real"
+    host = environment.host
+    print(f"   {environment.device}: {host.machine}, {host.os}, {tag}, {host.packages}")
     for result in document.results:
-        frames = sum(len(one.frame_ms) for one in result.blocks)
+        frames = sum(len(block.frame_ms) for block in result.blocks)
         psnr = f"{result.check.psnr:.1f} dB" if result.check else "no picture"
         outcome = result.failure or result.skipped or f"{frames} frames"
         print(f"   {result.label}: {outcome}, {psnr}, resumed {result.resumed}")
@@ -105,17 +108,17 @@ def check(document: Document, config: Path, host: str) -> None:
     assert document.environment.emulated and document.environment.host.machine == "aarch64"
     for result in document.results:
         assert result.failure is None and result.skipped is None and result.blocks
-    names = said(config, host, "ls ~/.cache/pocketlens-bench").split()
+    names = remote_output(config, host, "ls ~/.cache/pocketlens-bench").split()
     assert not [name for name in names if name.startswith("run-")], names
 
 
-def said(config: Path, host: str, line: str) -> str:
+def remote_output(config: Path, host: str, line: str) -> str:
     return subprocess.run(["ssh", "-F", str(config), host, line], capture_output=True, text=True, check=True).stdout
 
 
 def children(parent: int) -> list[int]:
-    found = [int(pid) for pid in Path(f"/proc/{parent}/task/{parent}/children").read_text().split()]
-    return found + [inner for pid in found for inner in children(pid)]
+    pids = [int(pid) for pid in Path(f"/proc/{parent}/task/{parent}/children").read_text().split()]
+    return pids + [inner for pid in pids for inner in children(pid)]
 
 
 if __name__ == "__main__":

@@ -39,21 +39,21 @@ def main() -> None:
     shutil.copy(path / "report.html", out / "build.html")
     with open_bundle(path) as bundle:
         pictures: dict[str, Picture] = {}
-        here = bench_bundle(
+        measured = bench_bundle(
             bundle, Selection(threads=(1, 2)), settings=BenchmarkSettings(seconds=0.5), pictures=pictures
         )
-        (out / "one.html").write_text(page(bundle, here, pictures))
-        (out / "three.html").write_text(page(bundle, here, pictures, several=True))
+        (out / "one.html").write_text(page(bundle, measured, pictures))
+        (out / "three.html").write_text(page(bundle, measured, pictures, several=True))
 
 
-def page(bundle: Bundle, here: Document, pictures: dict[str, Picture], several: bool = False) -> str:
-    outcomes, others = [DeviceOutcome("local", here, pictures=pictures)], []
+def page(bundle: Bundle, measured: Document, pictures: dict[str, Picture], several: bool = False) -> str:
+    outcomes, others = [DeviceOutcome("local", measured, pictures=pictures)], []
     if several:
         warm = tuple(TimedSnapshot(float(s), Snapshot(temperature_c=40 + 2 * s)) for s in range(8))
-        about = replace(here.environment, device="adb:emulator-5554", emulated=True, during=warm)
-        first, *rest = here.results
+        about = replace(measured.environment, device="adb:emulator-5554", emulated=True, during=warm)
+        first, *rest = measured.results
         broken = replace(first, timing=None, failure="the picture is wrong: 9.1 dB against the expected one")
-        phone = replace(here, environment=about, results=(broken, *rest))
+        phone = replace(measured, environment=about, results=(broken, *rest))
         outcomes.append(
             DeviceOutcome("adb:emulator-5554", phone, pictures={**pictures, first.label: 255 - pictures[first.label]})
         )
@@ -62,7 +62,7 @@ def page(bundle: Bundle, here: Document, pictures: dict[str, Picture], several: 
             DeviceReport("ssh://pi@raspberrypi.local", None, error=AWAY),
         ]
     return render(
-        bundle.manifest, here, judge_all(here, BUDGET), golden_gallery(bundle, outcomes), BUDGET, others=others
+        bundle.manifest, measured, judge_all(measured, BUDGET), golden_gallery(bundle, outcomes), BUDGET, others=others
     )
 
 

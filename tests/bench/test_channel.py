@@ -25,7 +25,7 @@ def test_question_and_answer() -> None:
 
 
 @pytest.mark.parametrize(
-    ("script", "said"),
+    ("script", "message"),
     [
         ("raise SystemExit('cannot go on')", "exit code 1 .cannot go on"),
         ("import os; os.abort()", "killed by SIGABRT"),

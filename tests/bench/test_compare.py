@@ -39,7 +39,7 @@ def test_a_regression_is_one_whose_whole_interval_is_slower() -> None:
 
 
 @pytest.mark.parametrize(
-    ("changed", "said"),
+    ("changed", "message"),
     [
         (noisy(20, 2, picture="1" * 64), "different pictures"),
         (noisy(20, 2, compute_precision="bf16"), "precision fp32 and bf16"),

@@ -67,7 +67,7 @@ def test_a_busy_machine_is_called_busy() -> None:
 
 
 @pytest.mark.parametrize(
-    ("machine", "files", "said"),
+    ("machine", "files", "message"),
     [
         ("aarch64", {"proc/sys/kernel/arch": "x86_64"}, "on a kernel for x86_64"),
         ("aarch64", {"proc/cpuinfo": "vendor_id\t: AuthenticAMD"}, "AuthenticAMD"),

@@ -81,7 +81,7 @@ def test_the_accelerator_that_was_requested_stands_in_the_document(bundle: Path)
 
 
 @pytest.mark.parametrize(
-    ("wrong", "said"),
+    ("wrong", "message"),
     [
         ({"accelerators": ("xnpack",)}, "no runtime has the accelerator 'xnpack'"),
         ({"compute_precisions": ("int7",)}, "no runtime has the compute precision 'int7'"),

@@ -123,7 +123,7 @@ def test_adb_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize(
-    ("battery", "thermal", "said"),
+    ("battery", "thermal", "message"),
     [("USB powered: false\n  level: 9\n  scale: 100", "0", "9 % of its battery"), ("level: 90", "3", "hot: .*severe")],
 )
 def test_a_device_that_is_not_fit(phone: Adbd, lite: BenchmarkCase, battery: str, thermal: str, message: str) -> None:

@@ -118,7 +118,7 @@ def test_a_key_that_is_not_accepted(sshd: Sshd, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("python", "said"),
+    ("python", "message"),
     [("/nowhere/python3", "has no /nowhere/python3"), ("echo", "on ssh://loopback said"), ("false", "has no false")],
 )
 def test_a_machine_without_a_fitting_python(sshd: Sshd, python: str, message: str) -> None:
