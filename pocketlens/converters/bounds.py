@@ -15,11 +15,11 @@ _BOUNDED: dict[str, Bounds] = {
     "Softsign": (-1, 1),
 }
 _MOVES = ("Cast", "Identity", "Reshape", "Slice", "Squeeze", "Transpose", "Unsqueeze")
-MOST_STEPS = 12
+MAX_STEPS = 12
 """How far back is looked."""
 
 
-def bounds(value: ir.Value | None, steps: int = MOST_STEPS) -> Bounds | None:
+def output_bounds(value: ir.Value | None, steps: int = MAX_STEPS) -> Bounds | None:
     """The lowest and highest value that is possible, or None where nothing is known.
 
     Followed are what only moves values, and sums and products with one number.
@@ -30,21 +30,21 @@ def bounds(value: ir.Value | None, steps: int = MOST_STEPS) -> Bounds | None:
     if node.op_type in _BOUNDED:
         return _BOUNDED[node.op_type]
     if node.op_type == "Clip":
-        low, high = (edit.scalar(node.inputs[i]) if len(node.inputs) > i else None for i in (1, 2))
+        low, high = (edit.constant_scalar(node.inputs[i]) if len(node.inputs) > i else None for i in (1, 2))
         return None if low is None or high is None or not low < high else (low, high)
     if node.op_type in _MOVES:
-        return bounds(node.inputs[0], steps - 1)
+        return output_bounds(node.inputs[0], steps - 1)
     if node.op_type in ("Add", "Sub", "Mul", "Div") and len(node.inputs) == 2:
         return _affine(node, steps)
     return None
 
 
 def _affine(node: ir.Node, steps: int) -> Bounds | None:
-    numbers = [edit.scalar(side) for side in node.inputs]
+    numbers = [edit.constant_scalar(side) for side in node.inputs]
     if numbers[1] is None and (numbers[0] is None or node.op_type == "Div"):
         return None
     number = numbers[1] if numbers[1] is not None else numbers[0]
-    found = bounds(node.inputs[0 if numbers[1] is not None else 1], steps - 1)
+    found = output_bounds(node.inputs[0 if numbers[1] is not None else 1], steps - 1)
     if found is None or number is None or (node.op_type == "Div" and not number):
         return None
     if node.op_type == "Add":

@@ -24,9 +24,9 @@ from pocketlens.converters import graph as hub
 from pocketlens.images import Picture
 
 Kind = Literal["value", "square", "sum", "squares", "accumulation"]
-LARGEST = 65504.0
+FP16_MAX = 65504.0
 """The largest finite number of fp16."""
-ROOM = 4.0
+HEADROOM = 4.0
 """Other pictures may go so many times beyond the calibration pictures."""
 _PRODUCTS = ("Conv", "ConvTranspose", "Gemm", "MatMul")
 _MEANS = ("ReduceMean", "ReduceSum", "GlobalAveragePool")
@@ -51,12 +51,12 @@ class Extent:
     @property
     def overflows(self) -> bool:
         """Whether it is infinite in fp16 on these very pictures."""
-        return not self.largest <= LARGEST
+        return not self.largest <= FP16_MAX
 
     @property
     def risky(self) -> bool:
         """Whether it may be on others, or where sums are kept in fp16."""
-        return not self.largest <= (LARGEST / ROOM if self.kind == "value" else LARGEST)
+        return not self.largest <= (FP16_MAX / HEADROOM if self.kind == "value" else FP16_MAX)
 
 
 def audit(model: ir.Model, pictures: Iterable[Picture]) -> list[Extent]:

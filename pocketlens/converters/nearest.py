@@ -8,7 +8,7 @@ from pocketlens.converters import graph as hub
 from pocketlens.converters.constants import constant
 
 
-def scale(node: ir.Node, axis: int, before: tuple[int, ...], after: tuple[int, ...]) -> float:
+def resize_scale(node: ir.Node, axis: int, before: tuple[int, ...], after: tuple[int, ...]) -> float:
     """The scale of a Resize along an axis of four: its own, or the ratio of the sizes; ``axes`` is spelled out by now."""
     scales = constant(node.inputs[2]) if len(node.inputs) > 2 else None
     if scales is not None and scales.size == 4:
@@ -16,10 +16,12 @@ def scale(node: ir.Node, axis: int, before: tuple[int, ...], after: tuple[int, .
     return after[axis] / before[axis]
 
 
-def picked(node: ir.Node, axis: int, before: tuple[int, ...], after: tuple[int, ...]) -> NDArray[np.int64] | None:
+def source_indices(
+    node: ir.Node, axis: int, before: tuple[int, ...], after: tuple[int, ...]
+) -> NDArray[np.int64] | None:
     """The pixel that each output position takes, in the float32 that runtimes use; None if the convention is not known."""
     length, out = before[axis], after[axis]
-    factor = np.float32(scale(node, axis, before, after))
+    factor = np.float32(resize_scale(node, axis, before, after))
     convention = hub.text(node, "coordinate_transformation_mode", "half_pixel")
     rounding = hub.text(node, "nearest_mode", "round_prefer_floor")
     at = np.arange(out, dtype=np.float32)

@@ -15,7 +15,7 @@ def standard_operators() -> list[str]:
     return sorted(name for name in names if not defs.get_schema(name, hub.OPSET).deprecated)
 
 
-def to_opset(model: ir.Model) -> ir.Model:
+def convert_opset(model: ir.Model) -> ir.Model:
     """Say the same in opset :data:`~pocketlens.converters.graph.OPSET`.
 
     Functions are unfolded first. Older models go through ONNX's own converter. For newer ones there is nothing to convert:

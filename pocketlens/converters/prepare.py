@@ -12,9 +12,9 @@ import onnx_ir as ir
 from onnx_ir.passes import common
 
 from pocketlens.converters import graph as hub
-from pocketlens.converters.bounds import bounds
+from pocketlens.converters.bounds import output_bounds
 from pocketlens.converters.onnx_file import read_onnx
-from pocketlens.converters.opset import to_opset
+from pocketlens.converters.opset import convert_opset
 from pocketlens.converters.ranges import Ranges
 from pocketlens.converters.rewrites import edit
 from pocketlens.converters.rewrites.canonicalize import canonicalize
@@ -47,7 +47,7 @@ def prepare(model: ir.Model, height: int, width: int, ranges: Ranges, styles: in
     """
     common.RemoveInitializersFromInputsPass()(model)
     _check_ends(model, styles)
-    model = to_opset(model)
+    model = convert_opset(model)
     if styles:
         style = model.graph.inputs[1]
         style.name, style.shape, style.dtype = hub.STYLE, ir.Shape((1, styles)), ir.DataType.FLOAT
@@ -183,7 +183,7 @@ def _planar_output(model: ir.Model, height: int, width: int) -> None:
 def _give_floats(model: ir.Model) -> None:
     """A last Cast to uint8 cuts off what is behind the point: Floor does so too, and what is below 0 is clamped anyway."""
     output = model.graph.outputs[0]
-    cast = edit.maker(output, "Cast")
+    cast = edit.producer(output, "Cast")
     if cast is None:
         raise InputError(
             f"the output {output.name!r} is uint8 and not made by a Cast", do="export the generator with float output"
@@ -235,7 +235,7 @@ _FEWEST = 8
 
 def _check_range(model: ir.Model, ranges: Ranges) -> None:
     """Refuse a range whose black and white the last operators can never give: Tanh said to give 0..255 is a black picture."""
-    found, (low, high) = bounds(model.graph.outputs[0]), ranges.given
+    found, (low, high) = output_bounds(model.graph.outputs[0]), ranges.given
     if found is None or (found[1] - found[0]) / (high - low) * 255 >= _FEWEST:
         return
     raise InputError(

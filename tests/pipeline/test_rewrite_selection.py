@@ -76,7 +76,7 @@ def test_convert_takes_rewrites(tmp_path: Path) -> None:
 
 
 def test_sums_that_fewer_bits_cannot_hold_stay_in_fp32(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(winograd_conv, "LEAST_CHANNELS", 4)
+    monkeypatch.setattr(winograd_conv, "MIN_CHANNELS", 4)
     monkeypatch.setenv("POCKETLENS_CACHE", str(tmp_path / "cache"))
     hub.save(small_graph(), tmp_path / "small.onnx")
     made = convert(str(tmp_path / "small.onnx"), ["onnx"], ["fp32", "fp16", "int8"], tmp_path / "out", size=(32, 48))
@@ -86,7 +86,7 @@ def test_sums_that_fewer_bits_cannot_hold_stay_in_fp32(tmp_path: Path, monkeypat
 
 def test_every_target_takes_tiles_of_rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each file is played and compared with its teacher, Core ML's as well."""
-    monkeypatch.setattr(winograd_conv, "LEAST_CHANNELS", 4)
+    monkeypatch.setattr(winograd_conv, "MIN_CHANNELS", 4)
     monkeypatch.setenv("POCKETLENS_CACHE", str(tmp_path / "cache"))
     hub.save(small_graph(), tmp_path / "small.onnx")
     names = ("winograd-conv", "keep-rows")

@@ -38,7 +38,7 @@ def computes_something_else(node: ir.Node) -> str:
     """Why a node is refused that OpenVINO converts but computes wrongly; empty if it computes it rightly."""
     if node.domain:
         return ""
-    if node.op_type == "GatherElements" and edit.maker(node.inputs[0], "Slice"):
+    if node.op_type == "GatherElements" and edit.producer(node.inputs[0], "Slice"):
         return "OpenVINO drops the Slice in front of it"
     if node.op_type != "Resize":
         return ""
@@ -82,7 +82,7 @@ def _pad_by_concatenation(model: ir.Model, node: ir.Node) -> None:
             [editor.constant(block, f"{name}_{axis}")] if block.size else []
             for name, block in zip(("before", "after"), blocks, strict=True)
         )
-        x = editor.join([*start, x, *end], axis)
+        x = editor.concat([*start, x, *end], axis)
     edit.replace(node.outputs[0], x)
 
 

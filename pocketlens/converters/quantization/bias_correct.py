@@ -15,7 +15,7 @@ from pocketlens.converters.quantization.calibrate import ActivationStatistics
 from pocketlens.converters.quantization.equalize import shift_bias
 from pocketlens.converters.quantization.plan import Plan
 from pocketlens.converters.quantization.qparams import choose_qparams_absmax, quantize_affine
-from pocketlens.converters.rewrites.edit import only_reader
+from pocketlens.converters.rewrites.edit import only_consumer
 from pocketlens.targets import QuantizerPlacement
 
 
@@ -28,7 +28,7 @@ def correct_biases(
     """
     corrected = 0
     for node, setting in plans.quantized_nodes(model, plan):
-        norm = only_reader(node.outputs[0])
+        norm = only_consumer(node.outputs[0])
         if node.op_type != "Conv" or hub.integer(node, "group", 1) != 1:
             continue
         if norm is not None and norm.op_type == "InstanceNormalization":

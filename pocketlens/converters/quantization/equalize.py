@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from pocketlens.converters import graph as hub
 from pocketlens.converters.constants import constant
 from pocketlens.converters.quantization.calibrate import ActivationStatistics
-from pocketlens.converters.rewrites.edit import only_reader
+from pocketlens.converters.rewrites.edit import only_consumer
 
 MAX_FACTOR = 64.0
 """A channel's factor is within 1 / LARGEST and LARGEST: quiet channels are mostly noise."""
@@ -158,7 +158,7 @@ def _scaled(array: NDArray[np.generic], factor: NDArray[np.float64], axis: int) 
 def _set_input(model: ir.Model, node: ir.Node, index: int, array: NDArray[np.float32]) -> None:
     old = node.inputs[index]
     assert old is not None
-    if only_reader(old) is not None and old.is_initializer():
+    if only_consumer(old) is not None and old.is_initializer():
         old.const_value = ir.tensor(array, name=old.name)
     else:
         node.replace_input_with(index, hub.add_constant(model, f"{old.name}_even", array))
@@ -176,7 +176,7 @@ def equalize_conv_outputs(model: ir.Model, statistics: Mapping[str, ActivationSt
     """
     changed = 0
     for node in model.graph:
-        norm = only_reader(node.outputs[0])
+        norm = only_consumer(node.outputs[0])
         if node.op_type not in _CONSUMERS or str(node.outputs[0].name) not in names or norm is None:
             continue
         if norm.op_type != "InstanceNormalization" or not (_can_divide(node) and _can_divide(norm)):

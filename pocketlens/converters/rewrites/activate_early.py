@@ -22,15 +22,17 @@ class ActivateEarly(NodePass):
 
     def rewrite(self, model: ir.Model, node: ir.Node) -> bool:
         """Rewrite the place if it applies."""
-        reaches = _moves(node.inputs[0]) and any(edit.maker(end, *_FUSE) is not None for end in _ends(node.inputs[0]))
+        reaches = _moves(node.inputs[0]) and any(
+            edit.producer(end, *_FUSE) is not None for end in _ends(node.inputs[0])
+        )
         if reaches:
             edit.replace(node.outputs[0], _activated(edit.Editor(model, node), node.inputs[0]))
         return reaches
 
 
 def _moves(value: ir.Value | None) -> bool:
-    node = edit.maker(value, *_MOVES)
-    return node is not None and edit.only_reader(value) is not None and edit.shape_of(value) is not None
+    node = edit.producer(value, *_MOVES)
+    return node is not None and edit.only_consumer(value) is not None and edit.shape_of(value) is not None
 
 
 def _sources(node: ir.Node) -> tuple[ir.Value | None, ...]:
@@ -41,7 +43,7 @@ def _sources(node: ir.Node) -> tuple[ir.Value | None, ...]:
 def _ends(value: ir.Value | None) -> list[ir.Value]:
     """Where the paths upwards end that nobody else reads; a value with another reader is an end of no use."""
     node = value.producer() if value is not None else None
-    if value is None or node is None or edit.only_reader(value) is None:
+    if value is None or node is None or edit.only_consumer(value) is None:
         return []
     return [end for source in _sources(node) for end in _ends(source)] if _moves(value) else [value]
 
@@ -51,9 +53,9 @@ def _activated(editor: edit.Editor, value: ir.Value | None) -> ir.Value:
     assert value is not None
     node = value.producer()
     if node is None or not _moves(value):
-        return editor.make("Relu", [value], edit.shape_of(value))
+        return editor.add("Relu", [value], edit.shape_of(value))
     sources = _sources(node)
     moved = [_activated(editor, source) for source in sources]
-    return editor.make(
+    return editor.add(
         node.op_type, [*moved, *node.inputs[len(sources) :]], edit.shape_of(value), node.attributes.values()
     )

@@ -9,16 +9,17 @@ import onnx_ir as ir
 from pocketlens.converters import graph as hub
 from pocketlens.converters.constants import constant
 from pocketlens.converters.rewrites import edit
+from pocketlens.converters.rewrites.norm_form import decompose
 from pocketlens.converters.rewrites.passes import NodePass
 
-LONG = 1 << 16
+MIN_GROUP_VALUES = 1 << 16
 """Norms over fewer values stay as they are: there is nothing to gain, neither dB nor milliseconds."""
-LONG_PLAIN = 1 << 19
+MIN_CHANNEL_VALUES = 1 << 19
 """The same of norms over each channel's own pixels, whose kernels add up more at once."""
 
 
 class DecomposeGroupNorm(NodePass):
-    """Spell out norms over the channels of a group together with height and width: mean of the rows, of those, of the channels.
+    """Decompose norms over the channels of a group together with height and width: mean of the rows, of those, of the channels.
 
     The graph has them as ``Reshape [N, groups, -1] → InstanceNormalization``; norms of each channel over very many pixels too. onnxruntime and OpenVINO add up such a row, of
     millions of values, in one float32 each (or a few), and the further they come the less of each value is left: one group
@@ -36,7 +37,7 @@ class DecomposeGroupNorm(NodePass):
 
 def _decompose(model: ir.Model, node: ir.Node) -> bool:
     view = edit.shape_of(node.inputs[0])
-    maker = edit.maker(node.inputs[0], "Reshape")
+    maker = edit.producer(node.inputs[0], "Reshape")
     plain = view is not None and len(view) == 4
     picture = node.inputs[0] if plain else maker.inputs[0] if maker is not None else None
     whole = edit.shape_of(picture)
@@ -44,23 +45,24 @@ def _decompose(model: ir.Model, node: ir.Node) -> bool:
         return False
     batch, groups = view[:2]
     channels, height, width = whole[1:]
-    if math.prod(view[2:]) < (LONG_PLAIN if plain else LONG) or whole[0] != batch or channels % groups:
+    if (
+        math.prod(view[2:]) < (MIN_CHANNEL_VALUES if plain else MIN_GROUP_VALUES)
+        or whole[0] != batch
+        or channels % groups
+    ):
         return False
     editor = edit.Editor(model, node)
     shape = whole if plain or groups == 1 else (batch, groups, channels // groups, height, width)
     x = editor.reshape(picture, shape)
     axes = range(len(shape) - 1, 1 if plain else len(shape) - 4, -1)
-    kept = tuple(1 if axis in axes else length for axis, length in enumerate(shape))
-    deviation = editor.make("Sub", [x, _mean(editor, x, axes)], shape)
-    variance = _mean(editor, editor.make("Mul", [deviation, deviation], shape), axes)
-    epsilon = editor.constant(np.array(hub.number(node, "epsilon", 1e-5), np.float32), "epsilon")
-    spread = editor.make("Sqrt", [editor.make("Add", [variance, epsilon], kept)], kept)
-    result = editor.make("Div", [deviation, spread], shape)
+    reduced = tuple(1 if axis in axes else length for axis, length in enumerate(shape))
+    epsilon = hub.number(node, "epsilon", 1e-5)
+    result = decompose(editor, x, epsilon, reduced, lambda value: _mean(editor, value, axes))
     for operator, term, neutral in (("Mul", node.inputs[1], 1), ("Add", node.inputs[2], 0)):
         array = constant(term)
         if array is None or (array != neutral).any():
             affine = (1, groups, *(1,) * (len(shape) - 2))
-            result = editor.make(operator, [result, editor.reshape(_given(term), affine)], shape)
+            result = editor.add(operator, [result, editor.reshape(_given(term), affine)], shape)
     edit.replace(node.outputs[0], editor.reshape(result, view))
     return True
 
@@ -76,5 +78,5 @@ def _mean(editor: edit.Editor, x: ir.Value, axes: Iterable[int]) -> ir.Value:
     assert shape is not None
     for axis in axes:
         shape = (*shape[:axis], 1, *shape[axis + 1 :])
-        x = editor.make("ReduceMean", [x, editor.constant(np.array([axis], np.int64), f"axis_{axis}")], shape)
+        x = editor.add("ReduceMean", [x, editor.constant(np.array([axis], np.int64), f"axis_{axis}")], shape)
     return x

@@ -5,7 +5,7 @@ import onnx_ir as ir
 
 from pocketlens.converters import graph as hub
 from pocketlens.converters.rewrites import edit
-from pocketlens.converters.rewrites.norm_form import normal
+from pocketlens.converters.rewrites.norm_form import decompose, normal
 from pocketlens.converters.rewrites.passes import NodePass
 
 
@@ -14,7 +14,7 @@ class DecomposeLayerNorm(NodePass):
 
     Exact by ONNX's own definition: from ``axis`` on, ``(x - mean) / sqrt(variance + epsilon) * scale + bias``. Over the channels
     and pixels of a picture that is a group norm of one group, over its pixels an instance norm; over other axes it is
-    spelled out, deviations before squares. The pass needs a fixed rank, and that nobody reads the mean or deviation.
+    decomposed, deviations before squares. The pass needs a fixed rank, and that nobody reads the mean or deviation.
     """
 
     operators = ("LayerNormalization",)
@@ -35,15 +35,14 @@ def _decompose(model: ir.Model, node: ir.Node) -> bool:
     result = normal(editor, x, axes, epsilon) or _long(editor, x, shape, axes, epsilon)
     for operator, term in zip(("Mul", "Add"), node.inputs[1:3], strict=False):
         if term is not None:
-            result = editor.make(operator, [result, term], shape)
+            result = editor.add(operator, [result, term], shape)
     edit.replace(node.outputs[0], result)
     return True
 
 
 def _long(editor: edit.Editor, x: ir.Value, shape: tuple[int, ...], axes: tuple[int, ...], epsilon: float) -> ir.Value:
-    kept = tuple(1 if axis in axes else length for axis, length in enumerate(shape))
-    over = editor.constant(np.array(axes, np.int64), "axes")
-    deviation = editor.make("Sub", [x, editor.make("ReduceMean", [x, over], kept)], shape)
-    variance = editor.make("ReduceMean", [editor.make("Mul", [deviation, deviation], shape), over], kept)
-    shifted = editor.make("Add", [variance, editor.constant(np.array(epsilon, np.float32), "epsilon")], kept)
-    return editor.make("Div", [deviation, editor.make("Sqrt", [shifted], kept)], shape)
+    reduced = tuple(1 if axis in axes else length for axis, length in enumerate(shape))
+    axes_constant = editor.constant(np.array(axes, np.int64), "axes")
+    return decompose(
+        editor, x, epsilon, reduced, lambda value: editor.add("ReduceMean", [value, axes_constant], reduced)
+    )

@@ -11,7 +11,7 @@ from pocketlens.converters.constants import constant
 from pocketlens.converters.rewrites import edit
 from pocketlens.converters.rewrites.passes import NodePass
 
-MOST_COPIES = 64
+MAX_COPIES = 64
 """How often a Tile is written as a Concat at most: each copy is one more input."""
 
 
@@ -43,45 +43,45 @@ def _number(editor: edit.Editor, number: float, name: str) -> ir.Value:
 def _summed(editor: edit.Editor, node: ir.Node, x: ir.Value) -> ir.Value | None:
     before, shape = edit.shape_of(x), edit.shape_of(node.outputs[0])
     if node.op_type in ("ReduceL2", "ReduceSumSquare"):
-        x = editor.make("Mul", [x, x], before)
+        x = editor.add("Mul", [x, x], before)
     elif node.op_type == "ReduceL1":
-        x = editor.make("Abs", [x], before)
-    found = editor.make("ReduceSum", [x, *node.inputs[1:]], shape, node.attributes.values())
+        x = editor.add("Abs", [x], before)
+    found = editor.add("ReduceSum", [x, *node.inputs[1:]], shape, node.attributes.values())
     last = {"ReduceL2": "Sqrt", "ReduceLogSum": "Log"}.get(node.op_type)
-    return editor.make(last, [found], shape) if last else found
+    return editor.add(last, [found], shape) if last else found
 
 
 def _selu(editor: edit.Editor, node: ir.Node, x: ir.Value) -> ir.Value:
     shape = edit.shape_of(x)
     alpha = hub.number(node, "alpha", 1.67326319217681884765625)
-    curved = editor.make("Elu", [x], shape, [ir.AttrFloat32("alpha", alpha)])
+    curved = editor.add("Elu", [x], shape, [ir.AttrFloat32("alpha", alpha)])
     gamma = hub.number(node, "gamma", 1.05070102214813232421875)
-    return editor.make("Mul", [curved, _number(editor, gamma, "gamma")], shape)
+    return editor.add("Mul", [curved, _number(editor, gamma, "gamma")], shape)
 
 
 def _celu(editor: edit.Editor, node: ir.Node, x: ir.Value) -> ir.Value:
     shape, alpha = edit.shape_of(x), hub.number(node, "alpha", 1.0)
-    curved = editor.make("Elu", [editor.make("Mul", [x, _number(editor, 1 / alpha, "inverse")], shape)], shape)
-    return editor.make("Mul", [curved, _number(editor, alpha, "alpha")], shape)
+    curved = editor.add("Elu", [editor.add("Mul", [x, _number(editor, 1 / alpha, "inverse")], shape)], shape)
+    return editor.add("Mul", [curved, _number(editor, alpha, "alpha")], shape)
 
 
 def _mean(editor: edit.Editor, node: ir.Node, _: ir.Value) -> ir.Value:
     shape = edit.shape_of(node.outputs[0])
-    total = editor.make("Sum", list(node.inputs), shape)
-    return editor.make("Mul", [total, _number(editor, 1 / len(node.inputs), "share")], shape)
+    total = editor.add("Sum", list(node.inputs), shape)
+    return editor.add("Mul", [total, _number(editor, 1 / len(node.inputs), "share")], shape)
 
 
 def _tiled(editor: edit.Editor, node: ir.Node, x: ir.Value) -> ir.Value | None:
-    counts, shape = edit.integers(node, 1), edit.shape_of(x)
+    counts, shape = edit.constant_integers(node, 1), edit.shape_of(x)
     if counts is None or shape is None or 0 in counts:
         return None
     if all(count == 1 or length == 1 for count, length in zip(counts, shape, strict=True)):
         target = tuple(count * length for count, length in zip(counts, shape, strict=True))
-        return editor.make("Expand", [x, editor.constant(np.array(target, np.int64), "size")], target)
-    if math.prod(counts) > MOST_COPIES:
+        return editor.add("Expand", [x, editor.constant(np.array(target, np.int64), "size")], target)
+    if math.prod(counts) > MAX_COPIES:
         return None
     for axis, count in enumerate(counts):
-        x = editor.join([x] * count, axis)
+        x = editor.concat([x] * count, axis)
     return x
 
 
@@ -94,7 +94,7 @@ def _wrapped(editor: edit.Editor, node: ir.Node, x: ir.Value) -> ir.Value | None
     for axis, (before, after) in enumerate(pads):
         start = [_cut(editor, x, axis, shape[axis] - before, shape[axis])] if before else []
         end = [_cut(editor, x, axis, 0, after)] if after else []
-        x = editor.join([*start, x, *end], axis)
+        x = editor.concat([*start, x, *end], axis)
     return x
 
 
@@ -104,7 +104,7 @@ def _cut(editor: edit.Editor, x: ir.Value, axis: int, start: int, end: int) -> i
     bounds = [
         editor.constant(np.array([n], np.int64), f"{axis}_{start}_{end}_{i}") for i, n in enumerate((start, end, axis))
     ]
-    return editor.make("Slice", [x, *bounds], (*shape[:axis], end - start, *shape[axis + 1 :]))
+    return editor.add("Slice", [x, *bounds], (*shape[:axis], end - start, *shape[axis + 1 :]))
 
 
 def _gathered(editor: edit.Editor, node: ir.Node, x: ir.Value) -> ir.Value | None:
@@ -112,7 +112,7 @@ def _gathered(editor: edit.Editor, node: ir.Node, x: ir.Value) -> ir.Value | Non
     if places is None or places.shape[-1] != 1 or hub.integer(node, "batch_dims", 0):
         return None
     whole = editor.constant(places[..., 0].astype(np.int64), "places")
-    return editor.make("Gather", [x, whole], edit.shape_of(node.outputs[0]), [ir.AttrInt64("axis", 0)])
+    return editor.add("Gather", [x, whole], edit.shape_of(node.outputs[0]), [ir.AttrInt64("axis", 0)])
 
 
 _DEFINITIONS: dict[str, Callable[[edit.Editor, ir.Node, ir.Value], ir.Value | None]] = {

@@ -73,12 +73,12 @@ def _all_are(number: float, *, second_only: bool = False) -> Callable[[ir.Node],
 
 def _slice(node: ir.Node) -> bool:
     """Of the size that it came with: with a step of 1 it is everything."""
-    steps = edit.integers(node, 4) if len(node.inputs) > 4 and node.inputs[4] is not None else (1,)
+    steps = edit.constant_integers(node, 4) if len(node.inputs) > 4 and node.inputs[4] is not None else (1,)
     return steps is not None and all(step == 1 for step in steps)
 
 
 def _pad(node: ir.Node) -> bool:
-    pads = edit.integers(node, 1)
+    pads = edit.constant_integers(node, 1)
     return pads is not None and not any(pads)
 
 
@@ -95,7 +95,7 @@ def _pool(node: ir.Node) -> bool:
 
 
 def _unbounded(node: ir.Node) -> bool:
-    low, high = (edit.scalar(node.inputs[i]) if len(node.inputs) > i else None for i in (1, 2))
+    low, high = (edit.constant_scalar(node.inputs[i]) if len(node.inputs) > i else None for i in (1, 2))
     absent = [len(node.inputs) <= i or node.inputs[i] is None for i in (1, 2)]
     return (absent[0] or low == -np.inf) and (absent[1] or high == np.inf)
 

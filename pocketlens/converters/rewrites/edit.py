@@ -17,7 +17,7 @@ def shape_of(value: ir.Value | None) -> tuple[int, ...] | None:
     return tuple(int(d) for d in value.shape)  # type: ignore[arg-type]
 
 
-def only_reader(value: ir.Value | None) -> ir.Node | None:
+def only_consumer(value: ir.Value | None) -> ir.Node | None:
     """The node that reads a value, if exactly one does, once, and the graph does not give it away."""
     if value is None or value.is_graph_output() or len(value.uses()) != 1:
         return None
@@ -25,48 +25,48 @@ def only_reader(value: ir.Value | None) -> ir.Node | None:
     return reader
 
 
-def maker(value: ir.Value | None, *operators: str) -> ir.Node | None:
+def producer(value: ir.Value | None, *operators: str) -> ir.Node | None:
     """The node that computes a value, if it is one of these standard operators."""
     node = value.producer() if value is not None else None
     return node if node is not None and node.op_type in operators and not node.domain else None
 
 
-def integers(node: ir.Node, index: int) -> tuple[int, ...] | None:
+def constant_integers(node: ir.Node, index: int) -> tuple[int, ...] | None:
     """A constant input as integers; None where it is absent or computed."""
     array = constant(node.inputs[index]) if len(node.inputs) > index else None
     return None if array is None else tuple(int(i) for i in array.reshape(-1))
 
 
-def scalar(value: ir.Value | None) -> float | None:
+def constant_scalar(value: ir.Value | None) -> float | None:
     """The number that a constant of one element holds, else None."""
     array = constant(value)
     return float(array.reshape(-1)[0]) if array is not None and array.size == 1 and array.dtype.kind == "f" else None
 
 
 class Editor:
-    """Makes nodes and constants in front of one node of a model.
+    """Adds nodes and constants in front of one node of a model.
 
     Args:
         model: The model.
-        node: Everything that is made stands before it and is named after its output.
+        node: Everything that is added stands before it and is named after its output.
     """
 
     def __init__(self, model: ir.Model, node: ir.Node) -> None:
         self._model, self._node = model, node
-        self._made = 0
+        self._count = 0
 
     def constant(self, array: NDArray[np.generic], name: str) -> ir.Value:
         """A new initializer; ``name`` is the end of its name."""
         return hub.add_constant(self._model, f"{self._node.outputs[0].name}_{name}", array)
 
-    def changed(self, weight: ir.Value, array: NDArray[np.generic]) -> ir.Value:
+    def update_weight(self, weight: ir.Value, array: NDArray[np.generic]) -> ir.Value:
         """A weight with other values of the same shape: under its own name, unless others read it as it was."""
-        if only_reader(weight) is None or not weight.is_initializer():
+        if only_consumer(weight) is None or not weight.is_initializer():
             return self.constant(array, "weight")
         weight.const_value = ir.tensor(array, name=weight.name)
         return weight
 
-    def make(
+    def add(
         self,
         operator: str,
         inputs: Sequence[ir.Value | None],
@@ -74,8 +74,8 @@ class Editor:
         attributes: Iterable[ir.Attr] = (),
     ) -> ir.Value:
         """A new float node with one output of this shape."""
-        again = f"_{self._made}" if self._made else ""
-        self._made += 1
+        again = f"_{self._count}" if self._count else ""
+        self._count += 1
         name = f"{self._node.outputs[0].name}_{operator.lower()}{again}"
         output = ir.Value(name=name, type=ir.TensorType(ir.DataType.FLOAT))
         output.shape = None if shape is None else ir.Shape(tuple(shape))
@@ -86,19 +86,19 @@ class Editor:
         self._node.graph.insert_before(self._node, node)
         return output
 
-    def join(self, values: Sequence[ir.Value], axis: int) -> ir.Value:
+    def concat(self, values: Sequence[ir.Value], axis: int) -> ir.Value:
         """Values one after the other along an axis; the value itself if it is the only one. Their shapes must be known."""
         if len(values) == 1:
             return values[0]
         shapes = [shape for value in values if (shape := shape_of(value)) is not None]
         whole = (*shapes[0][:axis], sum(shape[axis] for shape in shapes), *shapes[0][axis + 1 :])
-        return self.make("Concat", values, whole, [ir.AttrInt64("axis", axis)])
+        return self.add("Concat", values, whole, [ir.AttrInt64("axis", axis)])
 
     def reshape(self, value: ir.Value, shape: Sequence[int]) -> ir.Value:
         """``value`` with another shape; itself where it has it already."""
         if shape_of(value) == tuple(shape):
             return value
-        return self.make("Reshape", [value, self.constant(np.array(shape, np.int64), "shape")], shape)
+        return self.add("Reshape", [value, self.constant(np.array(shape, np.int64), "shape")], shape)
 
 
 def replace(old: ir.Value, new: ir.Value) -> None:

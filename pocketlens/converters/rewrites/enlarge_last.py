@@ -9,11 +9,11 @@ from numpy.typing import NDArray
 from pocketlens.converters import graph as hub
 from pocketlens.converters import nearest
 from pocketlens.converters.rewrites import edit, packing
-from pocketlens.converters.rewrites.conv_window import ConvWindow, conv_window, repeat_bias
+from pocketlens.converters.rewrites.conv_window import ConvWindow, conv_window
 from pocketlens.converters.rewrites.passes import NodePass
 
 _MODES = ("edge", "reflect")
-LEAST_GAIN = 1.3
+MIN_GAIN = 1.3
 """Least ratio of the products before to those after for which the pixel shuffle is paid back."""
 
 
@@ -29,7 +29,7 @@ class EnlargeLast(NodePass):
     Padding moves to the small picture. Zeros outside the enlarged picture are zeros outside the small one. Mirrored or repeated
     edges are traced pixel by pixel: the pass applies where padding the small picture by repeating or mirroring its edge puts
     the same pixels there (mirroring one enlarged pixel repeats the small edge, for instance), and where that saves at least
-    :data:`LEAST_GAIN` times the products. It needs one group, constant weights, stride 1 and single readers.
+    :data:`MIN_GAIN` times the products. It needs one group, constant weights, stride 1 and single readers.
     """
 
     operators = ("Conv",)
@@ -61,30 +61,34 @@ class _Form:
 
 
 def _chain(window: ConvWindow) -> _Chain | None:
-    pad, mode, pads = edit.maker(window.x, "Pad"), "constant", ((0, 0), (0, 0))
+    pad, mode, pads = edit.producer(window.x, "Pad"), "constant", ((0, 0), (0, 0))
     source = window.x
     if pad is not None:
-        amounts = edit.integers(pad, 1)
+        amounts = edit.constant_integers(pad, 1)
         value = pad.inputs[2] if len(pad.inputs) > 2 else None
         mode = hub.text(pad, "mode", "constant")
         if amounts is None or len(amounts) != 8 or any(amounts[i] for i in (0, 1, 4, 5)) or pad.inputs[0] is None:
             return None
-        if min(amounts) < 0 or mode not in ("constant", *_MODES) or (value is not None and edit.scalar(value) != 0):
+        if (
+            min(amounts) < 0
+            or mode not in ("constant", *_MODES)
+            or (value is not None and edit.constant_scalar(value) != 0)
+        ):
             return None
         if len(pad.inputs) > 3 and pad.inputs[3] is not None:
             return None
         pads, source = ((amounts[2], amounts[6]), (amounts[3], amounts[7])), pad.inputs[0]
-        if edit.only_reader(window.x) is None or (mode != "constant" and any(window.pads)):
+        if edit.only_consumer(window.x) is None or (mode != "constant" and any(window.pads)):
             return None
-    resize = edit.maker(source, "Resize")
-    if resize is None or edit.only_reader(source) is None or hub.text(resize, "mode", "nearest") != "nearest":
+    resize = edit.producer(source, "Resize")
+    if resize is None or edit.only_consumer(source) is None or hub.text(resize, "mode", "nearest") != "nearest":
         return None
     before, after = edit.shape_of(resize.inputs[0]), edit.shape_of(source)
     if before is None or after is None or len(before) != 4 or before[:2] != after[:2] or resize.inputs[0] is None:
         return None
     factor = after[2] // before[2]
     for axis in (2, 3):
-        rows = nearest.picked(resize, axis, before, after)
+        rows = nearest.source_indices(resize, axis, before, after)
         expected = np.arange(after[axis]) // factor
         if factor < 2 or after[axis] != factor * before[axis] or rows is None or not np.array_equal(rows, expected):
             return None
@@ -152,7 +156,7 @@ def _rewrite(model: ir.Model, node: ir.Node, window: ConvWindow, chain: _Chain) 
     if not pairs:
         return False
     rows, columns = min(pairs, key=lambda pair: (pair[0].axis.kernel * pair[1].axis.kernel, pair[0].shift))
-    if window.taps[0] * window.taps[1] < LEAST_GAIN * rows.axis.kernel * columns.axis.kernel:
+    if window.taps[0] * window.taps[1] < MIN_GAIN * rows.axis.kernel * columns.axis.kernel:
         return False
     editor = edit.Editor(model, node)
     small = chain.small
@@ -162,11 +166,7 @@ def _rewrite(model: ir.Model, node: ir.Node, window: ConvWindow, chain: _Chain) 
         assert before is not None
         shape = (*before[:2], before[2] + sum(rows.pads), before[3] + sum(columns.pads))
         pads = editor.constant(np.array(amounts, np.int64), "pads")
-        small = editor.make("Pad", [small, pads], shape, [ir.AttrString("mode", rows.mode)])
-    weight = packing.kernel(window.weight, rows.axis, columns.axis, (1, chain.factor))
-    shape = (window.out[0], weight.shape[0], rows.axis.count, columns.axis.count)
-    zeros = [rows.axis.pads[0], columns.axis.pads[0], rows.axis.pads[1], columns.axis.pads[1]]
-    inputs = [small, editor.constant(weight, "weight"), *repeat_bias(editor, window.bias, chain.factor**2)]
-    packed = editor.make("Conv", inputs, shape, [ir.AttrInt64s("pads", zeros)])
+        small = editor.add("Pad", [small, pads], shape, [ir.AttrString("mode", rows.mode)])
+    packed = packing.packed_conv(editor, small, window, (rows.axis, columns.axis), chain.factor)
     edit.replace(node.outputs[0], packing.unpack(editor, packed, chain.factor, window.out, rows.shift))
     return True

@@ -26,8 +26,8 @@ class FoldAffineAfter(NodePass):
 
 
 def _fold(model: ir.Model, node: ir.Node, step: ChannelAffine) -> bool:
-    source = edit.maker(step.x, "Conv", "ConvTranspose", "InstanceNormalization")
-    if source is None or edit.only_reader(step.x) is not node:
+    source = edit.producer(step.x, "Conv", "ConvTranspose", "InstanceNormalization")
+    if source is None or edit.only_consumer(step.x) is not node:
         return False
     weight = constant(source.inputs[1])
     given = source.inputs[2] if len(source.inputs) > 2 else None
@@ -40,10 +40,10 @@ def _fold(model: ir.Model, node: ir.Node, step: ChannelAffine) -> bool:
     assert source.inputs[1] is not None
     inputs = [
         source.inputs[0],
-        editor.changed(source.inputs[1], _scaled(source, weight, step.scale)),
-        editor.constant(moved, "bias") if given is None else editor.changed(given, moved),
+        editor.update_weight(source.inputs[1], _scaled(source, weight, step.scale)),
+        editor.constant(moved, "bias") if given is None else editor.update_weight(given, moved),
     ]
-    folded = editor.make(source.op_type, inputs, edit.shape_of(step.x), source.attributes.values())
+    folded = editor.add(source.op_type, inputs, edit.shape_of(step.x), source.attributes.values())
     edit.replace(node.outputs[0], folded)
     return True
 

@@ -29,9 +29,9 @@ class FoldAffineBefore(NodePass):
 
 
 def _fold(model: ir.Model, node: ir.Node, step: ChannelAffine) -> bool:
-    pad = conv = edit.only_reader(node.outputs[0])
+    pad = conv = edit.only_consumer(node.outputs[0])
     if pad is not None and pad.op_type == "Pad":
-        conv = edit.only_reader(pad.outputs[0]) if _commutes(pad, step) else None
+        conv = edit.only_consumer(pad.outputs[0]) if _commutes(pad, step) else None
     if conv is None or conv.op_type not in ("Conv", "ConvTranspose") or conv.domain:
         return False
     last = pad if conv is not pad else node
@@ -61,9 +61,9 @@ def _fold(model: ir.Model, node: ir.Node, step: ChannelAffine) -> bool:
     if step.shift.any():
         added = (wide * seen(step.shift)).sum(axis=(1, 2, 3))
         moved = (added + (0 if bias is None else bias)).astype(np.float32)
-        inputs[2] = editor.constant(moved, "bias") if given is None else editor.changed(given, moved)
+        inputs[2] = editor.constant(moved, "bias") if given is None else editor.update_weight(given, moved)
     assert conv.inputs[1] is not None
-    inputs[1] = editor.changed(conv.inputs[1], (wide * seen(step.scale)).astype(np.float32))
+    inputs[1] = editor.update_weight(conv.inputs[1], (wide * seen(step.scale)).astype(np.float32))
     if last is pad:
         assert pad is not None
         pad.replace_input_with(0, step.x)
@@ -71,7 +71,7 @@ def _fold(model: ir.Model, node: ir.Node, step: ChannelAffine) -> bool:
         inputs[0] = step.x
     while inputs[-1] is None:
         inputs.pop()
-    folded = editor.make(conv.op_type, inputs, edit.shape_of(conv.outputs[0]), conv.attributes.values())
+    folded = editor.add(conv.op_type, inputs, edit.shape_of(conv.outputs[0]), conv.attributes.values())
     edit.replace(conv.outputs[0], folded)
     edit.prune(node)
     return True
@@ -80,7 +80,7 @@ def _fold(model: ir.Model, node: ir.Node, step: ChannelAffine) -> bool:
 def _scale_last(model: ir.Model, node: ir.Node, step: ChannelAffine) -> ChannelAffine | None:
     """``x * s + t`` in two nodes, as ``(x + t / s)`` that is made here, and ``* s`` that is left to do."""
     inner = step.x.producer()
-    first = channel_affine(inner) if inner is not None and edit.only_reader(step.x) is node else None
+    first = channel_affine(inner) if inner is not None and edit.only_consumer(step.x) is node else None
     if first is None or first.shift.any():
         return None
     scale = first.scale * step.scale
@@ -90,7 +90,7 @@ def _scale_last(model: ir.Model, node: ir.Node, step: ChannelAffine) -> ChannelA
         return None
     editor = edit.Editor(model, node)
     single = shift[:1].reshape(()) if (shift == shift[0]).all() else shift.reshape(-1, 1, 1)
-    moved = editor.make("Add", [first.x, editor.constant(single, "shift")], edit.shape_of(step.x))
+    moved = editor.add("Add", [first.x, editor.constant(single, "shift")], edit.shape_of(step.x))
     return ChannelAffine(moved, scale, np.zeros_like(scale))
 
 
@@ -100,7 +100,12 @@ def _commutes(pad: ir.Node, step: ChannelAffine) -> bool:
     if mode in ("reflect", "edge", "wrap"):
         return _spatial(pad)
     value = pad.inputs[2] if len(pad.inputs) > 2 else None
-    return mode == "constant" and not step.shift.any() and (value is None or edit.scalar(value) == 0) and _spatial(pad)
+    return (
+        mode == "constant"
+        and not step.shift.any()
+        and (value is None or edit.constant_scalar(value) == 0)
+        and _spatial(pad)
+    )
 
 
 def _spatial(pad: ir.Node) -> bool:

@@ -9,7 +9,7 @@ import onnx_ir as ir
 
 from pocketlens.converters import graph as hub
 from pocketlens.converters.constants import constant
-from pocketlens.converters.fp16_audit import LARGEST, ROOM, Extent
+from pocketlens.converters.fp16_audit import FP16_MAX, HEADROOM, Extent
 from pocketlens.converters.rewrites import edit
 
 _PRODUCTS = ("Conv", "ConvTranspose")
@@ -118,7 +118,7 @@ def _joined(node: ir.Node, value: ir.Value, made: bool) -> list[ir.Value] | None
 
 
 def _pads_zeros(node: ir.Node) -> bool:
-    return len(node.inputs) < 3 or node.inputs[2] is None or edit.scalar(node.inputs[2]) == 0
+    return len(node.inputs) < 3 or node.inputs[2] is None or edit.constant_scalar(node.inputs[2]) == 0
 
 
 def _power(region: _Region, largest: Mapping[str, Mapping[str, float]]) -> int:
@@ -129,17 +129,17 @@ def _power(region: _Region, largest: Mapping[str, Mapping[str, float]]) -> int:
         maker = value.producer()
         assert maker is not None
         kinds = largest.get(str(maker.name), {})
-        need = max(need, _halvings(kinds.get("value", 0.0), LARGEST / ROOM))
-        may = max(may, _halvings(kinds.get("accumulation", 0.0), LARGEST))
+        need = max(need, _halvings(kinds.get("value", 0.0), FP16_MAX / HEADROOM))
+        may = max(may, _halvings(kinds.get("accumulation", 0.0), FP16_MAX))
         if maker.op_type in ("ReduceMean", "GlobalAveragePool"):
-            may = max(may, _halvings(kinds.get("sum", 0.0), LARGEST))
+            may = max(may, _halvings(kinds.get("sum", 0.0), FP16_MAX))
     for node in region.edges:
         if node.outputs[0] in region.values:
             limit = min(limit, _room_of_weights(node))
         if node.op_type == "InstanceNormalization" and node.inputs[0] in region.values:
             kinds = largest.get(str(node.name), {})
             squares = max(kinds.get("square", 0.0), kinds.get("squares", 0.0))  # they shrink twice as fast
-            may = max(may, _halvings(kinds.get("sum", 0.0), LARGEST), -(-_halvings(squares, LARGEST) // 2))
+            may = max(may, _halvings(kinds.get("sum", 0.0), FP16_MAX), -(-_halvings(squares, FP16_MAX) // 2))
             limit = min(limit, math.log2(hub.number(node, "epsilon", 1e-5) / _LEAST_EPSILON) / 2)
     return max(need, min(may, math.floor(max(limit, 0))))
 
@@ -183,4 +183,4 @@ def _change(model: ir.Model, node: ir.Node, index: int, factor: float) -> None:
     if value is None or array is None or factor == 1.0:
         return
     scaled = (array.astype(np.float32) * np.float32(factor)).astype(array.dtype)
-    node.replace_input_with(index, edit.Editor(model, node).changed(value, scaled))
+    node.replace_input_with(index, edit.Editor(model, node).update_weight(value, scaled))

@@ -7,7 +7,7 @@ from pocketlens.converters.rewrites.conv_window import ConvWindow, conv_window
 from pocketlens.converters.rewrites.packed_form import has_packed_form, packed_form
 from pocketlens.converters.rewrites.passes import NodePass
 
-MOST_ZEROS = 1.5
+MAX_PRODUCTS_RATIO = 1.5
 """Most products of the packed convolution for each of the one that it replaces."""
 
 
@@ -19,7 +19,7 @@ class KeepPacked(NodePass):
     (:mod:`~pocketlens.converters.rewrites.packed_form`).
 
     The pass needs that everything between has one reader, that every path upwards ends at a DepthToSpace of that block, a
-    ConvTranspose of that stride, or a constant, and a kernel that packing fills with no more than :data:`MOST_ZEROS` times the products.
+    ConvTranspose of that stride, or a constant, and a kernel that packing fills with no more than :data:`MAX_PRODUCTS_RATIO` times the products.
     """
 
     operators = ("Conv",)
@@ -46,11 +46,11 @@ def _rewrite(
 ) -> bool:
     rows, columns = axes
     weight = packing.kernel(window.weight, rows, columns, (block, 1))
-    if weight.size > MOST_ZEROS * window.weight.size:
+    if weight.size > MAX_PRODUCTS_RATIO * window.weight.size:
         return False
     editor = edit.Editor(model, node)
     pads = ir.AttrInt64s("pads", [rows.pads[0], columns.pads[0], rows.pads[1], columns.pads[1]])
     inputs = [packed_form(editor, window.x, block), editor.constant(weight, "weight")]
     inputs += [] if window.bias is None else [window.bias]
-    edit.replace(node.outputs[0], editor.make("Conv", inputs, window.out, [pads]))
+    edit.replace(node.outputs[0], editor.add("Conv", inputs, window.out, [pads]))
     return True

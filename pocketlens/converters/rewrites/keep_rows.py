@@ -35,7 +35,7 @@ class KeepRows(NodePass):
 
 def _beside(value: ir.Value | None) -> ir.Value | None:
     """The picture with rows beside one another that a value is, if a Reshape has put them below one another."""
-    node = edit.maker(value, "Reshape")
+    node = edit.producer(value, "Reshape")
     if node is None or node.inputs[0] is None:
         return None
     before, after = edit.shape_of(node.inputs[0]), edit.shape_of(value)
@@ -59,7 +59,7 @@ def _behind(editor: edit.Editor, node: ir.Node) -> ir.Value | None:
         value if value is None or value not in pictures else (_beside(value) or editor.reshape(value, shape))
         for value in node.inputs
     ]
-    return editor.reshape(editor.make(node.op_type, inputs, shape, node.attributes.values()), after)
+    return editor.reshape(editor.add(node.op_type, inputs, shape, node.attributes.values()), after)
 
 
 def _pictures(node: ir.Node) -> list[ir.Value]:
@@ -122,4 +122,4 @@ def _read(editor: edit.Editor, node: ir.Node) -> ir.Value | None:
         ir.AttrInt64("group", hub.integer(node, "group", 1)),
     ]
     inputs = [source, editor.constant(kernel, "beside"), *node.inputs[2:]]
-    return editor.make("Conv", inputs, after, attributes)
+    return editor.add("Conv", inputs, after, attributes)

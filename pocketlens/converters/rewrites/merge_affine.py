@@ -34,9 +34,9 @@ def _split(node: ir.Node) -> tuple[ir.Value, np.ndarray] | None:
 
 def _merge(model: ir.Model, node: ir.Node) -> bool:
     outer = _split(node)
-    first = edit.maker(outer[0], node.op_type) if outer is not None else None
+    first = edit.producer(outer[0], node.op_type) if outer is not None else None
     inner = _split(first) if first is not None else None
-    if outer is None or first is None or inner is None or edit.only_reader(first.outputs[0]) is not node:
+    if outer is None or first is None or inner is None or edit.only_consumer(first.outputs[0]) is not node:
         return False
     a, b = (np.asarray(term, np.float64) for term in (inner[1], outer[1]))
     merged = (a * b if node.op_type == "Mul" else a + b).astype(np.float32)
@@ -44,5 +44,5 @@ def _merge(model: ir.Model, node: ir.Node) -> bool:
         return False
     editor = edit.Editor(model, node)
     shape = edit.shape_of(node.outputs[0])
-    edit.replace(node.outputs[0], editor.make(node.op_type, [inner[0], editor.constant(merged, "constant")], shape))
+    edit.replace(node.outputs[0], editor.add(node.op_type, [inner[0], editor.constant(merged, "constant")], shape))
     return True

@@ -36,7 +36,7 @@ class MergeReshapes(NodePass):
         if source is start and node.op_type != "Transpose":
             return False
         editor = edit.Editor(model, node)
-        merged = editor.make("Reshape", [source, editor.constant(np.array(shape, np.int64), "shape")], shape)
+        merged = editor.add("Reshape", [source, editor.constant(np.array(shape, np.int64), "shape")], shape)
         merged.dtype = source.dtype
         edit.replace(output, merged)
         return True

@@ -14,7 +14,7 @@ from pocketlens.converters.rewrites.permute import (
     compose,
     data_inputs,
     inverse,
-    permute,
+    permute_node,
     result_order,
 )
 
@@ -169,7 +169,7 @@ def _carry_out(model: ir.Model, plan: _Plan) -> None:
             shape = shapes.get(value)
             assert shape is not None
             target = tuple(shape[place] for place in inverse(order))
-            turned_value = editor.make("Transpose", [stored], target, [ir.AttrInt64s("perm", rest)])
+            turned_value = editor.add("Transpose", [stored], target, [ir.AttrInt64s("perm", rest)])
             turned_value.type = stored.type
             made[stored, rest] = turned_value
         return made[stored, rest]
@@ -188,7 +188,7 @@ def _carry_out(model: ir.Model, plan: _Plan) -> None:
             order = chosen if chosen is not None else _plain_of(shapes[value])
             node.replace_input_with(index, held(value, order, node))
         if chosen is not None:
-            permute(model, node, chosen)
+            permute_node(model, node, chosen)
     last = nodes[-1]
     for index, value in enumerate(tuple(model.graph.outputs)):
         if id(value) in outputs and value in plan.held:

@@ -3,11 +3,13 @@
 - Over height and width of ``[N, C, H, W]``: InstanceNormalization.
 - Over groups of channels together with height and width, one group of all channels (a layer norm over the picture)
   included: Reshape to ``[N, groups, -1]``, InstanceNormalization, Reshape back, as torch exports its GroupNorm.
-- Over the last axis (layer norms of tokens or of each pixel): spelled out, ReduceMean, Sub, Mul, ReduceMean, Add, Sqrt, Div. TFLite has
+- Over the last axis (layer norms of tokens or of each pixel): decomposed, ReduceMean, Sub, Mul, ReduceMean, Add, Sqrt, Div. TFLite has
   nothing shorter, and onnxruntime, OpenVINO and coremltools find the pattern by themselves where they have.
 
 A scale and shift stand behind as Mul and Add; an instance norm takes in those of its channels (FoldAffineAfter).
 """
+
+from collections.abc import Callable
 
 import numpy as np
 import onnx_ir as ir
@@ -46,13 +48,28 @@ def normal(editor: edit.Editor, x: ir.Value, axes: tuple[int, ...], epsilon: flo
     ones = editor.constant(np.ones(groups, np.float32), "scale")
     zeros = editor.constant(np.zeros(groups, np.float32), "shift")
     attributes = [ir.AttrFloat32("epsilon", epsilon)]
-    result = editor.make("InstanceNormalization", [view, ones, zeros], edit.shape_of(view), attributes)
+    result = editor.add("InstanceNormalization", [view, ones, zeros], edit.shape_of(view), attributes)
     return editor.reshape(editor.reshape(result, whole), shape)
+
+
+def decompose(
+    editor: edit.Editor,
+    x: ir.Value,
+    epsilon: float,
+    statistics_shape: tuple[int, ...],
+    mean: Callable[[ir.Value], ir.Value],
+) -> ir.Value:
+    """``(x - mean) / sqrt(variance + epsilon)`` in single operators; ``mean`` computes a mean of the norm's axes."""
+    shape = edit.shape_of(x)
+    deviation = editor.add("Sub", [x, mean(x)], shape)
+    variance = mean(editor.add("Mul", [deviation, deviation], shape))
+    total = editor.add("Add", [variance, editor.constant(np.array(epsilon, np.float32), "epsilon")], statistics_shape)
+    return editor.add("Div", [deviation, editor.add("Sqrt", [total], statistics_shape)], shape)
 
 
 def _picture_behind(x: ir.Value) -> ir.Value | None:
     """The picture of rank 4 whose channels a Reshape has put into groups."""
-    node = edit.maker(x, "Reshape")
+    node = edit.producer(x, "Reshape")
     picture, view = (edit.shape_of(node.inputs[0]), edit.shape_of(x)) if node is not None else (None, None)
     if node is None or picture is None or view is None or len(picture) != 4 or picture[0] != view[0]:
         return None

@@ -7,10 +7,10 @@ from pocketlens.converters.rewrites import edit, packing
 from pocketlens.converters.rewrites.conv_window import ConvWindow, conv_window, repeat_bias
 from pocketlens.converters.rewrites.passes import NodePass
 
-THIN = 4
+MAX_OUTPUT_CHANNELS = 4
 """Most output channels of a convolution that is thin: runtimes compute 8 or 16 at once, and throw the rest away."""
 
-LEAST_KERNEL = 7
+MIN_KERNEL = 7
 """Least kernel, in pixels, for which the zeros that blocks add cost less than what they save: 8 x 8 for 7 x 7 is 1.3 times the
 products."""
 
@@ -25,7 +25,7 @@ class PackThinConv(NodePass):
     each place computes the block; the weights stand r pixels from its start, and the pixel more is zero. The pads stay what they
     were. A 9 x 9 kernel to 3 channels becomes 10 x 10 to 12: 1.2 times the products, on channels that are computed anyway.
 
-    The pass needs one group, constant weights, stride 1, at most :data:`THIN` output channels, a kernel of at least :data:`LEAST_KERNEL`
+    The pass needs one group, constant weights, stride 1, at most :data:`MAX_OUTPUT_CHANNELS` output channels, a kernel of at least :data:`MIN_KERNEL`
     pixels both ways, and an even output; an odd one is left alone.
     """
 
@@ -46,7 +46,9 @@ def _spans(window: ConvWindow) -> tuple[int, ...]:
 
 def _is_thin(window: ConvWindow) -> bool:
     even = not any(length % _BLOCK for length in window.out[2:])
-    return even and window.out[1] <= THIN and window.strides == (1, 1) and min(_spans(window)) >= LEAST_KERNEL
+    return (
+        even and window.out[1] <= MAX_OUTPUT_CHANNELS and window.strides == (1, 1) and min(_spans(window)) >= MIN_KERNEL
+    )
 
 
 def _rewrite(model: ir.Model, node: ir.Node, window: ConvWindow) -> None:
@@ -62,5 +64,5 @@ def _rewrite(model: ir.Model, node: ir.Node, window: ConvWindow) -> None:
     shape = (window.out[0], weight.shape[0], window.out[2] // _BLOCK, window.out[3] // _BLOCK)
     attributes = [ir.AttrInt64s("pads", window.pads), ir.AttrInt64s("strides", (_BLOCK, _BLOCK))]
     inputs = [window.x, editor.constant(weight, "weight"), *repeat_bias(editor, window.bias, _BLOCK**2)]
-    packed = editor.make("Conv", inputs, shape, attributes)
+    packed = editor.add("Conv", inputs, shape, attributes)
     edit.replace(node.outputs[0], packing.unpack(editor, packed, _BLOCK, window.out))

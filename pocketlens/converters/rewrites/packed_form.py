@@ -18,7 +18,7 @@ from pocketlens.converters import graph as hub
 from pocketlens.converters.constants import constant
 from pocketlens.converters.rewrites import edit, packing
 from pocketlens.converters.rewrites.conv_window import ConvWindow, conv_window
-from pocketlens.converters.rewrites.sub_pixel_conv import packed_conv, phases
+from pocketlens.converters.rewrites.sub_pixel_conv import phases
 
 ELEMENTWISE = (
     "Abs", "Clip", "Elu", "Erf", "Exp", "Gelu", "HardSigmoid", "HardSwish", "LeakyRelu", "Mish", "Neg", "Relu", "Selu",
@@ -26,7 +26,7 @@ ELEMENTWISE = (
 )  # fmt: skip
 BINARY = ("Add", "Div", "Max", "Min", "Mul", "Sub")
 
-MOST_LIFTED = 2.0
+MAX_PRODUCTS_RATIO = 2.0
 """Most products of the packed Conv for each of the ConvTranspose: a 3 x 3 kernel of stride 2 takes 16 products packed instead of 9."""
 
 
@@ -34,7 +34,7 @@ def has_packed_form(value: ir.Value | None, block: int) -> bool:
     """Whether the packed form of a value can be had without shuffling, and nobody else wants the unpacked one."""
     node = value.producer() if value is not None else None
     alone = value is not None and (
-        edit.only_reader(value) is not None or (value.is_graph_output() and not value.uses())
+        edit.only_consumer(value) is not None or (value.is_graph_output() and not value.uses())
     )
     if node is None or node.domain or not alone or edit.shape_of(value) is None:
         return False
@@ -79,7 +79,10 @@ def _lifts(node: ir.Node, block: int) -> tuple[ConvWindow, tuple[packing.Axis, p
     if window is None or window.strides != (block, block) or any(length % block for length in window.out[2:]):
         return None
     axes = phases(window, 0)
-    if axes is None or axes[0].kernel * axes[1].kernel * block**2 > MOST_LIFTED * window.taps[0] * window.taps[1]:
+    if (
+        axes is None
+        or axes[0].kernel * axes[1].kernel * block**2 > MAX_PRODUCTS_RATIO * window.taps[0] * window.taps[1]
+    ):
         return None
     return window, axes
 
@@ -95,15 +98,15 @@ def is_by_channel(value: ir.Value | None, whole: ir.Value | None) -> bool:
 
 def _group_view(back: ir.Node) -> ir.Node | None:
     """The Reshape to groups in front, if a Reshape leads back from a norm of groups of channels."""
-    norm = edit.maker(back.inputs[0], "InstanceNormalization")
-    view = edit.maker(norm.inputs[0], "Reshape") if norm is not None else None
+    norm = edit.producer(back.inputs[0], "InstanceNormalization")
+    view = edit.producer(norm.inputs[0], "Reshape") if norm is not None else None
     if norm is None or view is None:
         return None
     before, groups, after = (edit.shape_of(v) for v in (view.inputs[0], view.outputs[0], back.outputs[0]))
     if before is None or groups is None or before != after or len(before) != 4 or len(groups) != 3:
         return None
     fits = groups[0] == before[0] and before[1] % groups[1] == 0
-    alone = edit.only_reader(view.outputs[0]) is norm and edit.only_reader(norm.outputs[0]) is back
+    alone = edit.only_consumer(view.outputs[0]) is norm and edit.only_consumer(norm.outputs[0]) is back
     return view if fits and alone else None
 
 
@@ -118,19 +121,19 @@ def packed_form(editor: edit.Editor, value: ir.Value | None, block: int) -> ir.V
     lifted = _lifts(node, block)
     if lifted is not None:
         window, axes = lifted
-        return packed_conv(editor, window, axes, block)
+        return packing.packed_conv(editor, window.x, window, axes, block)
     small = (shape[0], shape[1] * block**2, shape[2] // block, shape[3] // block)
     if node.op_type == "InstanceNormalization":
         return _normal(editor, node, packed_form(editor, node.inputs[0], block), shape[1], small)
     if node.op_type == "Reshape":
         view = _group_view(node)
-        norm = edit.maker(node.inputs[0], "InstanceNormalization")
+        norm = edit.producer(node.inputs[0], "InstanceNormalization")
         assert view is not None and norm is not None
         groups = edit.shape_of(view.outputs[0])
         assert groups is not None
         return _normal(editor, norm, packed_form(editor, view.inputs[0], block), groups[1], small)
     inputs = [v if v is None or _is_bound(node, v) else _operand(editor, v, block) for v in node.inputs]
-    return editor.make(node.op_type, inputs, small, node.attributes.values())
+    return editor.add(node.op_type, inputs, small, node.attributes.values())
 
 
 def _is_bound(node: ir.Node, value: ir.Value) -> bool:
@@ -151,5 +154,5 @@ def _normal(editor: edit.Editor, norm: ir.Node, packed: ir.Value, groups: int, s
     view = editor.reshape(packed, (shape[0], groups, int(np.prod(shape)) // (shape[0] * groups)))
     inputs = [view, *norm.inputs[1:]]
     return editor.reshape(
-        editor.make("InstanceNormalization", inputs, edit.shape_of(view), norm.attributes.values()), shape
+        editor.add("InstanceNormalization", inputs, edit.shape_of(view), norm.attributes.values()), shape
     )

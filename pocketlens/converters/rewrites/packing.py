@@ -15,6 +15,7 @@ import onnx_ir as ir
 from numpy.typing import NDArray
 
 from pocketlens.converters.rewrites import edit
+from pocketlens.converters.rewrites.conv_window import ConvWindow, repeat_bias
 
 Weights = NDArray[np.generic]
 
@@ -92,6 +93,24 @@ def kernel(weight: Weights, rows: Axis, columns: Axis, blocks: tuple[int, int]) 
     return packed.reshape(shape).astype(np.float32)
 
 
+def packed_conv(editor: edit.Editor, x: ir.Value, window: ConvWindow, axes: tuple[Axis, Axis], block: int) -> ir.Value:
+    """The Conv of ``x`` that computes blocks of pixels, with an output channel for each place in the block (``CRD``).
+
+    Args:
+        editor: Adds it.
+        x: What it reads; not packed.
+        window: The convolution that it replaces.
+        axes: How it reads, vertically and horizontally.
+        block: Pixels of a block along each axis; 1 for a single phase.
+    """
+    rows, columns = axes
+    weight = kernel(window.weight, rows, columns, (1, block))
+    shape = (window.out[0], weight.shape[0], rows.count, columns.count)
+    pads = ir.AttrInt64s("pads", [rows.pads[0], columns.pads[0], rows.pads[1], columns.pads[1]])
+    inputs = [x, editor.constant(weight, "weight"), *repeat_bias(editor, window.bias, block**2)]
+    return editor.add("Conv", inputs, shape, [pads])
+
+
 def unpack(
     editor: edit.Editor,
     packed: ir.Value,
@@ -105,10 +124,10 @@ def unpack(
     assert known is not None
     whole = (known[0], known[1] // block**2, known[2] * block, known[3] * block)
     attributes = [ir.AttrInt64("blocksize", block), ir.AttrString("mode", order)]
-    picture = editor.make("DepthToSpace", [packed], whole, attributes)
+    picture = editor.add("DepthToSpace", [packed], whole, attributes)
     if whole == shape:
         return picture
     bounds = [np.array(v, np.int64) for v in ((shift, shift), (shift + shape[2], shift + shape[3]), (2, 3))]
     names = ("starts", "ends", "axes")
     inputs = [editor.constant(array, name) for array, name in zip(bounds, names, strict=True)]
-    return editor.make("Slice", [picture, *inputs], shape)
+    return editor.add("Slice", [picture, *inputs], shape)

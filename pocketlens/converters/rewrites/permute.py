@@ -131,7 +131,7 @@ def data_inputs(node: ir.Node) -> list[int]:
     return [0]
 
 
-def permute(model: ir.Model, node: ir.Node, order: Order) -> None:
+def permute_node(model: ir.Model, node: ir.Node, order: Order) -> None:
     """Change the node in place so that it computes the same on what is stored. Its data inputs are the caller's to replace.
 
     The shapes of its outputs become the stored ones.
@@ -213,8 +213,8 @@ def _pad(editor: edit.Editor, node: ir.Node, order: Order) -> None:
 
 
 def _slice(editor: edit.Editor, node: ir.Node, order: Order) -> None:
-    starts = edit.integers(node, 1) or ()
-    axes = edit.integers(node, 3) or tuple(range(len(starts)))
+    starts = edit.constant_integers(node, 1) or ()
+    axes = edit.constant_integers(node, 3) or tuple(range(len(starts)))
     moved = np.array([order[axis % len(order)] for axis in axes], np.int64)
     node.resize_inputs(max(4, len(node.inputs)))
     node.replace_input_with(3, editor.constant(moved, "axes"))

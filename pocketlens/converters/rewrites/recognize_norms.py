@@ -76,7 +76,7 @@ def _multiplied_out(model: ir.Model, node: ir.Node) -> bool:
     for scaled, term in pairs:
         bias, rest = None, term
         if node.op_type == "Add":
-            inner = edit.maker(rest, "Sub")
+            inner = edit.producer(rest, "Sub")
             if inner is None:
                 continue
             bias, rest = inner.inputs[:2]
@@ -105,7 +105,7 @@ def _factors(value: ir.Value | None, depth: int = 6) -> tuple[list[ir.Value], li
     """What a value is the product of, and what that is divided by; an unknown maker is a factor itself."""
     if value is None:
         return [], []
-    node = edit.maker(value, "Mul", "Div", "Reciprocal")
+    node = edit.producer(value, "Mul", "Div", "Reciprocal")
     if node is None or not depth:
         return [value], []
     above, below = _factors(node.inputs[0], depth - 1)
@@ -128,14 +128,14 @@ def _take_inverse(of: _Of, above: list[ir.Value], below: list[ir.Value]) -> _Inv
 
 def _root(value: ir.Value, power: float, of: _Of) -> _InverseDeviation | None:
     """``(factor * variance + epsilon) ** power``, where power 0.5 may be a Sqrt, of a shape that fits x."""
-    node = edit.maker(value, "Sqrt", "Pow")
-    if node is None or (edit.scalar(node.inputs[1]) if node.op_type == "Pow" else 0.5) != power:
+    node = edit.producer(value, "Sqrt", "Pow")
+    if node is None or (edit.constant_scalar(node.inputs[1]) if node.op_type == "Pow" else 0.5) != power:
         return None
-    total = edit.maker(node.inputs[0], "Add")
+    total = edit.producer(node.inputs[0], "Add")
     if total is None:
         return None
     for part, term in ((total.inputs[0], total.inputs[1]), (total.inputs[1], total.inputs[0])):
-        epsilon = edit.scalar(term)
+        epsilon = edit.constant_scalar(term)
         factor = _variance(part, of)
         if epsilon is not None and epsilon > 0 and factor is not None and _fits(value, of):
             return _InverseDeviation(of, factor, epsilon)
@@ -153,7 +153,7 @@ def _variance(value: ir.Value | None, of: _Of) -> float | None:
             return inner
     if node.op_type in ("Mul", "Div"):
         for part, term in ((node.inputs[0], node.inputs[1]), (node.inputs[1], node.inputs[0])):
-            number = edit.scalar(term)
+            number = edit.constant_scalar(term)
             if number is not None and number > 0 and (node.op_type == "Mul" or part is node.inputs[0]):
                 inner = _variance(part, of)
                 return None if inner is None else inner * (number if node.op_type == "Mul" else 1 / number)
@@ -161,7 +161,7 @@ def _variance(value: ir.Value | None, of: _Of) -> float | None:
     if node.op_type in ("Relu", "Abs"):  # a variance is never negative: these only tidy up rounding
         return _variance(node.inputs[0], of)
     if node.op_type in ("Max", "Clip"):
-        low = edit.scalar(node.inputs[1]) if len(node.inputs) > 1 else None
+        low = edit.constant_scalar(node.inputs[1]) if len(node.inputs) > 1 else None
         return _variance(node.inputs[0], of) if low == 0 and len(node.inputs) == 2 else None
     if node.op_type == "Sub":
         square, mean = _mean(node.inputs[0]), _squared(node.inputs[1])
@@ -183,7 +183,7 @@ def _variance(value: ir.Value | None, of: _Of) -> float | None:
 
 
 def _squared(value: ir.Value | None) -> ir.Value | None:
-    node = edit.maker(value, "Mul", "Pow")
+    node = edit.producer(value, "Mul", "Pow")
     if node is None:
         return None
     if node.op_type == "Mul":
@@ -193,7 +193,7 @@ def _squared(value: ir.Value | None) -> ir.Value | None:
 
 
 def _deviation(value: ir.Value | None) -> _Of | None:
-    node = edit.maker(value, "Sub")
+    node = edit.producer(value, "Sub")
     if node is None:
         return None
     of = _mean(node.inputs[1])
@@ -209,7 +209,7 @@ def _fits(value: ir.Value | None, of: _Of) -> bool:
 
 def _mean(value: ir.Value | None) -> _Of | None:
     """What a value is the mean of, in any shape."""
-    node = edit.maker(value, "ReduceMean", "GlobalAveragePool", "Reshape", "Unsqueeze", "Squeeze")
+    node = edit.producer(value, "ReduceMean", "GlobalAveragePool", "Reshape", "Unsqueeze", "Squeeze")
     if node is not None and node.op_type in ("Reshape", "Unsqueeze", "Squeeze"):
         return _mean(node.inputs[0])
     x = node.inputs[0] if node is not None else None
@@ -233,12 +233,12 @@ def _put(
     assert result is not None
     if found.factor != 1:
         scale = editor.constant(np.array(found.factor**-0.5, np.float32), "factor")
-        result = editor.make("Mul", [result, scale], edit.shape_of(result))
+        result = editor.add("Mul", [result, scale], edit.shape_of(result))
     for operator, terms in (("Mul", above), ("Div", below), ("Add", [] if bias is None else [bias])):
         for term in terms:
             sizes = (edit.shape_of(result), edit.shape_of(term))
             known = None if None in sizes else np.broadcast_shapes(*sizes)  # type: ignore[arg-type]
-            result = editor.make(operator, [result, term], known)
+            result = editor.add(operator, [result, term], known)
     assert result.shape is None or edit.shape_of(result) == shape
     edit.replace(node.outputs[0], result)
     return True

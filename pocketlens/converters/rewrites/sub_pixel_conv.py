@@ -3,10 +3,10 @@
 import onnx_ir as ir
 
 from pocketlens.converters.rewrites import edit, packing
-from pocketlens.converters.rewrites.conv_window import ConvWindow, conv_window, repeat_bias
+from pocketlens.converters.rewrites.conv_window import ConvWindow, conv_window
 from pocketlens.converters.rewrites.passes import NodePass
 
-WIDE = 16
+MIN_CHANNELS_APART = 16
 """Output channels from which each phase is a convolution of its own: as many as runtimes compute at once."""
 
 
@@ -17,7 +17,7 @@ class SubPixelConv(NodePass):
     a whole number. Which taps these are depends only on ``Y`` modulo s, so each of the s² phases is a plain convolution of
     the small picture with its share of the taps, and DepthToSpace lays the phases out (:mod:`~pocketlens.converters.rewrites.packing`).
 
-    With :data:`WIDE` channels or more each phase is its own Conv: not one product more than the original's. Fewer channels share one
+    With :data:`MIN_CHANNELS_APART` channels or more each phase is its own Conv: not one product more than the original's. Fewer channels share one
     Conv for all phases. Their windows may be shifted against each other, which one kernel can only hold with zeros in
     between; starting the blocks some pixels early lines them up, and what stands over at both ends is cut off. The start with the
     smallest kernel is taken, the first of those.
@@ -42,7 +42,7 @@ class SubPixelConv(NodePass):
 def _phase_by_phase(editor: edit.Editor, window: ConvWindow) -> ir.Value | None:
     """A Conv a phase; None where there are too few channels, or the size is not one of whole blocks."""
     stride = window.strides[0]
-    if window.out[1] < WIDE or window.out[2] % stride or window.out[3] % stride:
+    if window.out[1] < MIN_CHANNELS_APART or window.out[2] % stride or window.out[3] % stride:
         return None
     axes_of_phases = []
     for place in range(stride**2):
@@ -50,9 +50,9 @@ def _phase_by_phase(editor: edit.Editor, window: ConvWindow) -> ir.Value | None:
         if rows is None or columns is None:
             return None
         axes_of_phases.append((rows, columns))
-    parts = [packed_conv(editor, window, axes, 1) for axes in axes_of_phases]
+    parts = [packing.packed_conv(editor, window.x, window, axes, 1) for axes in axes_of_phases]
     whole = (window.out[0], window.out[1] * stride**2, window.out[2] // stride, window.out[3] // stride)
-    packed = editor.make("Concat", parts, whole, [ir.AttrInt64("axis", 1)])
+    packed = editor.add("Concat", parts, whole, [ir.AttrInt64("axis", 1)])
     return packing.unpack(editor, packed, stride, window.out, order="DCR")
 
 
@@ -63,25 +63,15 @@ def _all_phases_together(editor: edit.Editor, window: ConvWindow) -> ir.Value | 
     if not forms:
         return None
     axes, shift = min(forms, key=lambda form: (form[0][0].kernel * form[0][1].kernel, form[1]))
-    return packing.unpack(editor, packed_conv(editor, window, axes, stride), stride, window.out, shift)
+    return packing.unpack(
+        editor, packing.packed_conv(editor, window.x, window, axes, stride), stride, window.out, shift
+    )
 
 
 def phases(window: ConvWindow, shift: int) -> tuple[packing.Axis, packing.Axis] | None:
     """How all phases of a transposed convolution read together, if blocks start ``shift`` pixels early."""
     rows, columns = (_axis(window, i, window.strides[0], -shift) for i in range(2))
     return None if rows is None or columns is None else (rows, columns)
-
-
-def packed_conv(
-    editor: edit.Editor, window: ConvWindow, axes: tuple[packing.Axis, packing.Axis], block: int
-) -> ir.Value:
-    """The Conv with an output channel for each place in the block, in the order ``CRD``; of one phase if the block is 1."""
-    rows, columns = axes
-    weight = packing.kernel(window.weight, rows, columns, (1, block))
-    shape = (window.out[0], weight.shape[0], rows.count, columns.count)
-    pads = ir.AttrInt64s("pads", [rows.pads[0], columns.pads[0], rows.pads[1], columns.pads[1]])
-    inputs = [window.x, editor.constant(weight, "weight"), *repeat_bias(editor, window.bias, block**2)]
-    return editor.make("Conv", inputs, shape, [pads])
 
 
 def _axis(window: ConvWindow, i: int, block: int, start: int) -> packing.Axis | None:

@@ -12,7 +12,7 @@ from pocketlens.converters.rewrites.passes import NodePass
 ROWS = 4
 """Output rows of a tile."""
 
-LEAST_CHANNELS = 128
+MIN_CHANNELS = 128
 """Fewest channels on either side: three such layers were 1.2 to 1.9 times faster from here on in every runtime, and with 64
 channels 0.9 to 1.4 times (docs/decisions/0010)."""
 
@@ -43,7 +43,7 @@ class WinogradConv(NodePass):
     ``READ d`` is six depthwise Convs of stride 4 along the rows, ``TAPS g`` is folded, ``GIVE`` is sums, and the four rows of a
     tile stand beside one another (``[N, C, H / 4, 4 W]``) until a Reshape puts them below: :mod:`~pocketlens.converters.rewrites.keep_rows`.
 
-    The pass needs one group, constant weights, a kernel of 3 x 3 without steps, :data:`LEAST_CHANNELS` channels on either side, and rows in
+    The pass needs one group, constant weights, a kernel of 3 x 3 without steps, :data:`MIN_CHANNELS` channels on either side, and rows in
     fours. Half the products, but the sums are more: it is for runtimes that are busy with products. It is no form to
     quantize, as the sums reach ten times as far as the picture.
     """
@@ -61,7 +61,7 @@ class WinogradConv(NodePass):
 
 def _fits(window: ConvWindow) -> bool:
     plain = window.taps == (3, 3) and window.strides == (1, 1) and window.dilations == (1, 1)
-    return plain and window.out[2] % ROWS == 0 and min(window.weight.shape[:2]) >= LEAST_CHANNELS
+    return plain and window.out[2] % ROWS == 0 and min(window.weight.shape[:2]) >= MIN_CHANNELS
 
 
 def _rewritten(editor: edit.Editor, window: ConvWindow) -> ir.Value:
@@ -79,13 +79,13 @@ def _rewritten(editor: edit.Editor, window: ConvWindow) -> ir.Value:
     for k, sums in enumerate(READ):
         taps = np.tile(sums.astype(np.float32).reshape(1, 1, -1, 1), (depth, 1, 1, 1))
         shape = (number, depth, height // ROWS, window.sizes[1])
-        read = editor.make("Conv", [window.x, editor.constant(taps, f"read_{k}")], shape, over)
+        read = editor.add("Conv", [window.x, editor.constant(taps, f"read_{k}")], shape, over)
         inputs = [read, editor.constant(np.expand_dims(kernels[k], 2), f"taps_{k}")]
         inputs += [window.bias] if k == _ONCE and window.bias is not None else []
-        products.append(editor.make("Conv", inputs, (number, out, height // ROWS, width), along))
+        products.append(editor.add("Conv", inputs, (number, out, height // ROWS, width), along))
     rows = _rows(editor, products)
     shape = (number, out, height // ROWS, ROWS * width)
-    return editor.reshape(editor.make("Concat", rows, shape, [ir.AttrInt64("axis", 3)]), window.out)
+    return editor.reshape(editor.add("Concat", rows, shape, [ir.AttrInt64("axis", 3)]), window.out)
 
 
 def _rows(editor: edit.Editor, products: Sequence[ir.Value]) -> list[ir.Value]:
@@ -94,8 +94,8 @@ def _rows(editor: edit.Editor, products: Sequence[ir.Value]) -> list[ir.Value]:
 
     def both(operator: str, one: ir.Value, other: ir.Value, factor: float = 1) -> ir.Value:
         if factor != 1:
-            other = editor.make("Mul", [other, editor.constant(np.array(factor, np.float32), f"times_{factor}")], shape)
-        return editor.make(operator, [one, other], shape)
+            other = editor.add("Mul", [other, editor.constant(np.array(factor, np.float32), f"times_{factor}")], shape)
+        return editor.add(operator, [one, other], shape)
 
     zero, one, minus, two, other, last = products
     near, apart = both("Add", one, minus), both("Sub", one, minus)

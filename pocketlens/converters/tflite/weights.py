@@ -102,7 +102,7 @@ def remove_activation_quantizers(model: ir.Model) -> None:
     for node in tuple(model.graph):
         if node.graph is None or node.op_type != "DequantizeLinear" or constant(node.inputs[0]) is not None:
             continue
-        quantizer = edit.maker(node.inputs[0], "QuantizeLinear", "DynamicQuantizeLinear")
+        quantizer = edit.producer(node.inputs[0], "QuantizeLinear", "DynamicQuantizeLinear")
         if quantizer is not None and quantizer.inputs[0] is not None:
             edit.replace(node.outputs[0], quantizer.inputs[0])
 

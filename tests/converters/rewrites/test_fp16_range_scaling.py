@@ -15,7 +15,7 @@ from pocketlens import quality
 from pocketlens.converters import graph as hub
 from pocketlens.converters.constants import constant
 from pocketlens.converters.emitter import Labels, emitter
-from pocketlens.converters.fp16_audit import LARGEST, ROOM, audit
+from pocketlens.converters.fp16_audit import FP16_MAX, HEADROOM, audit
 from pocketlens.converters.rewrites.fp16_range_scaling import scale_fp16_ranges
 from pocketlens.models.export import export
 from pocketlens.runtimes.session import open_artifact
@@ -57,7 +57,7 @@ def test_what_overflows_before_fits_after_and_the_picture_is_the_same(tmp_path: 
     for one, other in zip(exact, played(after, tmp_path / "after"), strict=True):
         assert quality.psnr(one, other) > 130, "a power of two costs no digit"
     left = [extent for extent in audit(after, PICTURES) if extent.kind == "value"]
-    assert max(extent.largest for extent in left) <= LARGEST / ROOM
+    assert max(extent.largest for extent in left) <= FP16_MAX / HEADROOM
     halves = played(after, tmp_path / "after", "coreml", "fp16")
     assert all(quality.psnr(one, half) > 50 for one, half in zip(exact, halves, strict=True))
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pocketlens.converters.rewrites.keep_packed import MOST_ZEROS, KeepPacked
+from pocketlens.converters.rewrites.keep_packed import MAX_PRODUCTS_RATIO, KeepPacked
 from tests.converters.graph_builder import GraphBuilder
 from tests.converters.rewrites.harness import check_passes, quick
 from tests.converters.rewrites.packed_graphs import add_packed_steps, packed_steps
@@ -23,7 +23,7 @@ def test_packed_pictures_stay_packed(chosen: list[str], half: int, before: int) 
     builder.add("Conv", builder.last, builder.random(3, channels, kernel, kernel), strides=[2, 2], pads=pads)
     model = builder.model()
     zeros = ((half + before % 2) / half) ** 2
-    if zeros > MOST_ZEROS:
+    if zeros > MAX_PRODUCTS_RATIO:
         check_passes(model, KeepPacked, applies=False)
     else:
         assert check_passes(model, KeepPacked)["DepthToSpace"] == 0

@@ -15,7 +15,7 @@ from tests.converters.rewrites.harness import assert_close, check_passes, play, 
 @pytest.fixture(autouse=True)
 def _few_channels(monkeypatch: pytest.MonkeyPatch) -> None:
     """Small graphs show the same as large ones."""
-    monkeypatch.setattr(winograd_conv, "LEAST_CHANNELS", 2)
+    monkeypatch.setattr(winograd_conv, "MIN_CHANNELS", 2)
 
 
 def _conv(builder: GraphBuilder, x: str) -> str:

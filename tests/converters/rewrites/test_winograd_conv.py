@@ -16,7 +16,7 @@ from tests.converters.rewrites.harness import check_passes, quick
 @pytest.fixture(autouse=True)
 def _few_channels(monkeypatch: pytest.MonkeyPatch) -> None:
     """Small graphs show the same as large ones."""
-    monkeypatch.setattr(winograd_conv, "LEAST_CHANNELS", 2)
+    monkeypatch.setattr(winograd_conv, "MIN_CHANNELS", 2)
 
 
 def test_matrices_are_the_correlation_of_six_rows_with_three() -> None:
@@ -56,7 +56,7 @@ def test_convs_that_stay(case: str) -> None:
 
 
 def test_few_channels_stay(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(winograd_conv, "LEAST_CHANNELS", 4)
+    monkeypatch.setattr(winograd_conv, "MIN_CHANNELS", 4)
     for out, depth in ((4, 3), (3, 4)):
         builder = GraphBuilder((1, depth, 8, 8))
         builder.add("Conv", "x", builder.random(out, depth, 3, 3), pads=[1] * 4)

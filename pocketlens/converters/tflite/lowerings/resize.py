@@ -47,7 +47,7 @@ def _check_linear(node: ir.Node) -> str:
     if convention == "pytorch_half_pixel" and 1 in after[2:]:
         return "a size of 1 with the convention 'pytorch_half_pixel'"
     for axis in (2, 3):
-        scale = nearest.scale(node, axis, before, after)
+        scale = nearest.resize_scale(node, axis, before, after)
         # TFLite only knows the two sizes. A scale of its own that rounds to the same size samples elsewhere.
         if convention != "align_corners" and abs(before[axis] * scale - after[axis]) > 1e-4:
             return f"the scale {scale:g} is not {after[axis]} / {before[axis]}"
@@ -56,7 +56,7 @@ def _check_linear(node: ir.Node) -> str:
 
 def _check_nearest(node: ir.Node) -> str:
     before, after = shape(node.inputs[0]), shape(node.outputs[0])
-    if any(nearest.picked(node, axis, before, after) is None for axis in (2, 3)):
+    if any(nearest.source_indices(node, axis, before, after) is None for axis in (2, 3)):
         return f"the convention {_convention(node)!r} is not known"
     return ""
 
@@ -88,7 +88,7 @@ def _linear(builder: TFLiteBuilder, node: ir.Node, x: Tensor) -> Tensor:
 
 def _nearest(builder: TFLiteBuilder, node: ir.Node, x: Tensor) -> Tensor:
     before, after = shape(node.inputs[0]), shape(node.outputs[0])
-    rows, columns = (nearest.picked(node, axis, before, after) for axis in (2, 3))
+    rows, columns = (nearest.source_indices(node, axis, before, after) for axis in (2, 3))
     assert rows is not None and columns is not None
     expected = [rows, columns]
     for corners, centers in _NEAREST:
