@@ -14,9 +14,9 @@ PAGE = Path(__file__).resolve().parents[2] / "docs" / "operators.md"
 
 _HEAD = f"""# Operators
 
-This page says which ONNX operator (opset {hub.OPSET}) each target takes. `make operators` writes it from the tables that
-the emitters use. `make conformance` generates cases for all of these operators, converts and plays them, and compares
-the result with onnxruntime.
+This page says which ONNX operator (opset {hub.OPSET}) each target takes. `make operators` writes it from the tables
+that the emitters use. `make conformance` generates cases for all of these operators, converts and plays them, and
+compares the result with onnxruntime.
 
 The table is about the graph that Pocketlens has prepared, not about your file. In that graph constants are folded,
 shapes are fixed, batch norms are merged into convolutions, norms that an exporter took apart are put together again,
