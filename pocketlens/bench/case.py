@@ -75,9 +75,7 @@ class BenchmarkCase:
     @property
     def options(self) -> Options:
         """How the runtime is to play it, as the runtime takes it."""
-        return Options(
-            threads=self.threads, device=self.accelerator, delegate=self.delegate, precision=self.compute_precision
-        )
+        return Options(self.threads, self.delegate or self.accelerator, self.compute_precision)
 
 
 def is_interpreted(runtime: str) -> bool:

@@ -49,8 +49,8 @@ class Selection:
                 raise InputError(f"there is no runtime {name!r}", do=f"choose one of {', '.join(RUNTIMES)}")
         accelerators = {*benchmark_model.ACCELERATORS, *benchmark_model.DELEGATES}
         for runtime in RUNTIMES.values():
-            accelerators |= {*runtime.devices, *runtime.delegates}
-        precisions = {name for runtime in RUNTIMES.values() for name in runtime.precisions}
+            accelerators |= {*runtime.accelerators}
+        precisions = {name for runtime in RUNTIMES.values() for name in runtime.compute_precisions}
         for kind, requested, known in (
             ("accelerator", self.accelerators, accelerators),
             ("compute precision", self.compute_precisions, precisions),
@@ -76,7 +76,7 @@ class Selection:
                 computing.append({"accelerator": name})
             elif has(delegates, name):
                 computing.append({"delegate": name})
-        precisions = [name for name in self.compute_precisions if name in RUNTIMES[runtime].precisions]
+        precisions = [name for name in self.compute_precisions if name in RUNTIMES[runtime].compute_precisions]
         return [
             ExecutionSettings(threads=threads, compute_precision=precision, **names)
             for threads, names, precision in product(self.threads or (None,), computing or ({},), precisions or (None,))

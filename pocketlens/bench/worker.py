@@ -7,7 +7,7 @@ frame.
 ==========  ==============================================  =========================================================
 do          with                                            answer
 ==========  ==============================================  =========================================================
-load        path, runtime, threads, accelerator, delegate,  load_ms, size, runtime_info, baseline_mb
+load        path, runtime, threads, accelerator,            load_ms, size, runtime_info, baseline_mb
             compute_precision
 first       picture, expected (``.npy`` files; or null)     first_ms, psnr, largest_error (null without ``expected``),
                                                             stylized (its pixels, zlib in base64), shape
@@ -87,7 +87,6 @@ class _Worker:
         runtime: str,
         threads: int | None,
         accelerator: str | None = None,
-        delegate: str | None = None,
         compute_precision: str | None = None,
     ) -> dict[str, Any]:
         adapter: Runtime = runtime_for(Path(path), runtime)
@@ -95,13 +94,12 @@ class _Worker:
         if reason := adapter.missing():
             raise MissingError(f"{adapter.name}: {reason}", do=adapter.install)
         adapter.version()  # imports the library, which is no part of loading an artifact
-        options = Options(
-            threads=threads, device=accelerator, delegate=delegate, precision=compute_precision, pixels=True
-        )
+        options = Options(threads, accelerator, compute_precision, pixels=True)
         start = perf_counter_ns()
         self._player = _TimedPlayer(adapter.open(Path(path), options))
         load_ms = (perf_counter_ns() - start) / _NS
         self._session = Session(self._player, adapter.name)
+        delegate = accelerator if accelerator not in adapter.processors else None  # where the runtime does not tell
         info = {"delegate": delegate, **self._player.runtime_info.document()}
         return {"load_ms": load_ms, "size": self._session.size, "runtime_info": info, "baseline_mb": baseline}
 

@@ -125,7 +125,7 @@ def _measure_here(bundle: Bundle, pairs: list[Pair], options: Options) -> dict[t
     key = files.key_of(
         content=bundle.manifest.content_sha256,
         pairs=[[artifact.id, name, RUNTIMES[name].version()] for artifact, name in pairs],
-        options=[options.threads, options.delegate, options.precision, options.device],
+        options=[options.threads, options.accelerator, options.compute_precision],
         machine=[cpu(), cores(), os.name],
     )
 

@@ -19,9 +19,8 @@ def load(
     threads: int | None = None,
     artifact: str | None = None,
     *,
-    delegate: str | None = None,
-    precision: str | None = None,
-    device: str | None = None,
+    accelerator: str | None = None,
+    compute_precision: str | None = None,
     resize: str | None = None,
     measure: bool = True,
 ) -> Session:
@@ -42,9 +41,9 @@ def load(
         runtime: Only this one: ``onnxruntime``, ``openvino``, ``litert``, ``coreml`` or ``mil``.
         threads: Number of threads, or None for the runtime's own choice.
         artifact: Only this one, by its id in the manifest.
-        delegate: What computes inside the runtime, for instance ``xnnpack``.
-        precision: What to compute in, where the runtime can choose: ``fp32``, ``fp16``, ``bf16`` or ``auto``.
-        device: ``cpu``, ``gpu``, ``npu`` or ``auto``.
+        accelerator: What computes: ``cpu``, ``gpu``, ``npu`` or ``auto``, or a name of the runtime's own, for instance
+            ``xnnpack``.
+        compute_precision: The arithmetic's, where the runtime can choose: ``fp32``, ``fp16``, ``bf16`` or ``auto``.
         resize: How a picture of another size is made to fit: ``stretch``, ``fit``, ``crop`` or ``tile``; None for the
             bundle's own setting.
         measure: Whether to measure where the bundle has no measurements; if not, the order of preference decides.
@@ -53,7 +52,7 @@ def load(
         InputError: There is no such file, it is damaged or altered, or it holds no such artifact.
         MissingError: Nothing in it can be played here; the message says why for each.
     """
-    options = Options(threads, delegate, precision, device, pixels=True)
+    options = Options(threads, accelerator, compute_precision, pixels=True)
     if isinstance(source, Bundle):
         return _from_bundle(source, runtime, options, artifact, resize, measure)
     path = Path(source)

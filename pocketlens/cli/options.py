@@ -189,16 +189,6 @@ def several(values: Sequence[str] | None) -> tuple[str, ...]:
     return tuple(dict.fromkeys(part for part in parts if part))
 
 
-def device_and_delegate(accelerator: str | None) -> tuple[str | None, str | None]:
-    """An accelerator as ``pocketlens.load`` takes it: a kind of processor, or the name that a runtime has for it.
-
-    Example:
-        >>> device_and_delegate("npu"), device_and_delegate("xnnpack"), device_and_delegate(None)
-        (('npu', None), (None, 'xnnpack'), (None, None))
-    """
-    return (accelerator, None) if accelerator in ("cpu", "gpu", "npu", "auto") else (None, accelerator)
-
-
 def thread_counts(values: Sequence[str] | None) -> tuple[int, ...]:
     """Numbers of threads, as :func:`several`.
 

@@ -58,15 +58,13 @@ def run(
 
     if (bool(picture), video is not None, bool(camera)).count(True) != 1:
         raise InputError("give pictures, --video or --camera", do="one of the three")
-    device, delegate = options.device_and_delegate(accelerator)
     session = load(
         bundle,
         runtime=runtime,
         threads=threads,
         artifact=artifact,
-        delegate=delegate,
-        precision=compute_precision,
-        device=device,
+        accelerator=accelerator,
+        compute_precision=compute_precision,
         resize=resize,
     )
     with session:

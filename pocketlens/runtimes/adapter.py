@@ -20,6 +20,9 @@ from pocketlens.runtimes.ports import Layout, Port
 
 _NEWER = re.compile(r"(?i)ir.?version|opset|op version|version \d+ .*(support|regist)|didn't find op|newer version")
 
+PROCESSORS = ("cpu", "gpu", "npu", "auto")
+"""The accelerators that are kinds of processors; ``auto`` is the kind that the runtime likes best."""
+
 
 @dataclass(frozen=True)
 class Options:
@@ -27,18 +30,17 @@ class Options:
 
     Attributes:
         threads: Number of threads.
-        delegate: What computes inside the runtime; see ``delegates`` of each in :data:`RUNTIMES`.
-        precision: What to compute in, where the runtime can choose: ``fp32``, ``bf16``, ``fp16`` or ``auto``.
-        device: ``cpu``, ``gpu``, ``npu`` or ``auto``.
+        accelerator: What computes: ``cpu``, ``gpu``, ``npu`` or ``auto``, or a name of the runtime's own; see
+            ``accelerators`` of each in :data:`RUNTIMES`.
+        compute_precision: The arithmetic's, where the runtime can choose: ``fp32``, ``fp16``, ``bf16`` or ``auto``.
         size: Height and width to compute at, for an artifact that leaves them open.
         pixels: Whether the picture's input and output may be ``uint8 [1, H, W, 3]``, 0..255, where the runtime converts
             pixels to floats and back faster than numpy does.
     """
 
     threads: int | None = None
-    delegate: str | None = None
-    precision: str | None = None
-    device: str | None = None
+    accelerator: str | None = None
+    compute_precision: str | None = None
     size: tuple[int, int] | None = None
     pixels: bool = False
 
@@ -130,9 +132,9 @@ class Runtime:
         install: The command that installs it.
         platform: The only ``sys.platform`` that it runs on, or empty.
         default_layout: The order of axes to assume in its artifacts where a shape fits both.
-        devices: The devices that can be asked for; the first is the default.
-        delegates: The delegates that can be asked for; ``"*"`` stands for a path of a library.
-        precisions: The precisions that can be asked for.
+        accelerators: What it can be told to compute on: :data:`PROCESSORS`, and names of its own; ``"*"`` stands for the
+            path of a library.
+        compute_precisions: The precisions that it can be told to compute in.
         interpreted: Whether it is there to check artifacts: it plays them step by step, and is never chosen for its speed.
         caveat: A sentence for the README of a bundle whose artifacts it verified, where that leaves something open.
     """
@@ -145,11 +147,20 @@ class Runtime:
     install: str
     platform: str = ""
     default_layout: Layout = "NCHW"
-    devices: tuple[str, ...] = ("cpu",)
-    delegates: tuple[str, ...] = field(default=())
-    precisions: tuple[str, ...] = field(default=())
+    accelerators: tuple[str, ...] = ("cpu",)
+    compute_precisions: tuple[str, ...] = field(default=())
     interpreted: bool = False
     caveat: str = ""
+
+    @property
+    def processors(self) -> tuple[str, ...]:
+        """Of the accelerators those that are kinds of processors."""
+        return tuple(name for name in self.accelerators if name in PROCESSORS)
+
+    @property
+    def delegates(self) -> tuple[str, ...]:
+        """Of the accelerators those that are the runtime's own names."""
+        return tuple(name for name in self.accelerators if name not in PROCESSORS)
 
     def missing(self) -> str:
         """Why it cannot be used on this machine, or an empty string."""
@@ -191,12 +202,14 @@ class Runtime:
             raise InputError(
                 f"threads is {options.threads}, expected at least 1", do="leave it out for the runtime's own choice"
             )
-        for key, known in (("device", self.devices), ("delegate", self.delegates), ("precision", self.precisions)):
-            chosen = getattr(options, key)
+        for option, chosen, known in (
+            ("accelerator", options.accelerator, self.accelerators),
+            ("compute precision", options.compute_precision, self.compute_precisions),
+        ):
             if chosen is not None and chosen not in known and not ("*" in known and Path(chosen).is_file()):
                 names = ", ".join("a path of a library" if value == "*" else value for value in known)
                 raise InputError(
-                    f"{self.name} has no {key} {chosen!r}", do=f"choose from {names}" if known else "leave it out"
+                    f"{self.name} has no {option} {chosen!r}", do=f"choose from {names}" if known else "leave it out"
                 )
 
 
@@ -214,7 +227,7 @@ RUNTIMES: dict[str, Runtime] = {
             "pip install coremltools",
             "darwin",
             default_layout="NHWC",
-            devices=("auto", "cpu", "gpu", "npu"),
+            accelerators=("auto", "cpu", "gpu", "npu"),
         ),
         # LiteRT is the smallest to install, and at home on phones and the Raspberry Pi.
         Runtime(
@@ -225,7 +238,7 @@ RUNTIMES: dict[str, Runtime] = {
             ("ai-edge-litert", "tflite-runtime"),
             "pip install 'pocketlens[litert]'",
             default_layout="NHWC",
-            delegates=("xnnpack", "none", "*"),
+            accelerators=("cpu", "xnnpack", "none", "*"),
         ),
         Runtime(
             "onnxruntime",
@@ -234,8 +247,7 @@ RUNTIMES: dict[str, Runtime] = {
             ("onnxruntime",),
             ("onnxruntime",),
             "pip install 'pocketlens[onnxruntime]'",
-            devices=("cpu", "gpu"),
-            delegates=("cpu", "xnnpack", "cuda", "coreml", "dml", "nnapi", "qnn"),
+            accelerators=("cpu", "gpu", "xnnpack", "cuda", "coreml", "dml", "nnapi", "qnn"),
         ),
         Runtime(
             "openvino",
@@ -244,8 +256,8 @@ RUNTIMES: dict[str, Runtime] = {
             ("openvino",),
             ("openvino",),
             "pip install 'pocketlens[openvino]'",
-            devices=("cpu", "gpu", "npu", "auto"),
-            precisions=("fp32", "fp16", "bf16", "auto"),
+            accelerators=("cpu", "gpu", "npu", "auto"),
+            compute_precisions=("fp32", "fp16", "bf16", "auto"),
         ),
         Runtime(
             "mil",

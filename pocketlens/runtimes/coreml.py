@@ -22,7 +22,7 @@ class Player:
 
     def __init__(self, path: Path, options: Options) -> None:
         ct = apple.coremltools()
-        units = getattr(ct.ComputeUnit, _UNITS[options.device or "auto"])
+        units = getattr(ct.ComputeUnit, _UNITS[options.accelerator or "auto"])
         self._path = path
         # Core ML's compiler reports through RuntimeErrors, coremltools' own reader through several other types.
         with user_errors("Core ML", path, Exception, "check the package"):

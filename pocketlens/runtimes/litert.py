@@ -27,10 +27,10 @@ class Player:
         library.check_file(path)
         module = library.module()
         settings: dict[str, Any] = {"num_threads": options.threads}
-        if options.delegate == "none":
+        if options.accelerator == "none":
             settings["experimental_op_resolver_type"] = module.OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
-        elif options.delegate not in (None, "xnnpack"):
-            settings["experimental_delegates"] = [module.load_delegate(options.delegate)]
+        elif options.accelerator not in (None, "cpu", "xnnpack"):
+            settings["experimental_delegates"] = [module.load_delegate(options.accelerator)]
         self._path = path
         with user_errors(library.name(), path, _KINDS, "check the file, or update the runtime"):
             self._interpreter = module.Interpreter(model_path=str(path), **settings)

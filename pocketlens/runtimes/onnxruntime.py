@@ -19,7 +19,7 @@ class Player:
     """An ``.onnx`` file. Arrays for the inputs are allocated once, and for outputs whose shapes are known."""
 
     def __init__(self, path: Path, options: Options) -> None:
-        name = options.delegate or options.device or "cpu"
+        name = options.accelerator or "cpu"
         provider = f"{_PROVIDERS.get(name, name.upper())}ExecutionProvider"
         if provider not in ort.get_available_providers():
             available = ", ".join(

@@ -28,7 +28,7 @@ class Player:
     """An IR or ``.onnx`` file. Inputs and outputs are OpenVINO's own tensors; numpy gets views of them."""
 
     def __init__(self, path: Path, options: Options) -> None:
-        opened, device = core(), (options.device or "cpu").upper()
+        opened, device = core(), (options.accelerator or "cpu").upper()
         if device != "AUTO" and not any(name.split(".")[0] == device for name in opened.available_devices):
             available = ", ".join(opened.available_devices).lower()
             raise MissingError(
@@ -37,8 +37,8 @@ class Player:
         # By default OpenVINO computes in bf16 on CPUs that have it, which loses 40 dB. So fp32 is requested, and the precision
         # that it really uses is read back into ``runtime_info``.
         settings: dict[str, Any] = {"PERFORMANCE_HINT": "LATENCY"}
-        if options.precision != "auto":
-            settings["INFERENCE_PRECISION_HINT"] = _HINTS[options.precision or "fp32"]
+        if options.compute_precision != "auto":
+            settings["INFERENCE_PRECISION_HINT"] = _HINTS[options.compute_precision or "fp32"]
         if options.threads:
             settings["INFERENCE_NUM_THREADS"] = options.threads
         self._path = path

@@ -233,9 +233,8 @@ def open_artifact(
     runtime: str | None = None,
     threads: int | None = None,
     *,
-    delegate: str | None = None,
-    precision: str | None = None,
-    device: str | None = None,
+    accelerator: str | None = None,
+    compute_precision: str | None = None,
     size: Size | None = None,
     values: ValueRange | None = None,
     resize: Resize = "stretch",
@@ -247,9 +246,9 @@ def open_artifact(
         path: ``.onnx``, ``.xml`` (OpenVINO), ``.tflite`` or ``.mlpackage``.
         runtime: ``onnxruntime``, ``openvino``, ``litert``, ``coreml`` or ``mil``; None takes the first that plays it.
         threads: Number of threads, or None for the runtime's own choice.
-        delegate: What computes inside the runtime, for instance ``xnnpack``.
-        precision: What to compute in, where the runtime can choose: ``fp32``, ``fp16``, ``bf16`` or ``auto``.
-        device: ``cpu``, ``gpu``, ``npu`` or ``auto``.
+        accelerator: What computes: ``cpu``, ``gpu``, ``npu`` or ``auto``, or a name of the runtime's own, for instance
+            ``xnnpack``.
+        compute_precision: The arithmetic's, where the runtime can choose: ``fp32``, ``fp16``, ``bf16`` or ``auto``.
         size: Height and width to compute at, for an artifact that leaves them open.
         values: The values of black and white, for instance ``(-1, 1)``; None for those that the artifact's scale implies,
             or 0..255 without a scale. Artifacts of Pocketlens need none.
@@ -262,5 +261,5 @@ def open_artifact(
     """
     path = Path(path)
     chosen = runtime_for(path, runtime)
-    options = Options(threads, delegate, precision, device, size, not exact and values in (None, PIXELS))
+    options = Options(threads, accelerator, compute_precision, size, not exact and values in (None, PIXELS))
     return Session(chosen.open(path, options), chosen.name, path, values=values, resize=resize)

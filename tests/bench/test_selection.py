@@ -70,7 +70,7 @@ def test_kinds_of_processors_and_the_runtimes_own_names_are_told_apart(bundle: P
         ("openvino", "cpu", None),
         ("openvino", "npu", None),
     ]
-    assert cases[2].options.device == "cpu" and cases[2].requested.text == "cpu"
+    assert cases[2].options.accelerator == "cpu" and cases[2].requested.text == "cpu"
 
 
 def test_the_accelerator_that_was_requested_stands_in_the_document(bundle: Path) -> None:

@@ -40,7 +40,7 @@ def test_pixels_go_in_and_out_where_they_may(artifact: Path) -> None:
     planes, pixels = ("float32", (1, 3, 32, 48)), ("uint8", (1, 32, 48, 3))
     assert ports(Options()) == [planes] * 2
     assert ports(Options(pixels=True)) == [pixels] * 2
-    assert ports(Options(pixels=True, precision="bf16")) == [planes] * 2, "which would round pixels too"
+    assert ports(Options(pixels=True, compute_precision="bf16")) == [planes] * 2, "which would round pixels too"
 
 
 def test_other_values_are_left_to_numpy(tmp_path: Path) -> None:

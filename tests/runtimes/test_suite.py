@@ -134,8 +134,8 @@ def test_wrong_input(opened: Callable[..., Session], wrong: Picture) -> None:
 
 
 def test_options_that_it_has_not(opened: Callable[..., Session]) -> None:
-    for key in ("device", "delegate", "precision"):
-        with pytest.raises(InputError, match=f"has no {key} 'quantum'"):
+    for key in ("accelerator", "compute_precision"):
+        with pytest.raises(InputError, match=f"has no {key.replace('_', ' ')} 'quantum'"):
             opened(**{key: "quantum"})
     with pytest.raises(InputError, match="threads is 0"):
         opened(threads=0)

@@ -95,7 +95,7 @@ class Android:
     def accelerators(self, runtime: str) -> Sequence[str]:
         if self._plays_with_tool(runtime):
             return tuple(benchmark_model.ACCELERATORS)
-        return RUNTIMES[runtime].devices
+        return RUNTIMES[runtime].processors
 
     def delegates(self, runtime: str) -> Sequence[str]:
         if self._plays_with_tool(runtime):

@@ -133,7 +133,8 @@ class ToolWorker:
 
     def load(self, path: Path, runtime: str, options: Options, seconds: float) -> LoadResult:
         self._model = f"{self._folder}/{files.sha256(path)[:16]}.tflite"
-        requested = options.delegate or ACCELERATORS.get(options.device or "")
+        name = options.accelerator or ""
+        requested = name if name in DELEGATES else ACCELERATORS.get(name)
         self._threads, self._delegate = options.threads or 1, requested or DEFAULT_DELEGATE
         self._adb.put(path, self._model)
         size = self._read_input(path)

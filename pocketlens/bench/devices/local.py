@@ -72,7 +72,7 @@ class Local:
         return RUNTIMES[runtime].missing()
 
     def accelerators(self, runtime: str) -> Sequence[str]:
-        return RUNTIMES[runtime].devices
+        return RUNTIMES[runtime].processors
 
     def delegates(self, runtime: str) -> Sequence[str]:
         return RUNTIMES[runtime].delegates

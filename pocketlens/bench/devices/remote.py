@@ -238,7 +238,7 @@ class RemoteDevice:
         return ""
 
     def accelerators(self, runtime: str) -> Sequence[str]:
-        return RUNTIMES[runtime].devices
+        return RUNTIMES[runtime].processors
 
     def delegates(self, runtime: str) -> Sequence[str]:
         return RUNTIMES[runtime].delegates

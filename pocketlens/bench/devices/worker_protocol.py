@@ -23,9 +23,8 @@ def load_command(path: str, runtime: str, options: Options) -> dict[str, Any]:
         "path": path,
         "runtime": runtime,
         "threads": options.threads,
-        "accelerator": options.device,
-        "delegate": options.delegate,
-        "compute_precision": options.precision,
+        "accelerator": options.accelerator,
+        "compute_precision": options.compute_precision,
     }
 
 
