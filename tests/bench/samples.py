@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from dataclasses import fields, replace
 from typing import Any
 
+import numpy as np
+
 from pocketlens.bench.document import BenchmarkSettings, Document, Environment, Host, Snapshot
 from pocketlens.bench.result import (
     Block,
@@ -51,3 +53,15 @@ def document(*results: CaseResult, busy: float = 0.0) -> Document:
     before = Snapshot(0.1, busy, "performance", 2400.0, 48.3)
     environment = Environment("local", False, "2026-01-02T03:04:05Z", HOST, before, Snapshot())
     return Document(environment, BenchmarkSettings(), results)
+
+
+def noisy(mean: float, seed: int, **changes: object) -> Document:
+    """Twelve blocks of ten frames around a mean in ms, which differ as those of a real machine do."""
+    random = np.random.default_rng(seed)
+    blocks = random.normal(mean, 0.04 * mean, (12, 10)) * random.normal(1, 0.02, (12, 1))
+    return document(result(blocks_of(*blocks.tolist()), **changes))
+
+
+def at(measured: Document, time: str) -> Document:
+    """The same, measured at another time."""
+    return replace(measured, environment=replace(measured.environment, time=time))

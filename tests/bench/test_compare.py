@@ -1,23 +1,12 @@
-import re
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import pytest
-from typer.testing import CliRunner
 
 from pocketlens.bench.compare import compare, history, incomparable, latest, regressions, series
 from pocketlens.bench.document import Document
-from pocketlens.cli import app
-from pocketlens.cli import compare as command  # noqa: F401 - registers the command
 from pocketlens.errors import InputError
-from tests.bench.samples import blocks_of, document, result
-
-
-def noisy(mean: float, seed: int, **changes: object) -> Document:
-    random = np.random.default_rng(seed)
-    blocks = random.normal(mean, 0.04 * mean, (12, 10)) * random.normal(1, 0.02, (12, 1))
-    return document(result(blocks_of(*blocks.tolist()), **changes))
+from tests.bench.samples import at, noisy
 
 
 def test_a_real_difference_is_found_with_its_interval() -> None:
@@ -60,27 +49,7 @@ def test_documents_that_share_nothing() -> None:
         compare(noisy(20, 1), noisy(20, 1, artifact="other"))
 
 
-def at(measured: Document, time: str) -> Document:
-    return replace(measured, environment=replace(measured.environment, time=time))
-
-
-def call(*words: object, code: int = 0) -> str:
-    process = CliRunner().invoke(app, [str(word) for word in ("compare", *words)])
-    assert process.exit_code == code, process.output
-    return re.sub(r"\s+", " ", process.output)
-
-
-def test_the_command(tmp_path: Path) -> None:
-    a, b = tmp_path / "a.json", tmp_path / "b.json"
-    noisy(20, 1).write(a)
-    noisy(30, 2).write(b)
-    assert "slower" in call(a, b, code=1)
-    assert "regressions" in call(a, b, "--threshold", 90, "--json")
-    call(a, code=2)
-    call(code=2)
-
-
-def test_history_compares_the_newest_and_plots(tmp_path: Path) -> None:
+def test_a_history_pairs_the_newest_with_the_last(tmp_path: Path) -> None:
     folder = tmp_path / "history"
     with pytest.raises(InputError, match="holds no documents"):
         history(folder)
@@ -91,9 +60,6 @@ def test_history_compares_the_newest_and_plots(tmp_path: Path) -> None:
     assert [round(p.p50, -1) for p in series(documents)["local: onnx-fp32-64x64 in onnxruntime"]] == [20, 20, 30]
     ((base, newest),) = latest(documents)
     assert (base.environment.time[9], newest.environment.time[9]) == ("2", "3")
-    plot = tmp_path / "history.svg"
-    call("--history", folder, "--plot", plot, code=1)
-    assert plot.read_text().count("<path") > 5
 
 
 def test_what_cannot_be_compared_is_passed_over_in_a_history() -> None:
