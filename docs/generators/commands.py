@@ -16,7 +16,7 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from typer.models import ArgumentInfo, OptionInfo
 
-from docs.generators.jsonschema import prose, table
+from docs.generators.jsonschema import prose, reference_table, table
 from pocketlens import cli
 from pocketlens.errors import InputError, MissingError, VerificationError
 
@@ -106,10 +106,10 @@ def page(command: Command) -> str:
         ]
     if arguments:
         rows = [(f"`{one.flags[0]}`", one.help, one.kind, one.default) for one in arguments]
-        parts += ["## Arguments", table(("argument", "meaning", "value", "if left out"), rows)]
+        parts += ["## Arguments", reference_table(("argument", "meaning", "value", "if left out"), rows)]
     if options:
         rows = [(", ".join(f"`{f}`" for f in one.flags), one.help, one.kind, one.default) for one in options]
-        parts += ["## Options", table(("option", "meaning", "value", "if left out"), rows)]
+        parts += ["## Options", reference_table(("option", "meaning", "value", "if left out"), rows)]
     parts += ["## Exit codes", exit_codes()]
     return "\n\n".join(part.rstrip() for part in parts) + "\n"
 

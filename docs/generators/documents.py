@@ -5,7 +5,7 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from docs.generators.jsonschema import described, kind, prose, table
+from docs.generators.jsonschema import described, kind, prose, reference_table
 from pocketlens.bench.document import Document
 from pocketlens.bundle.schema import schema as manifest_schema
 
@@ -79,7 +79,7 @@ def _table(title: str, part: dict[str, Any], definitions: dict[str, Any]) -> str
         text = prose(field.get("description") or texts.get(name, ""))
         default = "" if name in part.get("required", []) else _default(field)
         rows.append((f"`{name}`", text, kind(field, definitions), default))
-    return f"## {title}\n\n{summary}\n\n{table(('field', 'meaning', 'value', 'if left out'), rows)}"
+    return f"## {title}\n\n{summary}\n\n{reference_table(('field', 'meaning', 'value', 'if left out'), rows)}"
 
 
 def _default(field: dict[str, Any]) -> str:

@@ -31,6 +31,11 @@ def table(columns: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
     return "\n".join("| " + " | ".join(cell(part) for part in line) + " |" for line in lines) + "\n"
 
 
+def reference_table(columns: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
+    """A table whose second column says what the first one means; it stays readable on a phone (``assets/site.css``)."""
+    return f'<div class="reference" markdown>\n\n{table(columns, rows)}\n</div>\n'
+
+
 def kind(schema: Mapping[str, Any], definitions: Mapping[str, Any]) -> str:
     """What a value may be, in words.
 

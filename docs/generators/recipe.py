@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from docs.generators.jsonschema import described, kind, prose, table
+from docs.generators.jsonschema import described, kind, prose, reference_table
 from pocketlens.recipe import Recipe
 
 _INSIDE = {"Rule": "one of `[quantize] rules`"}
@@ -38,7 +38,7 @@ def _section(title: str, section: dict[str, Any], definitions: dict[str, Any]) -
         for name, part in section["properties"].items()
     ]
     anchor = " {#rule}" if title == _INSIDE["Rule"] else ""
-    return f"### {title}{anchor}\n\n{summary}\n\n{table(('key', 'meaning', 'value', 'if left out'), rows)}"
+    return f"### {title}{anchor}\n\n{summary}\n\n{reference_table(('key', 'meaning', 'value', 'if left out'), rows)}"
 
 
 def _optional(part: dict[str, Any]) -> dict[str, Any]:
