@@ -13,7 +13,7 @@ def _normed(conv: nn.Module, channels: int) -> list[nn.Module]:
     return [conv, nn.InstanceNorm2d(channels), nn.ReLU()]
 
 
-class _Residual(nn.Module):
+class _ReflectResidual(nn.Module):
     def __init__(self, channels: int) -> None:
         super().__init__()
         half = [nn.ReflectionPad2d(1), *_normed(nn.Conv2d(channels, channels, 3), channels)]
@@ -49,7 +49,7 @@ class CycleGanResnet(nn.Module):
         layers = [nn.ReflectionPad2d(3), *_normed(nn.Conv2d(3, _WIDTH, 7), _WIDTH)]
         for channels in (_WIDTH, 2 * _WIDTH):
             layers += _normed(nn.Conv2d(channels, 2 * channels, 3, stride=2, padding=1), 2 * channels)
-        layers += [_Residual(4 * _WIDTH) for _ in range(blocks)]
+        layers += [_ReflectResidual(4 * _WIDTH) for _ in range(blocks)]
         for channels in (4 * _WIDTH, 2 * _WIDTH):
             enlarge = nn.ConvTranspose2d(channels, channels // 2, 3, stride=2, padding=1, output_padding=1)
             layers += _normed(enlarge, channels // 2)

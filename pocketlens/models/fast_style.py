@@ -16,7 +16,7 @@ _CONVOLUTIONS = 16
 _EPSILON = 1e-3
 
 
-class _ConvNorm(nn.Module):
+class _SameConvNorm(nn.Module):
     """A convolution with TensorFlow's SAME padding, without bias, and an instance norm."""
 
     def __init__(self, channels_in: int, channels_out: int, kernel: int, stride: int = 1) -> None:
@@ -46,11 +46,11 @@ class _UpNorm(nn.Module):
         return y
 
 
-class _Residual(nn.Module):
+class _SameResidual(nn.Module):
     def __init__(self, channels: int) -> None:
         super().__init__()
-        self.first = _ConvNorm(channels, channels, 3)
-        self.second = _ConvNorm(channels, channels, 3)
+        self.first = _SameConvNorm(channels, channels, 3)
+        self.second = _SameConvNorm(channels, channels, 3)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         y: torch.Tensor = x + self.second(F.relu(self.first(x)))
@@ -74,10 +74,10 @@ class FastStyle(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.down = nn.ModuleList([_ConvNorm(3, 32, 9), _ConvNorm(32, 64, 3, 2), _ConvNorm(64, 128, 3, 2)])
-        self.blocks = nn.ModuleList([_Residual(128) for _ in range(_BLOCKS)])
+        self.down = nn.ModuleList([_SameConvNorm(3, 32, 9), _SameConvNorm(32, 64, 3, 2), _SameConvNorm(64, 128, 3, 2)])
+        self.blocks = nn.ModuleList([_SameResidual(128) for _ in range(_BLOCKS)])
         self.up = nn.ModuleList([_UpNorm(128, 64), _UpNorm(64, 32)])
-        self.last = _ConvNorm(32, 3, 9)
+        self.last = _SameConvNorm(32, 3, 9)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         for layer in self.down:
@@ -101,9 +101,9 @@ class FastStyle(nn.Module):
         """
         if not any(name.startswith("Variable") for name in arrays):
             return {name: torch.from_numpy(np.array(array)) for name, array in arrays.items()}
-        wanted = ["Variable", *(f"Variable_{i}" for i in range(1, 3 * _CONVOLUTIONS))]
-        missing = [name for name in wanted if name not in arrays]
-        extra = sorted(set(arrays) - set(wanted))
+        names = ["Variable", *(f"Variable_{i}" for i in range(1, 3 * _CONVOLUTIONS))]
+        missing = [name for name in names if name not in arrays]
+        extra = sorted(set(arrays) - set(names))
         if missing or extra:
             raise InputError(
                 f"not a fast-style checkpoint: {_some('missing', missing)}{_some('too many', extra)}".rstrip("; "),
@@ -111,11 +111,11 @@ class FastStyle(nn.Module):
             )
         converted: dict[str, torch.Tensor] = {}
         for i, layer in enumerate(_layer_names()):
-            kernel, shift, scale = (np.array(arrays[wanted[3 * i + k]]) for k in range(3))
+            kernel, shift, scale = (np.array(arrays[names[3 * i + k]]) for k in range(3))
             # HWIO -> OIHW; a transposed kernel is [h, w, out, in] and torch wants [in, out, h, w]: the same permutation.
             if kernel.ndim != 4:
                 raise InputError(
-                    f"{wanted[3 * i]} has shape {list(kernel.shape)}, expected 4 dimensions", do="check the file"
+                    f"{names[3 * i]} has shape {list(kernel.shape)}, expected 4 dimensions", do="check the file"
                 )
             converted[f"{layer}.conv.weight"] = torch.from_numpy(np.ascontiguousarray(kernel.transpose(3, 2, 0, 1)))
             converted[f"{layer}.norm.weight"] = torch.from_numpy(scale)

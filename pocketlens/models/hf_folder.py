@@ -1,4 +1,4 @@
-"""A Hugging Face model in a local folder: what can be told of it without torch or transformers.
+"""A Hugging Face model in a local folder: what its files say of it, read without torch or transformers.
 
 Three files are read: ``config.json``, ``model.safetensors`` and, where it is there, ``preprocessor_config.json``.
 Each may be a symbolic link, as in Hugging Face's own cache, where every file of a snapshot is one.

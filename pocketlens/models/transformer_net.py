@@ -26,7 +26,7 @@ class _MirrorConv(nn.Module):
         return y
 
 
-class _Residual(nn.Module):
+class _MirrorResidual(nn.Module):
     def __init__(self, channels: int) -> None:
         super().__init__()
         for i in (1, 2):
@@ -60,7 +60,7 @@ class TransformerNet(nn.Module):
             self.add_module(conv, _MirrorConv(channels_in, channels_out, kernel, stride, scale))
             self.add_module(norm, nn.InstanceNorm2d(channels_out, affine=True))
         for block in _BLOCKS:
-            self.add_module(block, _Residual(128))
+            self.add_module(block, _MirrorResidual(128))
         self.deconv3 = _MirrorConv(32, 3, 9)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:

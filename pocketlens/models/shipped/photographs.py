@@ -18,7 +18,7 @@ from pocketlens.errors import require
 LIST = Path(__file__).parent / "photographs.toml"
 """Says everything about them that :class:`Photograph` holds."""
 FOLDER = Path(__file__).parent / "pictures"
-"""Where the pictures lie that calibrate and judge when a recipe names none."""
+"""The folder of the pictures that calibrate and evaluate a filter when its recipe names none."""
 
 Use = Literal["judge", "calibrate", "train"]
 _SHIPPED_SIDE = 320
@@ -33,7 +33,8 @@ class Photograph:
         name: What it is called here.
         file: Its file name.
         wheel: The import name of the library whose wheel holds it.
-        use: ``judge``: never trained or calibrated on. ``calibrate``: also trained on. ``train``: only trained on.
+        use: ``judge``: for evaluation, never trained or calibrated on. ``calibrate``: also trained on. ``train``: only trained
+            on.
         shows: What is on it.
         author: Who made it.
         licence: An SPDX identifier, or ``public domain``.
@@ -85,7 +86,7 @@ def load(photograph: Photograph) -> images.Picture:
 
 
 def cut(folder: Path = FOLDER) -> None:
-    """Write the pictures that judge and calibrate, small, with ``LICENSES.md`` beside them."""
+    """Write the pictures that calibrate and evaluate filters, at a small size, with ``LICENSES.md`` beside them."""
     rows = []
     for photograph in table():
         if photograph.use == "train":

@@ -95,14 +95,14 @@ def make_student(
 
     source = recipe_source(recipe.filter, base)
     size = recipe.filter.sizes[0]
-    judged = read_eval_set(base / recipe.pictures.judge if recipe.pictures.judge else None, *size)
+    eval_set = read_eval_set(base / recipe.pictures.judge if recipe.pictures.judge else None, *size)
     trained = recipe.pictures.train or recipe.pictures.calibrate
     pictures = base / trained if trained else None
     if recipe.pictures.judge and pictures:
         check_unseen(base / recipe.pictures.judge, pictures)
-    teacher_outputs = play_teacher(source, judged)
+    teacher_outputs = play_teacher(source, eval_set)
     compressed = compress(
-        source, recipe.compress or Compress(), size, judged.pictures, teacher_outputs, pictures, folder,
+        source, recipe.compress or Compress(), size, eval_set.pictures, teacher_outputs, pictures, folder,
         threads=threads, notify=notify,
     )  # fmt: skip
     return source, compressed
