@@ -146,7 +146,7 @@ def _once(net: Generator, work: tuple[Conversion, Callable[[Conversion], Convers
 def names_of(rewrite_set: str, target: str) -> tuple[str, ...]:
     """The rewrites that a set names: ``none``, ``default``, ``all``, or these with ``+`` between."""
     sets = {"none": (), "default": TARGETS[target].rewrites, "all": tuple(registry.REWRITES)}
-    return registry.ordered(name for part in rewrite_set.split("+") for name in sets.get(part, (part,)))
+    return registry.in_order(name for part in rewrite_set.split("+") for name in sets.get(part, (part,)))
 
 
 def _ours(

@@ -47,7 +47,7 @@ class Pixels(nn.Module):
         self.module, self.ranges = module, ranges
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        (low, high), (least, most) = self.ranges.taken, self.ranges.given
+        (low, high), (least, most) = self.ranges.input, self.ranges.output
         if (low, high) != (0.0, 255.0):
             x = x * ((high - low) / 255) + low
         y = self.module(x)

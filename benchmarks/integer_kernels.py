@@ -140,7 +140,7 @@ def whole(name: str, threads: int, seconds: float) -> None:
     graph, pictures = export(module, 256, 256, ranges), read_eval_set(None, 256, 256)
 
     def emitted(model: ir.Model, target: str, precision: str, path: Path) -> Path:
-        names = registry.fitting(TARGETS[target].rewrites, precision)
+        names = registry.for_precision(TARGETS[target].rewrites, precision)
         model = model.clone()
         if precision == "int8":
             plan = Plan(

@@ -129,7 +129,7 @@ def _make(cell: Cell, calibrate: tuple[Picture, ...]) -> str:
     if cell.way in OURS:
         model = hub.load(cell.folder / "graph.onnx")
         target = TARGETS[cell.target]
-        names = registry.fitting(target.rewrites, cell.way)
+        names = registry.for_precision(target.rewrites, cell.way)
         if cell.way == "int8":
             plan = Plan(
                 (*default_plan("int8").rules, *rules_for_few_inputs(model, target.min_int8_input_channels, "int8"))

@@ -44,13 +44,13 @@ def _affine(node: ir.Node, steps: int) -> Bounds | None:
     if numbers[1] is None and (numbers[0] is None or node.op_type == "Div"):
         return None
     number = numbers[1] if numbers[1] is not None else numbers[0]
-    found = output_bounds(node.inputs[0 if numbers[1] is not None else 1], steps - 1)
-    if found is None or number is None or (node.op_type == "Div" and not number):
+    source_bounds = output_bounds(node.inputs[0 if numbers[1] is not None else 1], steps - 1)
+    if source_bounds is None or number is None or (node.op_type == "Div" and not number):
         return None
     if node.op_type == "Add":
-        ends = [end + number for end in found]
+        ends = [end + number for end in source_bounds]
     elif node.op_type == "Sub":
-        ends = [end - number if numbers[1] is not None else number - end for end in found]
+        ends = [end - number if numbers[1] is not None else number - end for end in source_bounds]
     else:
-        ends = [end * number if node.op_type == "Mul" else end / number for end in found]
+        ends = [end * number if node.op_type == "Mul" else end / number for end in source_bounds]
     return (min(ends), max(ends)) if all(map(math.isfinite, ends)) else None

@@ -74,55 +74,57 @@ def audit(model: ir.Model, pictures: Iterable[Picture]) -> list[Extent]:
     """
     import onnxruntime as ort
 
-    watched, asked = _watched(model.clone())
+    watched, watched_values = _watched(model.clone())
     options = ort.SessionOptions()
     options.log_severity_level = 3
     binary = ir.to_proto(watched).SerializeToString()
     session = ort.InferenceSession(binary, options, providers=["CPUExecutionProvider"])
-    largest = np.zeros(len(asked))
+    largest = np.zeros(len(watched_values))
     for picture in pictures:
         for feed in hub.feeds(model, picture):
-            found = session.run([name for *_, name in asked], feed)
-            largest = np.fmax(largest, [np.inf if np.isnan(one) else float(one) for one in found])
-    return [Extent(node, op, kind, float(top)) for (node, op, kind, _), top in zip(asked, largest, strict=True)]
+            maxima = session.run([name for *_, name in watched_values], feed)
+            largest = np.fmax(largest, [np.inf if np.isnan(maximum) else float(maximum) for maximum in maxima])
+    return [
+        Extent(node, op, kind, float(top)) for (node, op, kind, _), top in zip(watched_values, largest, strict=True)
+    ]
 
 
 def _watched(model: ir.Model) -> tuple[ir.Model, list[tuple[str, str, Kind, str]]]:
     """The graph with one number more as output for each thing to watch."""
-    asked: list[tuple[str, str, Kind, str]] = []
+    watched_values: list[tuple[str, str, Kind, str]] = []
     for node in tuple(model.graph):
-        for kind, value in _things(model, node):
+        for kind, value in _values_to_watch(model, node):
             top = _add(model, "ReduceMax", [_add(model, "Abs", [value])], keepdims=0)
-            top.name = f"watched_{len(asked)}"
+            top.name = f"watched_{len(watched_values)}"
             top.dtype, top.shape = ir.DataType.FLOAT, ir.Shape(())
             model.graph.outputs.append(top)
-            asked.append((str(node.name), node.op_type, kind, top.name))
-    return model, asked
+            watched_values.append((str(node.name), node.op_type, kind, top.name))
+    return model, watched_values
 
 
-def _things(model: ir.Model, node: ir.Node) -> list[tuple[Kind, ir.Value]]:
+def _values_to_watch(model: ir.Model, node: ir.Node) -> list[tuple[Kind, ir.Value]]:
     outputs = [value for value in node.outputs if value.dtype in (ir.DataType.FLOAT, None)]
-    found: list[tuple[Kind, ir.Value]] = [("value", value) for value in outputs if value.name]
+    things: list[tuple[Kind, ir.Value]] = [("value", value) for value in outputs if value.name]
     x = node.inputs[0] if node.inputs else None
-    if node.domain or x is None or not found:
-        return found
+    if node.domain or x is None or not things:
+        return things
     if node.op_type == "InstanceNormalization":
         axes = hub.add_constant(model, f"{node.name}_axes", np.arange(2, len(hub.static_shape(x)), dtype=np.int64))
         deviation = _add(model, "Sub", [x, _add(model, "ReduceMean", [x, axes])])
         square = _add(model, "Mul", [deviation, deviation])
-        found += [("square", square), ("squares", _add(model, "ReduceSum", [square, axes]))]
-        found.append(("sum", _add(model, "ReduceL1", [x, axes])))
+        things += [("square", square), ("squares", _add(model, "ReduceSum", [square, axes]))]
+        things.append(("sum", _add(model, "ReduceL1", [x, axes])))
     elif node.op_type in _MEANS:
-        over = hub.reduced_axes(node)
-        over = tuple(range(len(hub.static_shape(x)))) if over is None else over
-        axes = hub.add_constant(model, f"{node.name}_axes", np.array(over, np.int64))
-        found.append(("sum", _add(model, "ReduceL1", [x, axes])))
+        axes_reduced = hub.reduced_axes(node)
+        axes_reduced = tuple(range(len(hub.static_shape(x)))) if axes_reduced is None else axes_reduced
+        axes = hub.add_constant(model, f"{node.name}_axes", np.array(axes_reduced, np.int64))
+        things.append(("sum", _add(model, "ReduceL1", [x, axes])))
     elif node.op_type in _PRODUCTS:
         inputs = [value if value is None or not value.name else _add(model, "Abs", [value]) for value in node.inputs]
         total = _add(model, node.op_type, inputs)
         total.producer().attributes.update(node.attributes)  # type: ignore[union-attr]
-        found.append(("accumulation", total))
-    return found
+        things.append(("accumulation", total))
+    return things
 
 
 def _add(model: ir.Model, operator: str, inputs: list[ir.Value | None], **attributes: int) -> ir.Value:

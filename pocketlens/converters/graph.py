@@ -54,8 +54,8 @@ def feeds(model: ir.Model, picture: Picture) -> Iterator[dict[str, NDArray[np.fl
     pixels = np.ascontiguousarray(picture.transpose(2, 0, 1)[None], np.float32)
     if not (count := styles(model)):
         yield {INPUT: pixels}
-    for one in np.eye(count, dtype=np.float32):
-        yield {INPUT: pixels, STYLE: one[None]}
+    for weights in np.eye(count, dtype=np.float32):
+        yield {INPUT: pixels, STYLE: weights[None]}
 
 
 def static_shape(value: ir.Value) -> tuple[int, ...]:
@@ -66,9 +66,9 @@ def static_shape(value: ir.Value) -> tuple[int, ...]:
     """
     if value.shape is None or not all(isinstance(d, int) for d in value.shape):
         node = value.producer()
-        made = f" (made by {node.op_type} {node.name!r})" if node else ""
+        producer = f" (made by {node.op_type} {node.name!r})" if node else ""
         raise InputError(
-            f"the shape of {value.name!r}{made} is not fixed: {value.shape}", do="export with a fixed size"
+            f"the shape of {value.name!r}{producer} is not fixed: {value.shape}", do="export with a fixed size"
         )
     return tuple(int(d) for d in value.shape)  # type: ignore[arg-type]
 
@@ -112,13 +112,13 @@ def reduced_axes(node: ir.Node) -> tuple[int, ...] | None:
     """
     source = node.inputs[0]
     rank = len(source.shape) if source is not None and source.shape is not None else None
-    given = node.inputs[1] if len(node.inputs) > 1 else None
-    known = initializer(given)
-    if rank is None or (given is not None and known is None):
+    axes_input = node.inputs[1] if len(node.inputs) > 1 else None
+    axes_array = initializer(axes_input)
+    if rank is None or (axes_input is not None and axes_array is None):
         return None
     if node.op_type.startswith("Global"):
         return tuple(range(2, rank))
-    axes = ints(node, "axes", ()) if known is None else tuple(int(axis) for axis in known.reshape(-1))
+    axes = ints(node, "axes", ()) if axes_array is None else tuple(int(axis) for axis in axes_array.reshape(-1))
     if axes or integer(node, "noop_with_empty_axes", 0):
         return tuple(sorted({axis % rank for axis in axes}))
     return tuple(range(rank))
@@ -132,8 +132,8 @@ def pads(node: ir.Node) -> list[tuple[int, int]] | None:
         return None
     rank, flat = len(source.shape), [int(amount) for amount in amounts.reshape(-1)]
     chosen = range(rank) if axes is None else [int(axis) % rank for axis in axes.reshape(-1)]
-    found = dict(zip(chosen, zip(flat[: len(flat) // 2], flat[len(flat) // 2 :], strict=True), strict=True))
-    return [found.get(axis, (0, 0)) for axis in range(rank)]
+    by_axis = dict(zip(chosen, zip(flat[: len(flat) // 2], flat[len(flat) // 2 :], strict=True), strict=True))
+    return [by_axis.get(axis, (0, 0)) for axis in range(rank)]
 
 
 def output_axis(node: ir.Node) -> int:
@@ -149,11 +149,11 @@ def output_axis(node: ir.Node) -> int:
 
 def add_constant(model: ir.Model, name: str, array: NDArray[np.generic]) -> ir.Value:
     """Register an array as an initializer under a name that is still free, and return its value."""
-    free, count = name, 0
-    while free in model.graph.initializers:
+    unused_name, count = name, 0
+    while unused_name in model.graph.initializers:
         count += 1
-        free = f"{name}_{count}"
-    value = ir.Value(name=free, const_value=ir.tensor(array, name=free), shape=ir.Shape(array.shape))
+        unused_name = f"{name}_{count}"
+    value = ir.Value(name=unused_name, const_value=ir.tensor(array, name=unused_name), shape=ir.Shape(array.shape))
     value.dtype = ir.DataType.from_numpy(array.dtype)
     model.graph.register_initializer(value)
     return value

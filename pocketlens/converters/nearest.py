@@ -9,7 +9,7 @@ from pocketlens.converters.constants import constant
 
 
 def resize_scale(node: ir.Node, axis: int, before: tuple[int, ...], after: tuple[int, ...]) -> float:
-    """The scale of a Resize along an axis of four: its own, or the ratio of the sizes; ``axes`` is spelled out by now."""
+    """The scale of a Resize along an axis of four: its own, or the ratio of the sizes; ``axes`` is all four by now."""
     scales = constant(node.inputs[2]) if len(node.inputs) > 2 else None
     if scales is not None and scales.size == 4:
         return float(scales.reshape(-1)[axis])
@@ -39,5 +39,5 @@ def source_indices(
         "floor": np.floor(at),
         "ceil": np.ceil(at),
     }[rounding]
-    found: NDArray[np.int64] = np.clip(rounded, 0, length - 1).astype(np.int64)
-    return found
+    indices: NDArray[np.int64] = np.clip(rounded, 0, length - 1).astype(np.int64)
+    return indices

@@ -37,7 +37,7 @@ def read_onnx(path: Path) -> ir.Model:
         _count_nodes(proto, path)
         room = MAX_BYTES
         for tensor in _tensors(proto):
-            room -= _settle(tensor, path)
+            room -= _check_tensor(tensor, path)
             if room < 0:
                 raise InputError(f"the weights of {path} are more than {MAX_BYTES:,} bytes", do="give a smaller model")
         _check(proto)
@@ -67,7 +67,7 @@ def data_files(path: Path) -> list[Path]:
     try:
         proto = _parse(path)
         named = {e.value for tensor in _tensors(proto) for e in tensor.external_data if e.key == "location"}
-        return sorted(_inside(path.parent, location, f"a tensor of {path}") for location in named)
+        return sorted(_external_file(path.parent, location, f"a tensor of {path}") for location in named)
     except Exception:  # noqa: BLE001 - whatever is wrong with the file is said by the one who reads it
         return []
 
@@ -164,7 +164,7 @@ def _tensors(proto: Any) -> Iterator[Any]:
                 yield from attribute.tensors
 
 
-def _settle(tensor: Any, path: Path) -> int:
+def _check_tensor(tensor: Any, path: Path) -> int:
     """Check a tensor's claims against its values, and fetch them if they lie in another file. Returns its bytes."""
     from onnx import TensorProto
 
@@ -173,18 +173,18 @@ def _settle(tensor: Any, path: Path) -> int:
     if any(length < 0 for length in tensor.dims):
         raise InputError(f"{where} has the shape {list(tensor.dims)}", do="check that the file is whole")
     if tensor.data_type == TensorProto.STRING:
-        found, expected = len(tensor.string_data), elements
+        stored_bytes, expected_bytes = len(tensor.string_data), elements
     else:
-        expected = _bytes(elements, ir.DataType(tensor.data_type))
+        expected_bytes = _bytes(elements, ir.DataType(tensor.data_type))
         if tensor.data_location == TensorProto.EXTERNAL:
-            _fetch(tensor, expected, path, where)
-        found = len(tensor.raw_data) if tensor.HasField("raw_data") else _listed(tensor, expected)
-    if found != expected:
+            _read_external_data(tensor, expected_bytes, path, where)
+        stored_bytes = len(tensor.raw_data) if tensor.HasField("raw_data") else _listed(tensor, expected_bytes)
+    if stored_bytes != expected_bytes:
         raise InputError(
-            f"{where} has the shape {list(tensor.dims)}: {expected:,} bytes expected, {found:,} found",
+            f"{where} has the shape {list(tensor.dims)}: {expected_bytes:,} bytes expected, {stored_bytes:,} found",
             do="check that the file is whole",
         )
-    return int(expected)
+    return int(expected_bytes)
 
 
 def _bytes(elements: int, kind: ir.DataType) -> int:
@@ -202,7 +202,7 @@ def _listed(tensor: Any, expected: int) -> int:
     return expected if kind.bitwidth < 8 and count * 8 >= expected else _bytes(count, kind)
 
 
-def _fetch(tensor: Any, expected: int, path: Path, where: str) -> None:
+def _read_external_data(tensor: Any, expected: int, path: Path, where: str) -> None:
     """Put the values of a tensor that lie in another file into the tensor."""
     from onnx import TensorProto
 
@@ -216,7 +216,7 @@ def _fetch(tensor: Any, expected: int, path: Path, where: str) -> None:
             f"{where} has the shape {list(tensor.dims)}: {expected:,} bytes expected, {length:,} given",
             do="check that the file is whole",
         )
-    source = _inside(path.parent, location, where)
+    source = _external_file(path.parent, location, where)
     size = source.stat().st_size
     if (offset or 0) + expected > size:
         raise InputError(
@@ -241,7 +241,7 @@ def _whole_number(text: str, where: str) -> int | None:
     return int(text)
 
 
-def _inside(folder: Path, location: str, where: str) -> Path:
+def _external_file(folder: Path, location: str, where: str) -> Path:
     """The file that external data names: in the model's own folder or below it, reached through no link."""
     parts = PurePosixPath(location).parts
     windows = PureWindowsPath(location)
@@ -250,17 +250,17 @@ def _inside(folder: Path, location: str, where: str) -> Path:
             f"{where} keeps its values in {location!r}, which is not inside the model's own folder",
             do="put the data file beside the model",
         )
-    spot = folder
+    path = folder
     for part in parts:
-        spot = spot / part
+        path = path / part
         try:
-            mode = spot.lstat().st_mode
+            mode = path.lstat().st_mode
         except (OSError, ValueError) as error:
             raise InputError(
                 f"{where} keeps its values in {location!r}, which is not there", do="put the data file beside the model"
             ) from error
         if stat.S_ISLNK(mode):
-            raise InputError(f"{where} keeps its values behind the link {spot}", do="put the file itself there")
+            raise InputError(f"{where} keeps its values behind the link {path}", do="put the file itself there")
     if not stat.S_ISREG(mode):
-        raise InputError(f"{where} keeps its values in {spot}, which is not a file", do="put the data file there")
-    return spot
+        raise InputError(f"{where} keeps its values in {path}, which is not a file", do="put the data file there")
+    return path

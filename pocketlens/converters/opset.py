@@ -20,7 +20,7 @@ def convert_opset(model: ir.Model) -> ir.Model:
 
     Functions are unfolded first. Older models go through ONNX's own converter. For newer ones there is nothing to convert:
     after opset 20 operators gained types and options, and new operators came. What a generator uses of them means the
-    same in opset 20, which is checked node by node; group norms, whose scale changed its form, are spelled out in either
+    same in opset 20, which is checked node by node; group norms, whose scale changed its form, are decomposed in either
     direction, and so is Swish.
 
     Returns:
@@ -35,18 +35,18 @@ def convert_opset(model: ir.Model) -> ir.Model:
     version = model.opset_imports.get("", model.opset_imports.get("ai.onnx"))
     if version is None:
         raise InputError("the model names no ONNX opset", do=f"export the model with opset {hub.OPSET}")
-    _spell_out(model, version)
+    _decompose(model, version)
     common.NameFixPass()(model)
     if version > hub.OPSET:
-        _lower(model, version)
+        _convert_down(model, version)
     if version >= hub.OPSET:
         model.opset_imports.pop("ai.onnx", None)
         model.opset_imports[""] = hub.OPSET
         return model
-    return _raise(model, version)
+    return _convert_up(model, version)
 
 
-def _raise(model: ir.Model, version: int) -> ir.Model:
+def _convert_up(model: ir.Model, version: int) -> ir.Model:
     import onnx
 
     try:
@@ -74,7 +74,7 @@ def _resize_as_before_11(model: ir.Model) -> None:
                 node.attributes[name] = ir.AttrString(name, value)
 
 
-def _lower(model: ir.Model, version: int) -> None:
+def _convert_down(model: ir.Model, version: int) -> None:
     import onnx
 
     for node in model.graph.all_nodes():
@@ -110,7 +110,7 @@ def _says_default(node: ir.Node, name: str, schema: object) -> bool:
     return bool(node.attributes[name].value == (default.decode() if isinstance(default, bytes) else default))
 
 
-def _spell_out(model: ir.Model, version: int) -> None:
+def _decompose(model: ir.Model, version: int) -> None:
     for node in tuple(model.graph.all_nodes()):
         if node.domain:
             continue

@@ -53,18 +53,18 @@ def prepare(model: ir.Model, height: int, width: int, ranges: Ranges, styles: in
         style.name, style.shape, style.dtype = hub.STYLE, ir.Shape((1, styles)), ir.DataType.FLOAT
     _pin(model, height, width, ranges)
     WidenFloats()(model)
-    _within(height, width, lambda: FoldConstants()(model))
+    _with_size_in_errors(height, width, lambda: FoldConstants()(model))
     _refuse_nodes(model)
     _check_sizes(model)
     _planar_output(model, height, width)
     _check_range(model, ranges)
     _fold_ranges(model, ranges)
-    _within(height, width, lambda: canonicalize(model))
+    _with_size_in_errors(height, width, lambda: canonicalize(model))
     hub.check(model)
     return model
 
 
-def _within(height: int, width: int, work: Callable[[], object]) -> None:
+def _with_size_in_errors(height: int, width: int, work: Callable[[], object]) -> None:
     try:
         work()
     except PocketlensError:
@@ -100,9 +100,9 @@ def _pin(model: ir.Model, height: int, width: int, ranges: Ranges) -> None:
         raise InputError(
             f"the input {image.name!r} is {image.dtype}, expected float32", do="export the model in float32"
         )
-    if image.dtype == ir.DataType.UINT8 and ranges.taken != (0.0, 255.0):
+    if image.dtype == ir.DataType.UINT8 and ranges.input != (0.0, 255.0):
         raise InputError(
-            f"the input {image.name!r} is uint8, but the model is said to take {ranges.taken}",
+            f"the input {image.name!r} is uint8, but the model is said to take {ranges.input}",
             do="leave the input range at 0..255",
         )
     if image.shape is None or len(image.shape) != 4:
@@ -111,15 +111,15 @@ def _pin(model: ir.Model, height: int, width: int, ranges: Ranges) -> None:
             do="export the generator alone",
         )
     # Free dimensions are names, nothing, or by some exporters -1 or 0.
-    found = [d if isinstance(d, int) and d > 0 else None for d in image.shape]
-    last = _channels_last(image, found)
-    wanted = {"batch": 1, "channels": 3, "height": height, "width": width}
+    fixed_sizes = [d if isinstance(d, int) and d > 0 else None for d in image.shape]
+    last = _channels_last(image, fixed_sizes)
+    expected = {"batch": 1, "channels": 3, "height": height, "width": width}
     axes = ("batch", "height", "width", "channels") if last else ("batch", "channels", "height", "width")
-    sizes = dict(zip(axes, found, strict=True))
+    sizes = dict(zip(axes, fixed_sizes, strict=True))
     for axis, size in sizes.items():
-        if size is not None and size != wanted[axis]:
+        if size is not None and size != expected[axis]:
             raise InputError(
-                f"the input {image.name!r} has {axis} {size}, expected {wanted[axis]}", do=_remedy(axis, sizes)
+                f"the input {image.name!r} has {axis} {size}, expected {expected[axis]}", do=_remedy(axis, sizes)
             )
     for graph in (model.graph, *model.graph.subgraphs()):
         for node in graph:
@@ -140,8 +140,8 @@ def _remedy(axis: str, sizes: dict[str, int | None]) -> str:
     """What to do about a picture of another form."""
     if axis in ("height", "width"):
         pinned = sizes["height"] is not None and sizes["width"] is not None
-        asked = f" with {sizes['height']}x{sizes['width']}, the size that it was exported with" if pinned else ""
-        return f"ask for it{asked}" if pinned else "ask for the size that the file was exported with"
+        with_size = f" with {sizes['height']}x{sizes['width']}, the size that it was exported with" if pinned else ""
+        return f"ask for it{with_size}" if pinned else "ask for the size that the file was exported with"
     if axis == "batch":
         return "export it with a batch of 1, or with a free one"
     if sizes["channels"] == 1:
@@ -151,10 +151,12 @@ def _remedy(axis: str, sizes: dict[str, int | None]) -> str:
     return "give a generator of RGB pictures"
 
 
-def _channels_last(image: ir.Value, found: list[int | None]) -> bool:
+def _channels_last(image: ir.Value, fixed_sizes: list[int | None]) -> bool:
     """Whether the channels are the last axis: three there and not in second place; or all is free and it is turned at once."""
-    if found[1] is not None or found[3] is not None:
-        return (found[3] == 3 and found[1] != 3) or (found[3] in (1, 4) and found[1] not in (1, 3, 4))
+    if fixed_sizes[1] is not None or fixed_sizes[3] is not None:
+        return (fixed_sizes[3] == 3 and fixed_sizes[1] != 3) or (
+            fixed_sizes[3] in (1, 4) and fixed_sizes[1] not in (1, 3, 4)
+        )
     readers = [node for node, _ in image.uses()]
     turned = [r.op_type == "Transpose" and hub.ints(r, "perm", ()) == _TO_FIRST for r in readers]
     return bool(turned) and all(turned)
@@ -229,35 +231,35 @@ def _check_sizes(model: ir.Model) -> None:
                 )
 
 
-_FEWEST = 8
+_MIN_STEPS = 8
 """Steps of 0..255 that a picture needs to have at least, for its range to be believed."""
 
 
 def _check_range(model: ir.Model, ranges: Ranges) -> None:
     """Refuse a range whose black and white the last operators can never give: Tanh said to give 0..255 is a black picture."""
-    found, (low, high) = output_bounds(model.graph.outputs[0]), ranges.given
-    if found is None or (found[1] - found[0]) / (high - low) * 255 >= _FEWEST:
+    possible, (low, high) = output_bounds(model.graph.outputs[0]), ranges.output
+    if possible is None or (possible[1] - possible[0]) / (high - low) * 255 >= _MIN_STEPS:
         return
     raise InputError(
-        f"the generator gives values from {found[0]:g} to {found[1]:g}, but {low:g} is said to be black and {high:g} white",
+        f"the generator gives values from {possible[0]:g} to {possible[1]:g}, but {low:g} is said to be black and {high:g} white",
         do="say its ranges: input_range and output_range in the recipe, --input-range LOW HIGH and --output-range LOW HIGH",
     )
 
 
 def _fold_ranges(model: ir.Model, ranges: Ranges) -> None:
-    """Put 0..255 in front and behind: ``taken = image * scale + shift``, and back; the output is clamped."""
+    """Put 0..255 in front and behind: ``input = image * scale + shift``, and back; the output is clamped."""
     graph = model.graph
     image, stylized = graph.inputs[0], graph.outputs[0]
-    taken_low, taken_high = ranges.taken
-    given_low, given_high = ranges.given
+    input_low, input_high = ranges.input
+    output_low, output_high = ranges.output
     image.name, stylized.name = hub.INPUT, "generator_output"
-    scaled = _affine(model, image, (taken_high - taken_low) / 255.0, taken_low, "range_in")
+    scaled = _affine(model, image, (input_high - input_low) / 255.0, input_low, "range_in")
     if scaled is not image:
         for node, index in tuple(image.uses()):
             if not (node.name or "").startswith("range_in"):
                 node.replace_input_with(index, scaled)
-    scale = 255.0 / (given_high - given_low)
-    pixels = _affine(model, stylized, scale, -given_low * scale, "range_out")
+    scale = 255.0 / (output_high - output_low)
+    pixels = _affine(model, stylized, scale, -output_low * scale, "range_out")
     low = hub.add_constant(model, "pixel_low", np.array(0.0, np.float32))
     high = hub.add_constant(model, "pixel_high", np.array(255.0, np.float32))
     clip = ir.node("Clip", [pixels, low, high], name="clamp", outputs=[ir.Value(name=hub.OUTPUT)])

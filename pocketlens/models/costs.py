@@ -73,8 +73,8 @@ def zoo_entries() -> list[ZooEntry]:
             source=architecture.source,
             paper=architecture.paper,
             license=architecture.license,
-            input_range=architecture.ranges.taken,
-            output_range=architecture.ranges.given,
+            input_range=architecture.ranges.input,
+            output_range=architecture.ranges.output,
             size=SIZE,
             costs=variant_costs(architecture, variant),
         )

@@ -128,7 +128,7 @@ def wrap(
             f"the generator is a {type(module).__name__}, expected an nn.Module", do="give the module itself"
         )
     default = Ranges()
-    own = Ranges(getattr(module, "input_range", default.taken), getattr(module, "output_range", default.given))
+    own = Ranges(getattr(module, "input_range", default.input), getattr(module, "output_range", default.output))
     multiple = getattr(module, "multiple", 1)
     if not isinstance(multiple, int) or multiple < 1:
         raise InputError(f"multiple of {name} is {multiple!r}, expected a number from 1", do="correct or remove it")
@@ -139,7 +139,7 @@ def wrap(
 
 def _override(own: Ranges, ranges: RangeOverrides) -> Ranges:
     input_range, output_range = ranges
-    return Ranges(input_range or own.taken, output_range or own.given)
+    return Ranges(input_range or own.input, output_range or own.output)
 
 
 def _builtin(source: str) -> Source:

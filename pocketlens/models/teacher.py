@@ -100,7 +100,7 @@ def onnx_teacher(path: Path, ranges: Ranges) -> Teacher:
 
 
 def _scaled(picture: Picture, ranges: Ranges) -> Floats:
-    low, high = ranges.taken
+    low, high = ranges.input
     planar = picture.astype(np.float32).transpose(2, 0, 1)[None]
     return np.ascontiguousarray(planar * np.float32((high - low) / 255.0) + np.float32(low), np.float32)
 
@@ -113,7 +113,7 @@ def _pixels(values: Floats, ranges: Ranges, size: tuple[int, int]) -> Floats:
         raise InputError(
             "the generator gives NaN for a picture", do="check its weights: its training may have diverged"
         )
-    low, high = ranges.given
+    low, high = ranges.output
     pixels = (values[0].transpose(1, 2, 0) - np.float32(low)) * np.float32(255.0 / (high - low))
     clamped: Floats = np.clip(pixels, 0, 255).astype(np.float32)
     return clamped

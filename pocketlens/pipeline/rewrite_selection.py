@@ -44,7 +44,7 @@ def check(selection: RewriteSelection) -> RewriteSelection:
     if not selection:
         raise InputError("no rewrite is named", do=f"choose from {', '.join(MODES)}, {', '.join(registry.REWRITES)}")
     try:
-        return registry.ordered(selection)
+        return registry.in_order(selection)
     except InputError as error:
         raise InputError(error.what, do=f"choose from {', '.join(MODES)}, {', '.join(registry.REWRITES)}") from error
 

@@ -65,7 +65,7 @@ def test_names_shapes_and_types_are_the_authors(shared: Path, golden: str) -> No
     own = architecture.skeleton(architecture.variants[index]).state_dict()
     document = json.loads((shared / f"golden/{golden}.json").read_text())
     assert {n: [list(t.shape), str(t.dtype).removeprefix("torch.")] for n, t in own.items()} == document["parameters"]
-    assert tuple(document["input_range"]) == architecture.ranges.taken
+    assert tuple(document["input_range"]) == architecture.ranges.input
 
 
 @pytest.mark.parametrize("golden", GOLDEN)
@@ -76,7 +76,7 @@ def test_outputs_are_the_authors(shared: Path, golden: str) -> None:
     module.load_state_dict(state_by_rule(module))
     with np.load(shared / f"golden/{golden}.npz") as arrays, torch.no_grad():
         output = module(torch.from_numpy(arrays["input"])).numpy()
-        assert np.abs(output - arrays["output"]).max() < 1e-5 * (architecture.ranges.given[1])
+        assert np.abs(output - arrays["output"]).max() < 1e-5 * (architecture.ranges.output[1])
 
 
 @pytest.mark.parametrize(("halvings", "parameters"), [(8, 54_413_955), (7, 41_828_995)])

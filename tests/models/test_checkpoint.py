@@ -128,7 +128,7 @@ def test_the_table_says_what_the_classes_say(name: str) -> None:
     multiples = []
     for variant in listed.variants:
         module = listed.skeleton(variant)
-        assert (module.input_range, module.output_range) == (listed.ranges.taken, listed.ranges.given)
+        assert (module.input_range, module.output_range) == (listed.ranges.input, listed.ranges.output)
         assert module.multiple % listed.multiple == 0
         multiples.append(module.multiple)
     assert min(multiples) == listed.multiple

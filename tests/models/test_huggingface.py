@@ -161,7 +161,7 @@ def test_links_as_in_hugging_faces_cache_are_followed(folder: Path, tmp_path: Pa
 )  # fmt: skip
 def test_the_range_is_the_image_processors(copy: Path, edit: Any, fields: dict[str, Any], white: float) -> None:
     edit("preprocessor_config.json", **fields)
-    assert resolve("hf:copy", base=copy.parent).ranges.taken == pytest.approx((0.0, white), rel=1e-6)
+    assert resolve("hf:copy", base=copy.parent).ranges.input == pytest.approx((0.0, white), rel=1e-6)
 
 
 @pytest.mark.parametrize(

@@ -81,7 +81,7 @@ def test_sums_that_fewer_bits_cannot_hold_stay_in_fp32(tmp_path: Path, monkeypat
     hub.save(small_graph(), tmp_path / "small.onnx")
     made = convert(str(tmp_path / "small.onnx"), ["onnx"], ["fp32", "fp16", "int8"], tmp_path / "out", size=(32, 48))
     assert ["winograd-conv" in one.rewrites for one in made] == [True, False, False]
-    assert registry.fitting(["keep-rows", "keep-packed"], "w8") == ("keep-packed",)
+    assert registry.for_precision(["keep-rows", "keep-packed"], "w8") == ("keep-packed",)
 
 
 def test_every_target_takes_tiles_of_rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -44,7 +44,7 @@ def teachers() -> list[np.ndarray]:
 
 @pytest.fixture(scope="module")
 def evaluation() -> Evaluation:
-    source = wrap(seeded(), "small", ranges=(SIGNED.taken, SIGNED.given), size=SIZE)
+    source = wrap(seeded(), "small", ranges=(SIGNED.input, SIGNED.output), size=SIZE)
     names = tuple(f"{i}.png" for i in range(len(PICTURES)))
     eval_set = EvalSet(names, tuple(PICTURES), calibration=tuple(picture(*SIZE, seed) for seed in (7, 8)))
     return Evaluation.prepare(source, eval_set, Labels("small", license="MIT"))

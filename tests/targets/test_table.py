@@ -14,7 +14,7 @@ def test_a_target_names_what_exists(target) -> None:  # type: ignore[no-untyped-
     assert set(target.precision_names) <= set(PRECISIONS)
     assert {"fp32", "fp16"} <= set(target.precision_names)
     assert target.runtimes and all(target.suffix in RUNTIMES[name].suffixes for name in target.runtimes)
-    assert registry.ordered(target.rewrites) == target.rewrites
+    assert registry.in_order(target.rewrites) == target.rewrites
 
 
 def test_what_a_target_has_not() -> None:

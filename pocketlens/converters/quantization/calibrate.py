@@ -102,13 +102,13 @@ def calibrate(
             )
         flat = _channels(array)
         now = [flat.min(1), flat.max(1), flat.mean(1), flat.var(1)]
-        seen = extremes.get(name)
-        if seen is None:
+        so_far = extremes.get(name)
+        if so_far is None:
             extremes[name] = [*now, np.ones(1)]
         else:
             extremes[name] = [
-                np.minimum(seen[0], now[0]), np.maximum(seen[1], now[1]), seen[2] + now[2], seen[3] + now[3],
-                seen[4] + 1,
+                np.minimum(so_far[0], now[0]), np.maximum(so_far[1], now[1]), so_far[2] + now[2], so_far[3] + now[3],
+                so_far[4] + 1,
             ]  # fmt: skip
     for name, (low, high, *_) in extremes.items():
         if low.min() == high.max():
@@ -149,15 +149,15 @@ def _play_group(
 
     tapped = model.clone()
     values = {str(v.name): v for v in _values(tapped)}
-    ends = [n for n in names if not values[n].is_graph_input()]
-    tapped.graph.outputs[:] = [values[n] for n in ends]
-    play = load_player(tapped) if ends else None
+    computed = [n for n in names if not values[n].is_graph_input()]
+    tapped.graph.outputs[:] = [values[n] for n in computed]
+    play = load_player(tapped) if computed else None
     for picture in pictures:
         pixels = picture.astype(np.float32).transpose(2, 0, 1)[None]
-        if len(ends) < len(names):
+        if len(computed) < len(names):
             yield hub.INPUT, pixels
         if play is not None:
-            yield from zip(ends, play(pixels), strict=True)
+            yield from zip(computed, play(pixels), strict=True)
 
 
 def _channels(array: NDArray[np.float32]) -> NDArray[np.float64]:

@@ -141,8 +141,8 @@ def _multiply(model: ir.Model, node: ir.Node, factor: NDArray[np.float64]) -> No
 
 def shift_bias(model: ir.Model, node: ir.Node, shift: NDArray[np.float64]) -> None:
     """Add a number to each of a convolution's channels, in place."""
-    given = constant(node.inputs[2]) if len(node.inputs) > 2 else None
-    bias = shift if given is None else given.astype(np.float64) + shift
+    bias_before = constant(node.inputs[2]) if len(node.inputs) > 2 else None
+    bias = shift if bias_before is None else bias_before.astype(np.float64) + shift
     value = hub.add_constant(model, f"{node.outputs[0].name}_bias", bias.astype(np.float32))
     if len(node.inputs) < 3:
         node.resize_inputs(3)

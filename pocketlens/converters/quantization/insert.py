@@ -196,13 +196,13 @@ class _QuantizerWriter:
     def quantize_dynamically(self, value: ir.Value, limits: Sequence[float | None]) -> ir.Value:
         """DynamicQuantizeLinear and DequantizeLinear of a value, cut off before where there are limits."""
         if limits:
-            ends = [
+            bounds = [
                 None
                 if limit is None
                 else hub.add_constant(self._model, f"{value.name}_limit", np.array(limit, np.float32))
                 for limit in limits
             ]
-            value = self._add("Clip", [value, *ends], f"{value.name}_cut", ir.DataType.FLOAT, value.shape)
+            value = self._add("Clip", [value, *bounds], f"{value.name}_cut", ir.DataType.FLOAT, value.shape)
         kinds = (("q", ir.DataType.UINT8, value.shape), ("scale", ir.DataType.FLOAT, ir.Shape(())))
         outputs = [
             ir.Value(name=f"{value.name}_{end}", shape=shape, type=ir.TensorType(kind))

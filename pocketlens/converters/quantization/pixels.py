@@ -14,27 +14,31 @@ def use_uint8_pixels(model: ir.Model) -> ir.Model:
     """
     model = model.clone()
     image, (stylized,) = model.graph.inputs[0], model.graph.outputs
-    one = hub.add_constant(model, "pixel_scale", np.array(1, np.float32))
+    scale = hub.add_constant(model, "pixel_scale", np.array(1, np.float32))
     zero = hub.add_constant(model, "pixel_zero", np.array(0, np.uint8))
-    wide = ir.node("DequantizeLinear", [image, one, zero], name="pixels_in", outputs=[_float("image_float", image)])
+    dequantize = ir.node(
+        "DequantizeLinear", [image, scale, zero], name="pixels_in", outputs=[_float("image_float", image)]
+    )
     image.type = ir.TensorType(ir.DataType.UINT8)  # not its dtype: the type is shared with the original
     for reader, index in tuple(image.uses()):
-        if reader is wide:
+        if reader is dequantize:
             continue
         if _is_plain(reader):
             ir.convenience.replace_all_uses_with(reader.outputs[0], image)
             model.graph.remove(reader, safe=True)
         else:
-            reader.replace_input_with(index, wide.outputs[0])
-    if wide.outputs[0].uses():
-        model.graph.insert_before(model.graph[0], wide)
+            reader.replace_input_with(index, dequantize.outputs[0])
+    if dequantize.outputs[0].uses():
+        model.graph.insert_before(model.graph[0], dequantize)
     else:
-        wide.replace_input_with(0, None)
+        dequantize.replace_input_with(0, None)
     stylized.name = "stylized_float"
-    narrow = ir.node("QuantizeLinear", [stylized, one, zero], name="pixels_out", outputs=[_float(hub.OUTPUT, stylized)])
-    narrow.outputs[0].dtype = ir.DataType.UINT8
-    model.graph.append(narrow)
-    model.graph.outputs[0] = narrow.outputs[0]
+    quantize = ir.node(
+        "QuantizeLinear", [stylized, scale, zero], name="pixels_out", outputs=[_float(hub.OUTPUT, stylized)]
+    )
+    quantize.outputs[0].dtype = ir.DataType.UINT8
+    model.graph.append(quantize)
+    model.graph.outputs[0] = quantize.outputs[0]
     return model
 
 

@@ -15,7 +15,7 @@ from pocketlens.converters.constants import constant
 from pocketlens.errors import InputError
 from pocketlens.precisions import PRECISIONS
 
-SETTINGS: tuple[str, ...] = ("float", *(one.name for one in PRECISIONS.values() if one.is_low_bit))
+SETTINGS: tuple[str, ...] = ("float", *(precision.name for precision in PRECISIONS.values() if precision.is_low_bit))
 """How a node computes: in floats, or with its weights or activations quantized, as the precision of that name."""
 RANGES: tuple[str, ...] = ("minmax", "percentile", "mse")
 QUANTIZED_OPERATORS = hub.WEIGHTED_OPERATORS

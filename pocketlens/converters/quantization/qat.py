@@ -62,15 +62,15 @@ def insert_qat_quantizers(
     """
     quantized = model.clone()
     ranges: dict[str, tuple[float, float]] = {}
-    free, trained = list(candidates(quantized)), []
+    unmatched, trained = list(candidates(quantized)), []
     for layer in layers:
-        node = next((node for node in free if _has_weights_of(node, layer)), None)
+        node = next((node for node in unmatched if _has_weights_of(node, layer)), None)
         if node is None:
             raise InputError(
                 f"the graph holds no convolution with the weights of {layer.name!r}",
                 do="train the student again, or build it without int8",
             )
-        free.remove(node)
+        unmatched.remove(node)
         trained.append(node)
         source = str(node.inputs[0].name)  # type: ignore[union-attr]
         least, most = layer.input_range

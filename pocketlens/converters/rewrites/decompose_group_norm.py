@@ -36,23 +36,29 @@ class DecomposeGroupNorm(NodePass):
 
 
 def _decompose(model: ir.Model, node: ir.Node) -> bool:
-    view = edit.shape_of(node.inputs[0])
+    view_shape = edit.shape_of(node.inputs[0])
     maker = edit.producer(node.inputs[0], "Reshape")
-    plain = view is not None and len(view) == 4
+    plain = view_shape is not None and len(view_shape) == 4
     picture = node.inputs[0] if plain else maker.inputs[0] if maker is not None else None
-    whole = edit.shape_of(picture)
-    if view is None or picture is None or whole is None or len(view) not in (3, 4) or len(whole) != 4:
-        return False
-    batch, groups = view[:2]
-    channels, height, width = whole[1:]
+    picture_shape = edit.shape_of(picture)
     if (
-        math.prod(view[2:]) < (MIN_CHANNEL_VALUES if plain else MIN_GROUP_VALUES)
-        or whole[0] != batch
+        view_shape is None
+        or picture is None
+        or picture_shape is None
+        or len(view_shape) not in (3, 4)
+        or len(picture_shape) != 4
+    ):
+        return False
+    batch, groups = view_shape[:2]
+    channels, height, width = picture_shape[1:]
+    if (
+        math.prod(view_shape[2:]) < (MIN_CHANNEL_VALUES if plain else MIN_GROUP_VALUES)
+        or picture_shape[0] != batch
         or channels % groups
     ):
         return False
     editor = edit.Editor(model, node)
-    shape = whole if plain or groups == 1 else (batch, groups, channels // groups, height, width)
+    shape = picture_shape if plain or groups == 1 else (batch, groups, channels // groups, height, width)
     x = editor.reshape(picture, shape)
     axes = range(len(shape) - 1, 1 if plain else len(shape) - 4, -1)
     reduced = tuple(1 if axis in axes else length for axis, length in enumerate(shape))
@@ -63,7 +69,7 @@ def _decompose(model: ir.Model, node: ir.Node) -> bool:
         if array is None or (array != neutral).any():
             affine = (1, groups, *(1,) * (len(shape) - 2))
             result = editor.add(operator, [result, editor.reshape(_given(term), affine)], shape)
-    edit.replace(node.outputs[0], editor.reshape(result, view))
+    edit.replace(node.outputs[0], editor.reshape(result, view_shape))
     return True
 
 

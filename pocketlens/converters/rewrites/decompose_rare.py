@@ -46,9 +46,9 @@ def _summed(editor: edit.Editor, node: ir.Node, x: ir.Value) -> ir.Value | None:
         x = editor.add("Mul", [x, x], before)
     elif node.op_type == "ReduceL1":
         x = editor.add("Abs", [x], before)
-    found = editor.add("ReduceSum", [x, *node.inputs[1:]], shape, node.attributes.values())
+    total = editor.add("ReduceSum", [x, *node.inputs[1:]], shape, node.attributes.values())
     last = {"ReduceL2": "Sqrt", "ReduceLogSum": "Log"}.get(node.op_type)
-    return editor.add(last, [found], shape) if last else found
+    return editor.add(last, [total], shape) if last else total
 
 
 def _selu(editor: edit.Editor, node: ir.Node, x: ir.Value) -> ir.Value:
@@ -89,7 +89,9 @@ def _wrapped(editor: edit.Editor, node: ir.Node, x: ir.Value) -> ir.Value | None
     pads, shape = hub.pads(node), edit.shape_of(x)
     if hub.text(node, "mode", "constant") != "wrap" or pads is None or shape is None:
         return None
-    if any(not 0 <= pad <= length for both, length in zip(pads, shape, strict=True) for pad in both):
+    if any(
+        not 0 <= pad <= length for before_and_after, length in zip(pads, shape, strict=True) for pad in before_and_after
+    ):
         return None
     for axis, (before, after) in enumerate(pads):
         start = [_cut(editor, x, axis, shape[axis] - before, shape[axis])] if before else []
@@ -111,8 +113,8 @@ def _gathered(editor: edit.Editor, node: ir.Node, x: ir.Value) -> ir.Value | Non
     places = constant(node.inputs[1])
     if places is None or places.shape[-1] != 1 or hub.integer(node, "batch_dims", 0):
         return None
-    whole = editor.constant(places[..., 0].astype(np.int64), "places")
-    return editor.add("Gather", [x, whole], edit.shape_of(node.outputs[0]), [ir.AttrInt64("axis", 0)])
+    indices = editor.constant(places[..., 0].astype(np.int64), "places")
+    return editor.add("Gather", [x, indices], edit.shape_of(node.outputs[0]), [ir.AttrInt64("axis", 0)])
 
 
 _DEFINITIONS: dict[str, Callable[[edit.Editor, ir.Node, ir.Value], ir.Value | None]] = {

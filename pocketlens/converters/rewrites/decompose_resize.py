@@ -36,9 +36,9 @@ def _decompose(model: ir.Model, node: ir.Node) -> bool:
     scales = constant(node.inputs[2]) if len(node.inputs) > 2 else None
     sizes = constant(node.inputs[3]) if len(node.inputs) > 3 else None
     if scales is not None and scales.size:
-        whole = np.ones(len(before), np.float32)
-        whole[axes] = scales.reshape(-1)
-        node.replace_input_with(2, hub.add_constant(model, f"{node.outputs[0].name}_scales", whole))
+        all_scales = np.ones(len(before), np.float32)
+        all_scales[axes] = scales.reshape(-1)
+        node.replace_input_with(2, hub.add_constant(model, f"{node.outputs[0].name}_scales", all_scales))
     elif sizes is not None:
         if keeps and not _says_as_much(node, before, after, axes, sizes.reshape(-1).tolist()):
             return False

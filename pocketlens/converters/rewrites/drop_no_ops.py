@@ -25,14 +25,14 @@ class DropNoOps(NodePass):
         source = node.inputs[0] if node.inputs else None
         if source is None or not _RULES.get(node.op_type, _never)(node):
             return False
-        other, output = _kept(node), node.outputs[0]
-        if other is None or not _same_kind(other, output):
+        passed_on, output = _kept(node), node.outputs[0]
+        if passed_on is None or not _same_kind(passed_on, output):
             return False
-        if output.is_graph_output() and (other.is_graph_input() or constant(other) is not None):
+        if output.is_graph_output() and (passed_on.is_graph_input() or constant(passed_on) is not None):
             return False
-        if output.is_graph_output() and other.is_graph_output():
+        if output.is_graph_output() and passed_on.is_graph_output():
             return False
-        edit.replace(output, other)
+        edit.replace(output, passed_on)
         return True
 
 

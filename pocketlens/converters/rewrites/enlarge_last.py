@@ -98,9 +98,9 @@ def _chain(window: ConvWindow) -> _Chain | None:
 def _forms(window: ConvWindow, chain: _Chain, i: int) -> list[_Form]:
     """Every way to read along axis i, one a start of the blocks."""
     factor, mode = chain.factor, chain.mode
-    known = edit.shape_of(chain.small)
-    assert known is not None
-    length, out = known[i + 2], window.out[i + 2]
+    small_shape = edit.shape_of(chain.small)
+    assert small_shape is not None
+    length, out = small_shape[i + 2], window.out[i + 2]
     before, after = (window.pads[i] + chain.pads[i][0], window.pads[i + 2] + chain.pads[i][1])
     forms = []
     for shift in range(factor):
@@ -134,14 +134,14 @@ def _padding(chain: _Chain, i: int, length: int, pads: tuple[int, int], extra: t
     enlarged: NDArray[np.int64] = np.arange(length * chain.factor) // chain.factor
     if chain.mode == "reflect" and max(pads) >= len(enlarged):
         return None
-    wanted = np.pad(enlarged, pads, mode=chain.mode)  # type: ignore[call-overload]
-    at = (np.arange(len(wanted)) - pads[0]) // chain.factor + extra[0]
+    padded = np.pad(enlarged, pads, mode=chain.mode)  # type: ignore[call-overload]
+    at = (np.arange(len(padded)) - pads[0]) // chain.factor + extra[0]
     for mode in _MODES:
         if mode == "reflect" and max(extra) >= length:
             continue
-        given: NDArray[np.int64] = np.pad(np.arange(length), extra, mode=mode)  # type: ignore[call-overload]
-        inside = (at >= 0) & (at < len(given))
-        if np.array_equal(given[at[inside]], wanted[inside]):
+        small_padded: NDArray[np.int64] = np.pad(np.arange(length), extra, mode=mode)  # type: ignore[call-overload]
+        inside = (at >= 0) & (at < len(small_padded))
+        if np.array_equal(small_padded[at[inside]], padded[inside]):
             return mode
     return None
 

@@ -30,18 +30,18 @@ def _fold(model: ir.Model, node: ir.Node, step: ChannelAffine) -> bool:
     if source is None or edit.only_consumer(step.x) is not node:
         return False
     weight = constant(source.inputs[1])
-    given = source.inputs[2] if len(source.inputs) > 2 else None
-    bias = constant(given)
-    if weight is None or (given is not None and bias is None):
+    bias_input = source.inputs[2] if len(source.inputs) > 2 else None
+    bias = constant(bias_input)
+    if weight is None or (bias_input is not None and bias is None):
         return False
-    wide = np.zeros(len(step.scale)) if bias is None else bias.astype(np.float64)
+    bias_before = np.zeros(len(step.scale)) if bias is None else bias.astype(np.float64)
     editor = edit.Editor(model, source)
-    moved = (wide * step.scale + step.shift).astype(np.float32)
+    moved = (bias_before * step.scale + step.shift).astype(np.float32)
     assert source.inputs[1] is not None
     inputs = [
         source.inputs[0],
         editor.update_weight(source.inputs[1], _scaled(source, weight, step.scale)),
-        editor.constant(moved, "bias") if given is None else editor.update_weight(given, moved),
+        editor.constant(moved, "bias") if bias_input is None else editor.update_weight(bias_input, moved),
     ]
     folded = editor.add(source.op_type, inputs, edit.shape_of(step.x), source.attributes.values())
     edit.replace(node.outputs[0], folded)
@@ -49,13 +49,13 @@ def _fold(model: ir.Model, node: ir.Node, step: ChannelAffine) -> bool:
 
 
 def _scaled(source: ir.Node, weight: np.ndarray, scale: Vector) -> np.ndarray:
-    wide = weight.astype(np.float64)
+    weight64 = weight.astype(np.float64)
     if source.op_type == "InstanceNormalization":
-        result = wide * scale
+        result = weight64 * scale
     elif source.op_type == "Conv":
-        result = wide * scale.reshape(-1, 1, 1, 1)
+        result = weight64 * scale.reshape(-1, 1, 1, 1)
     else:
         groups = hub.integer(source, "group", 1)
-        inputs, outputs, *kernel = wide.shape
-        result = wide.reshape(groups, inputs // groups, outputs, *kernel) * scale.reshape(groups, 1, outputs, 1, 1)
+        inputs, outputs, *kernel = weight64.shape
+        result = weight64.reshape(groups, inputs // groups, outputs, *kernel) * scale.reshape(groups, 1, outputs, 1, 1)
     return result.reshape(weight.shape).astype(np.float32)

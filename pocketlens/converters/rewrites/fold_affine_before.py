@@ -37,21 +37,21 @@ def _fold(model: ir.Model, node: ir.Node, step: ChannelAffine) -> bool:
     last = pad if conv is not pad else node
     assert last is not None
     weight = constant(conv.inputs[1])
-    given = conv.inputs[2] if len(conv.inputs) > 2 else None
-    bias = constant(given)
-    if conv.inputs[0] is not last.outputs[0] or weight is None or (given is not None and bias is None):
+    bias_input = conv.inputs[2] if len(conv.inputs) > 2 else None
+    bias = constant(bias_input)
+    if conv.inputs[0] is not last.outputs[0] or weight is None or (bias_input is not None and bias is None):
         return False
     if step.shift.any() and (conv.op_type == "ConvTranspose" or not _pads_nothing(conv)):
         turned = _scale_last(model, node, step)
         if turned is None:
             return False
         step = turned
-    wide = weight.astype(np.float64)
-    inputs = [conv.inputs[0], conv.inputs[1], given]
+    weight64 = weight.astype(np.float64)
+    inputs = [conv.inputs[0], conv.inputs[1], bias_input]
     editor = edit.Editor(model, conv)
     # The input channels that each filter sees: all of its group.
     groups = hub.integer(conv, "group", 1) if conv.op_type == "Conv" else 1
-    filters = wide.shape[0] // groups if conv.op_type == "Conv" else 1
+    filters = weight64.shape[0] // groups if conv.op_type == "Conv" else 1
 
     def seen(vector: np.ndarray) -> np.ndarray:
         if conv.op_type == "ConvTranspose":
@@ -59,11 +59,11 @@ def _fold(model: ir.Model, node: ir.Node, step: ChannelAffine) -> bool:
         return np.repeat(vector.reshape(groups, -1), filters, axis=0)[:, :, None, None]
 
     if step.shift.any():
-        added = (wide * seen(step.shift)).sum(axis=(1, 2, 3))
+        added = (weight64 * seen(step.shift)).sum(axis=(1, 2, 3))
         moved = (added + (0 if bias is None else bias)).astype(np.float32)
-        inputs[2] = editor.constant(moved, "bias") if given is None else editor.update_weight(given, moved)
+        inputs[2] = editor.constant(moved, "bias") if bias_input is None else editor.update_weight(bias_input, moved)
     assert conv.inputs[1] is not None
-    inputs[1] = editor.update_weight(conv.inputs[1], (wide * seen(step.scale)).astype(np.float32))
+    inputs[1] = editor.update_weight(conv.inputs[1], (weight64 * seen(step.scale)).astype(np.float32))
     if last is pad:
         assert pad is not None
         pad.replace_input_with(0, step.x)

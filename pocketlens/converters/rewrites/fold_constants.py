@@ -67,8 +67,8 @@ def _fits(node: ir.Node) -> bool | None:
     """
     sizes = [math.prod(shape) if (shape := edit.shape_of(value)) is not None else None for value in node.outputs]
     if node.op_type == "ConstantOfShape":
-        wanted = constant(node.inputs[0])
-        sizes = [None if wanted is None else math.prod(wanted.tolist())]
+        shape_array = constant(node.inputs[0])
+        sizes = [None if shape_array is None else math.prod(shape_array.tolist())]
     if node.op_type == "Range":
         sizes = [_range(node)]
     if any(size is None for size in sizes):

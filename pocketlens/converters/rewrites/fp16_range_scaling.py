@@ -88,7 +88,7 @@ def _region(start: ir.Value) -> _Region | None:
         if maker is None or value.is_graph_output() or maker.domain:
             return None
         for node in {maker, *(reader for reader, _ in value.uses())}:
-            more = _joined(node, value, made=node is maker)
+            more = _joined(node, value, is_produced=node is maker)
             if more is None:
                 return None
             (region.edges if node.op_type in (*_PRODUCTS, "InstanceNormalization") else region.inside).add(node)
@@ -96,14 +96,14 @@ def _region(start: ir.Value) -> _Region | None:
     return region
 
 
-def _joined(node: ir.Node, value: ir.Value, made: bool) -> list[ir.Value] | None:
+def _joined(node: ir.Node, value: ir.Value, is_produced: bool) -> list[ir.Value] | None:
     """The values that a node forces into the region of ``value``; None if it does not let the factor through."""
     computed = [v for v in node.inputs if v is not None and v.name and constant(v) is None]
     if node.domain:
         return None
     if node.op_type in (*_PRODUCTS, "InstanceNormalization"):
         fixed = all(v is node.inputs[0] for v in computed)  # its weights are constants
-        return [] if fixed and (made or node.inputs[0] is value) else None
+        return [] if fixed and (is_produced or node.inputs[0] is value) else None
     if node.op_type == "Pad" and (hub.text(node, "mode", "constant") != "constant" or _pads_zeros(node)):
         return [*computed, *node.outputs]
     if node.op_type in _SUMS or node.op_type == "Concat":

@@ -46,14 +46,14 @@ def _beside(value: ir.Value | None) -> ir.Value | None:
 
 def _behind(editor: edit.Editor, node: ir.Node) -> ir.Value | None:
     """What a node computes, from pictures with rows beside one another, and the Reshape behind it."""
-    whole = node.outputs[0]
+    output = node.outputs[0]
     pictures = _pictures(node)
-    known = [found for value in pictures if (found := _beside(value)) is not None]
-    shapes = {edit.shape_of(value) for value in known}
-    if len(shapes) != 1 or any(edit.shape_of(value) != edit.shape_of(whole) for value in pictures):
+    beside = [picture for value in pictures if (picture := _beside(value)) is not None]
+    shapes = {edit.shape_of(value) for value in beside}
+    if len(shapes) != 1 or any(edit.shape_of(value) != edit.shape_of(output) for value in pictures):
         return None
-    (shape,), after = shapes, edit.shape_of(whole)
-    if shape is None or after is None or (len(known) < len(pictures) and not _is_read(whole, after[2] // shape[2])):
+    (shape,), after = shapes, edit.shape_of(output)
+    if shape is None or after is None or (len(beside) < len(pictures) and not _is_read(output, after[2] // shape[2])):
         return None
     inputs = [
         value if value is None or value not in pictures else (_beside(value) or editor.reshape(value, shape))

@@ -59,10 +59,10 @@ class _Plan:
 
     def want(self, value: ir.Value, order: Order) -> None:
         """Somebody needs this value held in an order."""
-        stored, found = self.of(value)
-        rest = compose(found, inverse(order))
+        stored, held_order = self.of(value)
+        rest = compose(held_order, inverse(order))
         shape = edit.shape_of(value)
-        stored_shape = None if shape is None else tuple(shape[place] for place in inverse(found))
+        stored_shape = None if shape is None else tuple(shape[place] for place in inverse(held_order))
         if not _is_still(rest, stored_shape) and constant(value) is None:
             self.left.add((stored, rest))
 
@@ -147,13 +147,13 @@ def _has_graph(attribute: ir.Attr) -> bool:
 
 
 def _carry_out(model: ir.Model, plan: _Plan) -> None:
-    made: dict[tuple[ir.Value, Order], ir.Value] = {}
+    transposed: dict[tuple[ir.Value, Order], ir.Value] = {}
     shapes = {value: edit.shape_of(value) for node in model.graph for value in (*node.inputs, *node.outputs) if value}
     outputs = {id(value) for value in model.graph.outputs}
 
     def held(value: ir.Value, order: Order, before: ir.Node) -> ir.Value:
         """``value`` held in ``order``: what is stored, or a transpose of it."""
-        stored, found = plan.of(value)
+        stored, held_order = plan.of(value)
         array = constant(value)
         if array is not None:
             if order == tuple(range(len(order))):
@@ -161,18 +161,18 @@ def _carry_out(model: ir.Model, plan: _Plan) -> None:
             padded = array.reshape((1,) * (len(order) - array.ndim) + array.shape)
             turned = np.ascontiguousarray(padded.transpose(inverse(order)))
             return value if array.size == 1 else edit.Editor(model, before).constant(turned, "turned")
-        rest = compose(found, inverse(order))
+        rest = compose(held_order, inverse(order))
         if rest == tuple(range(len(rest))):
             return stored
-        if (stored, rest) not in made:
+        if (stored, rest) not in transposed:
             editor = edit.Editor(model, before)
             shape = shapes.get(value)
             assert shape is not None
             target = tuple(shape[place] for place in inverse(order))
             turned_value = editor.add("Transpose", [stored], target, [ir.AttrInt64s("perm", rest)])
             turned_value.type = stored.type
-            made[stored, rest] = turned_value
-        return made[stored, rest]
+            transposed[stored, rest] = turned_value
+        return transposed[stored, rest]
 
     nodes = tuple(model.graph)
     for node in nodes:
@@ -207,14 +207,14 @@ def _plain_of(shape: tuple[int, ...] | None) -> Order:
 
 def _give(model: ir.Model, index: int, value: ir.Value, stored: ir.Value, order: Order, last: ir.Node) -> None:
     """Give the graph's output in its own order, under its own name."""
-    given = stored
+    result = stored
     if order != _plain(value) or stored.is_graph_input() or stored.is_graph_output():
         node = ir.node("Transpose", [stored], {"perm": list(order)}, outputs=[ir.Value(name=None)])
-        given = node.outputs[0]
+        result = node.outputs[0]
         stored_shape = edit.shape_of(stored)
-        given.shape = None if stored_shape is None else ir.Shape([stored_shape[axis] for axis in order])
-        given.type = value.type
+        result.shape = None if stored_shape is None else ir.Shape([stored_shape[axis] for axis in order])
+        result.type = value.type
         model.graph.insert_after(last, node)
     name, value.name = value.name, f"{value.name}_stored"
-    model.graph.outputs[index] = given
-    given.name = name
+    model.graph.outputs[index] = result
+    result.name = name

@@ -42,14 +42,16 @@ def normal(editor: edit.Editor, x: ir.Value, axes: tuple[int, ...], epsilon: flo
     plain = len(shape) == 4 and axes == (2, 3)
     picture = x if len(shape) == 4 else _picture_behind(x)
     assert picture is not None
-    whole = edit.shape_of(picture)
-    assert whole is not None
-    view = x if plain else editor.reshape(picture, (shape[0], groups, int(np.prod(whole)) // (shape[0] * groups)))
+    picture_shape = edit.shape_of(picture)
+    assert picture_shape is not None
+    view = (
+        x if plain else editor.reshape(picture, (shape[0], groups, int(np.prod(picture_shape)) // (shape[0] * groups)))
+    )
     ones = editor.constant(np.ones(groups, np.float32), "scale")
     zeros = editor.constant(np.zeros(groups, np.float32), "shift")
     attributes = [ir.AttrFloat32("epsilon", epsilon)]
     result = editor.add("InstanceNormalization", [view, ones, zeros], edit.shape_of(view), attributes)
-    return editor.reshape(editor.reshape(result, whole), shape)
+    return editor.reshape(editor.reshape(result, picture_shape), shape)
 
 
 def decompose(

@@ -49,11 +49,11 @@ def has_packed_form(value: ir.Value | None, block: int) -> bool:
         return bool(computed) and all(fit) and same and all(has_packed_form(v, block) for v in computed)
     if node.op_type == "InstanceNormalization":
         shape = edit.shape_of(value)
-        known = [constant(v) for v in node.inputs[1:]]
+        parameters = [constant(v) for v in node.inputs[1:]]
         return (
             shape is not None
             and len(shape) == 4
-            and None not in map(_size, known)
+            and None not in map(_size, parameters)
             and has_packed_form(node.inputs[0], block)
         )
     if node.op_type == "Reshape":
@@ -87,9 +87,9 @@ def _lifts(node: ir.Node, block: int) -> tuple[ConvWindow, tuple[packing.Axis, p
     return window, axes
 
 
-def is_by_channel(value: ir.Value | None, whole: ir.Value | None) -> bool:
+def is_by_channel(value: ir.Value | None, picture: ir.Value | None) -> bool:
     """Whether a value is a constant of one number, or of one a channel of a picture."""
-    array, shape = constant(value), edit.shape_of(whole)
+    array, shape = constant(value), edit.shape_of(picture)
     if array is None or shape is None or len(shape) != 4 or array.ndim > 4:
         return False
     padded = (1,) * (4 - array.ndim) + array.shape

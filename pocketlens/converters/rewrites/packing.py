@@ -55,20 +55,20 @@ def axis(
         shift: How many pixels before the first the first output block starts.
     """
     (length, out), (in_block, out_block) = lengths, blocks
-    found = []
+    read_places = []
     for r in range(out_block):
         for t in range(taps):
             pixel = reads(r - shift, t)
             if pixel is not None:
-                found.append((r, t, pixel % in_block, pixel // in_block))
-    if not found:
+                read_places.append((r, t, pixel % in_block, pixel // in_block))
+    if not read_places:
         return None
-    least, most = min(p for *_, p in found), max(p for *_, p in found)
+    least, most = min(p for *_, p in read_places), max(p for *_, p in read_places)
     count = -(-(out + shift) // out_block)
     pads = (-least, count - 1 + most - (length // in_block - 1))
     if min(pads) < 0:
         return None
-    return Axis(tuple((r, t, e, p - least) for r, t, e, p in found), most - least + 1, pads, count)
+    return Axis(tuple((r, t, e, p - least) for r, t, e, p in read_places), most - least + 1, pads, count)
 
 
 def kernel(weight: Weights, rows: Axis, columns: Axis, blocks: tuple[int, int]) -> NDArray[np.float32]:
@@ -84,11 +84,11 @@ def kernel(weight: Weights, rows: Axis, columns: Axis, blocks: tuple[int, int]) 
     """
     in_block, out_block = blocks
     out, depth = weight.shape[:2]
-    wide = weight.astype(np.float64)
+    weight64 = weight.astype(np.float64)
     packed = np.zeros((out, out_block, out_block, depth, in_block, in_block, rows.kernel, columns.kernel))
     for r, t, e, p in rows.taps:
         for r2, t2, e2, p2 in columns.taps:
-            packed[:, r, r2, :, e, e2, p, p2] += wide[:, :, t, t2]
+            packed[:, r, r2, :, e, e2, p, p2] += weight64[:, :, t, t2]
     shape = (out * out_block**2, depth * in_block**2, rows.kernel, columns.kernel)
     return packed.reshape(shape).astype(np.float32)
 
@@ -120,12 +120,12 @@ def unpack(
     order: str = "CRD",
 ) -> ir.Value:
     """DepthToSpace of channels in an order, and a Slice where blocks stand over; ``shape`` is that of the result."""
-    known = edit.shape_of(packed)
-    assert known is not None
-    whole = (known[0], known[1] // block**2, known[2] * block, known[3] * block)
+    packed_shape = edit.shape_of(packed)
+    assert packed_shape is not None
+    picture_shape = (packed_shape[0], packed_shape[1] // block**2, packed_shape[2] * block, packed_shape[3] * block)
     attributes = [ir.AttrInt64("blocksize", block), ir.AttrString("mode", order)]
-    picture = editor.add("DepthToSpace", [packed], whole, attributes)
-    if whole == shape:
+    picture = editor.add("DepthToSpace", [packed], picture_shape, attributes)
+    if picture_shape == shape:
         return picture
     bounds = [np.array(v, np.int64) for v in ((shift, shift), (shift + shape[2], shift + shape[3]), (2, 3))]
     names = ("starts", "ends", "axes")

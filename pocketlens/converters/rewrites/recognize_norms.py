@@ -38,7 +38,7 @@ class RecognizeNorms(NodePass):
 
 
 @dataclass(frozen=True)
-class _Of:
+class _Statistic:
     """A statistic of x over axes."""
 
     x: ir.Value
@@ -49,7 +49,7 @@ class _Of:
 class _InverseDeviation:
     """``(factor * variance + epsilon) ** -0.5`` of x over axes."""
 
-    of: _Of
+    statistic: _Statistic
     factor: float
     epsilon: float
 
@@ -58,14 +58,14 @@ def _centred(model: ir.Model, node: ir.Node) -> bool:
     """``(x - mean) * inverse deviation * others``."""
     above, below = _factors(node.outputs[0])
     for value in above:
-        of = _deviation(value)
-        if of is None or groups_of(of.x, of.axes) is None:
+        statistic = _deviation(value)
+        if statistic is None or groups_of(statistic.x, statistic.axes) is None:
             continue
-        found = _take_inverse(of, above, below)
-        if found is None:
+        inverse = _take_inverse(statistic, above, below)
+        if inverse is None:
             continue
         above.remove(value)
-        return _put(model, node, found, above, below, None)
+        return _put(model, node, inverse, above, below, None)
     return False
 
 
@@ -83,17 +83,22 @@ def _multiplied_out(model: ir.Model, node: ir.Node) -> bool:
         above, below = _factors(scaled)
         other_above, other_below = _factors(rest)
         for mean in other_above:
-            of = _mean(mean)
-            if of is None or not _fits(mean, of) or of.x not in above or groups_of(of.x, of.axes) is None:
+            statistic = _mean(mean)
+            if (
+                statistic is None
+                or not _fits(mean, statistic)
+                or statistic.x not in above
+                or groups_of(statistic.x, statistic.axes) is None
+            ):
                 continue
-            mine, others = list(above), list(other_above)
-            mine.remove(of.x)
-            others.remove(mean)
-            if not _same(mine, others) or not _same(below, other_below):
+            left_above, right_above = list(above), list(other_above)
+            left_above.remove(statistic.x)
+            right_above.remove(mean)
+            if not _same(left_above, right_above) or not _same(below, other_below):
                 continue
-            found = _take_inverse(of, mine, below)
-            if found is not None:
-                return _put(model, node, found, mine, below, bias)
+            inverse = _take_inverse(statistic, left_above, below)
+            if inverse is not None:
+                return _put(model, node, inverse, left_above, below, bias)
     return False
 
 
@@ -102,7 +107,7 @@ def _same(some: list[ir.Value], others: list[ir.Value]) -> bool:
 
 
 def _factors(value: ir.Value | None, depth: int = 6) -> tuple[list[ir.Value], list[ir.Value]]:
-    """What a value is the product of, and what that is divided by; an unknown maker is a factor itself."""
+    """What a value is the product of, and what that is divided by; any other operator's output is a factor itself."""
     if value is None:
         return [], []
     node = edit.producer(value, "Mul", "Div", "Reciprocal")
@@ -115,18 +120,18 @@ def _factors(value: ir.Value | None, depth: int = 6) -> tuple[list[ir.Value], li
     return (above + more, below + less) if node.op_type == "Mul" else (above + less, below + more)
 
 
-def _take_inverse(of: _Of, above: list[ir.Value], below: list[ir.Value]) -> _InverseDeviation | None:
-    """Take the inverse deviation of ``of`` out of the factors, if it is there."""
+def _take_inverse(statistic: _Statistic, above: list[ir.Value], below: list[ir.Value]) -> _InverseDeviation | None:
+    """Take the inverse deviation of the statistic out of the factors, if it is there."""
     for values, sign in ((below, 0.5), (above, -0.5)):
         for value in values:
-            found = _root(value, sign, of)
-            if found is not None:
+            inverse = _root(value, sign, statistic)
+            if inverse is not None:
                 values.remove(value)
-                return found
+                return inverse
     return None
 
 
-def _root(value: ir.Value, power: float, of: _Of) -> _InverseDeviation | None:
+def _root(value: ir.Value, power: float, statistic: _Statistic) -> _InverseDeviation | None:
     """``(factor * variance + epsilon) ** power``, where power 0.5 may be a Sqrt, of a shape that fits x."""
     node = edit.producer(value, "Sqrt", "Pow")
     if node is None or (edit.constant_scalar(node.inputs[1]) if node.op_type == "Pow" else 0.5) != power:
@@ -136,33 +141,33 @@ def _root(value: ir.Value, power: float, of: _Of) -> _InverseDeviation | None:
         return None
     for part, term in ((total.inputs[0], total.inputs[1]), (total.inputs[1], total.inputs[0])):
         epsilon = edit.constant_scalar(term)
-        factor = _variance(part, of)
-        if epsilon is not None and epsilon > 0 and factor is not None and _fits(value, of):
-            return _InverseDeviation(of, factor, epsilon)
+        factor = _variance(part, statistic)
+        if epsilon is not None and epsilon > 0 and factor is not None and _fits(value, statistic):
+            return _InverseDeviation(statistic, factor, epsilon)
     return None
 
 
-def _variance(value: ir.Value | None, of: _Of) -> float | None:
-    """The factor if a value is, in any shape, a positive factor times the variance of ``of``."""
+def _variance(value: ir.Value | None, statistic: _Statistic) -> float | None:
+    """The factor if a value is, in any shape, a positive factor times the variance of the statistic."""
     node = value.producer() if value is not None else None
     if node is None or node.domain:
         return None
     if node.op_type in ("Reshape", "Unsqueeze", "Squeeze"):
-        inner = _variance(node.inputs[0], of)
+        inner = _variance(node.inputs[0], statistic)
         if inner is not None:
             return inner
     if node.op_type in ("Mul", "Div"):
         for part, term in ((node.inputs[0], node.inputs[1]), (node.inputs[1], node.inputs[0])):
             number = edit.constant_scalar(term)
             if number is not None and number > 0 and (node.op_type == "Mul" or part is node.inputs[0]):
-                inner = _variance(part, of)
+                inner = _variance(part, statistic)
                 return None if inner is None else inner * (number if node.op_type == "Mul" else 1 / number)
         return None
     if node.op_type in ("Relu", "Abs"):  # a variance is never negative: these only tidy up rounding
-        return _variance(node.inputs[0], of)
+        return _variance(node.inputs[0], statistic)
     if node.op_type in ("Max", "Clip"):
         low = edit.constant_scalar(node.inputs[1]) if len(node.inputs) > 1 else None
-        return _variance(node.inputs[0], of) if low == 0 and len(node.inputs) == 2 else None
+        return _variance(node.inputs[0], statistic) if low == 0 and len(node.inputs) == 2 else None
     if node.op_type == "Sub":
         square, mean = _mean(node.inputs[0]), _squared(node.inputs[1])
         shapes = [edit.shape_of(part) for part in node.inputs]
@@ -170,16 +175,16 @@ def _variance(value: ir.Value | None, of: _Of) -> float | None:
             square is None
             or mean is None
             or shapes[0] != shapes[1]
-            or square.axes != of.axes
-            or _squared(square.x) is not of.x
+            or square.axes != statistic.axes
+            or _squared(square.x) is not statistic.x
         ):
             return None
-        return 1.0 if _mean(mean) == of else None
+        return 1.0 if _mean(mean) == statistic else None
     square = _mean(value)
-    if square is None or square.axes != of.axes:
+    if square is None or square.axes != statistic.axes:
         return None
     root = _squared(square.x)
-    return 1.0 if root is not None and _deviation(root) == of else None
+    return 1.0 if root is not None and _deviation(root) == statistic else None
 
 
 def _squared(value: ir.Value | None) -> ir.Value | None:
@@ -192,22 +197,26 @@ def _squared(value: ir.Value | None) -> ir.Value | None:
     return node.inputs[0] if power is not None and power.size == 1 and power.item() == 2 else None
 
 
-def _deviation(value: ir.Value | None) -> _Of | None:
+def _deviation(value: ir.Value | None) -> _Statistic | None:
     node = edit.producer(value, "Sub")
     if node is None:
         return None
-    of = _mean(node.inputs[1])
-    return of if of is not None and of.x is node.inputs[0] and _fits(node.inputs[1], of) else None
+    statistic = _mean(node.inputs[1])
+    return (
+        statistic
+        if statistic is not None and statistic.x is node.inputs[0] and _fits(node.inputs[1], statistic)
+        else None
+    )
 
 
-def _fits(value: ir.Value | None, of: _Of) -> bool:
+def _fits(value: ir.Value | None, statistic: _Statistic) -> bool:
     """Whether a statistic has a 1 for each axis that went, so that it is broadcast over those."""
-    whole = edit.shape_of(of.x)
-    assert whole is not None
-    return edit.shape_of(value) == tuple(1 if axis in of.axes else length for axis, length in enumerate(whole))
+    shape = edit.shape_of(statistic.x)
+    assert shape is not None
+    return edit.shape_of(value) == tuple(1 if axis in statistic.axes else length for axis, length in enumerate(shape))
 
 
-def _mean(value: ir.Value | None) -> _Of | None:
+def _mean(value: ir.Value | None) -> _Statistic | None:
     """What a value is the mean of, in any shape."""
     node = edit.producer(value, "ReduceMean", "GlobalAveragePool", "Reshape", "Unsqueeze", "Squeeze")
     if node is not None and node.op_type in ("Reshape", "Unsqueeze", "Squeeze"):
@@ -216,23 +225,23 @@ def _mean(value: ir.Value | None) -> _Of | None:
     if node is None or x is None or edit.shape_of(x) is None:
         return None
     axes = hub.reduced_axes(node)
-    return _Of(x, axes) if axes else None
+    return _Statistic(x, axes) if axes else None
 
 
 def _put(
     model: ir.Model,
     node: ir.Node,
-    found: _InverseDeviation,
+    inverse: _InverseDeviation,
     above: list[ir.Value],
     below: list[ir.Value],
     bias: ir.Value | None,
 ) -> bool:
     editor = edit.Editor(model, node)
     shape = edit.shape_of(node.outputs[0])
-    result = normal(editor, found.of.x, found.of.axes, found.epsilon / found.factor)
+    result = normal(editor, inverse.statistic.x, inverse.statistic.axes, inverse.epsilon / inverse.factor)
     assert result is not None
-    if found.factor != 1:
-        scale = editor.constant(np.array(found.factor**-0.5, np.float32), "factor")
+    if inverse.factor != 1:
+        scale = editor.constant(np.array(inverse.factor**-0.5, np.float32), "factor")
         result = editor.add("Mul", [result, scale], edit.shape_of(result))
     for operator, terms in (("Mul", above), ("Div", below), ("Add", [] if bias is None else [bias])):
         for term in terms:

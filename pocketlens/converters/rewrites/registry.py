@@ -95,16 +95,16 @@ REWRITES: dict[str, Rewrite] = {
 """Every rewrite by its name, in the order in which they run: later ones build on what earlier ones leave."""
 
 
-def fitting(names: Iterable[str], precision: str) -> tuple[str, ...]:
+def for_precision(names: Iterable[str], precision: str) -> tuple[str, ...]:
     """Those of some rewrites that files of a precision may have, in the order in which they run.
 
     Raises:
         InputError: There is no such rewrite.
     """
-    return tuple(name for name in ordered(names) if precision == "fp32" or not REWRITES[name].only_fp32)
+    return tuple(name for name in in_order(names) if precision == "fp32" or not REWRITES[name].only_fp32)
 
 
-def ordered(names: Iterable[str]) -> tuple[str, ...]:
+def in_order(names: Iterable[str]) -> tuple[str, ...]:
     """Names in the order in which they run, each once.
 
     Raises:
@@ -130,7 +130,7 @@ def apply(model: ir.Model, names: Iterable[str]) -> tuple[str, ...]:
     Raises:
         InputError: There is no such rewrite.
     """
-    changed = tuple(name for name in ordered(names) if REWRITES[name].run(model))
+    changed = tuple(name for name in in_order(names) if REWRITES[name].run(model))
     if changed:
         cleanup(model)
     return changed

@@ -51,8 +51,8 @@ def _phase_by_phase(editor: edit.Editor, window: ConvWindow) -> ir.Value | None:
             return None
         axes_of_phases.append((rows, columns))
     parts = [packing.packed_conv(editor, window.x, window, axes, 1) for axes in axes_of_phases]
-    whole = (window.out[0], window.out[1] * stride**2, window.out[2] // stride, window.out[3] // stride)
-    packed = editor.add("Concat", parts, whole, [ir.AttrInt64("axis", 1)])
+    packed_shape = (window.out[0], window.out[1] * stride**2, window.out[2] // stride, window.out[3] // stride)
+    packed = editor.add("Concat", parts, packed_shape, [ir.AttrInt64("axis", 1)])
     return packing.unpack(editor, packed, stride, window.out, order="DCR")
 
 

@@ -24,9 +24,9 @@ class WidenFloats(GraphPass):
                 modified |= _widen(value)
             for node in graph:
                 for name, attribute in tuple(node.attributes.items()):
-                    wide = _attribute(node, attribute)
-                    if wide is not None:
-                        node.attributes[name] = wide
+                    widened = _attribute(node, attribute)
+                    if widened is not None:
+                        node.attributes[name] = widened
                         modified = True
                 for value in node.outputs:
                     modified |= _widen(value)
@@ -55,13 +55,13 @@ def _tensor(tensor: ir.TensorProtocol) -> ir.TensorProtocol:
 
 
 def _widen(value: ir.Value) -> bool:
-    found = value.dtype
+    dtype = value.dtype
     tensor = value.const_value
     modified = False
     if tensor is not None and tensor.dtype in _NARROW:
         value.const_value = _tensor(tensor)
         modified = True
-    if found in _NARROW:
+    if dtype in _NARROW:
         value.dtype = ir.DataType.FLOAT
         modified = True
     return modified

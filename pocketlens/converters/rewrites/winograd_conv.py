@@ -69,20 +69,20 @@ def _rewritten(editor: edit.Editor, window: ConvWindow) -> ir.Value:
     number, _, height, width = window.out
     top, left, bottom, right = window.pads
     kernels = np.einsum("kj,oijw->koiw", TAPS, window.weight.astype(np.float64)).astype(np.float32)
-    over = [
+    vertical = [
         ir.AttrInt64s("pads", [top, 0, bottom, 0]),
         ir.AttrInt64s("strides", (ROWS, 1)),
         ir.AttrInt64("group", depth),
     ]
-    along = [ir.AttrInt64s("pads", [0, left, 0, right])]
+    horizontal = [ir.AttrInt64s("pads", [0, left, 0, right])]
     products = []
     for k, sums in enumerate(READ):
         taps = np.tile(sums.astype(np.float32).reshape(1, 1, -1, 1), (depth, 1, 1, 1))
         shape = (number, depth, height // ROWS, window.sizes[1])
-        read = editor.add("Conv", [window.x, editor.constant(taps, f"read_{k}")], shape, over)
+        read = editor.add("Conv", [window.x, editor.constant(taps, f"read_{k}")], shape, vertical)
         inputs = [read, editor.constant(np.expand_dims(kernels[k], 2), f"taps_{k}")]
         inputs += [window.bias] if k == _ONCE and window.bias is not None else []
-        products.append(editor.add("Conv", inputs, (number, out, height // ROWS, width), along))
+        products.append(editor.add("Conv", inputs, (number, out, height // ROWS, width), horizontal))
     rows = _rows(editor, products)
     shape = (number, out, height // ROWS, ROWS * width)
     return editor.reshape(editor.add("Concat", rows, shape, [ir.AttrInt64("axis", 3)]), window.out)
@@ -92,17 +92,19 @@ def _rows(editor: edit.Editor, products: Sequence[ir.Value]) -> list[ir.Value]:
     """``GIVE`` times the products: even and odd rows share the sums and differences of opposite points."""
     shape = edit.shape_of(products[0])
 
-    def both(operator: str, one: ir.Value, other: ir.Value, factor: float = 1) -> ir.Value:
+    def combine(operator: str, first: ir.Value, second: ir.Value, factor: float = 1) -> ir.Value:
         if factor != 1:
-            other = editor.add("Mul", [other, editor.constant(np.array(factor, np.float32), f"times_{factor}")], shape)
-        return editor.add(operator, [one, other], shape)
+            second = editor.add(
+                "Mul", [second, editor.constant(np.array(factor, np.float32), f"times_{factor}")], shape
+            )
+        return editor.add(operator, [first, second], shape)
 
-    zero, one, minus, two, other, last = products
-    near, apart = both("Add", one, minus), both("Sub", one, minus)
-    far, wide = both("Add", two, other), both("Sub", two, other)
+    at_0, at_1, at_minus_1, at_2, at_minus_2, at_infinity = products
+    sum_1, difference_1 = combine("Add", at_1, at_minus_1), combine("Sub", at_1, at_minus_1)
+    sum_2, difference_2 = combine("Add", at_2, at_minus_2), combine("Sub", at_2, at_minus_2)
     return [
-        both("Add", both("Add", zero, near), far),
-        both("Add", apart, wide, 2),
-        both("Add", near, far, 4),
-        both("Add", both("Add", apart, wide, 8), last),
+        combine("Add", combine("Add", at_0, sum_1), sum_2),
+        combine("Add", difference_1, difference_2, 2),
+        combine("Add", sum_1, sum_2, 4),
+        combine("Add", combine("Add", difference_1, difference_2, 8), at_infinity),
     ]

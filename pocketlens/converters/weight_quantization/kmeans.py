@@ -41,5 +41,5 @@ def _initial_centers(ordered: NDArray[np.float64], count: int) -> NDArray[np.flo
     low, high = float(ordered[0]), float(ordered[-1])
     density, edges = np.histogram(ordered, bins=max(4 * count, 64), range=(low, high))
     share = np.concatenate([[0.0], np.cumsum(np.cbrt(density))])
-    wanted = (np.arange(count) + 0.5) / count * share[-1]
-    return np.asarray(np.interp(wanted, share, edges), np.float64)
+    target_share = (np.arange(count) + 0.5) / count * share[-1]
+    return np.asarray(np.interp(target_share, share, edges), np.float64)

@@ -139,7 +139,7 @@ def _after(
 
 def _prepared(student: nn.Module, task: Distillation, datasets: Sequence[DistillationDataset]) -> nn.Module:
     """A copy of a student that rounds as int8 does, in the ranges of training pictures; the picture's own range is fixed."""
-    (low, high), where = task.ranges.taken, device()
+    (low, high), where = task.ranges.input, device()
     pixels = [torch.from_numpy(picture).float()[None].to(where) for picture in datasets[0].inputs[:_OBSERVED]]
     ranges = observe_ranges(student.to(where).eval(), [picture * ((high - low) / 255) + low for picture in pixels])
     first = next(iter(ranges))

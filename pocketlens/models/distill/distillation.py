@@ -163,6 +163,6 @@ class _ChannelScale(nn.Module):
 
 def run_student(student: nn.Module, pixels: torch.Tensor, ranges: Ranges) -> torch.Tensor:
     """A student's outputs, 0..1 and not clamped, for pictures of 0..255."""
-    (low, high), (dark, bright) = ranges.taken, ranges.given
+    (low, high), (dark, bright) = ranges.input, ranges.output
     output: torch.Tensor = student(pixels * ((high - low) / 255) + low)
     return (output - dark) / (bright - dark)

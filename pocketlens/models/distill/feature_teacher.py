@@ -53,7 +53,7 @@ def onnx_feature_teacher(path: Path, ranges: Ranges) -> FeatureTeacher:
 
     def run(picture: Picture) -> tuple[Floats, FeatureMaps | None]:
         extract = extractor(*picture.shape[:2])
-        low, high = ranges.taken
+        low, high = ranges.input
         planar = picture.astype(np.float32).transpose(2, 0, 1)[None] * np.float32((high - low) / 255) + np.float32(low)
         return teacher(picture), extract(np.ascontiguousarray(planar, np.float32)) if extract else None
 

@@ -104,7 +104,7 @@ def _record(
     module: nn.Module, chosen: Mapping[str, list[int]], datasets: Sequence[DistillationDataset], ranges: Ranges,
     place: Path, notify: Progress,
 ) -> None:  # fmt: skip
-    low, high = ranges.taken
+    low, high = ranges.input
     total, done = sum(len(dataset.inputs) for dataset in datasets), 0
     scales: dict[str, NDArray[np.float32]] = {}
     for j, dataset in enumerate(datasets):

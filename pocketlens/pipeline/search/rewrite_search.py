@@ -244,7 +244,7 @@ def _run(
 def _sets(candidates: RewriteCandidates, search: _TargetSearch, rewrite: str) -> list[tuple[str, ...]]:
     """The sets that are worth trying: those of which the new rewrite changes something and which emit a right file."""
     worth_timing, refused = [], ""
-    wanted = [registry.ordered((*search.kept, rewrite)), registry.ordered((*search.kept, *search.waiting, rewrite))]
+    wanted = [registry.in_order((*search.kept, rewrite)), registry.in_order((*search.kept, *search.waiting, rewrite))]
     for names in dict.fromkeys(wanted):
         try:
             if rewrite in _emitted(candidates, search, names).rewrites:

@@ -40,7 +40,7 @@ def rewrite(evaluation: Evaluation, graph: Path, names: Sequence[str], precision
     """
     from pocketlens.converters.rewrites import registry
 
-    names = registry.fitting(names, precision)
+    names = registry.for_precision(names, precision)
 
     def make(folder: Path) -> None:
         from pocketlens.converters import graph as hub

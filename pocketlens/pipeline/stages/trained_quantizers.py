@@ -40,7 +40,7 @@ def insert_trained_quantizers(source: Source, graph: Path, target: str) -> Path 
                 )
             layers.append(TrainedConv(name, layer.weight.detach().numpy(), isinstance(layer, nn.ConvTranspose2d), span))
         quantized = insert_qat_quantizers(
-            hub.load(graph), layers, source.ranges.taken, dynamic_ranges=TARGETS[target].quantizers.dynamic_ranges
+            hub.load(graph), layers, source.ranges.input, dynamic_ranges=TARGETS[target].quantizers.dynamic_ranges
         )
         hub.save(quantized, folder / "graph.onnx")
 

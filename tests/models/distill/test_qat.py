@@ -115,7 +115,7 @@ def test_pictures_of_another_range_are_rounded_in_the_range_of_the_graph(name: s
     torch.manual_seed(0)
     architecture = zoo.architecture(name)
     module = architecture.generator_class()(**architecture.variants[-1].arguments).eval()
-    low, high = architecture.ranges.taken
+    low, high = architecture.ranges.input
     shown = [pixels(seed) / 255 * (high - low) + low for seed in range(4)]
     ranges = observe_ranges(module, shown)
     first = next(iter(ranges))
@@ -123,7 +123,7 @@ def test_pictures_of_another_range_are_rounded_in_the_range_of_the_graph(name: s
     prepared = prepare_qat(module, ranges).eval()
     freeze_range(prepared, first)
     graph = insert_qat_quantizers(
-        export(remove_qat(prepared), SIDE, SIDE, architecture.ranges), layers(prepared), architecture.ranges.taken
+        export(remove_qat(prepared), SIDE, SIDE, architecture.ranges), layers(prepared), architecture.ranges.input
     )
     simulated = simulate(graph, [as_picture(pixels(3))])[0]
     with torch.no_grad():
