@@ -85,6 +85,10 @@ def test_commands_that_take_a_model_take_it_alike() -> None:
     assert {"build", "convert", "explain", "inspect", "quantize"} == set(by_flag["--rewrites"])
 
 
+def test_every_command_can_print_json() -> None:
+    assert set(options()["--json"]) == set(COMMANDS)
+
+
 def test_sizes_are_height_x_width_everywhere() -> None:
     assert all(option.metavar == "HxW" for option in options()["--size"].values())
     for command in (["convert", "m.onnx"], ["train", "-o", "x", "--effect", "a:b"]):
