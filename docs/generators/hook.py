@@ -19,6 +19,7 @@ sys.path.insert(0, str(ROOT))  # mkdocs loads hooks by path
 from docs.generators import commands, documents, recipe, schemas, tables  # noqa: E402
 
 PARTS = {
+    "action-inputs": tables.action_inputs,
     "exit-codes": commands.exit_codes,
     "floors": tables.floors,
     "options": tables.options,

@@ -2,6 +2,9 @@
 
 import inspect
 from dataclasses import MISSING, fields
+from pathlib import Path
+
+import yaml
 
 from docs.generators.jsonschema import described, prose, table
 from pocketlens.bench.budget import PRESETS
@@ -9,6 +12,7 @@ from pocketlens.precisions import PRECISIONS
 from pocketlens.runtimes.adapter import RUNTIMES, Options
 from pocketlens.targets import TARGETS, Target
 
+ROOT = Path(__file__).parents[2]
 _NOT_CHOSEN = ("threads", "size", "pixels")
 """Fields of the options that are numbers, and so have no list of values."""
 
@@ -85,6 +89,24 @@ def presets() -> str:
         for name, budget in PRESETS.items()
     ]
     return table(("preset", "frame, ms", "size, MB", "memory, MB", "source"), rows)
+
+
+def action_inputs() -> str:
+    """What the GitHub action takes, from its own file."""
+    action = yaml.safe_load((ROOT / "action.yml").read_text(encoding="utf-8"))
+    rows = [
+        (
+            f"`{name}`",
+            " ".join(told["description"].split()),
+            "**needed**" if told.get("required") else _plain(str(told.get("default", ""))),
+        )
+        for name, told in action["inputs"].items()
+    ]
+    return table(("input", "meaning", "if left out"), rows)
+
+
+def _plain(default: str) -> str:
+    return f"`{default}`" if default and "{{" not in default else ""
 
 
 def _sentence(text: str) -> str:
