@@ -30,13 +30,13 @@ import json, platform, sys
 import numpy as np
 from pathlib import Path
 from pocketlens.runtimes.session import open_artifact
-told = [platform.machine()]
+facts = [platform.machine()]
 for name in ("small.tflite", "small.onnx"):
     with open_artifact(Path(sys.argv[1]) / name, threads=1) as session:
         pictures = np.load(Path(sys.argv[1]) / "pictures.npy")
-        np.save(Path(sys.argv[1]) / (name + ".npy"), np.stack([session(one) for one in pictures]))
-        told.append(session.runtime_info.document())
-print(json.dumps(told))
+        np.save(Path(sys.argv[1]) / (name + ".npy"), np.stack([session(image) for image in pictures]))
+        facts.append(session.runtime_info.document())
+print(json.dumps(facts))
 """
 
 

@@ -48,9 +48,9 @@ class BenchmarkCase:
         threads: Number of threads, or None for the runtime's own choice.
         macs: Multiply-adds of one picture, or None if they are not known. Times that imply too many a second are
             refused.
-        delegate: What computes, under the runtime's own name for it, or None for its own choice.
+        accelerator: What computes: ``"cpu"``, ``"gpu"``, ``"npu"``, ``"auto"``, the runtime's own name for it such as
+            ``"xnnpack"``, or None for the runtime's own choice.
         compute_precision: The precision of the arithmetic, or None for the runtime's own choice.
-        accelerator: What computes: ``"cpu"``, ``"gpu"``, ``"npu"``, ``"auto"``, or None for the runtime's own choice.
     """
 
     artifact: str
@@ -63,19 +63,18 @@ class BenchmarkCase:
     min_psnr: float = 0.0
     threads: int | None = None
     macs: int | None = None
-    delegate: str | None = None
-    compute_precision: str | None = None
     accelerator: str | None = None
+    compute_precision: str | None = None
 
     @property
     def requested(self) -> ExecutionSettings:
         """How the runtime is to play it, as the document holds it."""
-        return ExecutionSettings(self.threads, self.accelerator, self.delegate, self.compute_precision)
+        return ExecutionSettings.of(self.threads, self.accelerator, self.compute_precision)
 
     @property
     def options(self) -> Options:
         """How the runtime is to play it, as the runtime takes it."""
-        return Options(self.threads, self.delegate or self.accelerator, self.compute_precision)
+        return Options(self.threads, self.accelerator, self.compute_precision)
 
 
 def is_interpreted(runtime: str) -> bool:

@@ -6,6 +6,7 @@ Times are wall-clock milliseconds, memory and sizes are megabytes of 10**6 bytes
 from dataclasses import dataclass, field
 
 from pocketlens.bundle import typed
+from pocketlens.runtimes.adapter import PROCESSORS
 
 
 @dataclass(frozen=True)
@@ -61,6 +62,18 @@ class ExecutionSettings:
     accelerator: str | None = None
     delegate: str | None = None
     compute_precision: str | None = None
+
+    @classmethod
+    def of(cls, threads: int | None, accelerator: str | None, compute_precision: str | None) -> "ExecutionSettings":
+        """The settings of a request, whose accelerator may be a kind of processor or the runtime's own name.
+
+        Example:
+            >>> ExecutionSettings.of(2, "xnnpack", None)
+            ExecutionSettings(threads=2, accelerator=None, delegate='xnnpack', compute_precision=None)
+        """
+        if accelerator is None or accelerator in PROCESSORS:
+            return cls(threads, accelerator, None, compute_precision)
+        return cls(threads, None, accelerator, compute_precision)
 
     @property
     def text(self) -> str:

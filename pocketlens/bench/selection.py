@@ -11,11 +11,10 @@ from pocketlens.bench.case import BenchmarkCase, is_interpreted
 from pocketlens.bench.devices import benchmark_model
 from pocketlens.bench.devices.device import Device
 from pocketlens.bench.devices.local import Local
-from pocketlens.bench.result import ExecutionSettings
 from pocketlens.bundle.manifest import Artifact, Golden
 from pocketlens.bundle.read import Bundle
 from pocketlens.errors import InputError, MissingError
-from pocketlens.runtimes.adapter import RUNTIMES
+from pocketlens.runtimes.adapter import RUNTIMES, Options
 
 _GRAPH_SUFFIX = ".onnx"
 """Of the artifacts that :mod:`pocketlens.converters.graph` reads."""
@@ -47,7 +46,7 @@ class Selection:
         for name in self.runtimes or ():
             if name not in RUNTIMES:
                 raise InputError(f"there is no runtime {name!r}", do=f"choose one of {', '.join(RUNTIMES)}")
-        accelerators = {*benchmark_model.ACCELERATORS, *benchmark_model.DELEGATES}
+        accelerators = {*benchmark_model.PROCESSORS, *benchmark_model.DELEGATES}
         for runtime in RUNTIMES.values():
             accelerators |= {*runtime.accelerators}
         precisions = {name for runtime in RUNTIMES.values() for name in runtime.compute_precisions}
@@ -61,26 +60,18 @@ class Selection:
                         f"no runtime has the {kind} {name!r}", do=f"choose from {', '.join(sorted(known - {'*'}))}"
                     )
 
-    def settings(self, runtime: str, device: Device) -> list[ExecutionSettings]:
+    def options(self, runtime: str, device: Device) -> list[Options]:
         """How a runtime is to play on a device, one entry for each case.
 
         Raises:
             MissingError: The device cannot be reached.
         """
         if is_interpreted(runtime):
-            return [ExecutionSettings()]
-        kinds, delegates = device.accelerators(runtime), device.delegates(runtime)
-        computing: list[dict[str, str]] = []
-        for name in self.accelerators:
-            if name in kinds:
-                computing.append({"accelerator": name})
-            elif has(delegates, name):
-                computing.append({"delegate": name})
+            return [Options()]
+        accelerators = [name for name in self.accelerators if has(device.accelerators(runtime), name)]
         precisions = [name for name in self.compute_precisions if name in RUNTIMES[runtime].compute_precisions]
-        return [
-            ExecutionSettings(threads=threads, compute_precision=precision, **names)
-            for threads, names, precision in product(self.threads or (None,), computing or ({},), precisions or (None,))
-        ]
+        combinations = product(self.threads or (None,), accelerators or (None,), precisions or (None,))
+        return [Options(threads, accelerator, precision) for threads, accelerator, precision in combinations]
 
 
 def has(known: Sequence[str] | set[str], name: str) -> bool:
@@ -107,17 +98,17 @@ def select_cases(
     if selection.artifacts is not None:
         artifacts = tuple(bundle.artifact(name) for name in selection.artifacts)
     cases = [
-        _case(bundle, artifact, runtime, settings)
+        _case(bundle, artifact, runtime, options)
         for artifact in artifacts
         for runtime in _runtimes_for(artifact, selection.runtimes, device)
-        for settings in selection.settings(runtime, device)
+        for options in selection.options(runtime, device)
     ]
     if not cases:
         players = ", ".join(sorted({name for artifact in artifacts for name in artifact.runtimes}))
         raise InputError(
             f"{', '.join(selection.runtimes or ())} plays none of the artifacts", do=f"choose from {players}"
         )
-    accelerators = {name for case in cases for name in (case.accelerator, case.delegate)}
+    accelerators = {case.accelerator for case in cases}
     precisions = {case.compute_precision for case in cases}
     for kind, requested, used in (
         ("accelerator", selection.accelerators, accelerators),
@@ -140,7 +131,7 @@ def _runtimes_for(artifact: Artifact, runtimes: Sequence[str] | None, device: De
     return (usable or known)[:1]
 
 
-def _case(bundle: Bundle, artifact: Artifact, runtime: str, settings: ExecutionSettings) -> BenchmarkCase:
+def _case(bundle: Bundle, artifact: Artifact, runtime: str, options: Options) -> BenchmarkCase:
     golden = golden_of(bundle, artifact.height, artifact.width)
     return BenchmarkCase(
         artifact=artifact.id,
@@ -152,10 +143,9 @@ def _case(bundle: Bundle, artifact: Artifact, runtime: str, settings: ExecutionS
         expected=images.read(bundle.file(golden.expected)),
         min_psnr=artifact.golden_psnr,
         macs=_macs(bundle, artifact),
-        threads=settings.threads,
-        accelerator=settings.accelerator,
-        delegate=settings.delegate,
-        compute_precision=settings.compute_precision,
+        threads=options.threads,
+        accelerator=options.accelerator,
+        compute_precision=options.compute_precision,
     )
 
 

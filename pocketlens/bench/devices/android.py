@@ -94,13 +94,8 @@ class Android:
 
     def accelerators(self, runtime: str) -> Sequence[str]:
         if self._plays_with_tool(runtime):
-            return tuple(benchmark_model.ACCELERATORS)
-        return RUNTIMES[runtime].processors
-
-    def delegates(self, runtime: str) -> Sequence[str]:
-        if self._plays_with_tool(runtime):
-            return tuple(benchmark_model.DELEGATES)
-        return RUNTIMES[runtime].delegates
+            return (*benchmark_model.PROCESSORS, *benchmark_model.DELEGATES)
+        return RUNTIMES[runtime].accelerators
 
     def prepare(self, runtimes: Sequence[str]) -> None:
         """Check that the device is fit to be measured, and copy there what is needed.

@@ -35,8 +35,8 @@ DELEGATES = {
 }
 """The tool's flag for each delegate."""
 DEFAULT_DELEGATE = "xnnpack"
-ACCELERATORS = {"cpu": "xnnpack", "gpu": "gpu", "npu": "nnapi"}
-"""The delegate that computes on each accelerator."""
+PROCESSORS = {"cpu": "xnnpack", "gpu": "gpu", "npu": "nnapi"}
+"""The delegate that computes on each kind of processor."""
 _WARM_SECONDS = 0.5
 
 
@@ -134,7 +134,7 @@ class ToolWorker:
     def load(self, path: Path, runtime: str, options: Options, seconds: float) -> LoadResult:
         self._model = f"{self._folder}/{files.sha256(path)[:16]}.tflite"
         name = options.accelerator or ""
-        requested = name if name in DELEGATES else ACCELERATORS.get(name)
+        requested = name if name in DELEGATES else PROCESSORS.get(name)
         self._threads, self._delegate = options.threads or 1, requested or DEFAULT_DELEGATE
         self._adb.put(path, self._model)
         size = self._read_input(path)

@@ -110,17 +110,13 @@ class Device(Protocol):
         ...
 
     def accelerators(self, runtime: str) -> Sequence[str]:
-        """What a runtime can be told there to compute on: kinds of processors (``cpu``, ``gpu``, ``npu``, ``auto``)."""
-        ...
-
-    def delegates(self, runtime: str) -> Sequence[str]:
-        """The same under the runtime's own names, such as ``xnnpack``; ``"*"`` stands for the path of a library."""
+        """What a runtime can be told there to compute on, as :attr:`Runtime.accelerators` of ``runtimes.adapter``."""
         ...
 
     def prepare(self, runtimes: Sequence[str]) -> None:
         """Copy there what these runtimes need and the device lacks.
 
-        Called once; only the three methods above may be called before.
+        Called once; only the two methods above may be called before.
 
         Raises:
             MissingError: The device cannot be reached or is not fit to be measured; the message says what to do.

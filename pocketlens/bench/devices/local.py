@@ -72,10 +72,7 @@ class Local:
         return RUNTIMES[runtime].missing()
 
     def accelerators(self, runtime: str) -> Sequence[str]:
-        return RUNTIMES[runtime].processors
-
-    def delegates(self, runtime: str) -> Sequence[str]:
-        return RUNTIMES[runtime].delegates
+        return RUNTIMES[runtime].accelerators
 
     def prepare(self, runtimes: Sequence[str]) -> None:
         pass

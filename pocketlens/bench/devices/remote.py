@@ -238,10 +238,7 @@ class RemoteDevice:
         return ""
 
     def accelerators(self, runtime: str) -> Sequence[str]:
-        return RUNTIMES[runtime].processors
-
-    def delegates(self, runtime: str) -> Sequence[str]:
-        return RUNTIMES[runtime].delegates
+        return RUNTIMES[runtime].accelerators
 
     def prepare(self, runtimes: Sequence[str]) -> None:
         """Copy the runner there, and the libraries that the device lacks.

@@ -34,7 +34,7 @@ def test_a_tool_without_the_delegate(phone: Adbd, lite: BenchmarkCase, tool: Pat
     plain = tmp_path / "benchmark_model"
     plain.write_text(tool.read_text().replace("INFO: STARTING!", "WARN: Unconsumed cmdline flags: --use_xnnpack=true"))
     usual, requested = measure(
-        [lite, replace(lite, delegate="xnnpack")], SETTINGS, device=device_of(phone, plain)
+        [lite, replace(lite, accelerator="xnnpack")], SETTINGS, device=device_of(phone, plain)
     ).results
     assert usual.failure is None and usual.blocks and usual.effective.delegate == "none, benchmark_model"
     assert requested.skipped is not None and "has no xnnpack" in requested.skipped and not requested.blocks

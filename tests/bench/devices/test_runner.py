@@ -25,9 +25,11 @@ from importlib.util import find_spec
 sys.path[:0] = [{light!r}, {site!r}]
 hidden = {hidden!r}
 assert not [name for name in hidden if find_spec(name)], "the environment leaks in"
-import pocketlens.bench.worker, pocketlens.runtimes.onnxruntime, pocketlens.runtimes.litert,
-pocketlens.runtimes.openvino from pocketlens.bench.worker import main assert pocketlens.__path__ == [{light!r} +
-"/pocketlens"], pocketlens.__path__ main()
+import pocketlens.bench.worker
+import pocketlens.runtimes.onnxruntime, pocketlens.runtimes.litert, pocketlens.runtimes.openvino
+from pocketlens.bench.worker import main
+assert pocketlens.__path__ == [{light!r} + "/pocketlens"], pocketlens.__path__
+main()
 """
 
 
