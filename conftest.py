@@ -1,4 +1,6 @@
-"""For every test: a cache of its own. For the examples in docstrings: a folder with a recipe, its bundle and a picture."""
+"""For every test: a cache of its own. For the examples in docstrings: a folder with a recipe, its bundle and a
+picture.
+"""
 
 from pathlib import Path
 

@@ -1,7 +1,8 @@
-"""What the GitHub action does: verify a bundle, measure it against its budget, compare it with a baseline, report in Markdown.
+"""What the GitHub action does: verify a bundle, measure it against its budget, compare it with a baseline, report in
+Markdown.
 
-It asks ``pocketlens verify``, ``bench`` and ``compare`` for ``--json`` and needs nothing but Python, so that it can also be
-run by hand::
+It asks ``pocketlens verify``, ``bench`` and ``compare`` for ``--json`` and needs nothing but Python, so that it can
+also be run by hand::
 
     python action/check.py wave.bundle --baseline main.json --out report
 """
@@ -93,8 +94,8 @@ class Report:
             lines.append("")
         if self.baseline:
             lines += [
-                f"Compared with {self.baseline}: the time of a frame as a share of the baseline's, with its 95 % confidence"
-                " interval.",
+                f"Compared with {self.baseline}: the time of a frame as a share of the baseline's, with its 95 % "
+                f"confidence interval.",
                 "",
             ]
         if self.machine:

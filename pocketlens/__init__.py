@@ -13,8 +13,8 @@ import sys
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-# onnxruntime and OpenVINO report home from wherever they are imported, OpenVINO from a forked process that has hung. What
-# people build is theirs: both are told not to, unless the program has already decided otherwise.
+# onnxruntime and OpenVINO report home from wherever they are imported, OpenVINO from a forked process that has hung.
+# What people build is theirs: both are told not to, unless the program has already decided otherwise.
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
 

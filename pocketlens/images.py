@@ -18,7 +18,9 @@ Floats = NDArray[np.float32]
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".gif")
 _FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "TIFF", "GIF")
-"""The formats that are decoded, whatever a file's suffix is. Pillow knows forty more, and starts Ghostscript for one."""
+"""The formats that are decoded, whatever a file's suffix is. Pillow knows forty more, and starts Ghostscript for
+one.
+"""
 MAX_PIXELS = 100_000_000
 """Largest picture that is decoded, in pixels; a larger one is refused before its pixels are read."""
 

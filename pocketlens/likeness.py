@@ -1,7 +1,7 @@
 """Likeness: whether a stylized picture still shows the same person. Two measures that need no download.
 
-Faces are detected with scikit-image's cascade (local binary patterns; frontal faces). Structure is a face without colour, tone
-and fine texture: the directions of its edges at three scales.
+Faces are detected with scikit-image's cascade (local binary patterns; frontal faces). Structure is a face without
+colour, tone and fine texture: the directions of its edges at three scales.
 """
 
 from dataclasses import dataclass
@@ -19,7 +19,9 @@ from pocketlens.images import Picture
 _SMALLEST = 8
 """The smallest face that is detected is an eighth of the picture's shorter side."""
 _SCALES = (0.012, 0.024, 0.048)
-"""Blurs before edges are computed, as shares of the face's width: for eyelids, for eyes and mouth, for the face's halves."""
+"""Blurs before edges are computed, as shares of the face's width: for eyelids, for eyes and mouth, for the face's
+halves.
+"""
 _FLOOR = 1.0
 """Edges weaker than this, in grey levels, have no direction."""
 
@@ -51,7 +53,8 @@ class Likeness:
     """How much of a person's face a stylized picture keeps.
 
     Attributes:
-        face_found: Whether a face is found in the stylized picture where it was in the photograph (overlap above a half).
+        face_found: Whether a face is found in the stylized picture where it was in the photograph (overlap above a
+            half).
         structure: How well the directions of edges inside the face agree, 1 for the same, about 0 for none.
     """
 

@@ -22,7 +22,9 @@ def cores() -> int:
 
 
 def has_bfloat16() -> bool:
-    """Whether the processor multiplies bfloat16 by itself (AVX-512 BF16, AMX, Arm's BF16); without, it is slower than float32."""
+    """Whether the processor multiplies bfloat16 by itself (AVX-512 BF16, AMX, Arm's BF16); without, it is slower than
+    float32.
+    """
     info = text(Path("/proc/cpuinfo"))
     flags = {flag for key in ("flags", "features") for line in fields(info, key)[:1] for flag in line.split()}
     return bool(flags & {"avx512_bf16", "amx_bf16", "bf16"})

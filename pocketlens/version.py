@@ -8,5 +8,5 @@ except PackageNotFoundError:  # a source tree that was never installed
     VERSION = "0.0.0+unknown"
 
 BASE_VERSION = VERSION.partition("+")[0].partition(".dev")[0]
-"""Without the parts that change from commit to commit (``.dev7+g1a2b3c4``): a bundle's manifest states this one, so that
-the same inputs give the same bytes."""
+"""Without the parts that change from commit to commit (``.dev7+g1a2b3c4``): a bundle's manifest states this one, so
+that the same inputs give the same bytes."""

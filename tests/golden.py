@@ -1,4 +1,6 @@
-"""Weights by rule: the same for everybody from the names and shapes alone, so that reference outputs need no checkpoint."""
+"""Weights by rule: the same for everybody from the names and shapes alone, so that reference outputs need no
+checkpoint.
+"""
 
 import math
 import zlib

@@ -1,7 +1,7 @@
 """The commands, from what typer was told: one page for each, and an index.
 
-It reads the functions that are registered, with their ``Annotated`` options: that is typer's public face, and the same in all
-of its versions.
+It reads the functions that are registered, with their ``Annotated`` options: that is typer's public face, and the same
+in all of its versions.
 """
 
 import importlib
@@ -122,10 +122,10 @@ def exit_codes() -> str:
 def _index(found: dict[str, Command]) -> str:
     rows = [(f"[`{one.name}`]({one.name}.md)", one.summary) for one in found.values()]
     return (
-        "# Commands\n\nThese pages are made from the command line itself. `pocketlens COMMAND --help` prints the same text.\n\n"
-        f"{table(('command', 'what it does'), rows)}\n"
-        "With `--json` a command prints one JSON document instead of text. With `--debug` it shows the traceback of an error; "
-        f"`--debug` may stand anywhere in the line.\n\n## Exit codes\n\n{exit_codes()}"
+        "# Commands\n\nThese pages are made from the command line itself. `pocketlens COMMAND --help` prints the same "
+        f"text.\n\n{table(('command', 'what it does'), rows)}\n"
+        "With `--json` a command prints one JSON document instead of text. With `--debug` it shows the traceback of an "
+        f"error; `--debug` may stand anywhere in the line.\n\n## Exit codes\n\n{exit_codes()}"
     )
 
 

@@ -1,7 +1,7 @@
 """MkDocs' hook: makes the reference pages from the sources, and the menu of folders from their files.
 
-A page that is made here stands in no commit: ``commands/``, ``manifest.md``, ``measurement.md``. In a page that is written by
-hand the comment ``<!-- generated: NAME -->`` is replaced by what :data:`PARTS` makes.
+A page that is made here stands in no commit: ``commands/``, ``manifest.md``, ``measurement.md``. In a page that is
+written by hand the comment ``<!-- generated: NAME -->`` is replaced by what :data:`PARTS` makes.
 """
 
 import re

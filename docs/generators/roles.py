@@ -1,4 +1,6 @@
-"""Docstrings as Markdown, for mkdocstrings: Sphinx's roles (``:class:`Session```) become plain code, examples become code."""
+"""Docstrings as Markdown, for mkdocstrings: Sphinx's roles (``:class:`Session```) become plain code, examples become
+code.
+"""
 
 import re
 from typing import Any

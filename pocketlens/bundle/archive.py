@@ -13,7 +13,9 @@ MAX_ENTRIES = 2_000
 MAX_BYTES = 2_000_000_000
 """Largest total size of the unpacked files, in bytes."""
 MAX_RATIO = 100
-"""How many times its packed size an entry may have. Weights and pictures hardly shrink, and our own entries are stored."""
+"""How many times its packed size an entry may have. Weights and pictures hardly shrink, and our own entries are
+stored.
+"""
 _SMALL = 1_000_000
 """Entries up to this size, in bytes, may grow by more than MAX_RATIO: 2,000 of them stay below MAX_BYTES."""
 _CHUNK = 1 << 20

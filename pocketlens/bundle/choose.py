@@ -50,7 +50,9 @@ def in_floats(artifact: Artifact) -> bool:
 
 
 def by_preference(manifest: Manifest, artifacts: Iterable[Artifact]) -> list[Artifact]:
-    """The artifacts, best first: those that pass their gates, then of the bundle's first size, in floats, with a small file."""
+    """The artifacts, best first: those that pass their gates, then of the bundle's first size, in floats, with a small
+    file.
+    """
 
     def key(artifact: Artifact) -> tuple[bool, int, bool, int, str]:
         size = manifest.io.sizes.index((artifact.height, artifact.width))

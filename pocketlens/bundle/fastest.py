@@ -1,7 +1,7 @@
 """The fastest artifact and runtime on this machine.
 
-The bundle's measurements decide where they were made on a machine like this one; else a short measurement, whose result is
-cached; else the order of preference.
+The bundle's measurements decide where they were made on a machine like this one; else a short measurement, whose result
+is cached; else the order of preference.
 """
 
 import json
@@ -48,8 +48,8 @@ def fastest(
 ) -> ArtifactChoice:
     """The fastest artifact and runtime; see the module.
 
-    Only artifacts with the same verdict and size as the preferred one compete. A quantized artifact competes with float ones
-    only if it has gates: without them nothing says that its picture is good enough.
+    Only artifacts with the same verdict and size as the preferred one compete. A quantized artifact competes with float
+    ones only if it has gates: without them nothing says that its picture is good enough.
 
     Raises:
         InputError: There is no such runtime or artifact.

@@ -26,10 +26,10 @@ def load(
 ) -> Session:
     """Open a bundle, or one artifact, ready to take pictures.
 
-    From a bundle it opens the fastest artifact that passes its gates, in the fastest runtime. The bundle's measurements decide
-    where they were made on a machine like this one; else a measurement of one or two seconds, whose result is cached. See
-    :func:`pocketlens.bundle.choose.choose`; :meth:`~pocketlens.Session.explain` gives the reasons. If the bundle has the
-    artifact in several sizes, a picture is played at the smallest size that covers it.
+    From a bundle it opens the fastest artifact that passes its gates, in the fastest runtime. The bundle's measurements
+    decide where they were made on a machine like this one; else a measurement of one or two seconds, whose result is
+    cached. See :func:`pocketlens.bundle.choose.choose`; :meth:`~pocketlens.Session.explain` gives the reasons. If the
+    bundle has the artifact in several sizes, a picture is played at the smallest size that covers it.
 
     Example:
         >>> with load("wave.bundle") as session:
@@ -117,7 +117,8 @@ def open_in(
     if session.style_count != len(bundle.manifest.io.styles):
         session.close()
         raise InputError(
-            f"{artifact.id} has {session.style_count or 1} styles, its manifest names {len(bundle.manifest.io.styles) or 1}",
+            f"{artifact.id} has {session.style_count or 1} styles, its manifest names "
+            f"{len(bundle.manifest.io.styles) or 1}",
             do="build the bundle again",
         )
     if session.size != (artifact.height, artifact.width):

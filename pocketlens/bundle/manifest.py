@@ -22,10 +22,12 @@ HISTORY = {
     "1.2": "style packs: io.styles, styles of an artifact, style of a gate and of a golden picture",
     "1.3": "plan of an artifact: which layers are quantized, and how",
 }
-"""Each version of the manifest and the fields that it added. Every field added since 1.0 has a default, so that bundles of
-all these versions are read; ``tests/data/bundles/`` holds one of each."""
+"""Each version of the manifest and the fields that it added. Every field added since 1.0 has a default, so that bundles
+of all these versions are read; ``tests/data/bundles/`` holds one of each."""
 SCHEMA = "1.3"
-"""The version that is written. The minor part grows when fields are added, the major part when old readers must stop."""
+"""The version that is written. The minor part grows when fields are added, the major part when old readers must
+stop.
+"""
 MAX_BYTES = 4_000_000
 MEASUREMENTS = "measurements/"
 REPORT = "report.html"
@@ -84,8 +86,8 @@ class Io:
         input: Name of the input.
         output: Name of the output.
         resize: How a picture of another size is made to fit.
-        styles: The names of a pack's styles, in the order of the weights in its input named style; empty where there is one
-            style and no such input.
+        styles: The names of a pack's styles, in the order of the weights in its input named style; empty where there is
+            one style and no such input.
     """
 
     sizes: tuple[tuple[int, int], ...]
@@ -154,8 +156,8 @@ class PlanInfo:
         rules: In order; the last that fits a layer wins.
         ranges: How the ranges of activations were found; null where activations are not quantized.
         equalize: How far channels were equalized, 0 to 1; null where activations are not quantized.
-        correct_bias: Whether biases were corrected for the mean error of quantized weights; null where activations are not
-            quantized.
+        correct_bias: Whether biases were corrected for the mean error of quantized weights; null where activations are
+            not quantized.
     """
 
     rules: tuple[PlanRule, ...]
@@ -280,7 +282,8 @@ class Manifest:
         recipe_sha256: Of recipe.toml.
         toolchain: The libraries that made it, with their versions.
         files: The SHA-256 of every file of the content: of all files but this one, measurements/ and report.html.
-        risks: Values that may overflow in half precision, at most 10 for each size, values before sums, the largest first.
+        risks: Values that may overflow in half precision, at most 10 for each size, values before sums, the largest
+            first.
     """
 
     schema: str

@@ -62,7 +62,9 @@ def texts(manifest: Manifest) -> dict[str, str]:
 
 
 def _snippets(manifest: Manifest) -> list[tuple[str, str, Artifact]]:
-    """Path in the bundle, template, and the artifact that the code plays: the best, or the best of the snippet's target."""
+    """Path in the bundle, template, and the artifact that the code plays: the best, or the best of the snippet's
+    target.
+    """
     ordered = by_preference(manifest, manifest.artifacts)
     snippets = [(*_WITH_POCKETLENS, ordered[0])]
     for target in TARGETS.values():

@@ -1,4 +1,6 @@
-"""From JSON data to frozen dataclasses, with every field checked. It stands in for pydantic, which a Pi need not install."""
+"""From JSON data to frozen dataclasses, with every field checked. It stands in for pydantic, which a Pi need not
+install.
+"""
 
 import dataclasses
 import functools
@@ -47,8 +49,8 @@ def build(kind: type[T], data: Any, where: str) -> T:
     """Build a dataclass from JSON data.
 
     Fields may be str, int, float, bool, None, ``Literal``, unions, ``tuple[X, ...]``, ``tuple[X, Y]``, ``dict[str, X]``
-    and dataclasses of these. A field with a default may be absent; keys that are no field are ignored. Where documents call a
-    field otherwise, its metadata says so: :func:`key`, :func:`flattened`.
+    and dataclasses of these. A field with a default may be absent; keys that are no field are ignored. Where documents
+    call a field otherwise, its metadata says so: :func:`key`, :func:`flattened`.
 
     Args:
         kind: The dataclass.

@@ -9,7 +9,9 @@ from pocketlens.converters.weight_quantization.quantized_weights import quantize
 
 
 def constant(value: ir.Value | None) -> NDArray[np.generic] | None:
-    """The value's array if it is a weight or constant, else None; of quantized weights the floats that they stand for."""
+    """The value's array if it is a weight or constant, else None; of quantized weights the floats that they stand
+    for.
+    """
     array = hub.initializer(value)
     if array is not None or value is None or value.producer() is None:
         return array

@@ -1,4 +1,6 @@
-"""What an emitter is: one package that turns the graph into one target's files, and one entry of :data:`pocketlens.targets.TARGETS`."""
+"""What an emitter is: one package that turns the graph into one target's files, and one entry of
+:data:`pocketlens.targets.TARGETS`.
+"""
 
 from dataclasses import dataclass
 from importlib import import_module
@@ -51,7 +53,8 @@ class LoweredOperators:
     Attributes:
         conditions: By operator: what a node has to fulfil, in words; empty where nothing in particular.
         summary: A sentence about the target, after its name; what holds for every operator.
-        has_own_lowerings: Whether the lowerings stand in this repository, so that each operator deserves a row of its own.
+        has_own_lowerings: Whether the lowerings stand in this repository, so that each operator deserves a row of its
+            own.
     """
 
     conditions: dict[str, str]

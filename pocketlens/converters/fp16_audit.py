@@ -2,15 +2,17 @@
 
 The rule, for each node:
 
-- *value*: the largest magnitude of what it gives. Over 65504 it is infinite in fp16, on every target that computes in it.
+- *value*: the largest magnitude of what it gives. Over 65504 it is infinite in fp16, on every target that computes in
+  it.
 - *square*: of a norm, the largest ``(x - mean)²``. A value of its own wherever the norm is spelled out (TFLite).
 - *sum*: of a norm or a mean, the largest ``Σ|x|`` over what it runs over; *squares*: of a norm, the largest
   ``Σ(x - mean)²``. They overflow only where a runtime adds up in fp16.
 - *accumulation*: of a convolution or matrix product, the largest ``Σ|weight · x| + |bias|``: no partial sum is larger,
   whatever the order. It overflows only where a runtime accumulates in fp16.
 
-Who computes in half precision: Core ML programs in fp16 always, TFLite and OpenVINO on GPUs that choose it, onnxruntime on
-CPUs never (docs/decisions/0002). Who adds up in it is not documented by any of them, so that sums are named as risks.
+Who computes in half precision: Core ML programs in fp16 always, TFLite and OpenVINO on GPUs that choose it, onnxruntime
+on CPUs never (docs/decisions/0002). Who adds up in it is not documented by any of them, so that sums are named as
+risks.
 """
 
 from collections.abc import Iterable
@@ -62,8 +64,8 @@ class Extent:
 def audit(model: ir.Model, pictures: Iterable[Picture]) -> list[Extent]:
     """Play pictures through the graph, one after the other, and note the largest of everything.
 
-    Each value is reduced to its largest magnitude inside the graph, as soon as it is there, so that memory stays that of
-    playing the graph once, whatever the number of pictures.
+    Each value is reduced to its largest magnitude inside the graph, as soon as it is there, so that memory stays that
+    of playing the graph once, whatever the number of pictures.
 
     Args:
         model: The graph; it is not changed.

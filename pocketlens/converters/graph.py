@@ -1,8 +1,8 @@
 """The graph: one ONNX model of fixed size, pixels in and pixels out, that every emitter reads.
 
 The contract (:func:`check`): one input ``image`` and one output ``stylized``, both ``float32 [1, 3, height, width]``,
-RGB, 0..255, the output clamped; every shape static; weights are initializers; nodes are named and in order. The graph of a
-style pack has a second input, ``style``, ``float32 [1, styles]``: how much of each is wanted.
+RGB, 0..255, the output clamped; every shape static; weights are initializers; nodes are named and in order. The graph
+of a style pack has a second input, ``style``, ``float32 [1, styles]``: how much of each is wanted.
 """
 
 import math
@@ -50,7 +50,9 @@ def styles(model: ir.Model) -> int:
 
 
 def feeds(model: ir.Model, picture: Picture) -> Iterator[dict[str, NDArray[np.float32]]]:
-    """What a graph is played with, by input, for a picture ``uint8 [height, width, 3]``: once, or once with each style."""
+    """What a graph is played with, by input, for a picture ``uint8 [height, width, 3]``: once, or once with each
+    style.
+    """
     pixels = np.ascontiguousarray(picture.transpose(2, 0, 1)[None], np.float32)
     if not (count := styles(model)):
         yield {INPUT: pixels}
@@ -74,7 +76,9 @@ def static_shape(value: ir.Value) -> tuple[int, ...]:
 
 
 def initializer(value: ir.Value | None) -> NDArray[np.generic] | None:
-    """The value's array if the graph stores it as it is, else None; see :func:`pocketlens.converters.constants.constant`."""
+    """The value's array if the graph stores it as it is, else None; see
+    :func:`pocketlens.converters.constants.constant`.
+    """
     if value is None or value.const_value is None:
         return None
     return np.asarray(value.const_value.numpy())
@@ -125,7 +129,9 @@ def reduced_axes(node: ir.Node) -> tuple[int, ...] | None:
 
 
 def pads(node: ir.Node) -> list[tuple[int, int]] | None:
-    """How much a Pad puts before and after each axis of what it reads; None if that is computed, or the rank not known."""
+    """How much a Pad puts before and after each axis of what it reads; None if that is computed, or the rank not
+    known.
+    """
     source, named = node.inputs[0], node.inputs[3] if len(node.inputs) > 3 else None
     amounts, axes = initializer(node.inputs[1]), initializer(named)
     if source is None or source.shape is None or amounts is None or (named is not None and axes is None):
@@ -206,7 +212,8 @@ def check(model: ir.Model) -> None:
             )
     if static_shape(graph.inputs[0]) != static_shape(graph.outputs[0]):
         raise InputError(
-            f"the picture goes in as {list(static_shape(graph.inputs[0]))} and leaves as {list(static_shape(graph.outputs[0]))}",
+            f"the picture goes in as {list(static_shape(graph.inputs[0]))} and leaves as "
+            f"{list(static_shape(graph.outputs[0]))}",
             do=_keeping(static_shape(graph.inputs[0])[2:], static_shape(graph.outputs[0])[2:]),
         )
     if len(graph.inputs) > 1:

@@ -19,7 +19,9 @@ def resize_scale(node: ir.Node, axis: int, before: tuple[int, ...], after: tuple
 def source_indices(
     node: ir.Node, axis: int, before: tuple[int, ...], after: tuple[int, ...]
 ) -> NDArray[np.int64] | None:
-    """The pixel that each output position takes, in the float32 that runtimes use; None if the convention is not known."""
+    """The pixel that each output position takes, in the float32 that runtimes use; None if the convention is not
+    known.
+    """
     length, out = before[axis], after[axis]
     factor = np.float32(resize_scale(node, axis, before, after))
     convention = hub.text(node, "coordinate_transformation_mode", "half_pixel")

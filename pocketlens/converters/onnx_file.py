@@ -1,7 +1,8 @@
 """Reading a user's ``.onnx`` file without trusting it.
 
-Nothing in the file is believed before it was compared with the bytes that are there: how many parts it has, how large its
-tensors are, which files beside it hold their values, how far its functions unfold. Other code sees the model after that.
+Nothing in the file is believed before it was compared with the bytes that are there: how many parts it has, how large
+its tensors are, which files beside it hold their values, how far its functions unfold. Other code sees the model after
+that.
 """
 
 import math
@@ -30,7 +31,8 @@ def read_onnx(path: Path) -> ir.Model:
     """Read a user's ``.onnx`` file, with the external data beside it.
 
     Raises:
-        InputError: The file is absent, empty, damaged or too large, claims more than it holds, or points out of its folder.
+        InputError: The file is absent, empty, damaged or too large, claims more than it holds, or points out of its
+            folder.
     """
     try:
         proto = _parse(path)
@@ -63,7 +65,9 @@ def has_half_ends(path: Path) -> bool:
 
 
 def data_files(path: Path) -> list[Path]:
-    """The files beside a model that hold its values, sorted; those that cannot be read are for :func:`read_onnx` to refuse."""
+    """The files beside a model that hold its values, sorted; those that cannot be read are for :func:`read_onnx` to
+    refuse.
+    """
     try:
         proto = _parse(path)
         named = {e.value for tensor in _tensors(proto) for e in tensor.external_data if e.key == "location"}
@@ -133,7 +137,8 @@ def _count_nodes(proto: Any, path: Path) -> None:
 
     def call(key: tuple[str, str]) -> int:
         if key not in weights:
-            # Functions that call others nest as deep as the file says; Python's own stack must not decide how deep that is.
+            # Functions that call others nest as deep as the file says; Python's own stack must not decide how deep that
+            # is.
             if key in open_calls or len(open_calls) >= 50:
                 raise InputError(f"functions of {path} call each other without end", do="export without functions")
             open_calls.add(key)

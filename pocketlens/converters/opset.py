@@ -18,10 +18,10 @@ def standard_operators() -> list[str]:
 def convert_opset(model: ir.Model) -> ir.Model:
     """Say the same in opset :data:`~pocketlens.converters.graph.OPSET`.
 
-    Functions are unfolded first. Older models go through ONNX's own converter. For newer ones there is nothing to convert:
-    after opset 20 operators gained types and options, and new operators came. What a generator uses of them means the
-    same in opset 20, which is checked node by node; group norms, whose scale changed its form, are decomposed in either
-    direction, and so is Swish.
+    Functions are unfolded first. Older models go through ONNX's own converter. For newer ones there is nothing to
+    convert: after opset 20 operators gained types and options, and new operators came. What a generator uses of them
+    means the same in opset 20, which is checked node by node; group norms, whose scale changed its form, are decomposed
+    in either direction, and so is Swish.
 
     Returns:
         The model itself or a new one.
@@ -143,7 +143,9 @@ def _replace(node: ir.Node, value: ir.Value) -> None:
 
 
 def _group_norm(node: ir.Node, version: int) -> None:
-    """As torch writes it: every group is one channel of an instance norm. The scale is a group's until 20, a channel's after."""
+    """As torch writes it: every group is one channel of an instance norm. The scale is a group's until 20, a channel's
+    after.
+    """
     x, scale, shift = node.inputs[:3]
     assert x is not None
     groups = hub.integer(node, "num_groups", 1)

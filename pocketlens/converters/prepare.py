@@ -1,7 +1,8 @@
 """From any ONNX model of a generator to the graph: one operator set, pinned size, folded range, clean nodes.
 
-A model's pictures may lie channels first (torch) or channels last (TensorFlow). That is seen from the shapes; the graph is
-channels first, and :func:`~pocketlens.converters.rewrites.canonicalize.canonicalize` takes out the Transposes that this makes needless.
+A model's pictures may lie channels first (torch) or channels last (TensorFlow). That is seen from the shapes; the graph
+is channels first, and :func:`~pocketlens.converters.rewrites.canonicalize.canonicalize` takes out the Transposes that
+this makes needless.
 """
 
 import math
@@ -35,8 +36,8 @@ def prepare(model: ir.Model, height: int, width: int, ranges: Ranges, styles: in
     """Turn a generator's ONNX model into the graph.
 
     Args:
-        model: One picture in and one out, ``[N, 3, H, W]`` or ``[N, H, W, 3]``, of any float type, or uint8 if it takes 0..255;
-            changed in place. Free dimensions are pinned.
+        model: One picture in and one out, ``[N, 3, H, W]`` or ``[N, H, W, 3]``, of any float type, or uint8 if it takes
+            0..255; changed in place. Free dimensions are pinned.
         height: In pixels.
         width: In pixels.
         ranges: The value ranges that the model takes and gives.
@@ -152,7 +153,9 @@ def _remedy(axis: str, sizes: dict[str, int | None]) -> str:
 
 
 def _channels_last(image: ir.Value, fixed_sizes: list[int | None]) -> bool:
-    """Whether the channels are the last axis: three there and not in second place; or all is free and it is turned at once."""
+    """Whether the channels are the last axis: three there and not in second place; or all is free and it is turned at
+    once.
+    """
     if fixed_sizes[1] is not None or fixed_sizes[3] is not None:
         return (fixed_sizes[3] == 3 and fixed_sizes[1] != 3) or (
             fixed_sizes[3] in (1, 4) and fixed_sizes[1] not in (1, 3, 4)
@@ -183,7 +186,9 @@ def _planar_output(model: ir.Model, height: int, width: int) -> None:
 
 
 def _give_floats(model: ir.Model) -> None:
-    """A last Cast to uint8 cuts off what is behind the point: Floor does so too, and what is below 0 is clamped anyway."""
+    """A last Cast to uint8 cuts off what is behind the point: Floor does so too, and what is below 0 is clamped
+    anyway.
+    """
     output = model.graph.outputs[0]
     cast = edit.producer(output, "Cast")
     if cast is None:
@@ -198,7 +203,9 @@ def _give_floats(model: ir.Model) -> None:
 
 
 def _refuse_nodes(model: ir.Model) -> None:
-    """Branches on constants are folded by now; what is left depends on the picture. What is not ONNX has no known shape."""
+    """Branches on constants are folded by now; what is left depends on the picture. What is not ONNX has no known
+    shape.
+    """
     for node in model.graph:
         if node.domain:
             raise InputError(
@@ -236,12 +243,15 @@ _MIN_STEPS = 8
 
 
 def _check_range(model: ir.Model, ranges: Ranges) -> None:
-    """Refuse a range whose black and white the last operators can never give: Tanh said to give 0..255 is a black picture."""
+    """Refuse a range whose black and white the last operators can never give: Tanh said to give 0..255 is a black
+    picture.
+    """
     possible, (low, high) = output_bounds(model.graph.outputs[0]), ranges.output
     if possible is None or (possible[1] - possible[0]) / (high - low) * 255 >= _MIN_STEPS:
         return
     raise InputError(
-        f"the generator gives values from {possible[0]:g} to {possible[1]:g}, but {low:g} is said to be black and {high:g} white",
+        f"the generator gives values from {possible[0]:g} to {possible[1]:g}, but {low:g} is said to be black and "
+        f"{high:g} white",
         do="say its ranges: input_range and output_range in the recipe, --input-range LOW HIGH and --output-range LOW HIGH",
     )
 

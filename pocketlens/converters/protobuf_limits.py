@@ -1,7 +1,8 @@
 """How much a protobuf file would unfold to, counted on its bytes before any parser builds objects from it.
 
-A message of two bytes becomes an object of a hundred, so a file within the size limit could still fill the memory. Only the
-lengths are read here: the format is a chain of ``key, length, content`` (https://protobuf.dev/programming-guides/encoding).
+A message of two bytes becomes an object of a hundred, so a file within the size limit could still fill the memory. Only
+the lengths are read here: the format is a chain of ``key, length, content``
+(https://protobuf.dev/programming-guides/encoding).
 """
 
 from collections.abc import Iterable

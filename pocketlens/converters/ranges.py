@@ -10,7 +10,8 @@ Range = tuple[float, float]
 
 @dataclass(frozen=True)
 class Ranges:
-    """The values of black and white: pixels 0..255 become ``input`` for the generator, and its ``output`` becomes pixels.
+    """The values of black and white: pixels 0..255 become ``input`` for the generator, and its ``output`` becomes
+    pixels.
 
     Raises:
         InputError: One of them is no pair of finite numbers, the lower one first.

@@ -1,8 +1,9 @@
 """What each layer of the graph costs, by a simple roofline model (Williams, Waterman, Patterson 2009).
 
-``time = max(multiply-adds / rate, bytes / bandwidth)``: a layer is limited by what it computes or by what it moves. Bytes are
-those of every input, weight and output, four each, as if no layer kept anything for the next. The model knows nothing of
-caches, of merged layers, or of kernels that reach less than the rate: it ranks layers, and says which limit is near.
+``time = max(multiply-adds / rate, bytes / bandwidth)``: a layer is limited by what it computes or by what it moves.
+Bytes are those of every input, weight and output, four each, as if no layer kept anything for the next. The model knows
+nothing of caches, of merged layers, or of kernels that reach less than the rate: it ranks layers, and says which limit
+is near.
 """
 
 import math

@@ -30,11 +30,12 @@ class Verification:
         worst: The worst of each score.
         worst_index: Which picture has the lowest PSNR.
         worst_picture: What the artifact made of it, rounded: ``uint8 [H, W, 3]``.
-        golden_psnr: dB that the rounded picture must reach against the teacher's rounded picture on any machine: 3 under
-            what was measured here, and at most 50, since other processors round elsewhere.
+        golden_psnr: dB that the rounded picture must reach against the teacher's rounded picture on any machine: 3
+            under what was measured here, and at most 50, since other processors round elsewhere.
         runtime_info: The runtime that played it, its version and the precision that it computed in.
         flicker: Of a clip, beyond the teacher's own (:func:`pocketlens.quality.flicker`); None where none was played.
-        agreement: The worst PSNR in dB against the graph that it was emitted from, where weights or activations are quantized.
+        agreement: The worst PSNR in dB against the graph that it was emitted from, where weights or activations are
+            quantized.
     """
 
     scores: tuple[Scores, ...]
@@ -77,8 +78,9 @@ def verify_artifact(
         floors: The least dB that it must reach.
         pictures: ``uint8 [H, W, 3]``, of the artifact's size.
         teacher_outputs: The teacher's ``float32 [H, W, 3]``, 0..255, for each.
-        graph_outputs: What the graph that the file was emitted from gives for each, where that graph loses something already;
-            then ``floors.file`` and ``floors.block_means`` are against these, and ``floors.teacher`` against the teacher.
+        graph_outputs: What the graph that the file was emitted from gives for each, where that graph loses something
+            already; then ``floors.file`` and ``floors.block_means`` are against these, and ``floors.teacher`` against
+            the teacher.
         clip: Played for its flicker, of a pack in its first style.
         styles: Of a pack, how much of each style each picture gets.
 
@@ -136,6 +138,8 @@ def _block_means(picture: Floats) -> Floats:
 
 
 def score(outputs: Sequence[Floats], expected: Sequence[Floats]) -> tuple[tuple[Scores, ...], Scores, int]:
-    """The scores of each output against the expected picture, the worst of each score, and which output has the lowest PSNR."""
+    """The scores of each output against the expected picture, the worst of each score, and which output has the lowest
+    PSNR.
+    """
     scores = tuple(quality.compare(r, np.clip(o, 0, 255)) for r, o in zip(expected, outputs, strict=True))
     return scores, quality.worst(scores), min(range(len(scores)), key=lambda i: scores[i].psnr)

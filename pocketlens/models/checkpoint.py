@@ -17,8 +17,8 @@ def load(path: Path, architecture: str) -> nn.Module:
 
     Args:
         path: ``.npz``, ``.safetensors``, ``.pt`` or ``.pth``; at most :data:`pocketlens.models.weights.MAX_BYTES`.
-        architecture: A name of :data:`pocketlens.models.zoo.ARCHITECTURES`; which of its variants the checkpoint is of is
-            told from the checkpoint.
+        architecture: A name of :data:`pocketlens.models.zoo.ARCHITECTURES`; which of its variants the checkpoint is of
+            is told from the checkpoint.
 
     Returns:
         The generator in eval mode, in float32. Other float types are converted.

@@ -1,4 +1,5 @@
-"""The metadata of Pocketlens' own checkpoints: which architecture a ``.safetensors`` file is of, and with which arguments.
+"""The metadata of Pocketlens' own checkpoints: which architecture a ``.safetensors`` file is of, and with which
+arguments.
 
 Read without torch, from the head of the file alone.
 """
@@ -19,7 +20,9 @@ KEY = "pocketlens"
 """The key of the metadata under which the description stands, as JSON."""
 
 _RENAMED = {"pocket": {"half": "half_res_channels", "whole": "instance_norm"}}
-"""Architecture → the arguments that checkpoints of before 2026-12 have under another name, and what they are called now."""
+"""Architecture → the arguments that checkpoints of before 2026-12 have under another name, and what they are called
+now.
+"""
 _MOST = 4096
 _WIDEST = 1e30
 _DEEPEST = 64
@@ -101,7 +104,9 @@ def read_metadata(path: Path) -> CheckpointMetadata | None:
 
 
 def read_styles(path: Path) -> tuple[str, ...]:
-    """The names of a pack's styles; empty for every other file. Whether they fit the weights shows when these are loaded."""
+    """The names of a pack's styles; empty for every other file. Whether they fit the weights shows when these are
+    loaded.
+    """
     styles = _unchecked(path).get("styles", ())
     return tuple(styles) if isinstance(styles, list) and all(isinstance(name, str) for name in styles) else ()
 

@@ -25,9 +25,9 @@ class Costs:
     """The costs of a generator.
 
     Attributes:
-        macs: Multiply-adds of one picture, in convolutions, transposed convolutions and matrix products; the same number
-            as :func:`pocketlens.converters.graph.macs` counts in the graph. Papers often count a transposed convolution
-            of stride 2 as 4 times that much, as if it multiplied the zeros between pixels.
+        macs: Multiply-adds of one picture, in convolutions, transposed convolutions and matrix products; the same
+            number as :func:`pocketlens.converters.graph.macs` counts in the graph. Papers often count a transposed
+            convolution of stride 2 as 4 times that much, as if it multiplied the zeros between pixels.
         parameters: Number of trained weights; the statistics of batch norms are none.
         multiple: Height and width must be multiples of this.
     """
@@ -107,7 +107,9 @@ def variant_costs(architecture: Architecture, variant: Variant) -> Costs:
 
 
 def module_costs(module: "nn.Module", size: tuple[int, int]) -> Costs:
-    """What :func:`count_costs` finds of a module on any device, which stays as it is; ``size`` is height and width in pixels."""
+    """What :func:`count_costs` finds of a module on any device, which stays as it is; ``size`` is height and width in
+    pixels.
+    """
     return count_costs(copy.deepcopy(module).to("meta"), *size)
 
 

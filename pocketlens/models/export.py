@@ -17,8 +17,9 @@ if TYPE_CHECKING:
     import onnx_ir as ir
 
 EXPORTERS = ("torchscript", "dynamo")
-"""torch's two exporters, the one to try first in front: the older one takes 0.5 s for a generator, the newer one 3 s, and what
-one of them cannot export or gets wrong, the other mostly can. Whoever exports compares the graph with the module."""
+"""torch's two exporters, the one to try first in front: the older one takes 0.5 s for a generator, the newer one 3 s,
+and what one of them cannot export or gets wrong, the other mostly can. Whoever exports compares the graph with the
+module."""
 
 
 def export(module: nn.Module, height: int, width: int, ranges: Ranges, exporter: str | None = None) -> "ir.Model":

@@ -112,7 +112,8 @@ class FastStyle(nn.Module):
         converted: dict[str, torch.Tensor] = {}
         for i, layer in enumerate(_layer_names()):
             kernel, shift, scale = (np.array(arrays[names[3 * i + k]]) for k in range(3))
-            # HWIO -> OIHW; a transposed kernel is [h, w, out, in] and torch wants [in, out, h, w]: the same permutation.
+            # HWIO -> OIHW; a transposed kernel is [h, w, out, in] and torch wants [in, out, h, w]: the same
+            # permutation.
             if kernel.ndim != 4:
                 raise InputError(
                     f"{names[3 * i]} has shape {list(kernel.shape)}, expected 4 dimensions", do="check the file"

@@ -33,8 +33,8 @@ class HfFolder:
         model_type: What ``config.json`` calls the architecture, for instance ``"swin2sr"``.
         fields: All of ``config.json``.
         ranges: What the image processor makes of black and white; 0..1 where the folder holds no image processor.
-        multiple: Height and width must be multiples of this: the attention windows, which transformers leaves to the image
-            processor to fill up.
+        multiple: Height and width must be multiples of this: the attention windows, which transformers leaves to the
+            image processor to fill up.
         key: A hash of the configuration and the weights.
     """
 
@@ -51,8 +51,8 @@ def read(path: Path) -> HfFolder:
     """Look at a folder; nothing in it is executed and nothing is downloaded.
 
     Raises:
-        InputError: It is no folder, a file in it is absent or damaged, its weights are pickled or in several files, or its
-            image processor does to a picture what a range cannot say.
+        InputError: It is no folder, a file in it is absent or damaged, its weights are pickled or in several files, or
+            its image processor does to a picture what a range cannot say.
     """
     if not path.is_dir():
         raise InputError(

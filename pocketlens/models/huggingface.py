@@ -1,7 +1,8 @@
 """A Hugging Face image-to-image model: loaded with transformers, exported to the graph with optimum.
 
 transformers builds the network from the configuration and reads no file itself: the weights come through
-:mod:`pocketlens.models.weights`. So nothing is downloaded, no pickle is opened, and code that comes with a model is never run.
+:mod:`pocketlens.models.weights`. So nothing is downloaded, no pickle is opened, and code that comes with a model is
+never run.
 """
 
 import copy

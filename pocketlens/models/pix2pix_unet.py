@@ -27,7 +27,8 @@ class _Level(nn.Module):
     def __init__(self, outer: int, inner: int, within: "_Level | None", *, outermost: bool = False) -> None:
         super().__init__()
         halve = nn.Conv2d(outer, inner, 4, stride=2, padding=1, bias=False)
-        # What a level gives is twice as wide as what enters it: the innermost has none within it, so nothing is doubled.
+        # What a level gives is twice as wide as what enters it: the innermost has none within it, so nothing is
+        # doubled.
         width = inner if within is None else 2 * inner
         enlarge = nn.ConvTranspose2d(width, outer, 4, stride=2, padding=1, bias=outermost)
         layers: list[nn.Module] = [halve] if outermost else [nn.LeakyReLU(0.2), halve]
@@ -43,7 +44,8 @@ class _Level(nn.Module):
 
 
 class Pix2PixUnet(nn.Module):
-    """Translates ``float32 [N, 3, H, W]`` RGB -1..1 into the same; H and W are multiples of 256, or of 128 with 7 halvings.
+    """Translates ``float32 [N, 3, H, W]`` RGB -1..1 into the same; H and W are multiples of 256, or of 128 with 7
+    halvings.
 
     Computes what the authors' code computes in eval mode (their ``--eval``): batch norms by their running statistics,
     and no dropout. Their test script leaves both in training mode unless told otherwise.

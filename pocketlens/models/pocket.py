@@ -13,7 +13,8 @@ StyleAffine = tuple[torch.Tensor, torch.Tensor] | None
 class _ConvNorm(nn.Module):
     """A convolution without bias, and a batch norm, which folds into it on export, or an instance norm, which does not.
 
-    Where there are several styles, each has scales and shifts of its own in the norm's place (Dumoulin, Shlens and Kudlur 2017).
+    Where there are several styles, each has scales and shifts of its own in the norm's place (Dumoulin, Shlens and
+    Kudlur 2017).
     """
 
     def __init__(
@@ -62,9 +63,10 @@ class Pocket(nn.Module):
     picture: nothing else runs at full size. Values leave unclamped; the graph clamps them.
 
     Why like this: going straight to a quarter and back left visible 4 x 4 blocks and weak lines (SSIM 0.84 against 0.89
-    after the same short training on the shipped filter's task, at equal multiply-adds). Depthwise blocks learned a little
-    more a step and took twice as long for it. Strided convolutions instead of pixel unshuffles, because no target needs a
-    SpaceToDepth for them. The documentation's decisions tell how norms of the whole picture were compared.
+    after the same short training on the shipped filter's task, at equal multiply-adds). Depthwise blocks learned a
+    little more a step and took twice as long for it. Strided convolutions instead of pixel unshuffles, because no
+    target needs a SpaceToDepth for them. The documentation's decisions tell how norms of the whole picture were
+    compared.
 
     Args:
         channels: Width of the features at a quarter. Runtimes block channels by 8 or 16, so multiples of 16 cost least.
@@ -74,8 +76,8 @@ class Pocket(nn.Module):
         instance_norm: 1 for instance norms, which see the contrast of the whole picture: for students of teachers that
             have them. 0 for batch norms, which cost nothing once they are folded.
         repaint: 1 for a picture of its own, ``150 tanh(x) + 127.5``; 0 for one that is added to the input.
-        styles: How many styles share the weights, 0 for one. Each has scales and shifts of its own for every channel, less
-            than a hundredth of all weights; ``style``, ``[N, styles]``, is how much of each, and they are blended.
+        styles: How many styles share the weights, 0 for one. Each has scales and shifts of its own for every channel,
+            less than a hundredth of all weights; ``style``, ``[N, styles]``, is how much of each, and they are blended.
 
     Example:
         >>> with torch.no_grad():

@@ -4,11 +4,11 @@ A source is one of:
 
 - ``wave.npz``, ``wave.safetensors``, ``wave.pt``, ``wave.pth``: a checkpoint; nothing in it is executed;
 - ``wave.onnx``: an ONNX model; torch is never imported for it;
-- ``hf:path/to/folder``: a Hugging Face image-to-image model in a local folder; nothing is downloaded, and no code that comes
-  with it is run;
+- ``hf:path/to/folder``: a Hugging Face image-to-image model in a local folder; nothing is downloaded, and no code that
+  comes with it is run;
 - ``builtin:cartoon``: a filter that ships with Pocketlens;
-- ``my_package.my_file:make`` or ``path/to/file.py:make``: a function without arguments that gives an ``nn.Module``. This
-  imports and runs the user's own code, with the user's rights. It is for code that the user wrote or read.
+- ``my_package.my_file:make`` or ``path/to/file.py:make``: a function without arguments that gives an ``nn.Module``.
+  This imports and runs the user's own code, with the user's rights. It is for code that the user wrote or read.
 """
 
 from collections.abc import Callable
@@ -40,8 +40,8 @@ class Source:
         name: A short name: the file's without its suffix, the folder's, the builtin's, or the factory's file or module.
         kind: What it is.
         key: A hash of everything that decides what the generator computes. For a module it comes from its weights,
-            its structure and what it gives for a test picture, whose last bits may differ on another machine. For all others
-            it comes from the files' bytes, without torch.
+            its structure and what it gives for a test picture, whose last bits may differ on another machine. For all
+            others it comes from the files' bytes, without torch.
         ranges: The generator's input and output range.
         multiple: Height and width must be multiples of this.
         architecture: The name of the architecture, or ``""``.
@@ -74,8 +74,8 @@ def resolve(
     Args:
         source: As in the recipe; see this module's head.
         base: The folder that relative paths start from.
-        architecture: The name of the checkpoint's architecture; not needed for the other kinds, nor for checkpoints that
-            Pocketlens wrote, which say it.
+        architecture: The name of the checkpoint's architecture; not needed for the other kinds, nor for checkpoints
+            that Pocketlens wrote, which say it.
         ranges: The input and output range, where they are not the architecture's or the module's own.
         size: Height and width in pixels at which a module is tried out.
 

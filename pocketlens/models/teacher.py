@@ -18,7 +18,9 @@ class Teacher(Protocol):
     """Runs a generator on pictures."""
 
     def __call__(self, picture: Picture, style: Sequence[float] = ()) -> Floats:
-        """``uint8 [H, W, 3]`` in; ``float32 [H, W, 3]``, clamped to 0..255 and not rounded, out; of a pack, in a style."""
+        """``uint8 [H, W, 3]`` in; ``float32 [H, W, 3]``, clamped to 0..255 and not rounded, out; of a pack, in a
+        style.
+        """
         ...
 
 

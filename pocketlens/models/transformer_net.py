@@ -4,7 +4,8 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-# The name of the convolution and of its norm; channels in and out; kernel; stride; how often pixels are repeated before.
+# The name of the convolution and of its norm; channels in and out; kernel; stride; how often pixels are repeated
+# before.
 _DOWN = (("conv1", "in1", 3, 32, 9, 1, 1), ("conv2", "in2", 32, 64, 3, 2, 1), ("conv3", "in3", 64, 128, 3, 2, 1))
 _UP = (("deconv1", "in4", 128, 64, 3, 1, 2), ("deconv2", "in5", 64, 32, 3, 1, 2))
 _BLOCKS = ("res1", "res2", "res3", "res4", "res5")

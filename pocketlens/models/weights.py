@@ -1,4 +1,5 @@
-"""Named tensors out of a stranger's file: ``.npz``, ``.safetensors``, ``.pt`` and ``.pth``. Nothing in a file is executed.
+"""Named tensors out of a stranger's file: ``.npz``, ``.safetensors``, ``.pt`` and ``.pth``. Nothing in a file is
+executed.
 
 Every size that a file declares is checked against :data:`MAX_BYTES` before anything of that size is read.
 """
@@ -21,7 +22,8 @@ StateDict = dict[str, torch.Tensor]
 MAX_BYTES = 2_000_000_000
 """The largest checkpoint that is read, in bytes, on disk and unpacked."""
 
-# The running average of the weights is what a training shows its pictures with, so it comes before the weights themselves.
+# The running average of the weights is what a training shows its pictures with, so it comes before the weights
+# themselves.
 _AVERAGES = ("params_ema", "g_ema", "generator_ema", "model_ema", "ema_model", "state_dict_ema", "ema", "shadow")
 _WRAPPERS = (*_AVERAGES, "state_dict", "model_state_dict", "model", "generator", "netG", "params")
 _PREFIXES = ("module.", "_orig_mod.")
@@ -159,7 +161,9 @@ def _tensors_in(path: Path, loaded: Any) -> StateDict:
 
 
 def _holds_tensors(mapping: Any, seen: set[int]) -> bool:
-    """Whether this is a state dict, or holds one under a usual name; each dict is looked at once, as it may hold itself."""
+    """Whether this is a state dict, or holds one under a usual name; each dict is looked at once, as it may hold
+    itself.
+    """
     if not isinstance(mapping, Mapping) or id(mapping) in seen:
         return False
     seen.add(id(mapping))

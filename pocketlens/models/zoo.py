@@ -41,8 +41,8 @@ class Architecture:
         paper: Who described it first.
         license: The SPDX identifier of the upstream code whose checkpoints load; the weights may have another licence.
         description: One line.
-        multiple: Height and width must be multiples of this, whatever the variant; a variant's module may need more, and
-            then says so in its own ``multiple``.
+        multiple: Height and width must be multiples of this, whatever the variant; a variant's module may need more,
+            and then says so in its own ``multiple``.
         ranges: Its input and output range.
         variants: Every variant that can be loaded, the most common one first.
     """

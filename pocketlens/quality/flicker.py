@@ -28,9 +28,9 @@ class Flicker:
 def flicker(teachers: Iterable[Pixels], frames: Iterable[Pixels]) -> Flicker:
     """Compare a clip with the teacher's, frame by frame; two frames of each are held at a time.
 
-    For a pair of consecutive frames, flicker is the mean over pixels and channels of ``max(0, |a1 - a0| - |t1 - t0|)``, with
-    the artifact's frames a and the teacher's t. Where the teacher's picture does not change, any change counts; where it
-    changes too, only the excess counts. A constant tint or a constant loss of contrast is no flicker.
+    For a pair of consecutive frames, flicker is the mean over pixels and channels of ``max(0, |a1 - a0| - |t1 - t0|)``,
+    with the artifact's frames a and the teacher's t. Where the teacher's picture does not change, any change counts;
+    where it changes too, only the excess counts. A constant tint or a constant loss of contrast is no flicker.
 
     Args:
         teachers: ``[height, width, 3]`` each, 0..255.

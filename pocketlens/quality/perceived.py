@@ -2,8 +2,8 @@
 
 P. Andersson, J. Nilsson, T. Akenine-Möller, M. Oskarsson, K. Åström, M. D. Fairchild: "FLIP: A Difference Evaluator for
 Alternating Images", Proceedings of the ACM on Computer Graphics and Interactive Techniques 3(2), 2020. It filters both
-pictures by how the eye loses contrast with frequency, compares colours in a perceptually even space, and adds what edges and
-points show beyond that. The viewing distance is the paper's: 67 pixels a degree, a screen at arm's length.
+pictures by how the eye loses contrast with frequency, compares colours in a perceptually even space, and adds what
+edges and points show beyond that. The viewing distance is the paper's: 67 pixels a degree, a screen at arm's length.
 """
 
 from typing import Any

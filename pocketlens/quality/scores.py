@@ -22,8 +22,8 @@ class Scores:
         psnr: Peak signal-to-noise ratio in dB; :data:`EQUAL_PSNR` for identical pictures.
         ssim: Structural similarity, at most 1 (Wang et al. 2004, 7 x 7 windows, as scikit-image computes it).
         largest_error: The largest difference of one value, of 255.
-        flip: The mean perceived difference, 0..1 (LDR-FLIP, see :func:`pocketlens.quality.perceived.flip`); None where it
-            was not computed.
+        flip: The mean perceived difference, 0..1 (LDR-FLIP, see :func:`pocketlens.quality.perceived.flip`); None where
+            it was not computed.
     """
 
     psnr: float

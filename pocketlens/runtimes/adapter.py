@@ -85,8 +85,8 @@ class RuntimeInfo:
 class Player(Protocol):
     """An artifact loaded in a runtime. Not for two threads at a time.
 
-    A player whose ports are ``uint8`` because of :attr:`Options.pixels` also has a method ``exact``: it loads the same artifact
-    again with the artifact's own number types.
+    A player whose ports are ``uint8`` because of :attr:`Options.pixels` also has a method ``exact``: it loads the same
+    artifact again with the artifact's own number types.
 
     Attributes:
         inputs: The artifact's inputs, in the runtime's order.
@@ -125,17 +125,19 @@ class Runtime:
 
     Attributes:
         name: As users write it.
-        module: The adapter's module; it has a :class:`Player` that is made from a path and options, and ``version() -> str``.
+        module: The adapter's module; it has a :class:`Player` that is made from a path and options, and
+            ``version() -> str``.
         suffixes: The artifacts that it plays.
         libraries: Import names, one of which must be installed.
         distributions: Names of the packages that bring them; the first is the one to install.
         install: The command that installs it.
         platform: The only ``sys.platform`` that it runs on, or empty.
         default_layout: The order of axes to assume in its artifacts where a shape fits both.
-        accelerators: What it can be told to compute on: :data:`PROCESSORS`, and names of its own; ``"*"`` stands for the
-            path of a library.
+        accelerators: What it can be told to compute on: :data:`PROCESSORS`, and names of its own; ``"*"`` stands for
+            the path of a library.
         compute_precisions: The precisions that it can be told to compute in.
-        interpreted: Whether it is there to check artifacts: it plays them step by step, and is never chosen for its speed.
+        interpreted: Whether it is there to check artifacts: it plays them step by step, and is never chosen for its
+            speed.
         caveat: A sentence for the README of a bundle whose artifacts it verified, where that leaves something open.
     """
 
@@ -179,7 +181,8 @@ class Runtime:
 
         Raises:
             MissingError: The runtime is not installed, or does not run on this machine.
-            InputError: The file is absent, or is of a kind that this runtime does not play, or the runtime has no such option.
+            InputError: The file is absent, or is of a kind that this runtime does not play, or the runtime has no such
+                option.
         """
         settings = options if isinstance(options, Options) else Options(threads=options)
         if reason := self.missing():
@@ -271,7 +274,9 @@ RUNTIMES: dict[str, Runtime] = {
         ),
     )
 }
-"""Every runtime, in order of preference: where the user does not say, the first that plays an artifact here plays it."""
+"""Every runtime, in order of preference: where the user does not say, the first that plays an artifact here plays
+it.
+"""
 
 
 def runtime_for(path: Path, name: str | None = None) -> Runtime:

@@ -12,7 +12,8 @@ from pocketlens.errors import require
 
 @contextlib.contextmanager
 def _no_warnings() -> Iterator[None]:
-    """Suppress two warnings: that Core ML is absent (it is, outside macOS), and which torch coremltools was tested with.
+    """Suppress two warnings: that Core ML is absent (it is, outside macOS), and which torch coremltools was tested
+    with.
 
     It holds within the block only; log records of level ERROR and exceptions pass through.
     """

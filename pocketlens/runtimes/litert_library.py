@@ -49,7 +49,8 @@ def module() -> Any:
         from ai_edge_litert import interpreter
 
         return interpreter
-    # Built against numpy 1: under numpy 2 it imports and then fails inside C++ when a model is opened. pip allows the pair.
+    # Built against numpy 1: under numpy 2 it imports and then fails inside C++ when a model is opened. pip allows the
+    # pair.
     if int(np.__version__.split(".")[0]) >= 2:
         raise MissingError(
             f"tflite-runtime cannot work with numpy {np.__version__}: it was built for numpy 1",
@@ -80,7 +81,8 @@ def check_sizes(path: Path, interpreter: Any) -> None:
     """Refuse huge tensors before memory is allocated for them: one flipped bit in a shape makes gigabytes.
 
     Raises:
-        InputError: A tensor has more than :data:`MAX_VALUES` values, or an operator asks for another shape than is declared.
+        InputError: A tensor has more than :data:`MAX_VALUES` values, or an operator asks for another shape than is
+            declared.
     """
     for tensor in interpreter.get_tensor_details():
         values = math.prod(int(n) for n in tensor["shape"])

@@ -1,8 +1,9 @@
 """Compares the shapes that operators of a ``.tflite`` file compute with those that the file declares.
 
-The runtime computes every shape anew from such constants before anything else: one flipped bit in a padding makes it take
-gigabytes, or minutes, whatever shape the file declares. A file that contradicts itself is refused before that. So is
-one in which an operand is left out that has to be there: LiteRT's kernels look into it without asking, and the process dies.
+The runtime computes every shape anew from such constants before anything else: one flipped bit in a padding makes it
+take gigabytes, or minutes, whatever shape the file declares. A file that contradicts itself is refused before that. So
+is one in which an operand is left out that has to be there: LiteRT's kernels look into it without asking, and the
+process dies.
 """
 
 import math
@@ -40,8 +41,8 @@ def check(path: Path, interpreter: Any, most: int) -> None:
         most: Most values that a tensor may have.
 
     Raises:
-        InputError: An operator asks for another shape than the file declares, for more than ``most`` values, or for nothing
-            where it needs a tensor.
+        InputError: An operator asks for another shape than the file declares, for more than ``most`` values, or for
+            nothing where it needs a tensor.
     """
     operators = getattr(interpreter, "_get_ops_details", None)
     if operators is None:  # a library too old to tell

@@ -56,7 +56,9 @@ class LoadedArtifact:
         self._out = PictureReader(stylized, values or values_of(stylized.port))
 
     def picture(self, image: Picture, extra: ExtraInputs | None = None, style: StyleWeights | None = None) -> Picture:
-        """Stylize a picture of :attr:`size`, ``uint8 [H, W, 3]``, into the same; without ``style`` in the first style."""
+        """Stylize a picture of :attr:`size`, ``uint8 [H, W, 3]``, into the same; without ``style`` in the first
+        style.
+        """
         self._run(image, extra, style)
         return self._out.picture(self._player.result(self._stylized))
 

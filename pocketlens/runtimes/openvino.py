@@ -20,7 +20,9 @@ _DO = "check the file, and the .bin beside an .xml"
 
 @functools.cache
 def core() -> Any:
-    """One core for the whole process: when the last core is freed, its threads end, and that can crash a thread that has played."""
+    """One core for the whole process: when the last core is freed, its threads end, and that can crash a thread that
+    has played.
+    """
     return ov.Core()  # decision 12 in the documentation has the details
 
 
@@ -34,8 +36,8 @@ class Player:
             raise MissingError(
                 f"OpenVINO finds no {device.lower()} here, it finds {available}", do="choose another device"
             )
-        # By default OpenVINO computes in bf16 on CPUs that have it, which loses 40 dB. So fp32 is requested, and the precision
-        # that it really uses is read back into ``runtime_info``.
+        # By default OpenVINO computes in bf16 on CPUs that have it, which loses 40 dB. So fp32 is requested, and the
+        # precision that it really uses is read back into ``runtime_info``.
         settings: dict[str, Any] = {"PERFORMANCE_HINT": "LATENCY"}
         if options.compute_precision != "auto":
             settings["INFERENCE_PRECISION_HINT"] = _HINTS[options.compute_precision or "fp32"]

@@ -1,7 +1,7 @@
 """From a picture to the values of an input and from those of an output: layout, type, range, scale and zero point.
 
-A picture has at most 256 different values, so everything but a plain copy is one table look-up. The values of an 8-bit output
-are looked up too; floats are clamped and rounded in an array that is kept.
+A picture has at most 256 different values, so everything but a plain copy is one table look-up. The values of an 8-bit
+output are looked up too; floats are clamped and rounded in an array that is kept.
 """
 
 from typing import Any
@@ -14,8 +14,8 @@ from pocketlens.runtimes.ports import PicturePort, Port
 
 PIXELS = (0.0, 255.0)
 _ROUND_TO_LOW_BYTE = np.float32(1.5 * 2**23)
-"""Adding it to a float32 of 0..255 leaves the value, rounded half to even, in the lowest byte, and 0 for NaN. This is faster
-than rounding and converting."""
+"""Adding it to a float32 of 0..255 leaves the value, rounded half to even, in the lowest byte, and 0 for NaN. This is
+faster than rounding and converting."""
 ValueRange = tuple[float, float]
 
 
@@ -136,7 +136,9 @@ class PictureReader:
         return np.ascontiguousarray(real, np.float32)
 
     def _interleaved(self, stored: NDArray[Any]) -> Picture:
-        """A new picture of the lowest bytes. It is copied plane by plane, which takes a third of the time of one transposed copy."""
+        """A new picture of the lowest bytes. It is copied plane by plane, which takes a third of the time of one
+        transposed copy.
+        """
         pixels = self._rows_first(stored)
         if not self._planar:
             return pixels.astype(np.uint8, order="C")

@@ -45,7 +45,8 @@ class Session:
         player: The artifact, loaded.
         runtime: The name of its runtime.
         path: The artifact's file, for messages.
-        values: The values of black and white; None for those that the artifact's scale implies, or 0..255 without a scale.
+        values: The values of black and white; None for those that the artifact's scale implies, or 0..255 without a
+            scale.
         resize: How a picture of another size is made to fit; see :func:`pocketlens.runtimes.resizing.stylize_resized`.
         others: The same artifact for other sizes; each is loaded when a picture first needs it.
         why: Why this artifact and this runtime were chosen, as lines for :meth:`explain`.
@@ -108,7 +109,8 @@ class Session:
             ``uint8``, of the shape of ``image``; with ``resize="crop"`` its middle.
 
         Raises:
-            InputError: There is no such style, or ``image`` or ``inputs`` have another shape or type, or the session is closed.
+            InputError: There is no such style, or ``image`` or ``inputs`` have another shape or type, or the session is
+                closed.
         """
         _check_picture(image)
         weights = self._weights(style)
@@ -138,7 +140,9 @@ class Session:
 
     @property
     def style(self) -> dict[str, float]:
-        """The share of each style in the next pictures; empty where there is one style. Set it like the argument of a call."""
+        """The share of each style in the next pictures; empty where there is one style. Set it like the argument of a
+        call.
+        """
         first = [float(i == 0) for i in range(len(self.styles))]
         return dict(zip(self.styles, first if self._style is None else self._style.tolist(), strict=True))
 
@@ -161,7 +165,9 @@ class Session:
         return "\n".join([*self._why, f"plays: {info}", f"computes at: {sizes}; other sizes: {self.resize}"])
 
     def keep(self, resource: Closable) -> None:
-        """Close something else after the runtime is freed, for instance the folder that the artifact was unpacked to."""
+        """Close something else after the runtime is freed, for instance the folder that the artifact was unpacked
+        to.
+        """
         self._kept.append(resource)
 
     def close(self) -> None:
@@ -250,10 +256,11 @@ def open_artifact(
             ``xnnpack``.
         compute_precision: The arithmetic's, where the runtime can choose: ``fp32``, ``fp16``, ``bf16`` or ``auto``.
         size: Height and width to compute at, for an artifact that leaves them open.
-        values: The values of black and white, for instance ``(-1, 1)``; None for those that the artifact's scale implies,
-            or 0..255 without a scale. Artifacts of Pocketlens need none.
+        values: The values of black and white, for instance ``(-1, 1)``; None for those that the artifact's scale
+            implies, or 0..255 without a scale. Artifacts of Pocketlens need none.
         resize: How a picture of another size is made to fit: ``stretch``, ``fit``, ``crop`` or ``tile``.
-        exact: Load the artifact for :meth:`Session.floats`, which otherwise may load it a second time at its first call.
+        exact: Load the artifact for :meth:`Session.floats`, which otherwise may load it a second time at its first
+            call.
 
     Raises:
         InputError: The file is absent or damaged, or the runtime does not play it, or has no such option.

@@ -16,7 +16,8 @@ def blend(style: Style, names: Sequence[str]) -> NDArray[np.float32]:
     """The weights of a style, ``float32 [styles]``, which sum to 1.
 
     Args:
-        style: A name; a position, from 0; names with weights; or all weights in order. Weights are divided by their sum.
+        style: A name; a position, from 0; names with weights; or all weights in order. Weights are divided by their
+            sum.
         names: The names of all styles, in the artifact's order.
 
     Raises:

@@ -1,8 +1,9 @@
 """Damaged files of one kind, read in this process: ``python -m tests.attacks.fuzz KIND FIRST COUNT``.
 
-A case is a good file with a few changed, cut, repeated or exchanged bytes, by its number alone. Each may give a result or a
-PocketlensError. Anything else ends the process or is printed: a crash, another exception, five seconds of processor time, more
-than two gigabytes of memory, a file opened outside its folder. The last line is ``done``; before each case its number is printed.
+A case is a good file with a few changed, cut, repeated or exchanged bytes, by its number alone. Each may give a result
+or a PocketlensError. Anything else ends the process or is printed: a crash, another exception, five seconds of
+processor time, more than two gigabytes of memory, a file opened outside its folder. The last line is ``done``; before
+each case its number is printed.
 """
 
 import io

@@ -1,4 +1,6 @@
-"""Checkpoints made to run a program: none is, wherever in the file it hides; and the cheap claims that lie about sizes."""
+"""Checkpoints made to run a program: none is, wherever in the file it hides; and the cheap claims that lie about
+sizes.
+"""
 
 import io
 import pickle

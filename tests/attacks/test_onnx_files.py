@@ -27,7 +27,9 @@ SHAPE = [1, 3, 16, 16]
 
 @pytest.fixture(autouse=True)
 def _soon() -> Iterator[None]:
-    """No hang: five seconds of this process' own time, whatever else the machine does. A minute of the clock ends a deadlock."""
+    """No hang: five seconds of this process' own time, whatever else the machine does. A minute of the clock ends a
+    deadlock.
+    """
     start, clock = time.process_time(), time.monotonic()
     yield
     assert time.process_time() - start < 5

@@ -1,4 +1,6 @@
-"""Bundles that earlier versions wrote are read, verified and played by today's code; see ``tests/data/bundles/README.md``."""
+"""Bundles that earlier versions wrote are read, verified and played by today's code; see
+``tests/data/bundles/README.md``.
+"""
 
 import json
 from pathlib import Path

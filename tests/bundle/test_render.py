@@ -1,4 +1,6 @@
-"""The Python snippets are run. For Kotlin and Swift there is no compiler: their brackets, names and sizes are checked."""
+"""The Python snippets are run. For Kotlin and Swift there is no compiler: their brackets, names and sizes are
+checked.
+"""
 
 import ast
 import re

@@ -142,8 +142,8 @@ def tensorflow_file(path: Path, opset: int = 13, *, free: bool = False, output: 
     """A channels-last generator with Transposes around its convolutions, as tf2onnx writes it.
 
     It has what TensorFlow models are made of: asymmetric padding in channels-last order, an instance norm as
-    ``tf.nn.moments`` and ``tf.nn.batch_normalization`` give it, a squeeze-and-excite gate, a skip connection, a concat on the last axis,
-    a resize by a computed size.
+    ``tf.nn.moments`` and ``tf.nn.batch_normalization`` give it, a squeeze-and-excite gate, a skip connection, a concat
+    on the last axis, a resize by a computed size.
     """
     first, last = [0, 3, 1, 2], [0, 2, 3, 1]
     nodes: list[onnx.NodeProto] = []

@@ -1,4 +1,6 @@
-"""Files of every foreign kind, converted to all four targets; each artifact's picture is compared with the file's own."""
+"""Files of every foreign kind, converted to all four targets; each artifact's picture is compared with the file's
+own.
+"""
 
 from collections.abc import Callable
 from pathlib import Path

@@ -1,4 +1,6 @@
-"""A style pack, from checkpoint to bundle, on every target: styles are switched and blended without loading anything again."""
+"""A style pack, from checkpoint to bundle, on every target: styles are switched and blended without loading anything
+again.
+"""
 
 import dataclasses
 import json

@@ -1,4 +1,6 @@
-"""One recipe, four commands: ``build``, ``convert``, ``quantize`` and ``optimize`` take each other's graphs from the cache."""
+"""One recipe, four commands: ``build``, ``convert``, ``quantize`` and ``optimize`` take each other's graphs from the
+cache.
+"""
 
 from pathlib import Path
 

@@ -1,4 +1,6 @@
-"""What the wheel prints names no file that the wheel lacks, and every address that it gives is a page of the documentation."""
+"""What the wheel prints names no file that the wheel lacks, and every address that it gives is a page of the
+documentation.
+"""
 
 import ast
 import re

@@ -1,4 +1,6 @@
-"""Files of a runtime's own kind that are no artifacts of ours: an error that says what was found and what is expected."""
+"""Files of a runtime's own kind that are no artifacts of ours: an error that says what was found and what is
+expected.
+"""
 
 from pathlib import Path
 
@@ -109,7 +111,8 @@ def test_a_converter_that_is_not_ours(shared: Path) -> None:
 
 
 def test_what_fails_only_when_it_plays(tmp_path: Path) -> None:
-    # The shape to reshape to comes out of the picture, so that onnxruntime cannot know it before. OpenVINO does not mind.
+    # The shape to reshape to comes out of the picture, so that onnxruntime cannot know it before. OpenVINO does not
+    # mind.
     nodes = [
         helper.make_node("ReduceMax", ["x"], ["m"], keepdims=0),
         helper.make_node("Cast", ["m"], ["i"], to=TensorProto.INT64),

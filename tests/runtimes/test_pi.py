@@ -1,4 +1,6 @@
-"""What a Raspberry Pi installs: the wheel alone in a clean environment, with numpy, Pillow and LiteRT, plays a bundle."""
+"""What a Raspberry Pi installs: the wheel alone in a clean environment, with numpy, Pillow and LiteRT, plays a
+bundle.
+"""
 
 import json
 import subprocess

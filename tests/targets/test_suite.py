@@ -1,7 +1,7 @@
 """The suite that admits a target: whatever stands in :data:`pocketlens.targets.TARGETS` goes through all of it.
 
-A file of each precision is emitted twice, played by each runtime that is here, and compared; a wrong one is caught: what other
-tools have got wrong with exit code 0 must fail here.
+A file of each precision is emitted twice, played by each runtime that is here, and compared; a wrong one is caught:
+what other tools have got wrong with exit code 0 must fail here.
 """
 
 from collections.abc import Callable

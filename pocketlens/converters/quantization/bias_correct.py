@@ -1,4 +1,5 @@
-"""Bias correction: rounded weights shift a convolution's mean, and its bias can take the shift back (Nagel et al. 2019).
+"""Bias correction: rounded weights shift a convolution's mean, and its bias can take the shift back (Nagel et al.
+2019).
 
 In front of an instance norm there is nothing to do: the norm takes every mean out.
 """

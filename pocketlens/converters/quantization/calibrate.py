@@ -31,7 +31,8 @@ class ActivationStatistics:
         high: The largest of each channel.
         mean: The mean of each channel.
         variance: The variance of each channel within a picture, averaged over pictures.
-        counts: How many numbers lay in each of :data:`BINS` equal steps from the least to the largest; empty if not asked.
+        counts: How many numbers lay in each of :data:`BINS` equal steps from the least to the largest; empty if not
+            asked.
     """
 
     low: NDArray[np.float64]

@@ -1,8 +1,9 @@
 """Cross-layer equalization: every channel of a value gets the same range, and no pixel changes.
 
-One range a value is what 8 bits suffer from: a quiet channel beside a loud one has a handful of levels left. A channel's
-factor passes through Relu and sums, can be made by a norm's scale and shift or by a convolution's output, and is taken
-back by the next convolution's input. (Nagel et al. 2019 do so between convolutions, Xiao et al. 2022 behind layer norms.)
+One range a value is what 8 bits suffer from: a quiet channel beside a loud one has a handful of levels left. A
+channel's factor passes through Relu and sums, can be made by a norm's scale and shift or by a convolution's output, and
+is taken back by the next convolution's input. (Nagel et al. 2019 do so between convolutions, Xiao et al. 2022 behind
+layer norms.)
 """
 
 from collections.abc import Mapping, Sequence
@@ -167,9 +168,9 @@ def _set_input(model: ir.Model, node: ir.Node, index: int, array: NDArray[np.flo
 def equalize_conv_outputs(model: ir.Model, statistics: Mapping[str, ActivationStatistics], names: Sequence[str]) -> int:
     """Give every channel of a convolution in front of an instance norm the same range, for kernels that round outputs.
 
-    The norm takes a channel's mean out again, so its range is moved to lie around 0; and any factor, but for its epsilon;
-    factors are 1 at least, so that it counts less than before, and what it did count on average goes into the norm's scale.
-    Deviations of 0.1 of 255 were never reached.
+    The norm takes a channel's mean out again, so its range is moved to lie around 0; and any factor, but for its
+    epsilon; factors are 1 at least, so that it counts less than before, and what it did count on average goes into the
+    norm's scale. Deviations of 0.1 of 255 were never reached.
 
     Returns:
         How many convolutions were changed.

@@ -1,7 +1,8 @@
 """QuantizeLinear and DequantizeLinear, written into the graph where a plan says so.
 
 Weights are int8, symmetric, a scale for each output channel; activations have one range a value. Where a convolution's
-output goes to a norm or any other float operator it stays float, unless the runtime's kernel must round it (``outputs``).
+output goes to a norm or any other float operator it stays float, unless the runtime's kernel must round it
+(``outputs``).
 """
 
 from collections.abc import Mapping, Sequence
@@ -65,8 +66,8 @@ def insert_quantizers(
         plan: What is quantized.
         statistics: Of every value of :func:`values_to_calibrate`.
         placement: Where the runtime's kernels want values rounded.
-        is_trained: The ranges were trained: where the runtime finds ranges itself, all that lies outside of the trained ones is
-            cut off before, however little that is.
+        is_trained: The ranges were trained: where the runtime finds ranges itself, all that lies outside of the trained
+            ones is cut off before, however little that is.
 
     Returns:
         How many nodes compute in integers now.
@@ -112,7 +113,9 @@ def _activation_bits(setting: str) -> int:
 
 
 def _allow_16_bits(model: ir.Model) -> None:
-    """Raise the operator set to the first whose QuantizeLinear knows 16 bits; only group norms mean something else there."""
+    """Raise the operator set to the first whose QuantizeLinear knows 16 bits; only group norms mean something else
+    there.
+    """
     norm = next((node for node in model.graph if node.op_type == "GroupNormalization"), None)
     if norm is not None:
         raise InputError(
@@ -141,7 +144,9 @@ def _choose_qparams(
 def _clip_limits(
     value: ir.Value, statistics: Mapping[str, ActivationStatistics], plan: Plan, is_trained: bool
 ) -> list[float | None]:
-    """What a value is cut off to, below and above, before its range is found anew; nothing where next to nothing is cut."""
+    """What a value is cut off to, below and above, before its range is found anew; nothing where next to nothing is
+    cut.
+    """
     if value.name == hub.INPUT:
         return []
     of_value = statistics[str(value.name)]

@@ -1,4 +1,6 @@
-"""Pixels as bytes: the picture goes in and comes out as ``uint8``, without a copy to floats and back around the file."""
+"""Pixels as bytes: the picture goes in and comes out as ``uint8``, without a copy to floats and back around the
+file.
+"""
 
 import numpy as np
 import onnx_ir as ir

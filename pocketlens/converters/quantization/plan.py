@@ -115,7 +115,8 @@ def default_plan(precision: str) -> Plan:
 
 
 def rules_for_few_inputs(model: ir.Model, min_input_channels: int, precision: str) -> tuple[Rule, ...]:
-    """Rules that keep in float the convolutions of fewer input channels, which integer kernels compute slower than float ones.
+    """Rules that keep in float the convolutions of fewer input channels, which integer kernels compute slower than
+    float ones.
 
     Args:
         model: The graph.

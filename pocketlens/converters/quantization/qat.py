@@ -48,14 +48,16 @@ def insert_qat_quantizers(
 ) -> ir.Model:
     """A copy of a graph with the quantizers that training found.
 
-    A layer is found by the directions of its channels' weights, which neither the graph's names nor a folded norm change.
+    A layer is found by the directions of its channels' weights, which neither the graph's names nor a folded norm
+    change.
 
     Args:
         model: The graph as it was exported: rewrites that change weights come later, or never.
         layers: Every convolution that was trained; others stay float.
-        pixel_range: The range of the module's pictures: the graph's are 0..255, and the range of a layer that reads them as they
-            are is brought to that.
-        dynamic_ranges: For a runtime that finds ranges itself, picture by picture: values are clipped to the trained ranges before.
+        pixel_range: The range of the module's pictures: the graph's are 0..255, and the range of a layer that reads
+            them as they are is brought to that.
+        dynamic_ranges: For a runtime that finds ranges itself, picture by picture: values are clipped to the trained
+            ranges before.
 
     Raises:
         InputError: A layer's weights are not in the graph.

@@ -33,9 +33,9 @@ def choose_qparams_affine(low: float, high: float, bits: int) -> ActivationQPara
 def choose_qparams_absmax(weight: NDArray[np.float32], axis: int, pair_sums: bool) -> NDArray[np.float32]:
     """The scale of each output channel, ``float32 [channels]``.
 
-    With ``pair_sums``, two neighbouring weights of one sign add up to 128 at most. Processors with AVX2 but no VNNI add two
-    products of bytes in 16 bits, and 255 · 128 fits while 255 · 254 is clipped. The usual cure halves all weights, which
-    costs 6 dB; this costs 2 to 3.
+    With ``pair_sums``, two neighbouring weights of one sign add up to 128 at most. Processors with AVX2 but no VNNI add
+    two products of bytes in 16 bits, and 255 · 128 fits while 255 · 254 is clipped. The usual cure halves all weights,
+    which costs 6 dB; this costs 2 to 3.
     """
     rows = np.moveaxis(weight, axis, 0).reshape(weight.shape[axis], -1).astype(np.float64)
     scale = np.abs(rows).max(1) / 127

@@ -23,8 +23,8 @@ def quantize(
     """A quantized copy of a graph, with quantizers where a target wants them.
 
     Args:
-        model: The graph before any rewrite: channels are evened out where norms and convolutions still stand side by side.
-            One with quantizers of its own, from quantization-aware training, is taken as it is.
+        model: The graph before any rewrite: channels are evened out where norms and convolutions still stand side by
+            side. One with quantizers of its own, from quantization-aware training, is taken as it is.
         plan: What is quantized, and how.
         pictures: To calibrate with, ``uint8 [height, width, 3]`` of the graph's size.
         placement: Where the kernels of the target's runtime want values rounded.
@@ -68,7 +68,9 @@ def calibrate_graph(
     placement: QuantizerPlacement,
     rewrite: Callable[[ir.Model], object] = lambda model: None,
 ) -> CalibratedGraph:
-    """The work that plans share which differ only in the nodes that they keep; for the arguments see :func:`quantize`."""
+    """The work that plans share which differ only in the nodes that they keep; for the arguments see
+    :func:`quantize`.
+    """
     model = model.clone()
     equalize_channels(model, plan, pictures, placement)
     rewrite(model)

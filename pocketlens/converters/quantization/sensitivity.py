@@ -1,4 +1,6 @@
-"""What quantizing each layer costs the picture: played on the graph, one layer quantized at a time and all others in float."""
+"""What quantizing each layer costs the picture: played on the graph, one layer quantized at a time and all others in
+float.
+"""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -68,8 +70,8 @@ def rank_layers(
 ) -> list[LayerSensitivity]:
     """The layers of a plan with their errors, in the order in which it pays to keep them.
 
-    Errors of different layers hardly depend on each other, so that they add up (:func:`expected_psnr`); keeping those first that
-    take the most error away for each multiply-add is the greedy answer to what is a knapsack.
+    Errors of different layers hardly depend on each other, so that they add up (:func:`expected_psnr`); keeping those
+    first that take the most error away for each multiply-add is the greedy answer to what is a knapsack.
 
     Args:
         float_graph: The graph in float.

@@ -1,7 +1,9 @@
-"""Which of a plan's settings are worth having: equalization, kinds of range and bias correction are measured, not believed.
+"""Which of a plan's settings are worth having: equalization, kinds of range and bias correction are measured, not
+believed.
 
-None of them helps every generator: ranges of least squared error cut off the bright spots that one style lives on, and evening out
-channels costs where a norm does it anyway. So each is tried on the graph, one after the other, on the calibration pictures.
+None of them helps every generator: ranges of least squared error cut off the bright spots that one style lives on, and
+evening out channels costs where a norm does it anyway. So each is tried on the graph, one after the other, on the
+calibration pictures.
 """
 
 from collections.abc import Callable, Collection, Sequence
@@ -23,7 +25,9 @@ CHOICES: dict[str, tuple[Any, ...]] = {
     "ranges": ("minmax", "mse", "percentile"),
     "correct_bias": (False, True),
 }
-"""The values of each setting, in the order in which they are tried: doing nothing, what usually helps, and what else there is."""
+"""The values of each setting, in the order in which they are tried: doing nothing, what usually helps, and what else
+there is.
+"""
 MIN_GAIN_DB = 0.5
 """dB by which another value, doing nothing among them, must beat the usual one: on a few pictures less is chance
 (docs/decisions/0013)."""

@@ -12,10 +12,10 @@ _FUSE = ("Conv", "ConvTranspose")
 class ActivateEarly(NodePass):
     """Apply Relu to what a Concat, DepthToSpace, SpaceToDepth or Slice takes instead of to what it gives.
 
-    Exact: these only say which value stands where, and Relu looks at one value at a time. A runtime that lets a convolution clamp
-    its own output then has a pass over memory less. The pass needs that the values between have no other reader, and applies
-    where at least one path upwards ends at a Conv or ConvTranspose; a part that ends elsewhere gets a Relu of its own, on no
-    more values than before.
+    Exact: these only say which value stands where, and Relu looks at one value at a time. A runtime that lets a
+    convolution clamp its own output then has a pass over memory less. The pass needs that the values between have no
+    other reader, and applies where at least one path upwards ends at a Conv or ConvTranspose; a part that ends
+    elsewhere gets a Relu of its own, on no more values than before.
     """
 
     operators = ("Relu",)

@@ -39,8 +39,8 @@ MAX_ROUNDS = 20
 def canonicalize(model: ir.Model) -> None:
     """Make every shape known, and run :data:`PASSES` until none changes anything. In place.
 
-    Constants, batch norms and paddings are folded, Transposes cancelled, norms recognized, dead and duplicate nodes dropped.
-    A graph in this form is not changed.
+    Constants, batch norms and paddings are folded, Transposes cancelled, norms recognized, dead and duplicate nodes
+    dropped. A graph in this form is not changed.
 
     Raises:
         RuntimeError: Shapes cannot be inferred, or a constant cannot be computed.

@@ -1,4 +1,6 @@
-"""What every graph gets after it was changed: nothing dead, nothing twice, everything in order and with a name and shape."""
+"""What every graph gets after it was changed: nothing dead, nothing twice, everything in order and with a name and
+shape.
+"""
 
 import onnx_ir as ir
 from onnx_ir.passes import common

@@ -41,7 +41,9 @@ class ConvWindow:
 
 
 def conv_window(node: ir.Node, operator: str) -> ConvWindow | None:
-    """What a node of this operator does; None if it is another, or says something else than :class:`ConvWindow` can hold."""
+    """What a node of this operator does; None if it is another, or says something else than :class:`ConvWindow` can
+    hold.
+    """
     if node.op_type != operator or node.domain or hub.integer(node, "group", 1) != 1:
         return None
     weight = constant(node.inputs[1])

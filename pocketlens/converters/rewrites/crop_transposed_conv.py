@@ -12,8 +12,8 @@ class CropTransposedConv(NodePass):
     """Crop the borders of a transposed convolution by its own ``pads``.
 
     Exact: ONNX defines ``pads`` of ConvTranspose as the rows and columns cut off the full output, so cutting k more at
-    the start or end of an axis with a Slice is the same as k more pads there. The pass applies where the Slice takes every
-    element (step 1) of spatial axes, is the only reader, and ``output_shape`` is not set.
+    the start or end of an axis with a Slice is the same as k more pads there. The pass applies where the Slice takes
+    every element (step 1) of spatial axes, is the only reader, and ``output_shape`` is not set.
     """
 
     operators = ("Slice",)

@@ -19,13 +19,15 @@ MIN_CHANNEL_VALUES = 1 << 19
 
 
 class DecomposeGroupNorm(NodePass):
-    """Decompose norms over the channels of a group together with height and width: mean of the rows, of those, of the channels.
+    """Decompose norms over the channels of a group together with height and width: mean of the rows, of those, of the
+    channels.
 
-    The graph has them as ``Reshape [N, groups, -1] → InstanceNormalization``; norms of each channel over very many pixels too. onnxruntime and OpenVINO add up such a row, of
-    millions of values, in one float32 each (or a few), and the further they come the less of each value is left: one group
-    of ``32 x 256 x 256`` is right to 111 dB, of ``32 x 720 x 1280`` to 76 dB. Means of means keep 121 dB and more, in the same
-    time (see docs/decisions/0005). This is a form for runtimes that read ONNX, not one of the graph: Core ML and TFLite have
-    their own, and half precision needs theirs.
+    The graph has them as ``Reshape [N, groups, -1] → InstanceNormalization``; norms of each channel over very many
+    pixels too. onnxruntime and OpenVINO add up such a row, of millions of values, in one float32 each (or a few), and
+    the further they come the less of each value is left: one group of ``32 x 256 x 256`` is right to 111 dB, of
+    ``32 x 720 x 1280`` to 76 dB. Means of means keep 121 dB and more, in the same time (see docs/decisions/0005). This
+    is a form for runtimes that read ONNX, not one of the graph: Core ML and TFLite have their own, and half precision
+    needs theirs.
     """
 
     operators = ("InstanceNormalization",)

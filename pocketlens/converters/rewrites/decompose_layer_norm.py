@@ -12,9 +12,10 @@ from pocketlens.converters.rewrites.passes import NodePass
 class DecomposeLayerNorm(NodePass):
     """Put LayerNormalization into the forms of :mod:`~pocketlens.converters.rewrites.norm_form`.
 
-    Exact by ONNX's own definition: from ``axis`` on, ``(x - mean) / sqrt(variance + epsilon) * scale + bias``. Over the channels
-    and pixels of a picture that is a group norm of one group, over its pixels an instance norm; over other axes it is
-    decomposed, deviations before squares. The pass needs a fixed rank, and that nobody reads the mean or deviation.
+    Exact by ONNX's own definition: from ``axis`` on, ``(x - mean) / sqrt(variance + epsilon) * scale + bias``. Over the
+    channels and pixels of a picture that is a group norm of one group, over its pixels an instance norm; over other
+    axes it is decomposed, deviations before squares. The pass needs a fixed rank, and that nobody reads the mean or
+    deviation.
     """
 
     operators = ("LayerNormalization",)

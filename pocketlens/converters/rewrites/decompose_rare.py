@@ -18,10 +18,10 @@ MAX_COPIES = 64
 class DecomposeRare(NodePass):
     """Replace a rare operator by its definition, as the ONNX standard gives it.
 
-    Exact to float rounding: norms and sums of squares (ReduceL1, ReduceL2, ReduceSumSquare, ReduceLogSum) become a function
-    and a ReduceSum; Selu and Celu a scaled Elu; Mean a Sum and a product; Tile an Expand where it repeats single values, else
-    Concats of copies; a Pad that wraps around Concats of Slices; GatherND of whole entries, as torch exports channels in another
-    order, a Gather. Needs floats and fixed shapes.
+    Exact to float rounding: norms and sums of squares (ReduceL1, ReduceL2, ReduceSumSquare, ReduceLogSum) become a
+    function and a ReduceSum; Selu and Celu a scaled Elu; Mean a Sum and a product; Tile an Expand where it repeats
+    single values, else Concats of copies; a Pad that wraps around Concats of Slices; GatherND of whole entries, as
+    torch exports channels in another order, a Gather. Needs floats and fixed shapes.
     """
 
     def rewrite(self, model: ir.Model, node: ir.Node) -> bool:

@@ -13,8 +13,9 @@ class DecomposeResize(NodePass):
     """Do without the attributes ``axes`` and ``keep_aspect_ratio_policy``.
 
     Exact: an axis that is not named keeps its length, which is a scale of 1. Under a policy ONNX takes the smallest or
-    largest ratio of the sizes as the scale of every named axis; where each axis times that ratio is a whole number, the sizes that come
-    out say the same without the policy. Elsewhere a policy stays as it is, since the scale is then no ratio of sizes.
+    largest ratio of the sizes as the scale of every named axis; where each axis times that ratio is a whole number, the
+    sizes that come out say the same without the policy. Elsewhere a policy stays as it is, since the scale is then no
+    ratio of sizes.
     """
 
     operators = ("Resize",)

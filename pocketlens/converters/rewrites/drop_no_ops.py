@@ -14,10 +14,10 @@ from pocketlens.converters.rewrites.passes import NodePass
 class DropNoOps(NodePass):
     """Let the readers of a node that changes nothing read its input.
 
-    Exact: each rule below holds only where every element stays what and where it is. All of them need that the output has
-    the shape and type of the input; where that already says everything (a Concat of one part, a Slice or Pad that leaves
-    the size), there is no more to ask. Resizing to the same size maps each pixel onto itself in every convention but
-    ``tf_crop_and_resize``.
+    Exact: each rule below holds only where every element stays what and where it is. All of them need that the output
+    has the shape and type of the input; where that already says everything (a Concat of one part, a Slice or Pad that
+    leaves the size), there is no more to ask. Resizing to the same size maps each pixel onto itself in every convention
+    but ``tf_crop_and_resize``.
     """
 
     def rewrite(self, model: ir.Model, node: ir.Node) -> bool:

@@ -87,7 +87,9 @@ class Editor:
         return output
 
     def concat(self, values: Sequence[ir.Value], axis: int) -> ir.Value:
-        """Values one after the other along an axis; the value itself if it is the only one. Their shapes must be known."""
+        """Values one after the other along an axis; the value itself if it is the only one. Their shapes must be
+        known.
+        """
         if len(values) == 1:
             return values[0]
         shapes = [shape for value in values if (shape := shape_of(value)) is not None]

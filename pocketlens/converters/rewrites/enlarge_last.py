@@ -20,16 +20,18 @@ MIN_GAIN = 1.3
 class EnlargeLast(NodePass):
     """Compute Resize (nearest, s times both ways), Pad, Conv as Pad, Conv to s² times the channels, DepthToSpace.
 
-    Exact: pixel ``U`` of the enlarged picture is pixel ``floor(U / s)`` of the small one, so of the k taps of an output those that fall on
-    the same small pixel are one tap, whose weight is their sum (the only rounding that changes). Which taps these are depends
-    on ``Y`` modulo s: a convolution with an output channel for each place in a block of s x s, which DepthToSpace lays out
-    (:mod:`~pocketlens.converters.rewrites.packing`). For s = 2 and a 3 x 3 kernel, blocks that start one pixel early read 2 x 2 small
-    pixels, 16 products instead of 36; the pixel that stands over at each end is cut off.
+    Exact: pixel ``U`` of the enlarged picture is pixel ``floor(U / s)`` of the small one, so of the k taps of an output
+    those that fall on the same small pixel are one tap, whose weight is their sum (the only rounding that changes).
+    Which taps these are depends on ``Y`` modulo s: a convolution with an output channel for each place in a block of s
+    x s, which DepthToSpace lays out (:mod:`~pocketlens.converters.rewrites.packing`). For s = 2 and a 3 x 3 kernel,
+    blocks that start one pixel early read 2 x 2 small pixels, 16 products instead of 36; the pixel that stands over at
+    each end is cut off.
 
-    Padding moves to the small picture. Zeros outside the enlarged picture are zeros outside the small one. Mirrored or repeated
-    edges are traced pixel by pixel: the pass applies where padding the small picture by repeating or mirroring its edge puts
-    the same pixels there (mirroring one enlarged pixel repeats the small edge, for instance), and where that saves at least
-    :data:`MIN_GAIN` times the products. It needs one group, constant weights, stride 1 and single readers.
+    Padding moves to the small picture. Zeros outside the enlarged picture are zeros outside the small one. Mirrored or
+    repeated edges are traced pixel by pixel: the pass applies where padding the small picture by repeating or mirroring
+    its edge puts the same pixels there (mirroring one enlarged pixel repeats the small edge, for instance), and where
+    that saves at least :data:`MIN_GAIN` times the products. It needs one group, constant weights, stride 1 and single
+    readers.
     """
 
     operators = ("Conv",)

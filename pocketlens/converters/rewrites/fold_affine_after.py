@@ -14,9 +14,9 @@ class FoldAffineAfter(NodePass):
     """Fold Mul, Div, Add, Sub, Neg and BatchNormalization into the Conv, ConvTranspose or InstanceNormalization before.
 
     Exact: each output channel o of those is ``sum(weight[o] * x) + bias[o]``, or ``normal(x)[o] * scale[o] + bias[o]``.
-    Times s and plus t that is the same with ``weight[o] * s[o]`` and ``bias[o] * s[o] + t[o]``. A transposed convolution
-    keeps its output channels in the second axis of its weights, a group at a time. The pass needs constant weights, a
-    single reader, and constants that are one number a channel; the new weights are computed in float64.
+    Times s and plus t that is the same with ``weight[o] * s[o]`` and ``bias[o] * s[o] + t[o]``. A transposed
+    convolution keeps its output channels in the second axis of its weights, a group at a time. The pass needs constant
+    weights, a single reader, and constants that are one number a channel; the new weights are computed in float64.
     """
 
     def rewrite(self, model: ir.Model, node: ir.Node) -> bool:

@@ -13,11 +13,12 @@ from pocketlens.converters.rewrites.passes import NodePass
 class FoldAffineBefore(NodePass):
     """Fold Mul, Div, Add, Sub, Neg and BatchNormalization into the Conv or ConvTranspose behind, past a Pad between.
 
-    Exact: ``sum(w[c] * (x[c] * s[c] + t[c])) = sum(w[c] * s[c] * x[c]) + sum(w[c] * t[c])``. The scale may always go: the
-    zeros that a convolution pads with stay zeros. The shift may only go where every tap of the kernel sees it, so where the
-    convolution pads nothing (and is not transposed: at its border some taps fall on no pixel). Padding by reflection or
-    by the edge copies pixels, so scaling and shifting before it is the same as after; padding with zeros lets only a
-    scale through. Where only the shift cannot go, ``x * s + t`` is taken as ``(x + t / s) * s``, and the scale goes. The pass needs constant weights, single readers, and constants that are one number a channel.
+    Exact: ``sum(w[c] * (x[c] * s[c] + t[c])) = sum(w[c] * s[c] * x[c]) + sum(w[c] * t[c])``. The scale may always go:
+    the zeros that a convolution pads with stay zeros. The shift may only go where every tap of the kernel sees it, so
+    where the convolution pads nothing (and is not transposed: at its border some taps fall on no pixel). Padding by
+    reflection or by the edge copies pixels, so scaling and shifting before it is the same as after; padding with zeros
+    lets only a scale through. Where only the shift cannot go, ``x * s + t`` is taken as ``(x + t / s) * s``, and the
+    scale goes. The pass needs constant weights, single readers, and constants that are one number a channel.
     """
 
     backwards = True

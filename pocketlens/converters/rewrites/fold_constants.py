@@ -18,10 +18,10 @@ _GROWING = ("ConstantOfShape", "Expand", "OneHot", "Pad", "Range", "Resize", "Ti
 class FoldConstants(GraphPass):
     """Compute nodes whose inputs are constant, size arithmetic of a fixed size included; merge what onnxscript merges.
 
-    Exact: the value is the one that the node would compute. The work is onnxscript's, whose rules also fold batch norms and
-    paddings into convolutions; shapes are inferred between its rounds, because a Reshape or Resize by a computed size
-    hides every shape behind it until that size is a constant. A small constant may stand for a huge one: a node that
-    would give more than :data:`MAX_FOLDED_ELEMENTS` elements, or nobody knows how many, is left as it is.
+    Exact: the value is the one that the node would compute. The work is onnxscript's, whose rules also fold batch norms
+    and paddings into convolutions; shapes are inferred between its rounds, because a Reshape or Resize by a computed
+    size hides every shape behind it until that size is a constant. A small constant may stand for a huge one: a node
+    that would give more than :data:`MAX_FOLDED_ELEMENTS` elements, or nobody knows how many, is left as it is.
     """
 
     def call(self, model: ir.Model) -> ir.passes.PassResult:

@@ -44,8 +44,8 @@ def scale_fp16_ranges(model: ir.Model, extents: Iterable[Extent]) -> dict[str, i
     convolution takes s back with ``weight / s``; an instance norm needs nothing but ``epsilon · s²``, since
     ``(s·x - s·mean) / sqrt(s²·variance + s²·epsilon)`` is what it was.
 
-    Values are made to fit with room to spare. For squares and sums, which overflow only on some devices, the factor goes no
-    further than fp16 keeps the weights' digits and the epsilon; what is left the audit names.
+    Values are made to fit with room to spare. For squares and sums, which overflow only on some devices, the factor
+    goes no further than fp16 keeps the weights' digits and the epsilon; what is left the audit names.
 
     Args:
         model: The graph.

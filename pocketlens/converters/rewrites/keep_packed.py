@@ -14,12 +14,13 @@ MAX_PRODUCTS_RATIO = 1.5
 class KeepPacked(NodePass):
     """Drop the DepthToSpace in front of a Conv whose stride is its block, past everything that can be computed packed.
 
-    Exact: output ``Y`` of the Conv reads inputs ``block * Y + t - pad = block * p + e``, so on the packed picture it is a Conv of stride 1
-    (:mod:`~pocketlens.converters.rewrites.packing`). What stands between is computed in its packed form
-    (:mod:`~pocketlens.converters.rewrites.packed_form`).
+    Exact: output ``Y`` of the Conv reads inputs ``block * Y + t - pad = block * p + e``, so on the packed picture it is
+    a Conv of stride 1 (:mod:`~pocketlens.converters.rewrites.packing`). What stands between is computed in its packed
+    form (:mod:`~pocketlens.converters.rewrites.packed_form`).
 
-    The pass needs that everything between has one reader, that every path upwards ends at a DepthToSpace of that block, a
-    ConvTranspose of that stride, or a constant, and a kernel that packing fills with no more than :data:`MAX_PRODUCTS_RATIO` times the products.
+    The pass needs that everything between has one reader, that every path upwards ends at a DepthToSpace of that block,
+    a ConvTranspose of that stride, or a constant, and a kernel that packing fills with no more than
+    :data:`MAX_PRODUCTS_RATIO` times the products.
     """
 
     operators = ("Conv",)

@@ -11,17 +11,19 @@ from pocketlens.converters.rewrites.passes import NodePass
 
 
 class KeepRows(NodePass):
-    """Move the Reshape from ``[N, C, H, rows W]`` to ``[N, C, rows H, W]`` down, until a Conv reads what was in front of it.
+    """Move the Reshape from ``[N, C, H, rows W]`` to ``[N, C, rows H, W]`` down, until a Conv reads what was in front
+    of it.
 
-    Exact: the Reshape leaves each channel's values in their order. A function of one value, a sum or product of two pictures, one number a
-    channel, and the mean and variance over a channel do not see it, so that it may stand behind them. A picture that comes
-    from elsewhere gets the inverse Reshape. Row ``rows q + r`` of the picture is row q of the r-th part, so a Conv of
-    one column with a stride of ``rows`` reads its tap t of output row q, ``rows q + t - pad``, at row ``q + (t - pad) // rows`` of
-    part ``(t - pad) mod rows``: parts are W columns from one another, which is a kernel of ``rows`` columns with a dilation of W.
+    Exact: the Reshape leaves each channel's values in their order. A function of one value, a sum or product of two
+    pictures, one number a channel, and the mean and variance over a channel do not see it, so that it may stand behind
+    them. A picture that comes from elsewhere gets the inverse Reshape. Row ``rows q + r`` of the picture is row q of
+    the r-th part, so a Conv of one column with a stride of ``rows`` reads its tap t of output row q,
+    ``rows q + t - pad``, at row ``q + (t - pad) // rows`` of part ``(t - pad) mod rows``: parts are W columns from one
+    another, which is a kernel of ``rows`` columns with a dilation of W.
     :class:`~pocketlens.converters.rewrites.winograd_conv.WinogradConv` makes both.
 
-    A sum or product of a picture that stands so and one that does not is moved only where such a Conv reads it, or what is
-    computed from it value by value: else a Reshape would only become another one.
+    A sum or product of a picture that stands so and one that does not is moved only where such a Conv reads it, or what
+    is computed from it value by value: else a Reshape would only become another one.
     """
 
     def rewrite(self, model: ir.Model, node: ir.Node) -> bool:

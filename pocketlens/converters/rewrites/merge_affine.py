@@ -11,8 +11,8 @@ from pocketlens.converters.rewrites.passes import NodePass
 class MergeAffine(NodePass):
     """``(x * a) * b`` becomes ``x * (a * b)`` and ``(x + a) + b`` becomes ``x + (a + b)``.
 
-    Exact, because products and sums are associative; the constants are merged in float64. The pass needs that nobody else
-    reads what lies between, and float constants whose merger is no larger than the larger of them.
+    Exact, because products and sums are associative; the constants are merged in float64. The pass needs that nobody
+    else reads what lies between, and float constants whose merger is no larger than the larger of them.
     """
 
     operators = ("Mul", "Add")

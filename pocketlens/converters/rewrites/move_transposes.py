@@ -22,11 +22,11 @@ from pocketlens.converters.rewrites.permute import (
 class MoveTransposes(GraphPass):
     """Take out Transposes by computing on what they would transpose, wherever that leaves fewer of them.
 
-    Exact: ``f(Transpose(x)) = Transpose(f'(x))``, where f' is f for an operator that works element by element and else f with
-    its axes, pads, scales or lengths put in the other order (:mod:`~pocketlens.converters.rewrites.permute`). So a
-    Transpose passes such operators, and one behind another is one of the composed order, which is nothing where they undo
-    each other. That is how files that were born in TensorFlow, channels last with Transposes around every convolution,
-    become channels first.
+    Exact: ``f(Transpose(x)) = Transpose(f'(x))``, where f' is f for an operator that works element by element and else
+    f with its axes, pads, scales or lengths put in the other order (:mod:`~pocketlens.converters.rewrites.permute`). So
+    a Transpose passes such operators, and one behind another is one of the composed order, which is nothing where they
+    undo each other. That is how files that were born in TensorFlow, channels last with Transposes around every
+    convolution, become channels first.
 
     The whole graph is planned first: for each value, in which order it would be held. The plan is carried out only if
     fewer Transposes are left that move anything; a graph where they are as many is left as it is.

@@ -3,8 +3,9 @@
 - Over height and width of ``[N, C, H, W]``: InstanceNormalization.
 - Over groups of channels together with height and width, one group of all channels (a layer norm over the picture)
   included: Reshape to ``[N, groups, -1]``, InstanceNormalization, Reshape back, as torch exports its GroupNorm.
-- Over the last axis (layer norms of tokens or of each pixel): decomposed, ReduceMean, Sub, Mul, ReduceMean, Add, Sqrt, Div. TFLite has
-  nothing shorter, and onnxruntime, OpenVINO and coremltools find the pattern by themselves where they have.
+- Over the last axis (layer norms of tokens or of each pixel): decomposed, ReduceMean, Sub, Mul, ReduceMean, Add, Sqrt,
+  Div. TFLite has nothing shorter, and onnxruntime, OpenVINO and coremltools find the pattern by themselves where they
+  have.
 
 A scale and shift stand behind as Mul and Add; an instance norm takes in those of its channels (FoldAffineAfter).
 """

@@ -11,22 +11,24 @@ MAX_OUTPUT_CHANNELS = 4
 """Most output channels of a convolution that is thin: runtimes compute 8 or 16 at once, and throw the rest away."""
 
 MIN_KERNEL = 7
-"""Least kernel, in pixels, for which the zeros that blocks add cost less than what they save: 8 x 8 for 7 x 7 is 1.3 times the
-products."""
+"""Least kernel, in pixels, for which the zeros that blocks add cost less than what they save: 8 x 8 for 7 x 7 is 1.3
+times the products."""
 
 _BLOCK = 2
 
 
 class PackThinConv(NodePass):
-    """Compute a Conv with a large kernel and few outputs a block of 2 x 2 pixels at a time: Conv of stride 2, DepthToSpace.
+    """Compute a Conv with a large kernel and few outputs a block of 2 x 2 pixels at a time: Conv of stride 2,
+    DepthToSpace.
 
-    Exact: output ``Y = 2q + r`` reads inputs ``2q + r + t - pad``. For each of the two places r in a block these lie in the window of
-    ``kernel + 1`` pixels that starts at ``2q - pad``, so a convolution of stride 2 with that window and an output channel for
-    each place computes the block; the weights stand r pixels from its start, and the pixel more is zero. The pads stay what they
-    were. A 9 x 9 kernel to 3 channels becomes 10 x 10 to 12: 1.2 times the products, on channels that are computed anyway.
+    Exact: output ``Y = 2q + r`` reads inputs ``2q + r + t - pad``. For each of the two places r in a block these lie in
+    the window of ``kernel + 1`` pixels that starts at ``2q - pad``, so a convolution of stride 2 with that window and
+    an output channel for each place computes the block; the weights stand r pixels from its start, and the pixel more
+    is zero. The pads stay what they were. A 9 x 9 kernel to 3 channels becomes 10 x 10 to 12: 1.2 times the products,
+    on channels that are computed anyway.
 
-    The pass needs one group, constant weights, stride 1, at most :data:`MAX_OUTPUT_CHANNELS` output channels, a kernel of at least :data:`MIN_KERNEL`
-    pixels both ways, and an even output; an odd one is left alone.
+    The pass needs one group, constant weights, stride 1, at most :data:`MAX_OUTPUT_CHANNELS` output channels, a kernel
+    of at least :data:`MIN_KERNEL` pixels both ways, and an even output; an odd one is left alone.
     """
 
     operators = ("Conv",)

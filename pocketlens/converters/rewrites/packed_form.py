@@ -1,14 +1,16 @@
 """The packed form of a picture that some operators have computed from packed ones.
 
-Exact operator by operator, for ``unpacked = DepthToSpace(packed)`` in ``CRD`` order, where channel c of the picture is ``block²``
-neighbouring packed channels:
+Exact operator by operator, for ``unpacked = DepthToSpace(packed)`` in ``CRD`` order, where channel c of the picture is
+``block²`` neighbouring packed channels:
 
 - a function of one value, and a sum or product of two packed pictures, is the same on the packed values;
 - a constant that is one number a channel is repeated for every place in the block;
 - an instance norm's mean and variance over a channel are those over its ``block²`` packed channels: a norm of groups of
-  them, Reshape to ``[N, channels, -1]``, InstanceNormalization, Reshape back. A norm of groups of channels keeps its groups;
+  them, Reshape to ``[N, channels, -1]``, InstanceNormalization, Reshape back. A norm of groups of channels keeps its
+  groups;
 - a Concat of channels is a Concat of packed channels;
-- a ConvTranspose of that stride is the packed Conv and DepthToSpace of :mod:`~pocketlens.converters.rewrites.sub_pixel_conv`.
+- a ConvTranspose of that stride is the packed Conv and DepthToSpace of
+  :mod:`~pocketlens.converters.rewrites.sub_pixel_conv`.
 """
 
 import numpy as np
@@ -27,7 +29,9 @@ ELEMENTWISE = (
 BINARY = ("Add", "Div", "Max", "Min", "Mul", "Sub")
 
 MAX_PRODUCTS_RATIO = 2.0
-"""Most products of the packed Conv for each of the ConvTranspose: a 3 x 3 kernel of stride 2 takes 16 products packed instead of 9."""
+"""Most products of the packed Conv for each of the ConvTranspose: a 3 x 3 kernel of stride 2 takes 16 products packed
+instead of 9.
+"""
 
 
 def has_packed_form(value: ir.Value | None, block: int) -> bool:

@@ -1,10 +1,11 @@
 """Packed pictures: each block of pixels is one pixel with a channel for each place in the block.
 
-A convolution, a transposed one, and a convolution of an enlarged picture all say, along each axis, which pixel ``X`` of the
-input the tap ``t`` of output pixel ``Y`` reads. Write ``Y = out_block * q + r - shift`` and ``X = in_block * p + e``. Where moving ``q`` by
-one moves every read ``p`` by one, the whole is a plain convolution of stride 1 between the packed pictures: the weight
-of tap ``t`` stands at kernel place ``p - least``, between the input channels of place ``e`` and the output channels of place ``r``.
-Every product of the original is there once, all other weights are zero, so the sums are the same up to their order.
+A convolution, a transposed one, and a convolution of an enlarged picture all say, along each axis, which pixel ``X`` of
+the input the tap ``t`` of output pixel ``Y`` reads. Write ``Y = out_block * q + r - shift`` and
+``X = in_block * p + e``. Where moving ``q`` by one moves every read ``p`` by one, the whole is a plain convolution of
+stride 1 between the packed pictures: the weight of tap ``t`` stands at kernel place ``p - least``, between the input
+channels of place ``e`` and the output channels of place ``r``. Every product of the original is there once, all other
+weights are zero, so the sums are the same up to their order.
 """
 
 from collections.abc import Callable
@@ -25,7 +26,8 @@ class Axis:
     """How a packed convolution reads along one axis.
 
     Attributes:
-        taps: ``(r, t, e, place)``: output place in its block, tap, input place in its block, place in the packed kernel.
+        taps: ``(r, t, e, place)``: output place in its block, tap, input place in its block, place in the packed
+            kernel.
         kernel: Length of the packed kernel.
         pads: Zeros before and after, in packed pixels.
         count: Packed output pixels.
@@ -47,8 +49,8 @@ def axis(
     """The packed form of one axis; None if it would need negative pads, or reads nothing.
 
     Args:
-        reads: The input pixel that tap ``t`` of output pixel ``Y`` reads, or None if that tap reads nothing there. What lies
-            outside the input is zero.
+        reads: The input pixel that tap ``t`` of output pixel ``Y`` reads, or None if that tap reads nothing there. What
+            lies outside the input is zero.
         taps: How many there are.
         lengths: Of the input, a multiple of its block, and of the output.
         blocks: Of the input and of the output.

@@ -11,8 +11,8 @@ from pocketlens.converters import graph as hub
 class GraphPass(ir.passes.InPlacePass):
     """A pass on the graph.
 
-    It requires operators as opset :data:`~pocketlens.converters.graph.OPSET` defines them, or a later one, and ensures that
-    whatever is read afterwards is there.
+    It requires operators as opset :data:`~pocketlens.converters.graph.OPSET` defines them, or a later one, and ensures
+    that whatever is read afterwards is there.
     """
 
     def requires(self, model: ir.Model) -> None:
@@ -73,7 +73,8 @@ class NodePass(GraphPass):
 def run(passes: ir.passes.PassBase, model: ir.Model) -> bool:
     """Run passes in place, and say whether they changed anything.
 
-    A manager of passes raises a PassError of its own around whatever a pass raises; here the pass's own error is raised.
+    A manager of passes raises a PassError of its own around whatever a pass raises; here the pass's own error is
+    raised.
     """
     try:
         return passes(model).modified

@@ -1,7 +1,8 @@
 """How an operator changes when its inputs come with their axes in another order.
 
-A value is *held* in another order where ``value = Transpose(stored, order)``: axis ``i`` of the value is axis ``order[i]`` of
-what is stored. For every operator here there is a form that takes what is stored and gives its own result stored.
+A value is *held* in another order where ``value = Transpose(stored, order)``: axis ``i`` of the value is axis
+``order[i]`` of what is stored. For every operator here there is a form that takes what is stored and gives its own
+result stored.
 """
 
 from collections.abc import Callable
@@ -100,7 +101,9 @@ def compose(first: Order, second: Order) -> Order:
 
 
 def result_order(node: ir.Node, order: Order) -> Order | None:
-    """The order that the node's outputs are held in if its data inputs are held in ``order``; None if it cannot be said."""
+    """The order that the node's outputs are held in if its data inputs are held in ``order``; None if it cannot be
+    said.
+    """
     if node.domain:
         return None
     if node.op_type in ELEMENTWISE or (node.op_type in _MOVED and _needs(node)):
@@ -132,7 +135,8 @@ def data_inputs(node: ir.Node) -> list[int]:
 
 
 def permute_node(model: ir.Model, node: ir.Node, order: Order) -> None:
-    """Change the node in place so that it computes the same on what is stored. Its data inputs are the caller's to replace.
+    """Change the node in place so that it computes the same on what is stored. Its data inputs are the caller's to
+    replace.
 
     The shapes of its outputs become the stored ones.
     """

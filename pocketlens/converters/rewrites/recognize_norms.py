@@ -15,16 +15,18 @@ from pocketlens.converters.rewrites.passes import NodePass
 class RecognizeNorms(NodePass):
     """Put ``(x - mean) / sqrt(variance + epsilon)`` back as one op, however it is written.
 
-    What is looked for is not a list of patterns but the meaning of a product: its factors, through any chain of Mul, Div
-    and Reciprocal, are a deviation ``x - mean(x)``, the inverse deviation ``(k * variance(x) + epsilon) ** -0.5`` of the same x over the
-    same axes, and others, which stay a product behind. TensorFlow's way, ``x * f + (b - mean(x) * f)`` with the inverse
-    deviation in f, is the same after multiplying out. The variance may be the mean of squared deviations or ``mean(x²) - mean(x)²``.
+    What is looked for is not a list of patterns but the meaning of a product: its factors, through any chain of Mul,
+    Div and Reciprocal, are a deviation ``x - mean(x)``, the inverse deviation ``(k * variance(x) + epsilon) ** -0.5``
+    of the same x over the same axes, and others, which stay a product behind. TensorFlow's way,
+    ``x * f + (b - mean(x) * f)`` with the inverse deviation in f, is the same after multiplying out. The variance may
+    be the mean of squared deviations or ``mean(x²) - mean(x)²``.
 
     Exact: all of these are equal as formulas (to rounding; ``mean(x²) - mean(x)²`` itself rounds worst of all). With
-    ``k * variance``, as torch's unbiased variance is written, ``(k v + e) ** -0.5 = k ** -0.5 * (v + e / k) ** -0.5``. An epsilon that
-    is added to the root and not under it is something else and left alone. The forms that come out are those of
-    :mod:`~pocketlens.converters.rewrites.norm_form`; over other axes everything stays as it is. What somebody else reads of
-    the parts stays too. The pass needs fixed shapes, and shared subexpressions to be shared (run it after constant folding).
+    ``k * variance``, as torch's unbiased variance is written, ``(k v + e) ** -0.5 = k ** -0.5 * (v + e / k) ** -0.5``.
+    An epsilon that is added to the root and not under it is something else and left alone. The forms that come out are
+    those of :mod:`~pocketlens.converters.rewrites.norm_form`; over other axes everything stays as it is. What somebody
+    else reads of the parts stays too. The pass needs fixed shapes, and shared subexpressions to be shared (run it after
+    constant folding).
     """
 
     operators = ("Mul", "Div", "Add", "Sub")

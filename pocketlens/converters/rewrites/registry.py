@@ -32,7 +32,8 @@ class Rewrite:
         name: As ``--rewrites`` takes it.
         summary: What it does, in one line.
         kind: The pass.
-        only_fp32: Whether it is for files of that precision alone: its sums leave the range in which low-bit values are right.
+        only_fp32: Whether it is for files of that precision alone: its sums leave the range in which low-bit values are
+            right.
     """
 
     name: str

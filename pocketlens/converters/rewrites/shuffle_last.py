@@ -12,9 +12,9 @@ from pocketlens.converters.rewrites.passes import GraphPass
 class ShuffleLast(GraphPass):
     """Move a DepthToSpace behind a norm and whatever else stands between it and the output.
 
-    Exact: everything between is computed in its packed form (:mod:`~pocketlens.converters.rewrites.packed_form`). A norm over a picture of
-    3 channels leaves most lanes of a runtime idle; over 12 packed ones it does not. The pass applies where a norm stands between,
-    and everything has one reader.
+    Exact: everything between is computed in its packed form (:mod:`~pocketlens.converters.rewrites.packed_form`). A
+    norm over a picture of 3 channels leaves most lanes of a runtime idle; over 12 packed ones it does not. The pass
+    applies where a norm stands between, and everything has one reader.
     """
 
     def call(self, model: ir.Model) -> ir.passes.PassResult:

@@ -13,14 +13,15 @@ MIN_CHANNELS_APART = 16
 class SubPixelConv(NodePass):
     """Compute a ConvTranspose of stride s as Convs with s² times the channels in all, then DepthToSpace.
 
-    Exact: output ``Y`` of a transposed convolution sums ``weight[t] * x[(Y + pad - t * dilation) / s]`` over the taps for which that is
-    a whole number. Which taps these are depends only on ``Y`` modulo s, so each of the s² phases is a plain convolution of
-    the small picture with its share of the taps, and DepthToSpace lays the phases out (:mod:`~pocketlens.converters.rewrites.packing`).
+    Exact: output ``Y`` of a transposed convolution sums ``weight[t] * x[(Y + pad - t * dilation) / s]`` over the taps
+    for which that is a whole number. Which taps these are depends only on ``Y`` modulo s, so each of the s² phases is a
+    plain convolution of the small picture with its share of the taps, and DepthToSpace lays the phases out
+    (:mod:`~pocketlens.converters.rewrites.packing`).
 
-    With :data:`MIN_CHANNELS_APART` channels or more each phase is its own Conv: not one product more than the original's. Fewer channels share one
-    Conv for all phases. Their windows may be shifted against each other, which one kernel can only hold with zeros in
-    between; starting the blocks some pixels early lines them up, and what stands over at both ends is cut off. The start with the
-    smallest kernel is taken, the first of those.
+    With :data:`MIN_CHANNELS_APART` channels or more each phase is its own Conv: not one product more than the
+    original's. Fewer channels share one Conv for all phases. Their windows may be shifted against each other, which one
+    kernel can only hold with zeros in between; starting the blocks some pixels early lines them up, and what stands
+    over at both ends is cut off. The start with the smallest kernel is taken, the first of those.
 
     The pass needs one group, constant weights, and the same stride along both axes. Sizes may be odd.
     """
@@ -75,7 +76,9 @@ def phases(window: ConvWindow, shift: int) -> tuple[packing.Axis, packing.Axis] 
 
 
 def _axis(window: ConvWindow, i: int, block: int, start: int) -> packing.Axis | None:
-    """How blocks that start at pixels ``stride * q + start`` read along axis i; of a block of one pixel there is one a stride."""
+    """How blocks that start at pixels ``stride * q + start`` read along axis i; of a block of one pixel there is one a
+    stride.
+    """
     stride = window.strides[0]
 
     def reads(pixel: int, tap: int) -> int | None:

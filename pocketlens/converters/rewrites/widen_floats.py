@@ -11,9 +11,9 @@ _NARROW = (ir.DataType.FLOAT16, ir.DataType.BFLOAT16, ir.DataType.DOUBLE)
 class WidenFloats(GraphPass):
     """Turn every weight, constant, cast and value of another float type into float32.
 
-    The graph is float32 (see :mod:`pocketlens.converters.graph`). Weights keep their values: every float16 and bfloat16 is a
-    float32, and a float64 is rounded once. What the model rounded in between is no longer rounded, so the picture is that of
-    the model in exact arithmetic, closer than the model itself came.
+    The graph is float32 (see :mod:`pocketlens.converters.graph`). Weights keep their values: every float16 and bfloat16
+    is a float32, and a float64 is rounded once. What the model rounded in between is no longer rounded, so the picture
+    is that of the model in exact arithmetic, closer than the model itself came.
     """
 
     def call(self, model: ir.Model) -> ir.passes.PassResult:

@@ -13,8 +13,8 @@ ROWS = 4
 """Output rows of a tile."""
 
 MIN_CHANNELS = 128
-"""Fewest channels on either side: three such layers were 1.2 to 1.9 times faster from here on in every runtime, and with 64
-channels 0.9 to 1.4 times (docs/decisions/0010)."""
+"""Fewest channels on either side: three such layers were 1.2 to 1.9 times faster from here on in every runtime, and
+with 64 channels 0.9 to 1.4 times (docs/decisions/0010)."""
 
 READ = np.array(
     [[4, 0, -5, 0, 1, 0], [0, -4, -4, 1, 1, 0], [0, 4, -4, -1, 1, 0], [0, -2, -1, 2, 1, 0], [0, 2, -1, -2, 1, 0], [0, 4, 0, -5, 0, 1]]
@@ -31,21 +31,24 @@ _ONCE = 1
 
 
 class WinogradConv(NodePass):
-    """Compute a 3 x 3 Conv of stride 1 by Winograd's F(4, 3) along the rows: six 1 x 3 Convs instead of the twelve of four rows.
+    """Compute a 3 x 3 Conv of stride 1 by Winograd's F(4, 3) along the rows: six 1 x 3 Convs instead of the twelve of
+    four rows.
 
-    Exact: four output rows are the correlation of six input rows ``d`` with the kernel's three rows ``g``. Correlation is the transpose of
-    multiplying polynomials, and the product of polynomials of degree 3 and 2 has degree 5: it is known from its values at six points,
-    here 0, 1, -1, 2, -2 and infinity, each of which is one product. Transposed, ``y = GIVE ((TAPS g) * (READ d))`` with the
-    matrices of that evaluation and interpolation (Lavin and Gray, "Fast Algorithms for Convolutional Neural Networks", 2016).
-    What is a number there is a 1 x 3 convolution over columns and channels here: sums over rows and sums over columns may change
-    places. The sums are the same up to their order, which costs some 10 dB of the 135 that float rounding leaves.
+    Exact: four output rows are the correlation of six input rows ``d`` with the kernel's three rows ``g``. Correlation
+    is the transpose of multiplying polynomials, and the product of polynomials of degree 3 and 2 has degree 5: it is
+    known from its values at six points, here 0, 1, -1, 2, -2 and infinity, each of which is one product. Transposed,
+    ``y = GIVE ((TAPS g) * (READ d))`` with the matrices of that evaluation and interpolation (Lavin and Gray, "Fast
+    Algorithms for Convolutional Neural Networks", 2016). What is a number there is a 1 x 3 convolution over columns and
+    channels here: sums over rows and sums over columns may change places. The sums are the same up to their order,
+    which costs some 10 dB of the 135 that float rounding leaves.
 
-    ``READ d`` is six depthwise Convs of stride 4 along the rows, ``TAPS g`` is folded, ``GIVE`` is sums, and the four rows of a
-    tile stand beside one another (``[N, C, H / 4, 4 W]``) until a Reshape puts them below: :mod:`~pocketlens.converters.rewrites.keep_rows`.
+    ``READ d`` is six depthwise Convs of stride 4 along the rows, ``TAPS g`` is folded, ``GIVE`` is sums, and the four
+    rows of a tile stand beside one another (``[N, C, H / 4, 4 W]``) until a Reshape puts them below:
+    :mod:`~pocketlens.converters.rewrites.keep_rows`.
 
-    The pass needs one group, constant weights, a kernel of 3 x 3 without steps, :data:`MIN_CHANNELS` channels on either side, and rows in
-    fours. Half the products, but the sums are more: it is for runtimes that are busy with products. It is no form to
-    quantize, as the sums reach ten times as far as the picture.
+    The pass needs one group, constant weights, a kernel of 3 x 3 without steps, :data:`MIN_CHANNELS` channels on either
+    side, and rows in fours. Half the products, but the sums are more: it is for runtimes that are busy with products.
+    It is no form to quantize, as the sums reach ten times as far as the picture.
     """
 
     operators = ("Conv",)

@@ -1,8 +1,8 @@
 """Rounding weights so that what a layer computes changes least, and not each weight by itself.
 
 E. Frantar, S. Ashkboos, T. Hoefler, D. Alistarh: "GPTQ: Accurate Post-Training Quantization for Generative Pre-trained
-Transformers", 2022, after the optimal brain surgeon of Hassibi and Stork, 1993: weights are rounded one after another, and
-those not yet rounded take over what the rounding has changed, as far as they read correlated values.
+Transformers", 2022, after the optimal brain surgeon of Hassibi and Stork, 1993: weights are rounded one after another,
+and those not yet rounded take over what the rounding has changed, as far as they read correlated values.
 """
 
 from collections.abc import Callable

@@ -9,9 +9,9 @@ _MAX_ITERATIONS = 200
 def kmeans_1d(values: NDArray[np.float32], count: int) -> NDArray[np.float32]:
     """The ``count`` values of least squared error, ascending; fewer distinct values give themselves.
 
-    Lloyd's iteration on sorted values. It starts where few levels are lost in the tails: the density of levels follows the
-    cube root of the density of values (Panter and Dite 1951), the best there is for many levels. Nothing is random, so the
-    same weights give the same table.
+    Lloyd's iteration on sorted values. It starts where few levels are lost in the tails: the density of levels follows
+    the cube root of the density of values (Panter and Dite 1951), the best there is for many levels. Nothing is random,
+    so the same weights give the same table.
 
     Args:
         values: ``[n]``, finite.

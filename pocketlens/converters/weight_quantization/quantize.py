@@ -27,13 +27,14 @@ MIN_WEIGHTS = 256
 
 
 def quantize_weights(model: ir.Model, precision: str, pictures: Sequence[Picture] = ()) -> ir.Model:
-    """A copy of the graph with its weights quantized; the graph itself for precisions that do not quantize the weights alone.
+    """A copy of the graph with its weights quantized; the graph itself for precisions that do not quantize the weights
+    alone.
 
     Args:
         model: The graph.
         precision: A key of :data:`pocketlens.precisions.PRECISIONS`.
-        pictures: ``uint8 [H, W, 3]`` of the graph's size, to see what each layer reads; they must not be those that judge.
-            Without any, each weight is rounded to the nearest: 7 to 11 dB less.
+        pictures: ``uint8 [H, W, 3]`` of the graph's size, to see what each layer reads; they must not be those that
+            judge. Without any, each weight is rounded to the nearest: 7 to 11 dB less.
 
     Raises:
         InputError: A value in the graph is not finite on a picture.
@@ -54,7 +55,9 @@ def quantize_weights(model: ir.Model, precision: str, pictures: Sequence[Picture
 def choose_quantized_weights(
     model: ir.Model, plan: Plan, pictures: Sequence[Picture] = ()
 ) -> dict[str, QuantizedWeights]:
-    """The quantized weights of a graph where a plan asks for them, by the name of the weights; see :func:`quantize_weights`."""
+    """The quantized weights of a graph where a plan asks for them, by the name of the weights; see
+    :func:`quantize_weights`.
+    """
     hessians = collect_hessians(model, pictures) if pictures else {}
     quantized: dict[str, QuantizedWeights] = {}
     for node in model.graph:
@@ -71,7 +74,9 @@ def choose_quantized_weights(
 
 
 def apply_plan(model: ir.Model, quantized: Mapping[str, QuantizedWeights], plan: Plan | None = None) -> ir.Model:
-    """A copy of a graph with the weights of :func:`choose_quantized_weights` in it, but for those that a plan keeps in float."""
+    """A copy of a graph with the weights of :func:`choose_quantized_weights` in it, but for those that a plan keeps in
+    float.
+    """
     model = model.clone()
     for node in tuple(model.graph):
         value = _weight(node)

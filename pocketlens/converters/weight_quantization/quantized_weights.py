@@ -62,7 +62,9 @@ QuantizedWeights = AffineQuantizedWeights | LutWeights
 
 
 def choose_qparams_mse(array: NDArray[np.float32], axis: int) -> NDArray[np.float32]:
-    """For each channel the scale of least squared error among a few that clip its largest weights, as float16 has it."""
+    """For each channel the scale of least squared error among a few that clip its largest weights, as float16 has
+    it.
+    """
     rows = np.moveaxis(array, axis, 0).reshape(array.shape[axis], -1)
     largest = np.abs(rows).max(axis=1)
     best, least = np.ones(len(rows), np.float32), np.full(len(rows), np.inf)
@@ -106,7 +108,8 @@ def insert_dequantize(model: ir.Model, value: ir.Value, weights: QuantizedWeight
 
 
 def quantized_weights_of(value: ir.Value | None) -> QuantizedWeights | None:
-    """How a value is quantized, or None if it is computed, a plain constant, or quantized in a way that is none of ours.
+    """How a value is quantized, or None if it is computed, a plain constant, or quantized in a way that is none of
+    ours.
 
     A scale for the whole tensor is read as one for each channel of axis 0.
     """

@@ -1,4 +1,6 @@
-"""A recipe's ``[compress]``: prune a copy of the teacher or take a pocket generator, and distill the teacher into it."""
+"""A recipe's ``[compress]``: prune a copy of the teacher or take a pocket generator, and distill the teacher into
+it.
+"""
 
 import json
 import math
@@ -138,7 +140,9 @@ def _after(
 
 
 def _prepared(student: nn.Module, task: Distillation, datasets: Sequence[DistillationDataset]) -> nn.Module:
-    """A copy of a student that rounds as int8 does, in the ranges of training pictures; the picture's own range is fixed."""
+    """A copy of a student that rounds as int8 does, in the ranges of training pictures; the picture's own range is
+    fixed.
+    """
     (low, high), where = task.ranges.input, device()
     pixels = [torch.from_numpy(picture).float()[None].to(where) for picture in datasets[0].inputs[:_OBSERVED]]
     ranges = observe_ranges(student.to(where).eval(), [picture * ((high - low) / 255) + low for picture in pixels])
@@ -157,8 +161,8 @@ def picture_sizes(source: Source, size: tuple[int, int], pictures: int) -> tuple
         fixed = fixed_size(source.path)
         if fixed is not None and (fixed[0] != fixed[1] or fixed[0] % MULTIPLE):
             raise InputError(
-                f"{source.path} accepts {fixed[0]} x {fixed[1]} only, and students are trained on squares of multiples of "
-                f"{MULTIPLE}",
+                f"{source.path} accepts {fixed[0]} x {fixed[1]} only, and students are trained on squares of multiples "
+                f"of {MULTIPLE}",
                 do="export it with free height and width",
             )
         if fixed is not None:

@@ -54,7 +54,8 @@ def record_teacher(
     make_teacher: Callable[[], FeatureTeacher], key: str, spec: DatasetSpec, folder: Path | None,
     notify: Progress = silent,
 ) -> list[DistillationDataset]:  # fmt: skip
-    """Show a teacher pictures and keep its outputs: one dataset a size, recorded once for each key and folder of pictures.
+    """Show a teacher pictures and keep its outputs: one dataset a size, recorded once for each key and folder of
+    pictures.
 
     Args:
         make_teacher: Makes the teacher; not called where its outputs are in the cache already.

@@ -80,7 +80,9 @@ def fixed_size(path: Path) -> tuple[int, int] | None:
 
 
 def _feature_extractor(path: Path, height: int, width: int) -> Callable[[Floats], FeatureMaps] | None:
-    """What gives the last tensor at a quarter of the size; None where there is none, or pictures are not NCHW floats."""
+    """What gives the last tensor at a quarter of the size; None where there is none, or pictures are not NCHW
+    floats.
+    """
     import onnx
     import onnxruntime as ort
 

@@ -10,7 +10,8 @@ QUARTER = 4
 
 
 def quarter_layer(module: nn.Module, side: int = 64) -> str:
-    """The name of the last layer that gives ``[N, C, H/4, W/4]``, in the order in which layers finish; ``""`` if none does.
+    """The name of the last layer that gives ``[N, C, H/4, W/4]``, in the order in which layers finish; ``""`` if none
+    does.
 
     Example:
         >>> from pocketlens.models.fast_style import FastStyle

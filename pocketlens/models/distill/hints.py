@@ -1,7 +1,8 @@
 """Targets for a student's inner layers, for each training picture (hints, after Romero et al., "FitNets", 2015).
 
-A pocket student has layers of its own: a 1 x 1 convolution must find the teacher's features in the last one at a quarter of
-the size. The layers of a pruned copy are the teacher's with fewer channels, and are trained to give what these give in the teacher.
+A pocket student has layers of its own: a 1 x 1 convolution must find the teacher's features in the last one at a
+quarter of the size. The layers of a pruned copy are the teacher's with fewer channels, and are trained to give what
+these give in the teacher.
 """
 
 from collections.abc import Mapping, Sequence
@@ -23,7 +24,9 @@ from pocketlens.progress import Progress, silent
 _LAYERS = 6
 """Layers of a pruned copy that have hints; with more it learned no faster."""
 _GRID = 8
-"""Features are kept at one place in this many pixels, across and down: a sixty-fourth of what a layer at full size gives."""
+"""Features are kept at one place in this many pixels, across and down: a sixty-fourth of what a layer at full size
+gives.
+"""
 _SAMPLE = 8
 """Pictures that the spread of a channel is taken from."""
 
@@ -55,7 +58,8 @@ def pruned_layer_hints(
     module: nn.Module, kept: Mapping[str, Sequence[int]], datasets: Sequence[DistillationDataset], ranges: Ranges,
     key: str, notify: Progress = silent,
 ) -> list[Hint]:  # fmt: skip
-    """What some of a generator's convolutions give in the channels that its pruned copy kept; computed once, then cached.
+    """What some of a generator's convolutions give in the channels that its pruned copy kept; computed once, then
+    cached.
 
     Args:
         module: The generator.
@@ -83,7 +87,8 @@ def pruned_layer_hints(
 
 
 def subsample(output: torch.Tensor, height: int, width: int) -> torch.Tensor:
-    """Every n-th row and column of a layer's output, so that ``height`` and ``width`` stay; as it is if it is no larger.
+    """Every n-th row and column of a layer's output, so that ``height`` and ``width`` stay; as it is if it is no
+    larger.
 
     Example:
         >>> tuple(subsample(torch.zeros(1, 5, 64, 64), 32, 32).shape)

@@ -71,7 +71,9 @@ def check_source(source: Source, size: tuple[int, int], prunes: bool) -> None:
 def pruned_copy(
     source: Source, settings: Compress, size: tuple[int, int], datasets: Sequence[DistillationDataset], notify: Progress
 ) -> InitialStudent:
-    """A copy of a source with fewer channels, or of lower rank, whose layers have the weights that come nearest to their teacher's."""
+    """A copy of a source with fewer channels, or of lower rank, whose layers have the weights that come nearest to
+    their teacher's.
+    """
     module, (low, high), multiple = source.load(), source.ranges.input, settings.multiple
     pixels = [torch.from_numpy(picture)[None].float() for picture in datasets[0].inputs[:_SAMPLE]]
     pictures = [picture * ((high - low) / 255) + low for picture in pixels]

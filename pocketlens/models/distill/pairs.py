@@ -42,13 +42,17 @@ def read_pairs(before: Path, after: Path) -> list[Pair]:
 
 
 def count_unpaired(before: Path, after: Path) -> int:
-    """How many pictures of two folders :func:`read_pairs` leaves out, because the other folder has none of their name."""
+    """How many pictures of two folders :func:`read_pairs` leaves out, because the other folder has none of their
+    name.
+    """
     first, second = ([path.stem for path in images.folder(folder)] for folder in (before, after))
     return sum(name not in second for name in first) + len(second) - len({*first} & {*second})
 
 
 def dataset_of(pairs: Sequence[Pair], side: int, count: int, random: np.random.Generator) -> DistillationDataset:
-    """Random crops of pairs, ``[count, 3, side, side]``, in random scales, mirrored at random; nothing else is changed."""
+    """Random crops of pairs, ``[count, 3, side, side]``, in random scales, mirrored at random; nothing else is
+    changed.
+    """
     inputs = np.empty((count, 3, side, side), np.uint8)
     targets = np.empty_like(inputs)
     for i in range(count):

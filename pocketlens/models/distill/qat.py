@@ -2,9 +2,10 @@
 
 Its convolutions round their input and their weights, on the grid that :mod:`pocketlens.converters.quantization.insert`
 writes into the graph: unsigned bytes over one range a value, signed bytes for weights, a scale for each output
-channel. Gradients pass through the rounding as if it were not there (Bengio, Léonard and Courville 2013); the ranges are trained
-with the weights (Esser et al., "Learned Step Size Quantization", 2020). Batch norms stand still: their statistics are folded
-into weights that are rounded, and a scale of a whole channel changes nothing about that channel's rounding.
+channel. Gradients pass through the rounding as if it were not there (Bengio, Léonard and Courville 2013); the ranges
+are trained with the weights (Esser et al., "Learned Step Size Quantization", 2020). Batch norms stand still: their
+statistics are folded into weights that are rounded, and a scale of a whole channel changes nothing about that channel's
+rounding.
 """
 
 import copy
@@ -145,7 +146,9 @@ def trained_ranges(module: nn.Module) -> dict[str, Range]:
 
 
 def freeze_range(module: nn.Module, name: str) -> None:
-    """Keep the input range of one convolution as it is, and leave that input unrounded: for the one that reads the picture."""
+    """Keep the input range of one convolution as it is, and leave that input unrounded: for the one that reads the
+    picture.
+    """
     layer = module.get_submodule(name)
     assert isinstance(layer, QatConv2d | QatConvTranspose2d)
     low, high = layer.rounded.current_range().tolist()

@@ -11,9 +11,9 @@ _PROBES = 2
 def sensitivities(module: nn.Module, pictures: Sequence[torch.Tensor], seed: int = 0) -> None:
     """Put into each weight's ``grad`` how strongly the output depends on it.
 
-    The gradient of the output's projection on random signs has, squared and averaged, the same mean as the squared Jacobian
-    (Hutchinson). So ``|weight * grad|`` says by how much the picture changes, in root mean square, when the weight goes. A
-    loss against the teacher would not do: it is 0 at the teacher, and so is its gradient.
+    The gradient of the output's projection on random signs has, squared and averaged, the same mean as the squared
+    Jacobian (Hutchinson). So ``|weight * grad|`` says by how much the picture changes, in root mean square, when the
+    weight goes. A loss against the teacher would not do: it is 0 at the teacher, and so is its gradient.
 
     Args:
         module: In eval mode.

@@ -1,7 +1,7 @@
 """Make a smaller copy of a generator by rank: all channels stay, and each convolution becomes a low-rank pair.
 
-It costs more time than a copy with fewer channels and as many multiply-adds, and comes nearer to its teacher; figures in
-decision 0016 of the documentation.
+It costs more time than a copy with fewer channels and as many multiply-adds, and comes nearer to its teacher; figures
+in decision 0016 of the documentation.
 """
 
 import copy
@@ -25,8 +25,10 @@ def decompose(module: nn.Module, share: float, *, size: tuple[int, int] = (256, 
     """Put low-rank pairs in the place of a generator's convolutions, each with the same share of its weights.
 
     Args:
-        module: Any generator. Convolutions of several groups, those that would need no fewer multiply-adds, and pairs stay.
-        share: Of each convolution's weights, 0..1; multiply-adds go with it, but strided layers keep a third more of theirs.
+        module: Any generator. Convolutions of several groups, those that would need no fewer multiply-adds, and pairs
+            stay.
+        share: Of each convolution's weights, 0..1; multiply-adds go with it, but strided layers keep a third more of
+            theirs.
         size: Height and width in pixels that costs are counted for.
         multiple: Ranks are the nearest multiples of this.
 

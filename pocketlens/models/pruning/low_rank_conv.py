@@ -1,7 +1,7 @@
 """A low-rank pair of convolutions in the place of one: down the columns into few channels, along the rows out of them.
 
-A k x k kernel of ``rank`` r is a sum of r column kernels times row kernels (Jaderberg, Vedaldi and Zisserman, "Speeding up
-Convolutional Neural Networks with Low Rank Expansions", 2014). All channels between the layers stay as they are.
+A k x k kernel of ``rank`` r is a sum of r column kernels times row kernels (Jaderberg, Vedaldi and Zisserman, "Speeding
+up Convolutional Neural Networks with Low Rank Expansions", 2014). All channels between the layers stay as they are.
 """
 
 from typing import Any, TypeAlias
@@ -48,7 +48,8 @@ def empty_low_rank(conv: Conv, rank: int) -> LowRankConv:
 
 
 def decompose_conv(conv: Conv, rank: int) -> LowRankConv:
-    """The pair of a rank that comes nearest to a convolution, by the squares of its weights' errors; exact at the full rank.
+    """The pair of a rank that comes nearest to a convolution, by the squares of its weights' errors; exact at the full
+    rank.
 
     Example:
         >>> conv, x = nn.Conv2d(3, 4, 3), torch.rand(1, 3, 8, 8)
@@ -90,8 +91,8 @@ def break_even_rank(conv: Conv, *, strided: bool = False) -> float:
 
     Args:
         conv: The convolution.
-        strided: Rather the rank at which it needs as many multiply-adds: one layer of a pair does not yet, or already, run
-            at both strides.
+        strided: Rather the rank at which it needs as many multiply-adds: one layer of a pair does not yet, or already,
+            run at both strides.
 
     Example:
         >>> break_even_rank(nn.Conv2d(128, 128, 3))

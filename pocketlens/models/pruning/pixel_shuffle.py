@@ -1,7 +1,8 @@
 """Stand-ins for pixel shuffles, which torch-pruning's dependency groups do not know.
 
-While channels are chosen, a convolution with a pixel shuffle is replaced by the transposed convolution that computes the
-same: one channel of it is four of the convolution's. Afterwards the same channels leave the convolution and its norm.
+While channels are chosen, a convolution with a pixel shuffle is replaced by the transposed convolution that computes
+the same: one channel of it is four of the convolution's. Afterwards the same channels leave the convolution and its
+norm.
 """
 
 from collections.abc import Sequence

@@ -64,8 +64,8 @@ def prune(
 ) -> Pruned:  # fmt: skip
     """Keep a share of a generator's channels; what is kept computes as before, and distillation makes up for the rest.
 
-    Channels that are added to each other, concatenated or shuffled go together (torch-pruning's dependency groups; Fang et
-    al., "DepGraph", 2023). The layers that give the picture keep their channels.
+    Channels that are added to each other, concatenated or shuffled go together (torch-pruning's dependency groups; Fang
+    et al., "DepGraph", 2023). The layers that give the picture keep their channels.
 
     Args:
         module: Any generator.
@@ -128,7 +128,8 @@ def prune(
 def share_within(
     module: nn.Module, macs: float, picture: torch.Tensor, *, size: tuple[int, int] = (256, 256), multiple: int = 8
 ) -> float:
-    """The largest share of channels, in steps of 1/128, whose copy needs at most ``macs`` of a generator's multiply-adds.
+    """The largest share of channels, in steps of 1/128, whose copy needs at most ``macs`` of a generator's
+    multiply-adds.
 
     Args:
         module: Any generator.
@@ -173,7 +174,8 @@ def describe(pruned: Pruned) -> list[str]:
     Example:
         >>> change = LayerChange("down.0", (3, 3), (32, 16), (7776, 3888))
         >>> describe(Pruned(nn.Identity(), (change,), Costs(4, 2, 1), Costs(1, 1, 1)))
-        ['down.0: 3 -> 32 channels became 3 -> 16: 50 % of its weights went', 'in all: 2 weights became 1, 0.000 GMACs became 0.000 (25 %)']
+        ['down.0: 3 -> 32 channels became 3 -> 16: 50 % of its weights went', 'in all: 2 weights became 1, 0.000 GMACs
+        became 0.000 (25 %)']
     """
     lines = []
     for change in pruned.layers:
@@ -195,7 +197,9 @@ def describe(pruned: Pruned) -> list[str]:
 
 
 def _ratios(module: nn.Module, channels: float, multiple: int) -> dict[nn.Module, float]:
-    """Convolution -> the share that goes; what stays is the multiple nearest to its share, which torch-pruning rounds down."""
+    """Convolution -> the share that goes; what stays is the multiple nearest to its share, which torch-pruning rounds
+    down.
+    """
     ratios = {}
     for layer in module.modules():
         if isinstance(layer, CONVOLUTIONS):

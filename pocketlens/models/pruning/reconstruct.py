@@ -1,7 +1,8 @@
-"""Let a pruned copy's layers make up for the channels that are gone, by least squares: seconds instead of minutes of training.
+"""Let a pruned copy's layers make up for the channels that are gone, by least squares: seconds instead of minutes of
+training.
 
-After He, Zhang and Sun, "Channel Pruning for Accelerating Very Deep Neural Networks" (2017): one layer after the other gets
-the weights that come nearest to what the generator's layer gives, from what the copy's earlier layers now give.
+After He, Zhang and Sun, "Channel Pruning for Accelerating Very Deep Neural Networks" (2017): one layer after the other
+gets the weights that come nearest to what the generator's layer gives, from what the copy's earlier layers now give.
 """
 
 from collections.abc import Mapping, Sequence
@@ -16,7 +17,9 @@ from pocketlens.models.pruning.hooks import run_with_hooks
 _RIDGE = 1e-3
 """How strongly weights are held where they were, relative to the mean square of what comes in."""
 _PLACES = 2048
-"""Places of each picture that are looked at; a 3 x 3 layer of 64 channels has 577 unknowns for each channel it gives."""
+"""Places of each picture that are looked at; a 3 x 3 layer of 64 channels has 577 unknowns for each channel it
+gives.
+"""
 
 
 class _ReachedError(Exception):
@@ -120,7 +123,9 @@ def _input(module: nn.Module, layer: nn.Module, picture: torch.Tensor) -> torch.
 def _sample(
     layer: nn.Conv2d | nn.ConvTranspose2d, x: torch.Tensor, target: torch.Tensor, random: torch.Generator
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """The inputs under the kernel at some places, ``[places, weights]``, and the outputs wanted there, ``[places, channels]``."""
+    """The inputs under the kernel at some places, ``[places, weights]``, and the outputs wanted there,
+    ``[places, channels]``.
+    """
     stride, dilation = layer.stride, layer.dilation
     if isinstance(layer, nn.ConvTranspose2d):
         # The same as a convolution of the pixels with zeros between them, with the kernel turned round.

@@ -1,7 +1,8 @@
 """The flow of a picture: unit vectors along its edges, and averages that follow them.
 
-From the structure tensor of the lightness, as in Kyprianidis and Kang, "Image and Video Abstraction by Coherence-Enhancing
-Filtering" (2011); the averages are line integral convolutions (Cabral and Leedom 1993). All lengths are in pixels.
+From the structure tensor of the lightness, as in Kyprianidis and Kang, "Image and Video Abstraction by
+Coherence-Enhancing Filtering" (2011); the averages are line integral convolutions (Cabral and Leedom 1993). All lengths
+are in pixels.
 """
 
 import numpy as np

@@ -1,7 +1,7 @@
 """What makes a painting look as it does, in numbers: its colours, and the width, length and contrast of its strokes.
 
-``python -m pocketlens.models.shipped.painting painting.jpg -o look.json`` measures any painting. Only these numbers are kept
-and trained with; the painting itself is needed for nothing else.
+``python -m pocketlens.models.shipped.painting painting.jpg -o look.json`` measures any painting. Only these numbers are
+kept and trained with; the painting itself is needed for nothing else.
 """
 
 import argparse

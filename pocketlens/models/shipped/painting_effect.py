@@ -1,9 +1,10 @@
 """A classical painter that takes a painting's colours and strokes: slow, and what the ``starry`` filter reproduces.
 
-Strokes follow the picture's edges: its fine details, evened out in strength and averaged along the flow, as wide, long and
-strong as the painting's. Its colours are moved towards the painting's: first by the mean colour at their lightness, then to
-the near ones among the painting's clusters, by soft weights. Nothing depends on where in the picture a point is, nor on the
-whole picture, so that a small local network can learn it. All lengths are in pixels and made for about 256 x 256.
+Strokes follow the picture's edges: its fine details, evened out in strength and averaged along the flow, as wide, long
+and strong as the painting's. Its colours are moved towards the painting's: first by the mean colour at their lightness,
+then to the near ones among the painting's clusters, by soft weights. Nothing depends on where in the picture a point
+is, nor on the whole picture, so that a small local network can learn it. All lengths are in pixels and made for about
+256 x 256.
 """
 
 from functools import cache
@@ -23,7 +24,9 @@ _STRENGTH = 0.55
 _GRAIN = 1.0
 """Details weaker than this (a standard deviation of lightness) are mostly noise, and made into weak strokes."""
 _SHIFT, _KEPT, _REACH = 0.8, 0.2, 9.0
-"""How far colours move to the painting's at their lightness; how much of the photograph's own stays; how far in Lab clusters draw."""
+"""How far colours move to the painting's at their lightness; how much of the photograph's own stays; how far in Lab
+clusters draw.
+"""
 _LIFT = 10.0
 """What black becomes: paint is never black."""
 _COLOURFUL = 1.2

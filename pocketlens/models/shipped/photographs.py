@@ -33,8 +33,8 @@ class Photograph:
         name: What it is called here.
         file: Its file name.
         wheel: The import name of the library whose wheel holds it.
-        use: ``judge``: for evaluation, never trained or calibrated on. ``calibrate``: also trained on. ``train``: only trained
-            on.
+        use: ``judge``: for evaluation, never trained or calibrated on. ``calibrate``: also trained on. ``train``: only
+            trained on.
         shows: What is on it.
         author: Who made it.
         licence: An SPDX identifier, or ``public domain``.

@@ -1,4 +1,6 @@
-"""What the shipped filter is trained on: pieces of photographs and drawn shapes, in many colours, scales and exposures."""
+"""What the shipped filter is trained on: pieces of photographs and drawn shapes, in many colours, scales and
+exposures.
+"""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,8 +28,9 @@ def augmented_crop(photograph: Picture, side: int, random: np.random.Generator) 
 def leaves(side: int, random: np.random.Generator) -> Picture:
     """Ellipses over ellipses with shaded fills, ``[side, side, 3]``: a "dead leaves" picture.
 
-    Their sizes follow a power law, which gives them the edges and the statistics of photographs (Lee, Mumford and Huang,
-    "Occlusion Models for Natural Images", 2001). Their colours are unlike those of any photograph, which is the point.
+    Their sizes follow a power law, which gives them the edges and the statistics of photographs (Lee, Mumford and
+    Huang, "Occlusion Models for Natural Images", 2001). Their colours are unlike those of any photograph, which is the
+    point.
     """
     canvas = np.broadcast_to(random.uniform(0, 1, 3), (side, side, 3)).copy()
     ramp = np.linspace(-0.5, 0.5, side)

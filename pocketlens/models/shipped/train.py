@@ -1,7 +1,8 @@
 """Train a filter that ships: ``python -m pocketlens.models.shipped.train starry -o starry.safetensors``.
 
-A pocket generator learns a classical effect as ``pocketlens train --effect`` does, or a pack several at once. The effects are
-run once, and their outputs kept in the cache. The same seed, steps and threads give the same weights on the same machine.
+A pocket generator learns a classical effect as ``pocketlens train --effect`` does, or a pack several at once. The
+effects are run once, and their outputs kept in the cache. The same seed, steps and threads give the same weights on the
+same machine.
 """
 
 import argparse

@@ -6,7 +6,8 @@ from torch.nn.utils import parametrizations
 
 
 class PatchDiscriminator(nn.Module):
-    """Judges patches of ``float32 [N, channels, H, W]``, values about -1..1; gives ``[N, 1, H/8, W/8]`` (Isola et al. 2017).
+    """Judges patches of ``float32 [N, channels, H, W]``, values about -1..1; gives ``[N, 1, H/8, W/8]`` (Isola et al.
+    2017).
 
     Spectral norms keep it gentle (Miyato et al. 2018), so that it needs no norm of its own and no second learning rate.
 

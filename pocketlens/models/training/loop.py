@@ -19,7 +19,9 @@ from pocketlens.models.training.state import TrainingState
 from pocketlens.progress import Progress, silent
 
 VERSION = 1
-"""Raised when the same settings come to train other weights: a training that was begun with another version is not resumed."""
+"""Raised when the same settings come to train other weights: a training that was begun with another version is not
+resumed.
+"""
 Scorer = Callable[[nn.Module, int], dict[str, float]]
 """Scores a student in eval mode, after a number of steps, on pictures that training never sees; may write previews."""
 
@@ -76,8 +78,8 @@ class TrainingResult:
 
     Attributes:
         student: The moving average of the student's weights, in eval mode.
-        history: The scores while it was trained; each with ``step`` and ``minutes`` (processor time over all cores, halved: the
-            minutes that two cores would take; on a GPU by the clock).
+        history: The scores while it was trained; each with ``step`` and ``minutes`` (processor time over all cores,
+            halved: the minutes that two cores would take; on a GPU by the clock).
         seconds: Processor time in all; on a GPU by the clock.
     """
 
@@ -110,9 +112,12 @@ def scoring_interval(steps: int) -> int:
 
 
 def seed_everything(schedule: Schedule) -> np.random.Generator:
-    """Seed torch, and give the random generator of everything else that is drawn. To be called before modules are made."""
+    """Seed torch, and give the random generator of everything else that is drawn. To be called before modules are
+    made.
+    """
     torch.set_num_threads(schedule.threads)
-    # On a GPU some gradients, that of reflected borders among them, have no repeatable form: there torch warns and goes on.
+    # On a GPU some gradients, that of reflected borders among them, have no repeatable form: there torch warns and goes
+    # on.
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     torch.use_deterministic_algorithms(True, warn_only=torch.cuda.is_available())
     # It would also fill all memory before its first use, which finds bugs in torch and takes time.
@@ -142,8 +147,8 @@ def run_training(
         schedule: How long.
         random: From :func:`seed_everything`.
         folder: Where the state is kept, as ``training.safetensors``; None keeps none.
-        key: A hash of what the task is made of and learns from. The number of steps is no part of it: a finished training
-            is continued when its steps become more.
+        key: A hash of what the task is made of and learns from. The number of steps is no part of it: a finished
+            training is continued when its steps become more.
         notify: Told about progress, with the newest score.
 
     Raises:

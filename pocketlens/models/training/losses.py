@@ -1,4 +1,6 @@
-"""Losses on pictures that need no downloaded weights. All take ``float32 [N, C, H, W]``, values 0..1 unless said otherwise."""
+"""Losses on pictures that need no downloaded weights. All take ``float32 [N, C, H, W]``, values 0..1 unless said
+otherwise.
+"""
 
 import torch
 from torch.nn import functional as F
@@ -29,8 +31,9 @@ def ssim(a: torch.Tensor, b: torch.Tensor, stride: int = 1) -> torch.Tensor:
 def multi_scale_ssim(a: torch.Tensor, b: torch.Tensor, scales: int = 3) -> torch.Tensor:
     """The mean of :func:`ssim` over the picture and its halves (after Wang, Simoncelli and Bovik 2003).
 
-    They multiply the scales; a mean keeps gradients alive where one of them is near 0, as at the start of a training. At
-    the two largest scales every second window is taken across and down: the same on average, and windows cost as much as
+    They multiply the scales; a mean keeps gradients alive where one of them is near 0, as at the start of a training.
+    At the two largest scales every second window is taken across and down: the same on average, and windows cost as
+        much as
     a small student's convolutions.
 
     Args:

@@ -37,7 +37,9 @@ def limit_size(picture: Picture) -> Picture:
 
 
 def draw_sample(pictures: Sequence[Picture], side: int, random: np.random.Generator) -> Picture:
-    """One training input, ``uint8 [side, side, 3]``: mostly a crop of a picture, now and then a mixture of two or drawn shapes."""
+    """One training input, ``uint8 [side, side, 3]``: mostly a crop of a picture, now and then a mixture of two or drawn
+    shapes.
+    """
     kind = random.random()
     if kind < _DRAWN:
         shapes = samples.leaves(side, random).astype(np.float32)

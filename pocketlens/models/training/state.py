@@ -1,6 +1,7 @@
 """The state of a training in one safetensors file: weights, averages, optimizers, random generators, how far it came.
 
-The file is replaced whole, so a kill at any moment leaves the state before or after a save. Loading it executes nothing.
+The file is replaced whole, so a kill at any moment leaves the state before or after a save. Loading it executes
+nothing.
 """
 
 import json

@@ -1,8 +1,8 @@
 """Two folders of pictures that do not belong together: a generator between them, CycleGAN-style (Zhu et al. 2017).
 
-Two generators translate in both directions, and two discriminators judge their pictures. A picture that is translated in
-both directions must become itself again (cycle loss). A picture that is of the second kind already must stay as it is
-(identity loss), which keeps colours.
+Two generators translate in both directions, and two discriminators judge their pictures. A picture that is translated
+in both directions must become itself again (cycle loss). A picture that is of the second kind already must stay as it
+is (identity loss), which keeps colours.
 """
 
 from collections.abc import Sequence

@@ -11,13 +11,17 @@ from pocketlens.models import weights
 from pocketlens.models.checkpoint import checked_cast
 
 _LAYERS = ((0, 2), (5, 7), (10, 12, 14), (17, 19, 21))
-"""VGG-16's convolutions up to relu4_3, by their numbers in torchvision's ``features``; a 2 x 2 maximum lies between groups."""
+"""VGG-16's convolutions up to relu4_3, by their numbers in torchvision's ``features``; a 2 x 2 maximum lies between
+groups.
+"""
 _MEAN, _DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 _WIDTHS = (64, 128, 256, 512)
 
 
 class Vgg(nn.Module):
-    """The features relu1_2, relu2_2, relu3_3 and relu4_3 of VGG-16 (Simonyan and Zisserman 2014), for pictures of 0..1."""
+    """The features relu1_2, relu2_2, relu3_3 and relu4_3 of VGG-16 (Simonyan and Zisserman 2014), for pictures of
+    0..1.
+    """
 
     def __init__(self) -> None:
         super().__init__()

@@ -1,7 +1,7 @@
 """Runs a saved ``.mlpackage`` anywhere: an interpreter of the program and the weights as they are stored.
 
-It is for checking, not for speed: it computes what the package declares, which Apple's runtime may compute otherwise. A package
-that computes in fp16 is rounded to fp16 after each operation. It reads files with none of the converter's code.
+It is for checking, not for speed: it computes what the package declares, which Apple's runtime may compute otherwise. A
+package that computes in fp16 is rounded to fp16 after each operation. It reads files with none of the converter's code.
 """
 
 from importlib import metadata
@@ -18,7 +18,9 @@ from pocketlens.runtimes.ports import Port
 
 
 class Player:
-    """A package. Loading takes seconds, because torch and coremltools are imported. Arrays for the inputs are allocated once."""
+    """A package. Loading takes seconds, because torch and coremltools are imported. Arrays for the inputs are allocated
+    once.
+    """
 
     def __init__(self, path: Path, options: Options) -> None:
         import torch

@@ -1,8 +1,8 @@
 """Reads ``weight.bin``: blobs of 64 bytes of metadata each, then its data.
 
-The layout is Apple's MILBlob storage format, version 2, all little-endian. A file starts with 64 bytes: the number of blobs
-and the version, both 32 bit. A constant holds the offset of its blob's metadata: the sentinel and the type of the data
-(32 bit each), the number of its bytes, its offset, and how many bits at its end are padding (64 bit each).
+The layout is Apple's MILBlob storage format, version 2, all little-endian. A file starts with 64 bytes: the number of
+blobs and the version, both 32 bit. A constant holds the offset of its blob's metadata: the sentinel and the type of the
+data (32 bit each), the number of its bytes, its offset, and how many bits at its end are padding (64 bit each).
 """
 
 import struct

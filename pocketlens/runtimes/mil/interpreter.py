@@ -1,7 +1,7 @@
 """Runs a program on torch, one operation after the other, as the package declares it.
 
-Every value that is declared fp16 is computed in fp32 and rounded to fp16, so the result is that of ideal fp16 hardware; the
-accumulators of real hardware may lose more. Every shape is compared with the declared one.
+Every value that is declared fp16 is computed in fp32 and rounded to fp16, so the result is that of ideal fp16 hardware;
+the accumulators of real hardware may lose more. Every shape is compared with the declared one.
 """
 
 from collections import Counter
@@ -58,7 +58,8 @@ class Interpreter:
         """The output for an input, unrounded; ``others`` in the program's order.
 
         Raises:
-            InputError: An operation cannot be computed, or its output has another shape than declared; the message names it.
+            InputError: An operation cannot be computed, or its output has another shape than declared; the message
+                names it.
         """
         inputs = zip((self._program.image, *self._program.others), (image, *others), strict=True)
         values: dict[str, Any] = {

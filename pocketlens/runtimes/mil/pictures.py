@@ -21,7 +21,8 @@ def ports(path: Path, description: Any, shape: tuple[int | None, ...], others: i
         others: How many inputs the program has besides the picture.
 
     Raises:
-        InputError: The numbers of inputs and outputs differ from the program's, the size is open, or the colours are not RGB or BGR.
+        InputError: The numbers of inputs and outputs differ from the program's, the size is open, or the colours are
+            not RGB or BGR.
     """
     if len(description.input) != 1 + others or len(description.output) != 1:
         raise packages.damaged(path, "its description does not have its program's inputs and one output")

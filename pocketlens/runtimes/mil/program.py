@@ -142,7 +142,8 @@ def read(package: Package, runnable: Callable[[str], bool]) -> Program:
         )
     if len(function.inputs) not in (1, 2) or len(block.outputs) != 1:
         raise InputError(
-            f"{package.path} has {len(function.inputs)} inputs and {len(block.outputs)} outputs, expected one picture each, or a style with it",
+            f"{package.path} has {len(function.inputs)} inputs and {len(block.outputs)} outputs, expected one picture "
+            f"each, or a style with it",
             do="convert the generator alone",
         )
     reader = _Reader(package)

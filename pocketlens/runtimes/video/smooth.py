@@ -12,7 +12,8 @@ STILL, MOVING = 6, 20
 class TemporalSmoother:
     """Mixes each stylized frame with the one before, as far as the scene under it stands still.
 
-    It compares frames of the scene, not stylized frames: a change in the scene is motion, a change without one is flicker.
+    It compares frames of the scene, not stylized frames: a change in the scene is motion, a change without one is
+    flicker.
 
     Args:
         strength: 0..1, the share of the frame before where nothing moves.

@@ -90,7 +90,9 @@ class _StoppableQueue:
         return False
 
     def put_newest(self, item: Any) -> int:
-        """Put an item in at once; what the queue holds is thrown away for it. Returns how many items were thrown away."""
+        """Put an item in at once; what the queue holds is thrown away for it. Returns how many items were thrown
+        away.
+        """
         dropped = 0
         while True:
             try:
@@ -191,9 +193,10 @@ def stylize(
 ) -> VideoSummary:
     """Stylize a clip or a camera's pictures into a file, onto a screen, or both.
 
-    Decoding, stylizing and encoding run at the same time. Every frame of a file is stylized; frames of a live source that come
-    while the filter is busy are dropped. Ctrl-C ends it: the file is finished and kept. For a session that stretches, the decoder
-    scales frames to the session's size and the encoder scales them back: FFmpeg does both in a fifth of the time.
+    Decoding, stylizing and encoding run at the same time. Every frame of a file is stylized; frames of a live source
+    that come while the filter is busy are dropped. Ctrl-C ends it: the file is finished and kept. For a session that
+    stretches, the decoder scales frames to the session's size and the encoder scales them back: FFmpeg does both in a
+    fifth of the time.
 
     Args:
         session: A :class:`~pocketlens.Session`, or any function from ``uint8 [H, W, 3]`` to the same.

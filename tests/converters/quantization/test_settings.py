@@ -52,7 +52,9 @@ def test_what_somebody_decided_is_left_alone() -> None:
 
 
 def test_a_quiet_channel_beside_a_loud_one_is_evened_out() -> None:
-    """That is what equalization is for: here it must gain, and where channels are alike already it must not be kept for nothing."""
+    """That is what equalization is for: here it must gain, and where channels are alike already it must not be kept for
+    nothing.
+    """
     graph = small_graph()
     node = candidates(graph)[1]
     weight = constant(node.inputs[1]).copy()

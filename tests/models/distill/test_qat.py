@@ -1,4 +1,6 @@
-"""Quantization-aware training: that it rounds as the graph does, what it gains in real files, and that checkpoints keep it."""
+"""Quantization-aware training: that it rounds as the graph does, what it gains in real files, and that checkpoints keep
+it.
+"""
 
 import copy
 from pathlib import Path
@@ -158,7 +160,9 @@ def test_the_weights_are_the_same_without_rounding() -> None:
 
 
 def test_training_through_rounding_beats_rounding_afterwards_in_the_file(tmp_path: Path) -> None:
-    """The same student, built into OpenVINO's int8 file twice: calibrated, and with ranges and weights that were trained."""
+    """The same student, built into OpenVINO's int8 file twice: calibrated, and with ranges and weights that were
+    trained.
+    """
     module = generator()
     with torch.no_grad():
         inputs = torch.cat([pixels(seed) for seed in range(48)])

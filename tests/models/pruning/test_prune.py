@@ -62,7 +62,8 @@ def test_a_pixel_shuffle_loses_channels_in_fours() -> None:
 def test_sensitivity_is_the_jacobian() -> None:
     module = nn.Conv2d(3, 3, 1, bias=False)
     sensitivities(module, [torch.ones(1, 3, 8, 8)])
-    # Each output pixel depends on each weight of its channel by 1: the sum of 64 random signs has a square of 64 in mean.
+    # Each output pixel depends on each weight of its channel by 1: the sum of 64 random signs has a square of 64 in
+    # mean.
     assert module.weight.grad is not None
     assert 2 < float(module.weight.grad.mean()) < 20
 

@@ -298,7 +298,9 @@ def test_smoothing_halves_flicker_and_keeps_moving_edges() -> None:
 
 
 def test_a_live_pipe_is_kept_up_with(clip: Callable[..., Path], tmp_path: Path) -> None:
-    """A pipe that another process fills in real time, 50 frames in 2 seconds, through a filter that manages 10 a second."""
+    """A pipe that another process fills in real time, 50 frames in 2 seconds, through a filter that manages 10 a
+    second.
+    """
     pipe = tmp_path / "camera"
     os.mkfifo(pipe)
     code = (

@@ -90,7 +90,9 @@ def select(inputs: Inputs) -> Tensor:
 
 @rule("cast")
 def cast(inputs: Inputs) -> Tensor:
-    """To another type; to whole numbers by cutting off. Rounding to fp16 is done to every value that is declared fp16."""
+    """To another type; to whole numbers by cutting off. Rounding to fp16 is done to every value that is declared
+    fp16.
+    """
     x, kind = inputs["x"], inputs.text("dtype", "")
     if kind in ("fp16", "fp32"):
         return x.float()
