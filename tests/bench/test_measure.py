@@ -229,8 +229,9 @@ def test_no_worker_outlives_its_asker(make_case: Make, tmp_path: Path, number: s
                 Path({str(tmp_path / "part")!r}).write_text(json.dumps(pids))
                 Path({str(tmp_path / "part")!r}).rename({str(tmp_path / "pids")!r})
         picture = np.zeros((64, 64, 3), np.uint8)
-        subjects = [BenchmarkCase(str(i), Path({str(case.path)!r}), "onnx", "fp32", "onnxruntime", picture) for i in
-        range(2)] measure(subjects, BenchmarkSettings(seconds=60, warm_seconds=0.1, block_seconds=1), listen, Watched())
+        path = Path({str(case.path)!r})
+        cases = [BenchmarkCase(str(i), path, "onnx", "fp32", "onnxruntime", picture) for i in range(2)]
+        measure(cases, BenchmarkSettings(seconds=60, warm_seconds=0.1, block_seconds=1), listen, Watched())
     """)
     asker = subprocess.Popen([sys.executable, "-c", script], stderr=subprocess.PIPE, text=True)
     try:
