@@ -12,17 +12,18 @@ from pocketlens.bundle.schema import schema as manifest_schema
 _MANIFEST = """\
 # Manifest
 
-`manifest.json` says what a [bundle](bundle.md) holds. This page is made from the JSON Schema that stands in the package,
-`pocketlens/bundle/manifest.schema.json`. The newest version is {version}; [schema versions](schemas.md) says what each one added.
-A reader ignores keys that it does not know, and refuses a newer major version.
+`manifest.json` says what a [bundle](bundle.md) holds. This page is made from the JSON Schema that stands in the
+package, `pocketlens/bundle/manifest.schema.json`. The newest version is {version}; [schema versions](schemas.md) says
+what each one added. A reader ignores keys that it does not know, and refuses a newer major version.
 
 """
 _MEASUREMENT = """\
 # Measurement document
 
-`pocketlens bench -o FILE.json` writes this document, and a bundle keeps one in `measurements/`. It holds every raw sample with
-the environment that it was measured in; percentiles are computed when it is read. Times are wall-clock milliseconds. Memory and
-sizes are megabytes of 10⁶ bytes. The newest version is {version}; [schema versions](schemas.md) says what each one added.
+`pocketlens bench -o FILE.json` writes this document, and a bundle keeps one in `measurements/`. It holds every raw
+sample with the environment that it was measured in; percentiles are computed when it is read. Times are wall-clock
+milliseconds. Memory and sizes are megabytes of 10⁶ bytes. The newest version is {version}; [schema
+versions](schemas.md) says what each one added.
 
 """
 

@@ -17,7 +17,8 @@ from pocketlens.targets import TARGETS
 NAME = "manifest.json"
 HISTORY = {
     "1.0": "filter, source, io, artifacts, golden, verdict, recipe_sha256, toolchain, files",
-    "1.1": "scores.flip; added later under the same version: rewrites and flicker of an artifact, risks, and the values fit, "
+    "1.1": "scores.flip; added later under the same version: "
+    "rewrites and flicker of an artifact, risks, and the values fit, "
     "crop and tile of io.resize",
     "1.2": "style packs: io.styles, styles of an artifact, style of a gate and of a golden picture",
     "1.3": "plan of an artifact: which layers are quantized, and how",

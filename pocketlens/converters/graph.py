@@ -238,5 +238,8 @@ def check(model: ir.Model) -> None:
 def _keeping(before: tuple[int, ...], after: tuple[int, ...]) -> str:
     factor = after[0] // before[0]
     if factor > 1 and all(a == b * factor for a, b in zip(after, before, strict=True)):
-        return f"it enlarges {factor} times, and Pocketlens takes generators that keep the size: resize its output in the model"
+        return (
+            f"it enlarges {factor} times, and Pocketlens takes generators that keep the size: "
+            "resize its output in the model"
+        )
     return "choose a size that the generator keeps, for instance a multiple of 32"

@@ -252,7 +252,8 @@ def _check_range(model: ir.Model, ranges: Ranges) -> None:
     raise InputError(
         f"the generator gives values from {possible[0]:g} to {possible[1]:g}, but {low:g} is said to be black and "
         f"{high:g} white",
-        do="say its ranges: input_range and output_range in the recipe, --input-range LOW HIGH and --output-range LOW HIGH",
+        do="say its ranges: input_range and output_range in the recipe, "
+        "--input-range LOW HIGH and --output-range LOW HIGH",
     )
 
 

@@ -97,7 +97,10 @@ def mismatch_error(path: Path, tensors: StateDict, match: CheckpointMatch) -> In
     elif best.similarity > max(match.similarity, _NEAR):
         do = f"it is closer to {best.label}, of which {best.matching} of {best.total} tensors fit: {setting}, and see"
     elif near:
-        do = "get the checkpoint again if it should fit; if its author changed the network, give that code as module:factory"
+        do = (
+            "get the checkpoint again if it should fit; "
+            "if its author changed the network, give that code as module:factory"
+        )
     else:
         do = "check architecture in the recipe, or the file; it fits none that is known (pocketlens zoo)"
     return InputError(what, do=do)

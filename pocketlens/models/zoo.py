@@ -141,7 +141,8 @@ ARCHITECTURES = {
             module="pocketlens.models.cyclegan_resnet",
             class_name="CycleGanResnet",
             source="https://github.com/junyanz/pytorch-CycleGAN-and-pix2pix",
-            paper="Zhu, Park, Isola, Efros: Unpaired Image-to-Image Translation using Cycle-Consistent Adversarial Networks, 2017",
+            paper="Zhu, Park, Isola, Efros: "
+            "Unpaired Image-to-Image Translation using Cycle-Consistent Adversarial Networks, 2017",
             license="BSD-2-Clause",
             description="translation between two unpaired sets of pictures; instance norm without weights, no dropout",
             multiple=4,

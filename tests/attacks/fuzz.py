@@ -203,7 +203,13 @@ def _address_space() -> int:
 
 def _confine(folder: Path) -> None:
     """Tell of every file that is opened outside the folder, the program's own aside."""
-    allowed = [folder, Path(sys.prefix), Path(sys.base_prefix), Path(__file__).resolve().parents[2], *map(Path, ("/usr", "/proc", "/sys", "/dev"))]  # fmt: skip
+    allowed = [
+        folder,
+        Path(sys.prefix),
+        Path(sys.base_prefix),
+        Path(__file__).resolve().parents[2],
+        *map(Path, ("/usr", "/proc", "/sys", "/dev")),
+    ]
     allowed += [one.resolve() for one in allowed]
 
     def heard(event: str, arguments: tuple[object, ...]) -> None:

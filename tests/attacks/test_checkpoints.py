@@ -59,7 +59,11 @@ def _saved(value: object, *, old: bool = False) -> bytes:
 
 @pytest.mark.parametrize("suffix", [".pt", ".pth", ".npz", ".safetensors"])
 @pytest.mark.parametrize(
-    "way", ["bare pickle", "protocol 0", "new format", "old format", "nested dict", "data.pkl", "two data.pkl", "object array", "zip in a zip", "constants.pkl"],
+    "way",
+    [
+        "bare pickle", "protocol 0", "new format", "old format", "nested dict",
+        "data.pkl", "two data.pkl", "object array", "zip in a zip", "constants.pkl",
+    ],
 )  # fmt: skip
 def test_payloads_are_not_run(tmp_path: Path, suffix: str, way: str) -> None:
     proof, payload = tmp_path / "proof", _Payload(tmp_path / "proof")

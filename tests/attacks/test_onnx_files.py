@@ -229,7 +229,10 @@ def test_what_is_no_file(tmp_path: Path) -> None:
 
 BOMBS = {
     "Expand": [helper.make_node("Expand", ["one", "huge"], ["w"]), helper.make_node("Mul", ["x", "w"], ["y"])],
-    "ConstantOfShape": [helper.make_node("ConstantOfShape", ["huge"], ["w"]), helper.make_node("Add", ["x", "w"], ["y"])],
+    "ConstantOfShape": [
+        helper.make_node("ConstantOfShape", ["huge"], ["w"]),
+        helper.make_node("Add", ["x", "w"], ["y"]),
+    ],
     "Tile": [helper.make_node("Tile", ["flat", "huge"], ["w"]), helper.make_node("Mul", ["x", "w"], ["y"])],
     "Range": [
         helper.make_node("Range", ["zero", "end", "step"], ["r"]),

@@ -149,7 +149,8 @@ def tensorflow_file(path: Path, opset: int = 13, *, free: bool = False, output: 
     nodes: list[onnx.NodeProto] = []
     tensors = [
         _tensor("w0", 8, 3, 3, 3, scale=2), _tensor("w1", 8, 8, 3, 3), _tensor("w2", 3, 16, 3, 3, scale=0.5),
-        _tensor("b0", 8), _tensor("gamma", 1, 1, 1, 8), _tensor("beta", 1, 1, 1, 8), _tensor("dense", 8, 8), _tensor("bias", 8),
+        _tensor("b0", 8), _tensor("gamma", 1, 1, 1, 8), _tensor("beta", 1, 1, 1, 8), _tensor("dense", 8, 8),
+        _tensor("bias", 8),
         numpy_helper.from_array(np.array([0, 0, 0, 0, 0, 1, 1, 0]), "pads"),
         numpy_helper.from_array(np.array([0, 1, 1, 0, 0, 1, 1, 0]), "border"),
         numpy_helper.from_array(np.float32(1e-3), "epsilon"),

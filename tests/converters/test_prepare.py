@@ -29,7 +29,8 @@ from tests.converters.foreign_models import (
 from tests.generators import SIGNED, picture, seeded
 
 INSTANCE = [
-    "pow, sqrt, div", "mul, rsqrt", "mul, power -1/2", "mean of squares", "mean of squares, clamped", "var, unbiased", "var",
+    "pow, sqrt, div", "mul, rsqrt", "mul, power -1/2", "mean of squares", "mean of squares, clamped", "var, unbiased",
+    "var",
     "multiplied out",
 ]  # fmt: skip
 
@@ -54,7 +55,8 @@ def test_norms_that_torch_takes_apart(tmp_path: Path, dynamo: bool) -> None:
 @pytest.mark.parametrize("dynamo", [False, True])
 def test_norms_that_torch_knows(tmp_path: Path, dynamo: bool) -> None:
     norms = {
-        "instance": nn.InstanceNorm2d(8), "instance, affine": nn.InstanceNorm2d(8, affine=True), "batch": nn.BatchNorm2d(8),
+        "instance": nn.InstanceNorm2d(8), "instance, affine": nn.InstanceNorm2d(8, affine=True),
+        "batch": nn.BatchNorm2d(8),
         "group": nn.GroupNorm(4, 8), "layer": nn.LayerNorm([8, HEIGHT // 2, WIDTH // 2]), "pixel": ChannelsLastBlock(),
     }  # fmt: skip
     for name, norm in norms.items():

@@ -20,7 +20,8 @@ def test_every_word_stands_once_in_the_order_of_the_alphabet() -> None:
 
 @pytest.mark.parametrize("word", [
     "generator", "teacher", "student", "graph", "rewrite", "precision", "target", "accelerator", "artifact", "runtime",
-    "session", "device", "recipe", "bundle", "budget", "gate", "verdict", "quantization", "Pareto front", "verification",
+    "session", "device", "recipe", "bundle", "budget", "gate", "verdict", "quantization", "Pareto front",
+    "verification",
 ])  # fmt: skip
 def test_the_words_of_the_house_are_there(word: str) -> None:
     assert word in WORDS

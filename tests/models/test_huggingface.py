@@ -157,8 +157,12 @@ def test_links_as_in_hugging_faces_cache_are_followed(folder: Path, tmp_path: Pa
 
 @pytest.mark.parametrize(
     ("fields", "white"),
-    [({"rescale_factor": 0.00392156862745098}, 1.0), ({"rescale_factor": 0.007843137}, 2.0), ({"do_rescale": False}, 255.0)],
-)  # fmt: skip
+    [
+        ({"rescale_factor": 0.00392156862745098}, 1.0),
+        ({"rescale_factor": 0.007843137}, 2.0),
+        ({"do_rescale": False}, 255.0),
+    ],
+)
 def test_the_range_is_the_image_processors(copy: Path, edit: Any, fields: dict[str, Any], white: float) -> None:
     edit("preprocessor_config.json", **fields)
     assert resolve("hf:copy", base=copy.parent).ranges.input == pytest.approx((0.0, white), rel=1e-6)

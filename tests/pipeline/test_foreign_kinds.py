@@ -21,11 +21,13 @@ SIGNED = ((-1.0, 1.0), (-1.0, 1.0))
 ALL = tuple(TARGETS)
 
 BY_HAND = (
-    "pow, sqrt, div", "mul, rsqrt", "mul, power -1/2", "mean of squares", "mean of squares, clamped", "var, unbiased", "var",
+    "pow, sqrt, div", "mul, rsqrt", "mul, power -1/2", "mean of squares", "mean of squares, clamped", "var, unbiased",
+    "var",
     "multiplied out", "groups", "whole picture", "epsilon outside", "each pixel",
 )  # fmt: skip
 KNOWN = (
-    nn.InstanceNorm2d(8), nn.GroupNorm(4, 8), nn.ReLU(), nn.BatchNorm2d(8), ChannelsLastBlock(), nn.InstanceNorm2d(8, affine=True),
+    nn.InstanceNorm2d(8), nn.GroupNorm(4, 8), nn.ReLU(), nn.BatchNorm2d(8), ChannelsLastBlock(),
+    nn.InstanceNorm2d(8, affine=True),
 )  # fmt: skip
 
 

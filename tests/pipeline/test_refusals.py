@@ -92,9 +92,11 @@ def random(path: Path) -> None:
 
 def deciding(path: Path) -> None:
     branch = [
-        helper.make_graph([helper.make_node(op, ["x"], [op])], op, [], [helper.make_tensor_value_info(op, TensorProto.FLOAT, FREE)])
+        helper.make_graph(
+            [helper.make_node(op, ["x"], [op])], op, [], [helper.make_tensor_value_info(op, TensorProto.FLOAT, FREE)]
+        )
         for op in ("Relu", "Abs")
-    ]  # fmt: skip
+    ]
     nodes = [
         helper.make_node("ReduceMax", ["x"], ["most"], keepdims=0),
         helper.make_node("Greater", ["most", "limit"], ["bright"]),
@@ -144,7 +146,9 @@ def test_what_is_no_generator_is_refused_with_what_to_do(kind: str, tmp_path: Pa
     make, wrong, remedy = REFUSED[kind]
     make(tmp_path / "odd.onnx")
     size = ["--size", "32x48"]
-    converted = CliRunner().invoke(app, ["convert", str(tmp_path / "odd.onnx"), "-t", "tflite", "-o", str(tmp_path / "out"), *size])  # fmt: skip
+    converted = CliRunner().invoke(
+        app, ["convert", str(tmp_path / "odd.onnx"), "-t", "tflite", "-o", str(tmp_path / "out"), *size]
+    )
     looked_at = CliRunner().invoke(app, ["inspect", str(tmp_path / "odd.onnx"), *size])
     for done in (converted, looked_at):
         said = flat(done.output)
@@ -155,7 +159,11 @@ def test_what_is_no_generator_is_refused_with_what_to_do(kind: str, tmp_path: Pa
 
 
 def tanh(path: Path) -> None:
-    write(path, [helper.make_node("Conv", ["x", "w"], ["c"], pads=[1, 1, 1, 1]), helper.make_node("Tanh", ["c"], ["y"])], w=conv(3, 3))  # fmt: skip
+    write(
+        path,
+        [helper.make_node("Conv", ["x", "w"], ["c"], pads=[1, 1, 1, 1]), helper.make_node("Tanh", ["c"], ["y"])],
+        w=conv(3, 3),
+    )
 
 
 def test_a_range_that_cannot_be_is_refused_and_the_right_one_is_taken(tmp_path: Path) -> None:

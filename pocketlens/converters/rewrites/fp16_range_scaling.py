@@ -14,8 +14,10 @@ from pocketlens.converters.rewrites import edit
 
 _PRODUCTS = ("Conv", "ConvTranspose")
 _THROUGH = (
-    "Abs", "AveragePool", "Concat", "DepthToSpace", "Flatten", "GlobalAveragePool", "GlobalMaxPool", "Identity", "LeakyRelu",
-    "MaxPool", "Neg", "PRelu", "ReduceMax", "ReduceMean", "ReduceMin", "ReduceSum", "Relu", "Reshape", "Resize", "Slice",
+    "Abs", "AveragePool", "Concat", "DepthToSpace", "Flatten", "GlobalAveragePool", "GlobalMaxPool", "Identity",
+    "LeakyRelu",
+    "MaxPool", "Neg", "PRelu", "ReduceMax", "ReduceMean", "ReduceMin", "ReduceSum", "Relu", "Reshape", "Resize",
+    "Slice",
     "SpaceToDepth", "Split", "Squeeze", "Transpose", "Unsqueeze",
 )  # fmt: skip
 """``f(s·x) = s·f(x)`` for every s > 0, of the first input (of all, for Concat); the other inputs are constants."""

@@ -35,7 +35,8 @@ class _Step:
 
 
 def reconstruct(
-    module: nn.Module, pruned: nn.Module, kept: Mapping[str, Sequence[int]], pictures: Sequence[torch.Tensor], seed: int = 0
+    module: nn.Module, pruned: nn.Module, kept: Mapping[str, Sequence[int]], pictures: Sequence[torch.Tensor],
+    seed: int = 0
 ) -> dict[str, float]:  # fmt: skip
     """Give a pruned copy's convolutions the weights that come nearest to its generator's, layer by layer.
 

@@ -164,7 +164,8 @@ def open_camera(name: str) -> VideoSource:
     if kind not in av.formats_available:
         raise MissingError(
             f"the installed PyAV {av.__version__} cannot open {kind} devices",
-            do=f"pipe it in: ffmpeg -f {kind} -i {rest or 'DEVICE'} -f matroska -c:v rawvideo - | pocketlens run BUNDLE --camera matroska:pipe:0 …; "
+            do=f"pipe it in: ffmpeg -f {kind} -i {rest or 'DEVICE'} -f matroska -c:v rawvideo - | "
+            "pocketlens run BUNDLE --camera matroska:pipe:0 …; "
             "or build PyAV against the system's FFmpeg: pip install --no-binary av av (needs libavdevice-dev)",
         )
     return VideoSource(rest, kind, live=True, options=options)

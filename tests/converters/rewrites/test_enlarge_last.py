@@ -68,7 +68,8 @@ def test_enlarging_that_stays(case: str) -> None:
     builder = GraphBuilder((1, 3, 5, 6))
     grown = builder.add(
         "Resize", "x", "", builder.array([1, 1, 2, 3 if case == "uneven" else 2]),
-        mode="linear" if case == "linear" else "nearest", coordinate_transformation_mode="asymmetric", nearest_mode="floor",
+        mode="linear" if case == "linear" else "nearest", coordinate_transformation_mode="asymmetric",
+        nearest_mode="floor",
     )  # fmt: skip
     if case in ("mirrors two", "ones around"):
         inputs = [builder.array(1)] if case == "ones around" else []

@@ -9,7 +9,25 @@ from pocketlens.converters.rewrites.move_transposes import MoveTransposes
 from tests.converters.graph_builder import GraphBuilder
 from tests.converters.rewrites.harness import FIRST, LAST, check_passes, quick
 
-LAST_OPS = ["Relu", "Add", "AddSelf", "Mul", "Pad", "Concat", "Mean", "Split", "Slice", "Resize", "Softmax", "Gather", "Squeeze", "Where", "Dense", "Conv", "Clip"]  # fmt: skip
+LAST_OPS = [
+    "Relu",
+    "Add",
+    "AddSelf",
+    "Mul",
+    "Pad",
+    "Concat",
+    "Mean",
+    "Split",
+    "Slice",
+    "Resize",
+    "Softmax",
+    "Gather",
+    "Squeeze",
+    "Where",
+    "Dense",
+    "Conv",
+    "Clip",
+]
 
 
 @quick

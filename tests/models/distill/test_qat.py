@@ -140,7 +140,8 @@ def test_a_student_that_was_trained_for_int8_is_built_for_every_target(tmp_path:
     metadata = CheckpointMetadata("fast-style", {}, ranges=ranges)
     save_checkpoint(module, tmp_path / "felt.safetensors", metadata)
     (tmp_path / "felt.toml").write_text(
-        f'[filter]\nname = "felt"\nsource = "felt.safetensors"\narchitecture = "fast-style"\nsizes = [[{SIDE}, {SIDE}]]\n'
+        '[filter]\nname = "felt"\nsource = "felt.safetensors"\narchitecture = "fast-style"\n'
+        f"sizes = [[{SIDE}, {SIDE}]]\n"
         '[targets]\nonnx = ["int8"]\nopenvino = ["int8"]\ntflite = ["int8"]\n'
     )
     built = pocketlens.build(tmp_path / "felt.toml", tmp_path / "felt.bundle", bench=False)
@@ -187,7 +188,8 @@ def test_training_through_rounding_beats_rounding_afterwards_in_the_file(tmp_pat
     scores = {}
     for name in ("before", "after"):
         (tmp_path / f"{name}.toml").write_text(
-            f'[filter]\nname = "{name}"\nsource = "{name}.safetensors"\narchitecture = "pocket"\nsizes = [[{SIDE}, {SIDE}]]\n'
+            f'[filter]\nname = "{name}"\nsource = "{name}.safetensors"\narchitecture = "pocket"\n'
+            f"sizes = [[{SIDE}, {SIDE}]]\n"
             '[pictures]\ncalibrate = "pictures"\n[targets]\nopenvino = ["int8"]\n'
         )
         built = pocketlens.build(tmp_path / f"{name}.toml", tmp_path / f"{name}.bundle", bench=False)

@@ -21,7 +21,8 @@ def test_a_seed_gives_the_same_weights_and_training_learns() -> None:
 
 
 def test_a_killed_training_goes_on_to_the_same_weights(tmp_path: Path) -> None:
-    code = f"from tests.models.training.doubling import train; from pathlib import Path; train(Path({str(tmp_path)!r}), 37)"
+    code = "from tests.models.training.doubling import train; from pathlib import Path; "
+    code += f"train(Path({str(tmp_path)!r}), 37)"
     killed = subprocess.run([sys.executable, "-c", code], cwd=Path(__file__).parents[3], check=False)
     assert killed.returncode == -signal.SIGKILL
     assert sorted(p.name for p in tmp_path.iterdir()) == ["training.safetensors"]

@@ -19,8 +19,11 @@ from tests.conformance.operators import CASES
 REFUSED = {
     "tflite": (Case("y = CumSum(x, axis)", {"axis": 2}, Place(3, 16, 16)), "CumSum"),
     "coreml": (Case("y = Sinh(x)", {}, Place(3, 16, 16)), "Sinh"),
-    "openvino": (Case('y = Resize <mode = "linear", antialias = 1> (x, , s)', {"s": (1.0, 1.0, 0.5, 0.5)}, Place(3, 16, 16)), "Resize"),
-}  # fmt: skip
+    "openvino": (
+        Case('y = Resize <mode = "linear", antialias = 1> (x, , s)', {"s": (1.0, 1.0, 0.5, 0.5)}, Place(3, 16, 16)),
+        "Resize",
+    ),
+}
 
 
 def _saved(case: Case, path: Path) -> tuple[int, int]:

@@ -119,7 +119,8 @@ def test_what_wins_is_built(tmp_path: Path, model: str, monkeypatch: pytest.Monk
     monkeypatch.setattr(rewrite_search, "compare", given)
     recipe = tmp_path / "small.toml"
     recipe.write_text(
-        'rewrites = "auto"\n[filter]\nname = "small"\nsizes = [[32, 48]]\n[targets]\nonnx = ["fp32"]\ncoreml = ["fp16"]\n'
+        'rewrites = "auto"\n[filter]\nname = "small"\nsizes = [[32, 48]]\n'
+        '[targets]\nonnx = ["fp32"]\ncoreml = ["fp16"]\n'
     )
     made = pocketlens.build(recipe, tmp_path / "small.bundle", generator=seeded(), bench=False)
     onnx, coreml = made.manifest.artifacts
