@@ -91,7 +91,8 @@ def test_wrong_arguments(bundle: Path, tmp_path: Path) -> None:
 WITHOUT = """
 import sys
 for name in (
-    "pydantic", "jinja2", "skimage", "scipy", "cyclonedx", "license_expression", "torch", "onnx", "onnx_ir", "matplotlib"
+    "pydantic", "jinja2", "skimage", "scipy", "cyclonedx", "license_expression",
+    "torch", "onnx", "onnx_ir", "matplotlib",
 ):
     sys.modules[name] = None
 import pocketlens
