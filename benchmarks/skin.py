@@ -24,7 +24,7 @@ import pocketlens
 from pocketlens import images
 from pocketlens.images import Picture
 from pocketlens.likeness import Box, faces, likeness
-from pocketlens.models.shipped import photographs
+from pocketlens.models.photographs import photographs
 
 MONK = (
     "f6ede4", "f3e7db", "f7ead0", "eadaba", "d7bd96", "a07e56", "825c43", "604134", "3a312a", "292420",

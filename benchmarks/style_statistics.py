@@ -13,7 +13,7 @@ import torch
 from torch.nn import functional as F
 
 from pocketlens import images
-from pocketlens.models.shipped import photographs
+from pocketlens.models.photographs import photographs
 
 SIDE, STEPS, SEED = 256, 200, 7
 FILTERS, KERNEL, SCALES = 96, 7, 4

@@ -5,7 +5,7 @@ from scipy.ndimage import gaussian_filter
 from pocketlens import images
 from pocketlens.images import Picture
 from pocketlens.likeness import faces, likeness, structure
-from pocketlens.models.shipped import photographs
+from pocketlens.models.photographs import photographs
 from pocketlens.models.shipped.cartoon_effect import cartoon
 
 

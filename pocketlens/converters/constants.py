@@ -5,7 +5,7 @@ import onnx_ir as ir
 from numpy.typing import NDArray
 
 from pocketlens.converters import graph as hub
-from pocketlens.converters.weight_quantization.quantized_weights import quantized_weights_of
+from pocketlens.converters.quantized_weights import quantized_weights_of
 
 
 def constant(value: ir.Value | None) -> NDArray[np.generic] | None:

@@ -11,7 +11,7 @@ from pocketlens.files import key_of, sha256
 from pocketlens.images import Picture
 from pocketlens.pipeline import clips
 
-SHIPPED = Path(__file__).parents[1] / "models/shipped/pictures"
+SHIPPED = Path(__file__).parents[1] / "models/photographs/pictures"
 """Pictures that come with Pocketlens, for recipes that name none; their licences are beside them."""
 BLENDED = "blended"
 """What the even blend of all styles is called."""

@@ -11,7 +11,7 @@ import numpy as np
 import onnx_ir as ir
 from numpy.typing import NDArray
 
-from pocketlens.converters.weight_quantization.quantized_weights import (
+from pocketlens.converters.quantized_weights import (
     AffineQuantizedWeights,
     LutWeights,
     QuantizedWeights,

@@ -7,7 +7,7 @@ import numpy as np
 import onnx_ir as ir
 from numpy.typing import NDArray
 
-from pocketlens.converters.weight_quantization.quantized_weights import AffineQuantizedWeights, quantized_weights_of
+from pocketlens.converters.quantized_weights import AffineQuantizedWeights, quantized_weights_of
 
 
 def store_int8(network: Any, model: ir.Model) -> None:

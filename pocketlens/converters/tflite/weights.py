@@ -19,13 +19,13 @@ import onnx_ir as ir
 from numpy.typing import NDArray
 
 from pocketlens.converters.constants import constant
-from pocketlens.converters.rewrites import edit
-from pocketlens.converters.tflite.builder import Operator, Tensor
-from pocketlens.converters.weight_quantization.quantized_weights import (
+from pocketlens.converters.quantized_weights import (
     LEVELS,
     AffineQuantizedWeights,
     quantized_weights_of,
 )
+from pocketlens.converters.rewrites import edit
+from pocketlens.converters.tflite.builder import Operator, Tensor
 
 _KERNEL_INPUTS = {"CONV_2D": 1, "DEPTHWISE_CONV_2D": 1, "TRANSPOSE_CONV": 1, "FULLY_CONNECTED": 1}
 """Operators with weights, and which input they are."""

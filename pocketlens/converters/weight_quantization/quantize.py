@@ -8,9 +8,7 @@ from numpy.typing import NDArray
 
 from pocketlens.converters import graph as hub
 from pocketlens.converters.quantization.plan import Plan, default_plan
-from pocketlens.converters.weight_quantization.activation_statistics import Hessian, collect_hessians
-from pocketlens.converters.weight_quantization.gptq import round_weights
-from pocketlens.converters.weight_quantization.quantized_weights import (
+from pocketlens.converters.quantized_weights import (
     LEVELS,
     AffineQuantizedWeights,
     LutWeights,
@@ -19,6 +17,8 @@ from pocketlens.converters.weight_quantization.quantized_weights import (
     choose_qparams_mse,
     insert_dequantize,
 )
+from pocketlens.converters.weight_quantization.activation_statistics import Hessian, collect_hessians
+from pocketlens.converters.weight_quantization.gptq import round_weights
 from pocketlens.images import Picture
 from pocketlens.precisions import PRECISIONS
 
@@ -40,7 +40,7 @@ def quantize_weights(model: ir.Model, precision: str, pictures: Sequence[Picture
         InputError: A value in the graph is not finite on a picture.
 
     Example:
-        >>> from pocketlens.converters.weight_quantization.quantized_weights import quantized_weights_of
+        >>> from pocketlens.converters.quantized_weights import quantized_weights_of
         >>> from tests.generators import small_graph
         >>> quantized = quantize_weights(small_graph(), "w8")
         >>> convs = [node for node in quantized.graph if node.op_type == "ConvTranspose"]

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from pocketlens import files, images
 from pocketlens.images import Floats, Picture
 from pocketlens.models.distill.feature_teacher import FeatureMaps, FeatureTeacher
-from pocketlens.models.shipped import photographs
+from pocketlens.models.photographs import photographs
 from pocketlens.models.training import pictures
 from pocketlens.progress import Progress, silent
 

@@ -23,8 +23,8 @@ from pocketlens.models.checkpoint_metadata import CheckpointMetadata, save_check
 from pocketlens.models.distill.dataset import DatasetSpec, record_teacher
 from pocketlens.models.distill.distillation import Distillation, LossWeights
 from pocketlens.models.distill.feature_teacher import function_teacher
+from pocketlens.models.photographs import photographs
 from pocketlens.models.pocket import Pocket
-from pocketlens.models.shipped import photographs
 from pocketlens.models.shipped.brush_effects import ink, oil
 from pocketlens.models.shipped.cartoon_effect import cartoon
 from pocketlens.models.shipped.pack import PackDistillation

@@ -8,7 +8,7 @@ from scipy.ndimage import gaussian_filter
 
 from pocketlens import images
 from pocketlens.images import Picture
-from pocketlens.models.shipped import photographs, samples
+from pocketlens.models.photographs import photographs, samples
 
 _DRAWN, _MIXED = 0.08, 0.12
 """The share of inputs that are drawn, and that are a mixture of two crops."""

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from pocketlens.converters.quantization.quantize import CalibratedGraph
     from pocketlens.converters.quantization.settings import SettingTrial
-    from pocketlens.converters.weight_quantization.quantized_weights import QuantizedWeights
+    from pocketlens.converters.quantized_weights import QuantizedWeights
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,7 +97,7 @@ class GraphQuantizer:
         plan = plan or self.plan
 
         def make(folder: Path) -> None:
-            from pocketlens.converters.weight_quantization.quantized_weights import quantized_weights_of
+            from pocketlens.converters.quantized_weights import quantized_weights_of
 
             model = hub.load(self.graph) if self.is_trained else self.model(plan)
             if not any(

@@ -8,7 +8,7 @@ import torch
 
 from pocketlens import images, quality
 from pocketlens.models import checkpoint, zoo
-from pocketlens.models.shipped import photographs
+from pocketlens.models.photographs import photographs
 from pocketlens.models.shipped import train as training
 from pocketlens.models.shipped.cartoon_effect import cartoon
 from pocketlens.models.source import resolve

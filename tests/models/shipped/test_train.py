@@ -10,7 +10,7 @@ import torch
 
 from pocketlens import images
 from pocketlens.models import checkpoint
-from pocketlens.models.shipped import photographs
+from pocketlens.models.photographs import photographs
 from pocketlens.models.shipped import train as training
 from pocketlens.models.shipped.cartoon_effect import cartoon
 from pocketlens.models.shipped.train import TrainingSettings

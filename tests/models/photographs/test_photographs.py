@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from pocketlens import images
-from pocketlens.models.shipped import photographs
+from pocketlens.models.photographs import photographs
 
 FREE = {"CC0-1.0", "public domain"}
 

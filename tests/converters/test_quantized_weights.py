@@ -7,14 +7,14 @@ from hypothesis import strategies as st
 
 from pocketlens.converters import graph as hub
 from pocketlens.converters.coreml.weights import pack_indices
-from pocketlens.converters.weight_quantization.quantize import quantize_weights
-from pocketlens.converters.weight_quantization.quantized_weights import (
+from pocketlens.converters.quantized_weights import (
     AffineQuantizedWeights,
     LutWeights,
     choose_lut,
     choose_qparams_mse,
     quantized_weights_of,
 )
+from pocketlens.converters.weight_quantization.quantize import quantize_weights
 from tests.generators import small_graph
 
 
