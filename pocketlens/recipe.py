@@ -46,7 +46,7 @@ class _Table(BaseModel):
 
 
 class Filter(_Table):
-    """What the generator is.
+    """The generator, and what its artifacts say of themselves.
 
     Attributes:
         name: The filter's name: a letter or digit first, then letters, digits, ``.``, ``_`` and ``-``, 64 at most.
@@ -135,8 +135,7 @@ _LATER = {"cut": "channels"}
 
 
 class Compress(_Table):
-    """A smaller generator in place of the source, made before anything is converted; None leaves a choice to the
-    teacher.
+    """A smaller generator in place of the source. It is trained before anything is converted.
 
     Attributes:
         channels: Prune a copy of the source to this share of its channels; without it and ``macs`` the student is a
@@ -154,10 +153,10 @@ class Compress(_Table):
         instance_norm: Whether a ``pocket`` student has instance norms, which see the statistics of the whole picture;
             left out, it has them where the teacher has.
         pictures: How many pictures the student is trained on; the teacher runs on each of them once.
-        batch: Pictures of the recipe's size in a step; more of smaller ones. A GPU is idle with one.
+        batch: Pictures of the recipe's size in a step, and more of smaller ones. A GPU needs more than one to be busy.
         rate: The highest learning rate.
         adversarial: Weight of a discriminator that tells the teacher's pictures from the student's.
-        seed: Of everything random.
+        seed: The seed of all random numbers.
     """
 
     channels: Annotated[float, Field(gt=0, lt=1)] | None = None
@@ -213,7 +212,10 @@ _TargetKeys: Any = create_model(
 
 
 class Targets(_TargetKeys):
-    """Target → the precisions to emit it in; a key for each of :data:`pocketlens.targets.TARGETS`."""
+    """The targets to emit, each with its precisions; at least one.
+
+    There is a key for each of :data:`pocketlens.targets.TARGETS`.
+    """
 
     @model_validator(mode="after")
     def _something(self) -> Self:
@@ -248,13 +250,16 @@ def _expression(text: str) -> str:
 
 
 class Rule(_Table):
-    """How some layers compute. The last rule that fits a layer wins; none fits: as the precision says.
+    """How some layers compute. The last rule that fits a layer counts.
+
+    A layer that no rule fits computes as the artifact's precision says.
 
     Attributes:
-        match: A regular expression, searched in the names of a layer, of its weights and of its output; empty for all.
+        match: A regular expression that is searched in the names of a layer, of its weights and of its output; empty
+            for all.
         operator: Only layers of this ONNX operator.
-        setting: ``float``, or a precision that codes something, for instance ``int8-a16``.
-        targets: Only on these; empty for all.
+        setting: ``float``, or a low-bit precision, for instance ``int8-a16``.
+        targets: Only on these targets; empty for all.
     """
 
     setting: Annotated[str, AfterValidator(_setting)]
@@ -264,14 +269,14 @@ class Rule(_Table):
 
 
 class Quantize(_Table):
-    """How precisions with fewer bits are made.
+    """How low-bit artifacts are made.
 
     Attributes:
-        rules: The plan by hand, in order, on top of what the precision says.
-        search: Look for layers to keep in float, or in 16 bits, where an artifact misses the gate.
-        ranges: How the ranges of activations are found; None leaves it to the default.
-        equalize: How far channels are evened out, 0 to 1; None leaves it to the default.
-        correct_bias: Shift biases by what rounded weights change on average; None leaves it to the default.
+        rules: The plan by hand: rules in order, added to what the precision says.
+        search: Whether to search for layers to keep in float, or in 16 bits, if an artifact misses the gate.
+        ranges: How the ranges of activations are found; if left out, it is measured.
+        equalize: How far channels are equalized, from 0 (not) to 1 (fully); if left out, it is measured.
+        correct_bias: Whether biases are shifted by what rounded weights change on average; if left out, it is measured.
     """
 
     rules: Annotated[tuple[Rule, ...], Field(max_length=1000)] = ()
@@ -295,7 +300,7 @@ def _short(value: Any) -> Any:
 
 
 class Rewrites(_Table):
-    """Which exact rewrites of the graph to keep.
+    """The exact rewrites of the graph that targets get.
 
     Attributes:
         keep: ``"none"``; ``"safe"``, each target's set that needs no measuring; ``"auto"``, those that are faster on
@@ -306,14 +311,14 @@ class Rewrites(_Table):
 
 
 class Gate(_Table):
-    """Limits on the worst judge picture against the teacher's; None is not judged.
+    """Limits on the worst judge picture, compared with the teacher's; a limit that is left out is not judged.
 
     Attributes:
-        psnr: At least, in dB.
-        ssim: At least.
-        flip: At most: the mean difference that a person sees, 0..1.
-        flicker: At most: change between the worst two frames of a clip beyond the teacher's own, of 255. Precisions
-            that code nothing in fewer bits do not flicker and are not judged by it.
+        psnr: PSNR in dB, at least.
+        ssim: SSIM, at least; 1 for equal pictures.
+        flip: FLIP, the mean difference that a person sees, 0..1, at most.
+        flicker: Flicker in values of 0..255, at most: the change between two frames of the clip beyond the teacher's
+            own, of the worst two. Only low-bit artifacts are judged by it.
     """
 
     psnr: Limit | None = None

@@ -5,6 +5,7 @@ from typing import Any
 
 from docs.generators.jsonschema import described, kind, prose, reference_table
 from pocketlens.recipe import Recipe
+from pocketlens.targets import TARGETS
 
 _INSIDE = {"Rule": "one of `[quantize] rules`"}
 """Models that are no table of their own in the file, and where they stand."""
@@ -33,6 +34,7 @@ def keys() -> str:
 def _section(title: str, section: dict[str, Any], definitions: dict[str, Any]) -> str:
     summary, texts = described(section.get("description", ""))
     required = section.get("required", [])
+    texts = {**{target.name: f"The precisions of {target.title} artifacts." for target in TARGETS.values()}, **texts}
     rows = [
         (f"`{name}`", prose(texts.get(name, "")), kind(_optional(part), definitions), _default(name, part, required))
         for name, part in section["properties"].items()

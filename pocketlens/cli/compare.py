@@ -31,7 +31,7 @@ def compare(
 ) -> None:
     """Compare measurements: how long a frame takes, as a share of the first, with a 95 % confidence interval.
 
-    Exit code 1 if a subject is slower by more than the threshold, and surely so; 2 if they cannot be compared.
+    Exit code 1 if a case is slower by more than the threshold, and surely so; 2 if they cannot be compared.
     """
     from pocketlens.bench import compare as comparing
     from pocketlens.bench.document import Document
