@@ -12,7 +12,7 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-from pocketlens.bench.budget import Budget, judge_all
+from pocketlens.bench.budget import PerformanceBudget, judge_all
 from pocketlens.bench.document import BenchmarkSettings, Document, Snapshot, TimedSnapshot
 from pocketlens.bench.gallery import golden_gallery
 from pocketlens.bench.measure import Selection, bench_bundle
@@ -21,7 +21,7 @@ from pocketlens.bench.report import DeviceReport, render
 from pocketlens.bundle.read import Bundle, open_bundle
 from pocketlens.images import Picture
 
-BUDGET = Budget.of(preset="snap-lens")
+BUDGET = PerformanceBudget.of(preset="snap-lens")
 AWAY = (
     "ssh://pi@raspberrypi.local cannot be reached: Connection refused "
     "(start its ssh server: sudo systemctl enable --now ssh)"

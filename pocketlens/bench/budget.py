@@ -16,7 +16,7 @@ MIN_FRAMES = 20
 
 
 @dataclass(frozen=True)
-class Budget:
+class PerformanceBudget:
     """Limits that must hold; None is not judged.
 
     Attributes:
@@ -55,14 +55,14 @@ class Budget:
         percentile: float = 95.0,
         size_mb: float | None = None,
         memory_mb: float | None = None,
-    ) -> "Budget":
+    ) -> "PerformanceBudget":
         """A budget as users write it: a preset, limits that replace the preset's, and ``fps`` for ``1000 / frame_ms``.
 
         Raises:
             InputError: The preset is unknown, ``fps`` and ``frame_ms`` are both given, or a limit is not above 0.
 
         Example:
-            >>> Budget.of(preset="snap-lens", fps=60).frame_ms
+            >>> PerformanceBudget.of(preset="snap-lens", fps=60).frame_ms
             16.666666666666668
         """
         if preset and preset not in PRESETS:
@@ -88,20 +88,20 @@ class Budget:
         return self.frame_ms is None and self.size_mb is None and self.memory_mb is None
 
 
-PRESETS: dict[str, Budget] = {
-    "tiktok-effect": Budget(
+PRESETS: dict[str, PerformanceBudget] = {
+    "tiktok-effect": PerformanceBudget(
         size_mb=5.0,
         name="tiktok-effect",
         source="TikTok Effect House, technical optimisation guide: at most 5 MB a package on iOS and Android",
     ),
-    "snap-lens": Budget(
+    "snap-lens": PerformanceBudget(
         frame_ms=1000 / 30,
         size_mb=8.0,
         memory_mb=150.0,
         name="snap-lens",
         source="Snap Lens Studio, performance guide: below 8 MB and 150 MB of memory, 30 frames a second",
     ),
-    "youtube-shorts": Budget(
+    "youtube-shorts": PerformanceBudget(
         frame_ms=33.0,
         name="youtube-shorts",
         source="Google Research, 2025-08-21, real-time effects in YouTube Shorts: below 33 ms a frame",
@@ -160,7 +160,7 @@ def judged_results(document: Document) -> tuple[CaseResult, ...]:
     return tuple(map(last_minute, document.results)) if document.settings.sustained else document.results
 
 
-def judge(result: CaseResult, budget: Budget) -> list[BudgetVerdict]:
+def judge(result: CaseResult, budget: PerformanceBudget) -> list[BudgetVerdict]:
     """The verdict of each limit of a budget on one case, in the order time, size, memory."""
     verdicts: list[BudgetVerdict] = []
     artifact, runtime = result.artifact.id, result.runtime.name
@@ -178,7 +178,7 @@ def judge(result: CaseResult, budget: Budget) -> list[BudgetVerdict]:
     return verdicts
 
 
-def judge_all(document: Document, budget: Budget) -> list[BudgetVerdict]:
+def judge_all(document: Document, budget: PerformanceBudget) -> list[BudgetVerdict]:
     """The verdicts on every case of a document, in their order; of a sustained one on its last minute."""
     return [verdict for result in judged_results(document) for verdict in judge(result, budget)]
 

@@ -16,12 +16,12 @@ from pocketlens.bench.plausibility import implausible
 from pocketlens.bench.result import (
     Block,
     CaseResult,
+    CaseTiming,
     ExecutionSettings,
     MeasuredArtifact,
     MeasuredRuntime,
     Memory,
     PictureCheck,
-    Timing,
 )
 from pocketlens.errors import InputError, MissingError
 from pocketlens.files import artifact_bytes
@@ -284,7 +284,7 @@ class CaseRun:
         case, load = self.case, self.load
         timing = memory = None
         if load is not None and self.blocks:
-            timing = Timing(load.load_ms, self.first_ms, self.warmup_count, self.warm, tuple(self.blocks))
+            timing = CaseTiming(load.load_ms, self.first_ms, self.warmup_count, self.warm, tuple(self.blocks))
         if load is not None and self.peak_mb is not None:
             memory = Memory(load.baseline_mb, self.peak_mb)
         size = (case.picture.shape[0], case.picture.shape[1])

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from pocketlens.bench.budget import Budget, Verdict, judge_all, overall
+from pocketlens.bench.budget import PerformanceBudget, Verdict, judge_all, overall
 from pocketlens.bench.channel import WorkerError
 from pocketlens.bench.devices.device import Device
 from pocketlens.bench.devices.local import Local
@@ -34,7 +34,7 @@ class DeviceOutcome:
     error: PocketlensError | None = None
     pictures: Mapping[str, Picture] = field(default_factory=dict)
 
-    def verdict(self, budget: Budget) -> Verdict:
+    def verdict(self, budget: PerformanceBudget) -> Verdict:
         """The worst verdict of the device; a case that failed breaks any budget."""
         if self.document is None or any(result.failure for result in self.document.results):
             return "fail"

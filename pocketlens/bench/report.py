@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from pocketlens.bench.budget import Budget, BudgetVerdict, overall
+from pocketlens.bench.budget import BudgetVerdict, PerformanceBudget, overall
 from pocketlens.bench.document import Document
 from pocketlens.bench.report_device import TIMING_COLUMNS, DeviceReport, VerdictMark, device_row, device_view
 from pocketlens.bench.report_pictures import ReportPicture, picture_panel
@@ -42,7 +42,7 @@ def render(
     document: Document | None,
     verdicts: Sequence[BudgetVerdict],
     pictures: Sequence[ReportPicture],
-    budget: Budget | None = None,
+    budget: PerformanceBudget | None = None,
     sections: Sequence[Section] = (),
     others: Sequence[DeviceReport] = (),
 ) -> str:

@@ -136,7 +136,7 @@ class Block:
 
 
 @dataclass(frozen=True)
-class Timing:
+class CaseTiming:
     """Raw times of one case.
 
     Attributes:
@@ -188,7 +188,7 @@ class CaseResult:
         ),
     )
     check: PictureCheck | None = None
-    timing: Timing | None = None
+    timing: CaseTiming | None = None
     memory: Memory | None = None
     skipped: str | None = None
     failure: str | None = None

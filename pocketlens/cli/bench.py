@@ -9,7 +9,7 @@ import typer
 from pocketlens.cli import command, options, output
 
 if TYPE_CHECKING:
-    from pocketlens.bench.budget import Budget, BudgetVerdict, Verdict
+    from pocketlens.bench.budget import BudgetVerdict, PerformanceBudget, Verdict
     from pocketlens.bench.document import Document
     from pocketlens.bench.multi_device import DeviceOutcome
     from pocketlens.bundle.read import Bundle
@@ -123,7 +123,7 @@ def bench(
         raise typer.Exit(1)
 
 
-def _write_report(path: Path, bundle: "Bundle", outcomes: "list[DeviceOutcome]", budget: "Budget") -> None:
+def _write_report(path: Path, bundle: "Bundle", outcomes: "list[DeviceOutcome]", budget: "PerformanceBudget") -> None:
     from pocketlens.bench.budget import judge_all
     from pocketlens.bench.gallery import golden_gallery
     from pocketlens.bench.report import DeviceReport, render
@@ -160,7 +160,7 @@ def combined(verdicts: "list[Verdict]") -> "Verdict":
     return next((verdict for verdict in order if verdict in verdicts), "not measured")
 
 
-def _plain(outcome: "DeviceOutcome", budget: "Budget") -> dict[str, Any]:
+def _plain(outcome: "DeviceOutcome", budget: "PerformanceBudget") -> dict[str, Any]:
     from pocketlens.bench.budget import judge_all
 
     document, error = outcome.document, outcome.error
@@ -175,7 +175,7 @@ def _plain(outcome: "DeviceOutcome", budget: "Budget") -> dict[str, Any]:
     }
 
 
-def _show_device(outcome: "DeviceOutcome", budget: "Budget", titled: bool) -> None:
+def _show_device(outcome: "DeviceOutcome", budget: "PerformanceBudget", titled: bool) -> None:
     from pocketlens.bench.budget import judge_all
 
     document = outcome.document

@@ -2,9 +2,9 @@
 
 from html.parser import HTMLParser
 
-from pocketlens.bench.budget import Budget
+from pocketlens.bench.budget import PerformanceBudget
 
-SNAP = Budget.of(preset="snap-lens")
+SNAP = PerformanceBudget.of(preset="snap-lens")
 VOID = {"meta", "img", "br", "link", "input", "hr"}
 
 

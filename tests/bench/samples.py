@@ -10,12 +10,12 @@ from pocketlens.bench.document import BenchmarkSettings, Document, Environment, 
 from pocketlens.bench.result import (
     Block,
     CaseResult,
+    CaseTiming,
     ExecutionSettings,
     MeasuredArtifact,
     MeasuredRuntime,
     Memory,
     PictureCheck,
-    Timing,
 )
 
 HOST = Host("Debian", "Linux 6", "aarch64", "Raspberry Pi 5", 4, 8000.0, "3.11.2", "0.1.0", {"numpy": "2.0"})
@@ -43,7 +43,7 @@ def result(timed: tuple[Block, ...] = (), **changes: Any) -> CaseResult:
         "effective": ExecutionSettings(2, compute_precision=changes.pop("compute_precision", "fp32")),
     }
     if timed:
-        values["timing"] = Timing(12.0, 30.0, 9, True, timed)
+        values["timing"] = CaseTiming(12.0, 30.0, 9, True, timed)
         values["memory"] = Memory(35.0, 100.0)
         values["check"] = PictureCheck(60.0, 1.0, 50.0)
     return CaseResult(**{**values, **changes})

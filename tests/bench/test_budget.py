@@ -4,7 +4,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from pocketlens.bench.budget import PRESETS, Budget, Verdict, judge, judge_all, last_minute, overall
+from pocketlens.bench.budget import PRESETS, PerformanceBudget, Verdict, judge, judge_all, last_minute, overall
 from pocketlens.bench.document import BenchmarkSettings, Document
 from pocketlens.bench.result import Block, CaseResult, Memory
 from pocketlens.errors import InputError
@@ -12,7 +12,7 @@ from tests.bench.samples import blocks_of, document, result
 
 
 def verdict(timed: CaseResult, **limits: float) -> Verdict:
-    (judged,) = judge(timed, Budget.of(**limits))
+    (judged,) = judge(timed, PerformanceBudget.of(**limits))
     return judged.verdict
 
 
@@ -31,7 +31,7 @@ def test_clear_sides() -> None:
 def test_a_limit_inside_the_interval_is_unstable() -> None:
     random = np.random.default_rng(3)
     noisy = result(blocks_of(*random.normal(20, 3, (10, 20)).tolist()))
-    (judged,) = judge(noisy, Budget.of(frame_ms=float(np.percentile(random.normal(20, 3, 5000), 95))))
+    (judged,) = judge(noisy, PerformanceBudget.of(frame_ms=float(np.percentile(random.normal(20, 3, 5000), 95))))
     assert judged.verdict == "unstable"
     assert "confidence" in judged.reason
 
@@ -40,7 +40,7 @@ def test_halves_that_disagree_are_unstable_and_the_reason_says_so() -> None:
     # One slow round among many: the first half breaks the limit, the interval alone would let it pass.
     slow = [*around(20, count=18), 40.0, 40.0]
     timed = result(blocks_of(slow, *[around(20, count=20)] * 3, *[around(20, count=60)] * 8))
-    (judged,) = judge(timed, Budget.of(frame_ms=33, percentile=99))
+    (judged,) = judge(timed, PerformanceBudget.of(frame_ms=33, percentile=99))
     assert judged.verdict == "unstable"
 
 
@@ -83,9 +83,9 @@ def test_an_interpreted_artifact_is_judged_by_its_size_alone() -> None:
 
 
 def test_a_failed_subject_fails_and_a_skipped_one_does_not() -> None:
-    failed = judge(result(failure="killed by SIGKILL"), Budget.of(fps=30))
+    failed = judge(result(failure="killed by SIGKILL"), PerformanceBudget.of(fps=30))
     assert failed[0].verdict == "fail" and "SIGKILL" in failed[0].reason
-    skipped = judge(result(skipped="litert is not installed"), Budget.of(fps=30))
+    skipped = judge(result(skipped="litert is not installed"), PerformanceBudget.of(fps=30))
     assert skipped[0].verdict == "not measured" and "litert" in skipped[0].reason
 
 
@@ -95,7 +95,7 @@ def test_failure_beats_good_samples() -> None:
 
 def test_overall_takes_the_worst() -> None:
     fast, slow = (result(blocks_of(*[around(t)] * 8), artifact=str(t)) for t in (20, 50))
-    verdicts = judge_all(document(fast, slow), Budget.of(fps=30))
+    verdicts = judge_all(document(fast, slow), PerformanceBudget.of(fps=30))
     assert [judged.verdict for judged in verdicts] == ["pass", "fail"]
     assert [judged.artifact for judged in verdicts] == ["20", "50"]
     assert overall(verdicts) == "fail"
@@ -105,10 +105,10 @@ def test_overall_takes_the_worst() -> None:
 def test_presets_say_where_they_come_from_and_can_be_overridden() -> None:
     assert all(preset.source and preset.name == name for name, preset in PRESETS.items())
     assert PRESETS["tiktok-effect"].size_mb == 5
-    snap = Budget.of(preset="snap-lens", size_mb=4, percentile=99)
+    snap = PerformanceBudget.of(preset="snap-lens", size_mb=4, percentile=99)
     assert (snap.size_mb, snap.memory_mb, snap.percentile) == (4, 150, 99)
     assert snap.frame_ms == pytest.approx(33.333, abs=0.01)
-    assert Budget.of().empty and not snap.empty
+    assert PerformanceBudget.of().empty and not snap.empty
 
 
 @pytest.mark.parametrize(
@@ -126,7 +126,7 @@ def test_presets_say_where_they_come_from_and_can_be_overridden() -> None:
 )
 def test_wrong_budgets_are_refused(wrong: dict[str, float], named: str) -> None:
     with pytest.raises(InputError, match=named):
-        Budget.of(**wrong)  # type: ignore[arg-type]
+        PerformanceBudget.of(**wrong)  # type: ignore[arg-type]
 
 
 def heating(slow_from: float) -> Document:
@@ -138,7 +138,7 @@ def heating(slow_from: float) -> Document:
 @pytest.mark.parametrize(("slow_from", "verdict"), [(200, "fail"), (400, "pass"), (270, "unstable")])
 def test_the_last_minute_is_judged(slow_from: float, verdict: str) -> None:
     heated = heating(slow_from)
-    (judged,) = judge_all(heated, Budget.of(fps=30))
+    (judged,) = judge_all(heated, PerformanceBudget.of(fps=30))
     assert judged.verdict == verdict
     assert len(last_minute(heated.results[0]).blocks) == 12
     assert Document.from_json(heated.to_json()) == heated

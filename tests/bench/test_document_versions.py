@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from pocketlens.bench.budget import Budget, judge_all
+from pocketlens.bench.budget import PerformanceBudget, judge_all
 from pocketlens.bench.compare import compare, incomparable
 from pocketlens.bench.document import SCHEMA, Document
 from pocketlens.bench.report import render
@@ -17,7 +17,7 @@ from pocketlens.bundle.manifest import Manifest
 FOLDER = Path(__file__).parents[1] / "data" / "documents"
 PATHS = {path.stem: path for path in sorted(FOLDER.glob("*.json"))}
 IN_TURNS = [name for name in PATHS if "sustained" not in name]
-BUDGET = Budget.of(preset="snap-lens")
+BUDGET = PerformanceBudget.of(preset="snap-lens")
 
 
 def test_there_is_one_of_every_version() -> None:

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from pocketlens.bench import statistics
-from pocketlens.bench.budget import Budget, judge
+from pocketlens.bench.budget import PerformanceBudget, judge
 from pocketlens.bench.case import BenchmarkCase
 from pocketlens.bench.devices.local import Local, LocalWorker
 from pocketlens.bench.document import BenchmarkSettings, Document
@@ -87,7 +87,7 @@ def test_a_wrong_picture_is_a_failure_and_never_timed(make_case: Make) -> None:
     assert wrong.timing is None and wrong.failure is not None and "the picture is wrong" in wrong.failure
     assert wrong.check is not None and not wrong.check.holds
     assert right.failure is None and right.blocks
-    assert judge(wrong, Budget.of(fps=1))[0].verdict == "fail"
+    assert judge(wrong, PerformanceBudget.of(fps=1))[0].verdict == "fail"
 
 
 def test_without_an_expected_picture_nothing_is_checked(make_case: Make) -> None:

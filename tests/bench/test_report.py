@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from pocketlens import images
-from pocketlens.bench.budget import Budget, judge_all
+from pocketlens.bench.budget import PerformanceBudget, judge_all
 from pocketlens.bench.document import Document
 from pocketlens.bench.report import render, summary
 from pocketlens.bench.report_pictures import ReportPicture, data_uri, difference
@@ -130,11 +130,11 @@ def test_summary(manifest: Manifest, measured: Document) -> None:
     assert summary(manifest, []).verdict == "pass"
     assert summary(replace(manifest, artifacts=(broken,), verdict="fail"), []).verdict == "fail"
     noisy = np.random.default_rng(0).normal(33, 3, (8, 20)).tolist()
-    unstable = judge_all(document(result(blocks_of(*noisy))), Budget.of(frame_ms=38))
+    unstable = judge_all(document(result(blocks_of(*noisy))), PerformanceBudget.of(frame_ms=38))
     assert unstable[0].verdict == "unstable"
     assert summary(manifest, unstable).verdict == "unstable"
     assert summary(manifest, judge_all(measured, SNAP)).verdict == "fail"
-    only_size = judge_all(document(result(interpreted=True, runtime="mil")), Budget.of(fps=30))
+    only_size = judge_all(document(result(interpreted=True, runtime="mil")), PerformanceBudget.of(fps=30))
     assert summary(manifest, only_size) == summary(manifest, [])
 
 

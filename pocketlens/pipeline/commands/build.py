@@ -4,7 +4,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pocketlens.bench.budget import Budget, BudgetVerdict, judge_all, overall
+from pocketlens.bench.budget import BudgetVerdict, PerformanceBudget, judge_all, overall
 from pocketlens.bench.document import BenchmarkSettings, Document
 from pocketlens.bench.measure import measure
 from pocketlens.bench.speedup_check import check_speedups
@@ -177,7 +177,7 @@ def _evaluations(recipe: Recipe, base: Path, source: Source, original: Source | 
     ]
 
 
-def _measured(sizes: list[CompiledSize], threads: int, budget: Budget, notify: Progress) -> Document:
+def _measured(sizes: list[CompiledSize], threads: int, budget: PerformanceBudget, notify: Progress) -> Document:
     """Measure every artifact on this machine.
 
     The same artifacts on the same machine are measured once; a run in which one failed, or that could not tell whether
@@ -221,7 +221,7 @@ def _report(
     document: Document | None,
     verdicts: list[BudgetVerdict],
     sizes: list[CompiledSize],
-    budget: Budget,
+    budget: PerformanceBudget,
     student: StudentSummary | None = None,
 ) -> str:
     from pocketlens.bench.report import ReportPicture, render

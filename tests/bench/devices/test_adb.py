@@ -141,6 +141,6 @@ def test_serials_that_are_none(wrong: str) -> None:
 
 
 def test_an_outcome_without_document_fails() -> None:
-    from pocketlens.bench.budget import Budget
+    from pocketlens.bench.budget import PerformanceBudget
 
-    assert DeviceOutcome("adb:x", None, MissingError("gone")).verdict(Budget()) == "fail"
+    assert DeviceOutcome("adb:x", None, MissingError("gone")).verdict(PerformanceBudget()) == "fail"

@@ -12,11 +12,11 @@ from pocketlens.bench.document import BenchmarkSettings
 from pocketlens.bench.result import (
     Block,
     CaseResult,
+    CaseTiming,
     ExecutionSettings,
     MeasuredArtifact,
     MeasuredRuntime,
     Memory,
-    Timing,
 )
 from pocketlens.bench.statistics import paired_ratio
 from pocketlens.converters import graph as hub
@@ -39,7 +39,7 @@ def timed(*medians: float) -> CaseResult:
         picture="0" * 64,
         requested=ExecutionSettings(1),
         effective=ExecutionSettings(1, compute_precision="fp32"),
-        timing=Timing(1.0, 1.0, 3, True, blocks),
+        timing=CaseTiming(1.0, 1.0, 3, True, blocks),
         memory=Memory(1.0, 2.0),
     )
 
