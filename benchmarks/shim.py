@@ -23,6 +23,7 @@ import numpy as np
 import pocketlens
 from pocketlens import images
 from pocketlens.cli import output
+from pocketlens.models.zoo import builtin
 from pocketlens.pipeline.eval_set import SHIPPED
 from pocketlens.runtimes.session import Session, open_artifact
 
@@ -126,7 +127,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         bundle = args.bundle or Path(folder) / "cartoon.bundle"
         if not bundle.exists():
-            pocketlens.build(SHIPPED.parent / "cartoon.toml", bundle, bench=False)
+            pocketlens.build(builtin("cartoon").recipe, bundle, bench=False)
         if args.only in (None, "overhead"):
             overhead(bundle, args.threads, args.seconds)
         if args.only in (None, "stream"):
@@ -192,7 +193,7 @@ def filmed(path: Path, frames: int) -> None:
     """A clip of 640 x 480: a portrait under a camera that pans slowly."""
     import av
 
-    picture = images.fill(images.read(sorted((SHIPPED.parent / "pictures/judge").glob("*.jpg"))[0]), 720, 960)
+    picture = images.fill(images.read(images.folder(SHIPPED / "judge")[0]), 720, 960)
     with av.open(str(path), "w") as out:
         video = out.add_stream("libx264", rate=30, options={"crf": "20", "preset": "veryfast"})
         video.height, video.width, video.pix_fmt = 480, 640, "yuv420p"
