@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install docs bench-peers demo test conformance fuzz bench-matrix operators rewrites check format schema changelog dist constraints train lab-pi clean bench-rewrites bench-agreement lab-android lab-pages bench-shim lab-arm64
+.PHONY: help install test-quick docs bench-peers demo test conformance fuzz bench-matrix operators rewrites check format schema changelog dist constraints train lab-pi clean bench-rewrites bench-agreement lab-android lab-pages bench-shim lab-arm64
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
@@ -24,8 +24,13 @@ demo: install  ## build, verify and measure the filter that ships; writes demo/
 	@# Exit code 1 is a verdict: a slow or busy machine misses the budget, and the table says so.
 	$(BIN)/pocketlens demo -o demo || test $$? -eq 1
 
+PYTEST := $(BIN)/pytest -n 2 --dist loadfile tests pocketlens --doctest-modules --ignore pocketlens/__main__.py
+
 test: install  ## run the tests
-	$(BIN)/pytest -n 2 --dist loadfile tests pocketlens --doctest-modules --ignore pocketlens/__main__.py
+	$(PYTEST)
+
+test-quick: install  ## run the tests that take no second each, for the edit loop: what tests/slow.txt names is left out
+	$(PYTEST) --quick
 
 CONFORMANCE_EXAMPLES ?= 200
 

@@ -2,6 +2,7 @@
 picture.
 """
 
+import os
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,9 @@ from hypothesis import settings
 
 settings.register_profile("pocketlens", deadline=None)  # no test is timed: a busy machine is not a fault
 settings.load_profile("pocketlens")
+
+SLOW = Path(__file__).parent / "tests/slow.txt"
+"""What ``--quick`` leaves out: files, or tests of a file, that took more than a second of a processor; one a line."""
 
 RECIPE = """
 [filter]
@@ -25,12 +29,35 @@ tflite = ["fp16"]
 """
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """For the edit loop: ``make test-quick``."""
+    parser.addoption("--quick", action="store_true", help="leave out what tests/slow.txt names")
+
+
+def pytest_configure() -> None:
+    """Two workers share two cores: threads of one would only wait for the other's. Before torch and numpy load."""
+    for pool in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+        os.environ.setdefault(pool, "1")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Deselect what is slow where ``--quick`` asks for it."""
+    if not config.getoption("--quick"):
+        return
+    slow = tuple(SLOW.read_text().splitlines())
+    left_out = [item for item in items if item.nodeid.startswith(slow)]
+    config.hook.pytest_deselected(items=left_out)
+    items[:] = [item for item in items if not item.nodeid.startswith(slow)]
+
+
 @pytest.fixture(autouse=True, scope="session")
 def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> None:
-    """Nothing that a user has cached may decide a test, and no test may fill a user's cache."""
-    import os
-
-    os.environ["POCKETLENS_CACHE"] = str(tmp_path_factory.mktemp("cache"))
+    """Nothing that a user has cached may decide a test, and no test may fill a user's cache. Workers share
+    what they build.
+    """
+    base = tmp_path_factory.getbasetemp()
+    session = base.parent if os.environ.get("PYTEST_XDIST_WORKER") else base
+    os.environ["POCKETLENS_CACHE"] = str(session / "cache")
 
 
 @pytest.fixture(scope="session")
