@@ -1,4 +1,4 @@
-"""Between which values a graph's value must lie, where its last operators say so."""
+"""The range that a value of the graph must lie in, where the operators that compute it fix one."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""What of a graph is known before a picture comes."""
+"""Reading the constants of a graph, quantized weights among them."""
 
 import numpy as np
 import onnx_ir as ir

@@ -1,10 +1,10 @@
-"""How large every value of the graph becomes on real pictures, against what half precision can hold.
+"""The largest magnitude of every value of the graph on real pictures, compared with the largest number of fp16.
 
 The rule, for each node:
 
 - *value*: the largest magnitude of what it gives. Over 65504 it is infinite in fp16, on every target that computes in
   it.
-- *square*: of a norm, the largest ``(x - mean)²``. A value of its own wherever the norm is spelled out (TFLite).
+- *square*: of a norm, the largest ``(x - mean)²``. It is a value of its own wherever the norm is decomposed (TFLite).
 - *sum*: of a norm or a mean, the largest ``Σ|x|`` over what it runs over; *squares*: of a norm, the largest
   ``Σ(x - mean)²``. They overflow only where a runtime adds up in fp16.
 - *accumulation*: of a convolution or matrix product, the largest ``Σ|weight · x| + |bias|``: no partial sum is larger,
@@ -36,13 +36,13 @@ _MEANS = ("ReduceMean", "ReduceSum", "GlobalAveragePool")
 
 @dataclass(frozen=True)
 class Extent:
-    """How large something becomes.
+    """The largest magnitude of one quantity of a node over all pictures.
 
     Attributes:
         node: Name of the node.
         operator: Its operator.
-        kind: What of it; see the module.
-        largest: Over all pictures.
+        kind: Which quantity of the node; the module explains each.
+        largest: The magnitude.
     """
 
     node: str
@@ -52,17 +52,17 @@ class Extent:
 
     @property
     def overflows(self) -> bool:
-        """Whether it is infinite in fp16 on these very pictures."""
+        """Whether it exceeds the largest number of fp16 on these pictures."""
         return not self.largest <= FP16_MAX
 
     @property
     def risky(self) -> bool:
-        """Whether it may be on others, or where sums are kept in fp16."""
+        """Whether it may overflow on other pictures, or on devices that keep sums in fp16."""
         return not self.largest <= (FP16_MAX / HEADROOM if self.kind == "value" else FP16_MAX)
 
 
 def audit(model: ir.Model, pictures: Iterable[Picture]) -> list[Extent]:
-    """Play pictures through the graph, one after the other, and note the largest of everything.
+    """Play pictures through the graph, one after the other, and keep the largest magnitude of every quantity.
 
     Each value is reduced to its largest magnitude inside the graph, as soon as it is there, so that memory stays that
     of playing the graph once, whatever the number of pictures.
@@ -92,7 +92,7 @@ def audit(model: ir.Model, pictures: Iterable[Picture]) -> list[Extent]:
 
 
 def _watched(model: ir.Model) -> tuple[ir.Model, list[tuple[str, str, Kind, str]]]:
-    """The graph with one number more as output for each thing to watch."""
+    """The graph with an output more for each quantity: its largest magnitude, one number."""
     watched_values: list[tuple[str, str, Kind, str]] = []
     for node in tuple(model.graph):
         for kind, value in _values_to_watch(model, node):

@@ -50,7 +50,7 @@ def styles(model: ir.Model) -> int:
 
 
 def feeds(model: ir.Model, picture: Picture) -> Iterator[dict[str, NDArray[np.float32]]]:
-    """What a graph is played with, by input, for a picture ``uint8 [height, width, 3]``: once, or once with each
+    """The inputs of a graph by name for a picture ``uint8 [height, width, 3]``: once, or once with each
     style.
     """
     pixels = np.ascontiguousarray(picture.transpose(2, 0, 1)[None], np.float32)
@@ -129,9 +129,7 @@ def reduced_axes(node: ir.Node) -> tuple[int, ...] | None:
 
 
 def pads(node: ir.Node) -> list[tuple[int, int]] | None:
-    """How much a Pad puts before and after each axis of what it reads; None if that is computed, or the rank not
-    known.
-    """
+    """The padding of a Pad before and after each axis of its input; None if it is computed, or the rank not known."""
     source, named = node.inputs[0], node.inputs[3] if len(node.inputs) > 3 else None
     amounts, axes = initializer(node.inputs[1]), initializer(named)
     if source is None or source.shape is None or amounts is None or (named is not None and axes is None):

@@ -1,4 +1,4 @@
-"""Which pixel a nearest Resize takes, by ONNX's definition."""
+"""Which input pixel each output pixel of a nearest Resize copies, by ONNX's definition."""
 
 import numpy as np
 import onnx_ir as ir

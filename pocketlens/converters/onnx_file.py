@@ -94,7 +94,7 @@ def _parse(path: Path) -> Any:
 
 
 def _check(proto: Any) -> None:
-    """ONNX's own checks, which refuse the group norm of opset 18 to 20 alone because there is a newer one."""
+    """Run ONNX's checker, without the group norms of opset 18 to 20: it refuses them because there are newer ones."""
     import onnx
 
     old = [node for node in proto.graph.node if node.op_type == "GroupNormalization" and not node.domain]
@@ -170,7 +170,7 @@ def _tensors(proto: Any) -> Iterator[Any]:
 
 
 def _check_tensor(tensor: Any, path: Path) -> int:
-    """Check a tensor's claims against its values, and fetch them if they lie in another file. Returns its bytes."""
+    """Check that a tensor has as many values as its shape says, and read those in other files; its bytes."""
     from onnx import TensorProto
 
     where = f"the tensor {tensor.name!r} of {path}"
@@ -197,7 +197,7 @@ def _bytes(elements: int, kind: ir.DataType) -> int:
 
 
 def _listed(tensor: Any, expected: int) -> int:
-    """The bytes of values that are listed one by one; ``expected`` where the list's form is the checker's business."""
+    """The bytes of values that are listed one by one; ``expected`` for packed types, which ONNX's checker checks."""
     from onnx import TensorProto
 
     doubled = 2 if tensor.data_type in (TensorProto.COMPLEX64, TensorProto.COMPLEX128) else 1

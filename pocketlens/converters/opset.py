@@ -1,4 +1,4 @@
-"""Bringing a model to the graph's operator set, from older ones and from newer ones."""
+"""Converting a model to the graph's operator set, from older and newer ones."""
 
 import onnx_ir as ir
 from onnx_ir.passes import common
@@ -16,7 +16,7 @@ def standard_operators() -> list[str]:
 
 
 def convert_opset(model: ir.Model) -> ir.Model:
-    """Say the same in opset :data:`~pocketlens.converters.graph.OPSET`.
+    """Convert a model to opset :data:`~pocketlens.converters.graph.OPSET`.
 
     Functions are unfolded first. Older models go through ONNX's own converter. For newer ones there is nothing to
     convert: after opset 20 operators gained types and options, and new operators came. What a generator uses of them
@@ -63,7 +63,7 @@ def _convert_up(model: ir.Model, version: int) -> ir.Model:
 
 
 def _resize_as_before_11(model: ir.Model) -> None:
-    """Say how Resize and Upsample counted pixels before it could be said.
+    """Set what Resize and Upsample did before opset 11, which had no attributes for it.
 
     ``x_original = x / scale``, rounded down where the nearest is taken. ONNX's converter leaves it out, and the default
     since 11 is another one.
@@ -143,8 +143,9 @@ def _replace(node: ir.Node, value: ir.Value) -> None:
 
 
 def _group_norm(node: ir.Node, version: int) -> None:
-    """As torch writes it: every group is one channel of an instance norm. The scale is a group's until 20, a channel's
-    after.
+    """Decompose a group norm as torch exports it: each group is one channel of an instance norm.
+
+    Until opset 20 there is a scale for each group, afterwards one for each channel.
     """
     x, scale, shift = node.inputs[:3]
     assert x is not None

@@ -1,4 +1,4 @@
-"""From any ONNX model of a generator to the graph: one operator set, pinned size, folded range, clean nodes.
+"""From any ONNX model of a generator to the graph: one operator set, a fixed size, the range folded in.
 
 A model's pictures may lie channels first (torch) or channels last (TensorFlow). That is seen from the shapes; the graph
 is channels first, and :func:`~pocketlens.converters.rewrites.canonicalize.canonicalize` takes out the Transposes that
@@ -153,9 +153,7 @@ def _remedy(axis: str, sizes: dict[str, int | None]) -> str:
 
 
 def _channels_last(image: ir.Value, fixed_sizes: list[int | None]) -> bool:
-    """Whether the channels are the last axis: three there and not in second place; or all is free and it is turned at
-    once.
-    """
+    """Whether the channels are the last axis: it has three, or its length is free and a Transpose follows."""
     if fixed_sizes[1] is not None or fixed_sizes[3] is not None:
         return (fixed_sizes[3] == 3 and fixed_sizes[1] != 3) or (
             fixed_sizes[3] in (1, 4) and fixed_sizes[1] not in (1, 3, 4)
@@ -166,13 +164,13 @@ def _channels_last(image: ir.Value, fixed_sizes: list[int | None]) -> bool:
 
 
 def _take_floats(image: ir.Value) -> None:
-    """Let a uint8 picture come as floats: whole numbers are the same in both, and the Cast behind does nothing."""
+    """Make a uint8 input float32: whole numbers are the same in both, and the Cast behind it does nothing."""
     if image.dtype == ir.DataType.UINT8:
         image.dtype = ir.DataType.FLOAT
 
 
 def _planar_output(model: ir.Model, height: int, width: int) -> None:
-    """Turn the output channels first, in floats."""
+    """Make the output channels first and float32."""
     graph = model.graph
     output = graph.outputs[0]
     if output.dtype == ir.DataType.UINT8:
@@ -186,9 +184,7 @@ def _planar_output(model: ir.Model, height: int, width: int) -> None:
 
 
 def _give_floats(model: ir.Model) -> None:
-    """A last Cast to uint8 cuts off what is behind the point: Floor does so too, and what is below 0 is clamped
-    anyway.
-    """
+    """Replace a last Cast to uint8 by Floor: both cut off the fraction, and values below 0 are clamped anyway."""
     output = model.graph.outputs[0]
     cast = edit.producer(output, "Cast")
     if cast is None:
@@ -258,7 +254,7 @@ def _check_range(model: ir.Model, ranges: Ranges) -> None:
 
 
 def _fold_ranges(model: ir.Model, ranges: Ranges) -> None:
-    """Put 0..255 in front and behind: ``input = image * scale + shift``, and back; the output is clamped."""
+    """Scale pixels to the input range, ``input = image * scale + shift``, and the output to clamped pixels."""
     graph = model.graph
     image, stylized = graph.inputs[0], graph.outputs[0]
     input_low, input_high = ranges.input

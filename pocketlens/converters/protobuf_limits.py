@@ -1,4 +1,4 @@
-"""How much a protobuf file would unfold to, counted on its bytes before any parser builds objects from it.
+"""A limit on protobuf files: their fields are counted in the bytes, before a parser builds an object from each.
 
 A message of two bytes becomes an object of a hundred, so a file within the size limit could still fill the memory. Only
 the lengths are read here: the format is a chain of ``key, length, content``

@@ -1,4 +1,4 @@
-"""What each layer of the graph costs, by a simple roofline model (Williams, Waterman, Patterson 2009).
+"""The estimated time of each layer of the graph, by a simple roofline model (Williams, Waterman, Patterson 2009).
 
 ``time = max(multiply-adds / rate, bytes / bandwidth)``: a layer is limited by what it computes or by what it moves.
 Bytes are those of every input, weight and output, four each, as if no layer kept anything for the next. The model knows
@@ -37,7 +37,7 @@ class Machine:
 
 @dataclass(frozen=True)
 class LayerCost:
-    """One node and its price.
+    """One node and its estimated cost.
 
     Attributes:
         name: Of the node.
@@ -61,13 +61,13 @@ class LayerCost:
 
 
 def layer_costs(model: ir.Model, machine: Machine) -> list[LayerCost]:
-    """Every node of a graph with its price, in order."""
+    """The cost of every node of a graph, in order."""
     return [_layer(node, machine) for node in model.graph]
 
 
-def total_ms(priced: list[LayerCost]) -> float:
+def total_ms(costs: list[LayerCost]) -> float:
     """The estimated time of one picture."""
-    return sum(layer.ms for layer in priced)
+    return sum(layer.ms for layer in costs)
 
 
 def _layer(node: ir.Node, machine: Machine) -> LayerCost:

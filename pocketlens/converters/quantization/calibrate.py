@@ -1,4 +1,4 @@
-"""What values are on real pictures: their ranges, channel by channel, and their histograms.
+"""Calibration: the ranges of values on real pictures, channel by channel, and their histograms.
 
 Pictures are streamed: of each only counts are kept, and as many values are played at once as fit in :data:`MAX_BYTES`.
 """
@@ -24,7 +24,7 @@ PERCENTILE = 99.99
 
 @dataclass(frozen=True)
 class ActivationStatistics:
-    """What one value was over all calibration pictures.
+    """Statistics of one value over all calibration pictures.
 
     Attributes:
         low: The least number of each channel, ``float64 [channels]`` (axis 1).
@@ -82,7 +82,7 @@ def _least_error(
 def calibrate(
     model: ir.Model, names: Sequence[str], pictures: Sequence[Picture], *, histograms: bool = True
 ) -> dict[str, ActivationStatistics]:
-    """Play pictures and keep what values were.
+    """Play pictures and collect statistics of values.
 
     Args:
         model: The graph; it is not changed.

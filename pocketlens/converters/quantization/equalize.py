@@ -40,7 +40,7 @@ def values_to_calibrate(model: ir.Model) -> list[str]:
 
 
 def equalize(model: ir.Model, statistics: Mapping[str, ActivationStatistics], strength: float = 1.0) -> int:
-    """Even out the channels of every value that convolutions read. In place; the pixels are the same.
+    """Equalize the ranges of the channels of every value that convolutions read. In place; the pixels are the same.
 
     Args:
         model: The graph.

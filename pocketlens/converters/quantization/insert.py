@@ -43,7 +43,7 @@ def values_to_calibrate(model: ir.Model, plan: Plan, placement: QuantizerPlaceme
 
 
 def quantized_output(node: ir.Node) -> ir.Value:
-    """The value that is rounded behind a convolution: behind its Relu, if that alone reads it."""
+    """The value that is quantized behind a convolution: the output of its Relu, if only that reads the convolution."""
     value = node.outputs[0]
     readers = [reader for reader, _ in value.uses()]
     if len(readers) == 1 and readers[0].op_type == "Relu" and not value.is_graph_output():
@@ -144,9 +144,7 @@ def _choose_qparams(
 def _clip_limits(
     value: ir.Value, statistics: Mapping[str, ActivationStatistics], plan: Plan, is_trained: bool
 ) -> list[float | None]:
-    """What a value is cut off to, below and above, before its range is found anew; nothing where next to nothing is
-    cut.
-    """
+    """The limits that a value is clipped to before the runtime finds its range; none if almost nothing is cut."""
     if value.name == hub.INPUT:
         return []
     of_value = statistics[str(value.name)]
@@ -183,7 +181,7 @@ class _QuantizerWriter:
         self._model = model
 
     def quantize(self, value: ir.Value, qparams: ActivationQParams) -> ir.Value:
-        """QuantizeLinear and DequantizeLinear of a value; what it reads is not changed yet."""
+        """Add QuantizeLinear and DequantizeLinear behind a value; its consumers still read the value itself."""
         kind = np.uint8 if qparams.bits == 8 else np.uint16
         scale = hub.add_constant(self._model, f"{value.name}_scale", np.array(qparams.scale, np.float32))
         zero = hub.add_constant(self._model, f"{value.name}_zero", np.array(qparams.zero_point, kind))
@@ -199,7 +197,7 @@ class _QuantizerWriter:
         )
 
     def quantize_dynamically(self, value: ir.Value, limits: Sequence[float | None]) -> ir.Value:
-        """DynamicQuantizeLinear and DequantizeLinear of a value, cut off before where there are limits."""
+        """Add DynamicQuantizeLinear and DequantizeLinear behind a value, and a Clip before where there are limits."""
         if limits:
             bounds = [
                 None
@@ -219,7 +217,7 @@ class _QuantizerWriter:
     def dequantize_constant(
         self, name: str, integers: NDArray[np.generic], scale: NDArray[np.float32], axis: int
     ) -> ir.Value:
-        """Constants as integers behind a DequantizeLinear."""
+        """Add a constant as integers and a DequantizeLinear behind it."""
         stored = hub.add_constant(self._model, f"{name}_int", integers)
         scales = hub.add_constant(self._model, f"{name}_scale", scale)
         return self._add(

@@ -51,7 +51,7 @@ class Rule:
             raise InputError(f"{self.match!r} is no regular expression: {error}", do="mend the rule") from error
 
     def fits(self, node: ir.Node) -> bool:
-        """Whether the rule speaks of a node."""
+        """Whether the rule applies to a node."""
         if self.operator not in ("", node.op_type):
             return False
         return any(re.search(self.match, name) for name in names_of(node))
@@ -95,7 +95,7 @@ class Plan:
         return replace(self, rules=(*self.rules, *(Rule(match, setting) for match in matches)))
 
     def to_json(self) -> dict[str, Any]:
-        """As documents hold it; :meth:`from_json` reads it back."""
+        """The plan as JSON documents hold it; :meth:`from_json` reads it back."""
         return asdict(self) | {"rules": [asdict(rule) for rule in self.rules]}
 
     @classmethod
@@ -110,7 +110,7 @@ class Plan:
 
 
 def default_plan(precision: str) -> Plan:
-    """The plan of a precision where nothing is known of the graph."""
+    """The plan of a precision for any graph."""
     return Plan((Rule("", precision),))
 
 
@@ -131,7 +131,7 @@ def rules_for_few_inputs(model: ir.Model, min_input_channels: int, precision: st
 
 
 def rule_for_node(node: ir.Node, others: Sequence[ir.Node], setting: str = "float") -> Rule:
-    """The rule that speaks of one node and of no other."""
+    """A rule that matches one node and no other."""
     uses = Counter(name for other in others for name in names_of(other))
     name = next((name for name in (name_of(node), *names_of(node)) if uses[name] == 1), "")
     assert name, f"{node.name} shares every name with another"
@@ -195,7 +195,7 @@ def _is_quantized(node: ir.Node) -> bool:
 
 
 def has_quantizers(model: ir.Model) -> bool:
-    """Whether a graph comes with a decision of its own."""
+    """Whether a graph comes with quantizers of its own, from quantization-aware training."""
     return any(node.op_type == "DequantizeLinear" for node in model.graph)
 
 

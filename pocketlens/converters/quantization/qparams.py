@@ -1,4 +1,4 @@
-"""Scales and zero points, and what numbers become with them."""
+"""Quantization parameters: scales and zero points, and rounding with them."""
 
 from dataclasses import dataclass
 
@@ -19,7 +19,7 @@ class ActivationQParams:
 
 
 def choose_qparams_affine(low: float, high: float, bits: int) -> ActivationQParams:
-    """Unsigned integers over a range that holds 0.
+    """The scale and zero point of unsigned integers that cover a range, which holds 0.
 
     Example:
         >>> choose_qparams_affine(0, 255, 8)

@@ -53,12 +53,12 @@ class _Plan:
     left: set[tuple[ir.Value, Order]] = field(default_factory=set)
 
     def of(self, value: ir.Value) -> tuple[ir.Value, Order]:
-        """What is stored of a value, and the order that it is held in."""
+        """The value that is stored in place of a value, and the order of its axes."""
         rank = len(value.shape) if value.shape is not None else 0
         return self.held.get(value, (value, tuple(range(rank))))
 
     def want(self, value: ir.Value, order: Order) -> None:
-        """Somebody needs this value held in an order."""
+        """Note that a node needs this value with its axes in an order."""
         stored, held_order = self.of(value)
         rest = compose(held_order, inverse(order))
         shape = edit.shape_of(value)

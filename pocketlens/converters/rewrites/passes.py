@@ -1,4 +1,4 @@
-"""What the passes of this package are: in-place passes of onnx_ir, with what they require and what they promise."""
+"""Base classes of this package's passes: in-place passes of onnx_ir with preconditions and postconditions."""
 
 import abc
 from typing import ClassVar
@@ -12,7 +12,7 @@ class GraphPass(ir.passes.InPlacePass):
     """A pass on the graph.
 
     It requires operators as opset :data:`~pocketlens.converters.graph.OPSET` defines them, or a later one, and ensures
-    that whatever is read afterwards is there.
+    that every value which a node reads afterwards is in the graph.
     """
 
     def requires(self, model: ir.Model) -> None:
@@ -37,15 +37,15 @@ class GraphPass(ir.passes.InPlacePass):
             for value in node.inputs:
                 if value is not None and value not in known:
                     raise ir.passes.PostconditionError(
-                        f"{node.op_type} {node.name!r} reads {value.name!r}, which is gone"
+                        f"{node.op_type} {node.name!r} reads {value.name!r}, which is lost"
                     )
         for value in graph.outputs:
             if value not in known:
-                raise ir.passes.PostconditionError(f"the graph's output {value.name!r} is gone")
+                raise ir.passes.PostconditionError(f"the graph's output {value.name!r} is lost")
 
 
 class NodePass(GraphPass):
-    """A pass that looks at one node after the other, as they were at the start; those that went meanwhile are skipped.
+    """A pass that visits the nodes of the start, one after the other; those that were removed meanwhile are skipped.
 
     Attributes:
         operators: The standard operators that it looks at; empty for all of them.

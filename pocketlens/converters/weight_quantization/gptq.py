@@ -22,7 +22,7 @@ _COLUMNS_AT_ONCE = 64
 
 
 def round_weights(array: NDArray[np.float32], nearest: Nearest, hessian: Hessian | None) -> Floats:
-    """The weights as they will be stored.
+    """Round weights to the values that can be stored.
 
     Args:
         array: The weights.

@@ -13,12 +13,11 @@ from pocketlens.converters.quantized_weights import (
     AffineQuantizedWeights,
     LutWeights,
     QuantizedWeights,
-    choose_lut,
-    choose_qparams_mse,
     insert_dequantize,
 )
 from pocketlens.converters.weight_quantization.activation_statistics import Hessian, collect_hessians
 from pocketlens.converters.weight_quantization.gptq import round_weights
+from pocketlens.converters.weight_quantization.qparams import choose_lut, choose_qparams_mse
 from pocketlens.images import Picture
 from pocketlens.precisions import PRECISIONS
 
