@@ -412,13 +412,13 @@ class Recipe(_Table):
 
 
 def _line(root: type[BaseModel], detail: Any) -> str:
-    spot = [str(part) for part in detail["loc"]]
-    where = ".".join(spot) or "recipe"
+    location = [str(part) for part in detail["loc"]]
+    where = ".".join(location) or "recipe"
     if detail["type"] == "extra_forbidden":
-        if successor := RENAMED_KEYS.get(".".join(part for part in spot if not part.isdigit())):
+        if successor := RENAMED_KEYS.get(".".join(part for part in location if not part.isdigit())):
             return f"{where}: called {successor} now"
-        known = _keys_beside(root, spot)
-        near = difflib.get_close_matches(spot[-1], known, n=1, cutoff=0.5)
+        known = _keys_beside(root, location)
+        near = difflib.get_close_matches(location[-1], known, n=1, cutoff=0.5)
         return f"{where}: unknown key; " + (f"did you mean {near[0]!r}?" if near else f"known: {', '.join(known)}")
     message = detail["msg"].removeprefix("Value error, ")
     if detail["type"] == "missing":
@@ -428,9 +428,9 @@ def _line(root: type[BaseModel], detail: Any) -> str:
     return f"{where}: {message[0].lower()}{message[1:]}, found {detail['input']!r}"
 
 
-def _keys_beside(root: type[BaseModel], spot: list[str]) -> list[str]:
+def _keys_beside(root: type[BaseModel], location: list[str]) -> list[str]:
     table: Any = root
-    for part in spot[:-1]:
+    for part in location[:-1]:
         if part.isdigit():  # a place in a list of tables
             continue
         field = table.model_fields.get(part)

@@ -90,4 +90,4 @@ def _show(name: str, ratios: "list[Ratio]") -> None:
         ]
         for ratio in ratios
     ]
-    output.table(["subject", "base ms", "ms", "ratio", "95 % interval", "finding"], rows, title=name)
+    output.table(["case", "base ms", "ms", "ratio", "95 % interval", "finding"], rows, title=name)

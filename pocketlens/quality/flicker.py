@@ -25,7 +25,7 @@ class Flicker:
     pair: int
 
 
-def flicker(teachers: Iterable[Pixels], frames: Iterable[Pixels]) -> Flicker:
+def flicker(teacher_frames: Iterable[Pixels], frames: Iterable[Pixels]) -> Flicker:
     """Compare a clip with the teacher's, frame by frame; two frames of each are held at a time.
 
     For a pair of consecutive frames, flicker is the mean over pixels and channels of ``max(0, |a1 - a0| - |t1 - t0|)``,
@@ -33,7 +33,7 @@ def flicker(teachers: Iterable[Pixels], frames: Iterable[Pixels]) -> Flicker:
     where it changes too, only the excess counts. A constant tint or a constant loss of contrast is no flicker.
 
     Args:
-        teachers: ``[height, width, 3]`` each, 0..255.
+        teacher_frames: ``[height, width, 3]`` each, 0..255.
         frames: The artifact's frames, of the same shapes and number.
 
     Raises:
@@ -46,16 +46,16 @@ def flicker(teachers: Iterable[Pixels], frames: Iterable[Pixels]) -> Flicker:
         >>> flicker(still, [frame + 9 for frame in still]).worst
         0.0
     """
-    excesses = list(_excesses(teachers, frames))
+    excesses = list(_excesses(teacher_frames, frames))
     if not excesses:
         return Flicker(0.0, 0.0, 0)
     index = int(np.argmax(excesses))
     return Flicker(excesses[index], float(np.mean(excesses)), index + 1)
 
 
-def _excesses(teachers: Iterable[Pixels], frames: Iterable[Pixels]) -> Iterator[float]:
+def _excesses(teacher_frames: Iterable[Pixels], frames: Iterable[Pixels]) -> Iterator[float]:
     before: tuple[Pixels, Pixels] | None = None
-    for teacher, frame in zip(teachers, frames, strict=True):
+    for teacher, frame in zip(teacher_frames, frames, strict=True):
         if teacher.shape != frame.shape:
             raise ValueError(f"frames of different shapes: {teacher.shape} and {frame.shape}")
         # float32 and not uint8: differences have a sign.

@@ -22,12 +22,12 @@ class ParetoPoint:
     """One plan, as a real artifact.
 
     Attributes:
-        plan: It.
+        plan: How the artifact is quantized.
         kept: Convolutions that it keeps, beyond what was asked for.
-        of: Convolutions that were asked to be coded.
+        of: Convolutions that the plan to begin with quantizes.
         setting: What they are kept in: ``float``, or ``int8-a16``.
         expected: PSNR in dB that the fast pass expected of it; None for the plan that was asked for.
-        scores: The worst over the judge pictures; None where the file was wrong.
+        scores: The worst over the evaluation pictures; None where the file was wrong.
         flicker: Of the clip, of 255; None where none was played.
         gates: The limits, with verdicts.
         bytes: Size of its files.
@@ -133,7 +133,7 @@ class ParetoFront:
             faster = self.baseline_ms / ships.ms
             said += f"; {ships.ms:.1f} ms, fp32 {self.baseline_ms:.1f} ms = {faster:.2f} times"
             if not any(p.passes and p.ms is not None and p.ms * ALIKE < self.baseline_ms for p in self.points):
-                said += ": fewer bits are not faster here, so the smallest that passes ships"
+                said += ": low-bit weights and activations are not faster here, so the smallest that passes ships"
         return said
 
     def says(self, index: int) -> str:

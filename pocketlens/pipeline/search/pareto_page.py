@@ -38,7 +38,7 @@ def _row(front: ParetoFront, index: int, point: ParetoPoint) -> tuple[str, ...]:
 
 
 def costliest(front: ParetoFront) -> str:
-    """The layers whose fewer bits cost the picture most, in words; empty where they were not ranked."""
+    """The layers whose quantization costs the picture most, in words; empty where they were not ranked."""
     total = sum(layer.error for layer in front.layers)
     if not total:
         return ""
