@@ -26,7 +26,7 @@ _CONSUMERS = ("Conv", "ConvTranspose")
 
 
 @dataclass
-class _Group:
+class _ChannelGroup:
     """Values whose channels must be scaled alike, the nodes that produce them and those that take the factor back."""
 
     values: list[ir.Value] = field(default_factory=list)
@@ -65,7 +65,7 @@ def equalize(model: ir.Model, statistics: Mapping[str, ActivationStatistics], st
     return sum(len(group.values) for group in groups)
 
 
-def _groups(model: ir.Model) -> list[_Group]:
+def _groups(model: ir.Model) -> list[_ChannelGroup]:
     seen: set[ir.Value] = set()
     groups = []
     for node in model.graph:
@@ -80,9 +80,9 @@ def _groups(model: ir.Model) -> list[_Group]:
     return groups
 
 
-def _group(start: ir.Value) -> _Group | None:
+def _group(start: ir.Value) -> _ChannelGroup | None:
     """Everything that is tied to a value, or None if something in it cannot be scaled."""
-    group, todo = _Group(), [start]
+    group, todo = _ChannelGroup(), [start]
     channels = hub.static_shape(start)[1]
     while todo:
         value = todo.pop()

@@ -25,7 +25,7 @@ _NUMBERED = re.compile(r"node_\w*_\d+")
 
 
 @dataclass(frozen=True)
-class Rule:
+class PlanRule:
     """One rule of a plan.
 
     Attributes:
@@ -64,11 +64,11 @@ class Plan:
     Attributes:
         rules: In order; the last that matches wins. A node that none matches stays float.
         ranges: How activations' ranges are found: ``minmax``, ``percentile`` or ``mse``.
-        equalize: How far channels are evened out, 0 (not) to 1 (all equal).
+        equalize: How far channels are equalized, 0 (not) to 1 (all equal).
         correct_bias: Shift biases by what rounded weights change on average.
     """
 
-    rules: tuple[Rule, ...] = (Rule("", "int8"),)
+    rules: tuple[PlanRule, ...] = (PlanRule("", "int8"),)
     ranges: str = "mse"
     equalize: float = 0.5
     correct_bias: bool = True
@@ -84,7 +84,7 @@ class Plan:
 
         Example:
             >>> node = ir.node("Conv", [], name="last")
-            >>> Plan((Rule("", "int8"), Rule("^last", "float"))).setting(node)
+            >>> Plan((PlanRule("", "int8"), PlanRule("^last", "float"))).setting(node)
             'float'
         """
         settings = [rule.setting for rule in self.rules if rule.fits(node)]
@@ -92,7 +92,7 @@ class Plan:
 
     def keeping(self, matches: Iterable[str], setting: str = "float") -> "Plan":
         """The same plan with more rules behind the others."""
-        return replace(self, rules=(*self.rules, *(Rule(match, setting) for match in matches)))
+        return replace(self, rules=(*self.rules, *(PlanRule(match, setting) for match in matches)))
 
     def to_json(self) -> dict[str, Any]:
         """The plan as JSON documents hold it; :meth:`from_json` reads it back."""
@@ -106,15 +106,15 @@ class Plan:
             >>> Plan.from_json({"rules": [{"match": "", "setting": "int8"}]}) == Plan()
             True
         """
-        return cls(**document | {"rules": tuple(Rule(**rule) for rule in document["rules"])})
+        return cls(**document | {"rules": tuple(PlanRule(**rule) for rule in document["rules"])})
 
 
 def default_plan(precision: str) -> Plan:
     """The plan of a precision for any graph."""
-    return Plan((Rule("", precision),))
+    return Plan((PlanRule("", precision),))
 
 
-def rules_for_few_inputs(model: ir.Model, min_input_channels: int, precision: str) -> tuple[Rule, ...]:
+def rules_for_few_inputs(model: ir.Model, min_input_channels: int, precision: str) -> tuple[PlanRule, ...]:
     """Rules that keep in float the convolutions of fewer input channels, which integer kernels compute slower than
     float ones.
 
@@ -130,12 +130,12 @@ def rules_for_few_inputs(model: ir.Model, min_input_channels: int, precision: st
     return tuple(rule_for_node(node, nodes) for node in few_inputs) if len(few_inputs) < len(nodes) else ()
 
 
-def rule_for_node(node: ir.Node, others: Sequence[ir.Node], setting: str = "float") -> Rule:
+def rule_for_node(node: ir.Node, others: Sequence[ir.Node], setting: str = "float") -> PlanRule:
     """A rule that matches one node and no other."""
     uses = Counter(name for other in others for name in names_of(other))
     name = next((name for name in (name_of(node), *names_of(node)) if uses[name] == 1), "")
     assert name, f"{node.name} shares every name with another"
-    return Rule(f"^{escape_name(name)}$", setting)
+    return PlanRule(f"^{escape_name(name)}$", setting)
 
 
 def names_of(node: ir.Node) -> list[str]:
@@ -199,7 +199,7 @@ def has_quantizers(model: ir.Model) -> bool:
     return any(node.op_type == "DequantizeLinear" for node in model.graph)
 
 
-def check_rules(model: ir.Model, rules: Sequence[Rule]) -> None:
+def check_rules(model: ir.Model, rules: Sequence[PlanRule]) -> None:
     """Check that every rule matches something.
 
     Raises:

@@ -12,7 +12,7 @@ from pocketlens.converters import graph as hub
 from pocketlens.converters.constants import constant
 from pocketlens.converters.quantization import insert
 from pocketlens.converters.quantization.calibrate import ActivationStatistics
-from pocketlens.converters.quantization.plan import Plan, Rule, candidates
+from pocketlens.converters.quantization.plan import Plan, PlanRule, candidates
 from pocketlens.errors import InputError
 from pocketlens.targets import QuantizerPlacement
 
@@ -89,7 +89,7 @@ def insert_qat_quantizers(
     for index, node in enumerate(quantized.graph):
         node.name = node.name or f"node_{index}"
     names = "|".join(f"^{re.escape(str(node.name))}$" for node in trained)
-    plan = Plan((Rule(names, "int8"),), "minmax", 0.0, False)
+    plan = Plan((PlanRule(names, "int8"),), "minmax", 0.0, False)
     placement = replace(PLACEMENT, dynamic_ranges=dynamic_ranges)
     insert.insert_quantizers(quantized, plan, statistics, placement, is_trained=True)
     hub.check(quantized)

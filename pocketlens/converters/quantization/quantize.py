@@ -23,7 +23,7 @@ def quantize(
     """A quantized copy of a graph, with quantizers where a target wants them.
 
     Args:
-        model: The graph before any rewrite: channels are evened out where norms and convolutions still stand side by
+        model: The graph before any rewrite: channels are equalized where norms and convolutions still stand side by
             side. One with quantizers of its own, from quantization-aware training, is taken as it is.
         plan: What is quantized, and how.
         pictures: To calibrate with, ``uint8 [height, width, 3]`` of the graph's size.
@@ -40,7 +40,7 @@ def quantize(
 
 @dataclass(frozen=True, eq=False)
 class CalibratedGraph:
-    """A graph that is ready for quantizers: evened out, rewritten, and with the ranges of its values.
+    """A graph that is ready for quantizers: equalized, rewritten, and with the ranges of its values.
 
     Attributes:
         model: The graph, still of floats.

@@ -10,7 +10,7 @@ import onnx_ir as ir
 
 from pocketlens.converters import graph as hub
 from pocketlens.converters.quantization import plan as plans
-from pocketlens.converters.quantization.plan import Plan, Rule
+from pocketlens.converters.quantization.plan import Plan, PlanRule
 from pocketlens.converters.quantization.simulate import simulate
 from pocketlens.images import Floats, Picture
 
@@ -29,7 +29,7 @@ class LayerSensitivity:
     """
 
     names: tuple[str, ...]
-    rules: tuple[Rule, ...]
+    rules: tuple[PlanRule, ...]
     macs: int
     error: float = 0.0
 

@@ -165,7 +165,7 @@ def _variance(value: ir.Value | None, statistic: _Statistic) -> float | None:
                 inner = _variance(part, statistic)
                 return None if inner is None else inner * (number if node.op_type == "Mul" else 1 / number)
         return None
-    if node.op_type in ("Relu", "Abs"):  # a variance is never negative: these only tidy up rounding
+    if node.op_type in ("Relu", "Abs"):  # a variance is never negative: these only mend rounding
         return _variance(node.inputs[0], statistic)
     if node.op_type in ("Max", "Clip"):
         low = edit.constant_scalar(node.inputs[1]) if len(node.inputs) > 1 else None

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from pocketlens.converters import graph as hub
 from pocketlens.converters.quantization import plan as plans
-from pocketlens.converters.quantization.plan import Plan, Rule
+from pocketlens.converters.quantization.plan import Plan, PlanRule
 from pocketlens.errors import InputError
 from pocketlens.pipeline.stages.rewrite import TargetGraph
 from pocketlens.precisions import PRECISIONS
@@ -29,7 +29,7 @@ def plan_of_recipe(quantize: Quantize, spec: ArtifactSpec) -> Plan:
         >>> from pocketlens import recipe
         >>> quantize = Quantize(rules=(recipe.Rule(match="^last", setting="float"),))
         >>> plan_of_recipe(quantize, ArtifactSpec("onnx", "int8", (64, 64))).rules[-1]
-        Rule(match='^last', setting='float', operator='')
+        PlanRule(match='^last', setting='float', operator='')
     """
     rules, precisions = [], spec.format.precision_names
     for rule in quantize.rules:
@@ -43,7 +43,7 @@ def plan_of_recipe(quantize: Quantize, spec: ArtifactSpec) -> Plan:
                     f"quantize.rules: {spec.target} has no {rule.setting}, which the rule {rule.match!r} asks for",
                     do=f"choose from float, {', '.join(precisions)}, or name the rule's targets",
                 )
-        rules.append(Rule(rule.match, rule.setting, rule.operator))
+        rules.append(PlanRule(rule.match, rule.setting, rule.operator))
     plan = plans.default_plan(spec.precision)
     settings = {name: getattr(quantize, name) for name in SETTINGS}
     chosen = {name: value for name, value in settings.items() if value is not None}

@@ -4,7 +4,7 @@ import pytest
 
 from pocketlens.converters import graph as hub
 from pocketlens.converters.quantization.plan import (
-    Rule,
+    PlanRule,
     candidates,
     check_rules,
     rules_for_few_inputs,
@@ -24,6 +24,6 @@ def test_litert_keeps_convolutions_of_few_channels_in_float() -> None:
 def test_rules_are_checked() -> None:
     for rule in (("(", "int8"), ("", "int4")):
         with pytest.raises(InputError):
-            Rule(*rule)
+            PlanRule(*rule)
     with pytest.raises(InputError, match="matches no convolution"):
-        check_rules(small_graph(), [Rule("lats", "float")])
+        check_rules(small_graph(), [PlanRule("lats", "float")])

@@ -10,7 +10,7 @@ from pocketlens.converters import graph as hub
 from pocketlens.converters.constants import constant
 from pocketlens.converters.quantization.plan import (
     Plan,
-    Rule,
+    PlanRule,
     candidates,
     default_plan,
 )
@@ -61,7 +61,7 @@ def test_sixteen_bit_activations_lose_less_than_eight() -> None:
 
 def test_the_last_rule_that_matches_wins() -> None:
     graph = small_graph()
-    plan = Plan((Rule("", "int8"), Rule("last|up", "float"), Rule("up", "int8-a16")))
+    plan = Plan((PlanRule("", "int8"), PlanRule("last|up", "float"), PlanRule("up", "int8-a16")))
     made = quantize(graph, plan, CALIBRATE, TARGETS["openvino"].quantizers)
     rounded = [n for n in made.graph if n.op_type == "QuantizeLinear"]
     kinds = sorted(str(constant(n.inputs[2]).dtype) for n in rounded)

@@ -11,7 +11,7 @@ from pocketlens.bench.document import BenchmarkSettings
 from pocketlens.bundle.manifest import GateResult as Judged
 from pocketlens.converters import graph as hub
 from pocketlens.converters.quantization import sensitivity
-from pocketlens.converters.quantization.plan import Plan, Rule
+from pocketlens.converters.quantization.plan import Plan, PlanRule
 from pocketlens.converters.quantization.quantize import calibrate_graph
 from pocketlens.pipeline.commands.quantize import quantize
 from pocketlens.pipeline.search import pareto_page
@@ -23,7 +23,7 @@ from pocketlens.targets import TARGETS
 from tests.generators import picture, seeded, small_graph
 
 QUICK = Timing(settings=BenchmarkSettings(seconds=0.02, count=4, block_seconds=0.001, block_count=1, warm_seconds=0.02))
-ALONE = Plan((Rule("", "int8"),))
+ALONE = Plan((PlanRule("", "int8"),))
 
 
 def point(kept: int, psnr: float, ms: float | None, size: int, passes: bool) -> ParetoPoint:
