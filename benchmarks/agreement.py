@@ -16,8 +16,9 @@ from pathlib import Path
 import numpy as np
 
 from pocketlens.bench import statistics as bench_statistics
+from pocketlens.bench.case import BenchmarkCase
 from pocketlens.bench.document import BenchmarkSettings
-from pocketlens.bench.measure import BenchmarkCase, measure
+from pocketlens.bench.measure import measure
 from pocketlens.converters.emitter import Labels, emitter
 from pocketlens.targets import TARGETS
 from tests.generators import picture, small_graph

@@ -15,9 +15,10 @@ from pathlib import Path
 from pocketlens.bench.budget import PerformanceBudget, judge_all
 from pocketlens.bench.document import BenchmarkSettings, Document, Snapshot, TimedSnapshot
 from pocketlens.bench.gallery import golden_gallery
-from pocketlens.bench.measure import Selection, bench_bundle
+from pocketlens.bench.measure import bench_bundle
 from pocketlens.bench.multi_device import DeviceOutcome
 from pocketlens.bench.report import DeviceReport, render
+from pocketlens.bench.selection import Selection
 from pocketlens.bundle.read import Bundle, open_bundle
 from pocketlens.images import Picture
 

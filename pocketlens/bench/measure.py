@@ -16,8 +16,6 @@ from pocketlens.bundle.read import Bundle, open_bundle
 from pocketlens.errors import MissingError
 from pocketlens.images import Picture
 
-__all__ = ["BenchmarkCase", "BenchmarkProgress", "Selection", "bench_bundle", "measure", "select_cases"]
-
 
 @dataclass(frozen=True)
 class BenchmarkProgress:

@@ -9,7 +9,8 @@ from pocketlens.bench.channel import WorkerError
 from pocketlens.bench.devices.device import Device
 from pocketlens.bench.devices.local import Local
 from pocketlens.bench.document import BenchmarkSettings, Document
-from pocketlens.bench.measure import BenchmarkProgress, Selection, bench_bundle
+from pocketlens.bench.measure import BenchmarkProgress, bench_bundle
+from pocketlens.bench.selection import Selection
 from pocketlens.bundle.read import Bundle
 from pocketlens.errors import InputError, MissingError, PocketlensError
 from pocketlens.images import Picture

@@ -215,7 +215,8 @@ def test_no_worker_outlives_its_asker(make_case: Make, tmp_path: Path, number: s
     script = textwrap.dedent(f"""
         import json, numpy as np
         from pathlib import Path
-        from pocketlens.bench.measure import BenchmarkCase, measure
+        from pocketlens.bench.case import BenchmarkCase
+        from pocketlens.bench.measure import measure
         from pocketlens.bench.devices.local import Local
         from pocketlens.bench.document import BenchmarkSettings
         pids = []
