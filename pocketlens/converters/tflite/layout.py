@@ -57,8 +57,10 @@ def same_order(before: Sequence[int], after: Sequence[int], permutation: Sequenc
         permutation: For a transpose: axis ``i`` after is axis ``permutation[i]`` before.
 
     Example:
-        >>> same_order((1, 8, 1, 1), (1, 8)), same_order((1, 8, 4, 4), (1, 128)), same_order((1, 8, 4, 4), (1, 8, 16,
-        1)) (True, False, True)
+        >>> same_order((1, 8, 1, 1), (1, 8)), same_order((1, 8, 4, 4), (1, 128))
+        (True, False)
+        >>> same_order((1, 8, 4, 4), (1, 8, 16, 1))
+        True
     """
     if math.prod(before) != math.prod(after):
         return False

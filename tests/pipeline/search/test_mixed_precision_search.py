@@ -65,8 +65,8 @@ def test_a_gate_that_nothing_reaches_refuses_the_artifact() -> None:
 
 def test_errors_of_layers_add_up_and_rank_them() -> None:
     pictures = [picture(32, 48, seed) for seed in (1, 2)]
-    shop = calibrate_graph(small_graph(), Plan(), pictures, TARGETS["openvino"].quantizers)
-    order = sensitivity.rank_layers(shop.model, shop.quantized, Plan(), pictures)
+    calibrated = calibrate_graph(small_graph(), Plan(), pictures, TARGETS["openvino"].quantizers)
+    order = sensitivity.rank_layers(calibrated.model, calibrated.apply_plan, Plan(), pictures)
     assert [layer.urgency for layer in order] == sorted((layer.urgency for layer in order), reverse=True)
     assert {name for layer in order for name in layer.names} == {
         "/down/Conv_output_0_conv",
@@ -76,11 +76,11 @@ def test_errors_of_layers_add_up_and_rank_them() -> None:
     }
     from pocketlens.converters.quantization.simulate import simulate
 
-    references = simulate(shop.model, pictures)
-    whole = sensitivity.mean_squared_error(simulate(shop.apply_plan(Plan()), pictures), references)
+    references = simulate(calibrated.model, pictures)
+    whole = sensitivity.mean_squared_error(simulate(calibrated.apply_plan(Plan()), pictures), references)
     assert sum(layer.error for layer in order) == pytest.approx(whole, rel=0.5)
     kept = sensitivity.keep_layers(Plan(), order[:1])
-    less = sensitivity.mean_squared_error(simulate(shop.apply_plan(kept), pictures), references)
+    less = sensitivity.mean_squared_error(simulate(calibrated.apply_plan(kept), pictures), references)
     assert less < whole - order[0].error / 2
 
 
