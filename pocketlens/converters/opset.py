@@ -4,7 +4,15 @@ import onnx_ir as ir
 from onnx_ir.passes import common
 
 from pocketlens.converters import graph as hub
+from pocketlens.converters.experimental_ops import decompose_experimental_ops
 from pocketlens.errors import InputError
+
+_INITIALIZERS_ARE_NO_INPUTS = 4
+"""The IR version since which initializers need not be graph inputs."""
+
+
+_FIRST_WITHOUT_EXPERIMENTS = 10
+"""The opset in which Slice took its places as inputs; files of operators that were experiments are all older."""
 
 
 def standard_operators() -> list[str]:
@@ -30,12 +38,15 @@ def convert_opset(model: ir.Model) -> ir.Model:
         InputError: The model names no opset, or a node cannot be said in opset 20; the message names it.
     """
     common.InlinePass()(model)
+    common.RemoveUnusedNodesPass()(model)  # what nobody reads need not be convertible
     for node in model.graph.all_nodes():
         node.domain = "" if node.domain == "ai.onnx" else node.domain
     version = model.opset_imports.get("", model.opset_imports.get("ai.onnx"))
     if version is None:
         raise InputError("the model names no ONNX opset", do=f"export the model with opset {hub.OPSET}")
     _decompose(model, version)
+    if version < _FIRST_WITHOUT_EXPERIMENTS:
+        decompose_experimental_ops(model)
     common.NameFixPass()(model)
     if version > hub.OPSET:
         _convert_down(model, version)
@@ -49,6 +60,8 @@ def convert_opset(model: ir.Model) -> ir.Model:
 def _convert_up(model: ir.Model, version: int) -> ir.Model:
     import onnx
 
+    # Before IR version 4 every initializer was a graph input as well; ONNX's converter then looks for it only there.
+    model.ir_version = max(model.ir_version, _INITIALIZERS_ARE_NO_INPUTS)
     try:
         converted: ir.Model = ir.from_proto(onnx.version_converter.convert_version(ir.to_proto(model), hub.OPSET))
         if version < 11:
