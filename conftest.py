@@ -81,5 +81,6 @@ def _in_the_example_folder(request: pytest.FixtureRequest, monkeypatch: pytest.M
         return
     from tests.generators import picture
 
-    monkeypatch.chdir(request.getfixturevalue("example_folder"))
+    if any("wave." in example.source for example in request.node.dtest.examples):
+        monkeypatch.chdir(request.getfixturevalue("example_folder"))
     request.getfixturevalue("doctest_namespace")["picture"] = picture(32, 48)
