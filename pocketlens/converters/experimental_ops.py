@@ -12,24 +12,16 @@ from pocketlens.errors import InputError
 _LONG_END = 2**31 - 1
 
 
-def decompose_experimental_ops(model: ir.Model) -> None:
-    """Replace Affine, ImageScaler and Crop, in place.
+def decompose_experimental_op(node: ir.Node) -> list[ir.Node]:
+    """The nodes that stand for Affine, ImageScaler or Crop, the last one gives its value; empty for any other operator.
 
     ``Affine``: ``alpha * x + beta``. ``ImageScaler``: ``scale * x + bias``, a bias for each channel. ``Crop``: without
     the border (left, top, right, bottom), or from its left and top as many rows and columns as ``scale`` says.
 
     Raises:
-        InputError: A node lacks what its definition asks for; the message names it.
+        InputError: The node lacks what its definition asks for; the message names it.
     """
-    for node in tuple(model.graph):
-        if node.domain or node.op_type not in _DECOMPOSITIONS:
-            continue
-        nodes = _DECOMPOSITIONS[node.op_type](node)
-        model.graph.insert_before(node, nodes)
-        node.outputs[0].replace_all_uses_with(nodes[-1].outputs[0], replace_graph_outputs=True)
-        nodes[-1].outputs[0].name, node.outputs[0].name = node.outputs[0].name, None
-        nodes[-1].outputs[0].shape, nodes[-1].outputs[0].type = node.outputs[0].shape, node.outputs[0].type
-        model.graph.remove(node, safe=True)
+    return _DECOMPOSITIONS[node.op_type](node) if node.op_type in _DECOMPOSITIONS else []
 
 
 def _affine(node: ir.Node) -> list[ir.Node]:

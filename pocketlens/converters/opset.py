@@ -4,7 +4,7 @@ import onnx_ir as ir
 from onnx_ir.passes import common
 
 from pocketlens.converters import graph as hub
-from pocketlens.converters.experimental_ops import decompose_experimental_ops
+from pocketlens.converters.experimental_ops import decompose_experimental_op
 from pocketlens.errors import InputError
 
 _INITIALIZERS_ARE_NO_INPUTS = 4
@@ -45,8 +45,6 @@ def convert_opset(model: ir.Model) -> ir.Model:
     if version is None:
         raise InputError("the model names no ONNX opset", do=f"export the model with opset {hub.OPSET}")
     _decompose(model, version)
-    if version < _FIRST_WITHOUT_EXPERIMENTS:
-        decompose_experimental_ops(model)
     common.NameFixPass()(model)
     if version > hub.OPSET:
         _convert_down(model, version)
@@ -131,6 +129,10 @@ def _decompose(model: ir.Model, version: int) -> None:
             _group_norm(node, version)
         elif node.op_type == "Swish":
             _swish(node)
+        elif version < _FIRST_WITHOUT_EXPERIMENTS and (nodes := decompose_experimental_op(node)):
+            assert node.graph is not None
+            node.graph.insert_before(node, nodes)
+            _replace(node, nodes[-1].outputs[0])
 
 
 def _put(before: ir.Node, op: str, inputs: list[ir.Value | None], **attributes: ir.Attr) -> ir.Value:

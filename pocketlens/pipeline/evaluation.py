@@ -2,7 +2,7 @@
 once.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -88,13 +88,12 @@ class Evaluation:
         return [ArtifactSpec(name, precision, self.size) for name, precision in check_targets(self.source, targets)]
 
     def verify(
-        self, path: Path, floors: Floors, *, graph_outputs: Iterable[Floats] | None = None, with_clip: bool = False
+        self, path: Path, floors: Floors, *, graph_outputs: Sequence[Floats] | None = None, with_clip: bool = False
     ) -> Verification:
         """Play a file and compare it with the source; see :func:`pocketlens.converters.verify.verify_artifact`."""
         return verify_artifact(
             path, floors, self.eval_set.pictures, self.teacher_outputs,
-            graph_outputs=None if graph_outputs is None else list(graph_outputs),
-            clip=self.clip if with_clip else None, styles=self.eval_set.styles,
+            graph_outputs=graph_outputs, clip=self.clip if with_clip else None, styles=self.eval_set.styles,
         )  # fmt: skip
 
 

@@ -1,6 +1,7 @@
 """What convert, optimize and quantize begin with: one model at one size, with its pictures."""
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TypedDict
 
@@ -11,6 +12,7 @@ from pocketlens.models.source import RangeOverrides, resolve
 from pocketlens.pipeline.eval_set import read_eval_set
 from pocketlens.pipeline.evaluation import Evaluation
 from pocketlens.pipeline.stages.emit import VerifiedArtifact
+from pocketlens.targets import TARGETS
 
 
 class ModelOptions(TypedDict, total=False):
@@ -55,6 +57,12 @@ def evaluation_of(model: str, options: ModelOptions) -> Evaluation:
     eval_set = read_eval_set(options.get("judge"), *size, calibrate=options.get("calibrate"))
     labels = Labels(re.sub(r"[^A-Za-z0-9._-]", "-", source.name), license=license)
     return Evaluation.prepare(source, eval_set, labels)
+
+
+def with_precision(targets: Sequence[str], precision: str) -> dict[str, tuple[str]]:
+    """Each target with one precision; of no targets every one that has it."""
+    able = [name for name, target in TARGETS.items() if precision in target.precision_names]
+    return dict.fromkeys(targets or able or TARGETS, (precision,))
 
 
 def copy_artifact(artifact: VerifiedArtifact, folder: Path) -> Path:

@@ -8,13 +8,12 @@ from typing import Unpack
 from pocketlens.bench.devices.device import Device
 from pocketlens.converters import graph as hub
 from pocketlens.converters.emitter import refuse
-from pocketlens.pipeline.commands.model import ModelOptions, copy_artifact, evaluation_of
+from pocketlens.pipeline.commands.model import ModelOptions, copy_artifact, evaluation_of, with_precision
 from pocketlens.pipeline.compile import base_graph
 from pocketlens.pipeline.search.rewrite_search import RewriteCandidates, Timing, search_rewrites
 from pocketlens.pipeline.search.rewrite_trials import RewriteChoice
 from pocketlens.pipeline.stages.emit import VerifiedArtifact
 from pocketlens.progress import Progress, silent
-from pocketlens.targets import TARGETS
 
 
 @dataclass(frozen=True)
@@ -59,8 +58,7 @@ def optimize(
         VerificationError: A file does not compute what the model computes.
     """
     evaluation = evaluation_of(model, options)
-    able = [name for name, target in TARGETS.items() if precision in target.precision_names]
-    wanted = dict.fromkeys(targets or able or TARGETS, (precision,))
+    wanted = with_precision(targets, precision)
     specs = evaluation.specs(wanted)
     notify(f"graph {evaluation.size[0]}x{evaluation.size[1]}", 0, 1)
     graph = base_graph(evaluation, specs)

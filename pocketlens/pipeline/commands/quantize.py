@@ -8,7 +8,7 @@ from typing import Unpack
 from pocketlens.converters import graph as hub
 from pocketlens.converters.emitter import refuse
 from pocketlens.errors import InputError
-from pocketlens.pipeline.commands.model import ModelOptions, copy_artifact, evaluation_of
+from pocketlens.pipeline.commands.model import ModelOptions, copy_artifact, evaluation_of, with_precision
 from pocketlens.pipeline.compile import base_graph
 from pocketlens.pipeline.rewrite_selection import RewriteSelection, names_for
 from pocketlens.pipeline.search.mixed_precision_search import (
@@ -26,7 +26,6 @@ from pocketlens.pipeline.stages.rewrite import rewrite
 from pocketlens.precisions import PRECISIONS
 from pocketlens.progress import Progress, silent
 from pocketlens.recipe import Gate, Quantize
-from pocketlens.targets import TARGETS
 
 GATE = Gate(psnr=38, ssim=0.97)
 """Where nobody sees a difference side by side."""
@@ -91,8 +90,7 @@ def quantize(
     if precision in PRECISIONS and not PRECISIONS[precision].is_low_bit:
         raise InputError(f"{precision} quantizes nothing", do="choose for instance int8, w8 or palette6")
     evaluation = evaluation_of(model, options)
-    able = [name for name, target in TARGETS.items() if precision in target.precision_names]
-    specs = evaluation.specs(dict.fromkeys(targets or able or TARGETS, (precision,)))
+    specs = evaluation.specs(with_precision(targets, precision))
     names = {spec: names_for(rewrites, spec.target) for spec in specs}
     notify(f"graph {evaluation.size[0]}x{evaluation.size[1]}", 0, 1)
     graph = base_graph(evaluation, specs)
