@@ -59,6 +59,8 @@ class RuntimeInfo:
         partitions: How many parts of the graph a delegate computes.
         system: The operating system, where the runtime is a part of it.
         interpreted: Whether it plays an artifact step by step in Python, to check it and not for speed.
+        emulated: Whether software stands in for the accelerator, so that times say nothing of it.
+        elsewhere: The operators that the accelerator leaves to the processor.
     """
 
     runtime: str
@@ -70,6 +72,8 @@ class RuntimeInfo:
     partitions: int | None = None
     system: str | None = None
     interpreted: bool = False
+    emulated: bool = False
+    elsewhere: str = ""
 
     def document(self) -> dict[str, Any]:
         """As JSON data: the first four fields, and of the others those that say something.
@@ -79,7 +83,7 @@ class RuntimeInfo:
             {'runtime': 'onnxruntime', 'version': '1.23.0', 'threads': None, 'precision': 'fp32'}
         """
         required = {field.name for field in fields(self) if field.default is MISSING}
-        return {key: value for key, value in asdict(self).items() if key in required or value not in (None, False)}
+        return {key: value for key, value in asdict(self).items() if key in required or value not in (None, False, "")}
 
 
 class Player(Protocol):
@@ -139,6 +143,7 @@ class Runtime:
         interpreted: Whether it is there to check artifacts: it plays them step by step, and is never chosen for its
             speed.
         caveat: A sentence for the README of a bundle whose artifacts it verified, where that leaves something open.
+        modules: Accelerator → its own adapter's module, where that is not ``module``.
     """
 
     name: str
@@ -153,6 +158,7 @@ class Runtime:
     compute_precisions: tuple[str, ...] = field(default=())
     interpreted: bool = False
     caveat: str = ""
+    modules: tuple[tuple[str, str], ...] = ()
 
     @property
     def processors(self) -> tuple[str, ...]:
@@ -192,7 +198,8 @@ class Runtime:
         if not path.exists():
             raise InputError(f"{path} does not exist", do="check the path")
         self._check(settings)
-        player: Player = import_module(self.module).Player(path, settings)
+        module = dict(self.modules).get(settings.accelerator or "", self.module)
+        player: Player = import_module(module).Player(path, settings)
         return player
 
     def version(self) -> str:
@@ -241,7 +248,8 @@ RUNTIMES: dict[str, Runtime] = {
             ("ai-edge-litert", "tflite-runtime"),
             "pip install 'pocketlens[litert]'",
             default_layout="NHWC",
-            accelerators=("cpu", "xnnpack", "none", "*"),
+            accelerators=("cpu", "gpu", "xnnpack", "none", "*"),
+            modules=(("gpu", f"{_HERE}.litert_gpu"),),
         ),
         Runtime(
             "onnxruntime",

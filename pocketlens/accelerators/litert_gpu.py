@@ -1,0 +1,43 @@
+"""LiteRT's GPU engine: plays a ``.tflite`` file and says which operators the GPU leaves to the processor."""
+
+from pocketlens.accelerators import Answer, Request
+from pocketlens.errors import InputError, MissingError
+from pocketlens.placement import Placement
+from pocketlens.runtimes import litert_gpu, litert_library
+from pocketlens.runtimes.adapter import Options
+from pocketlens.runtimes.litert_gpu import EngineError
+from pocketlens.runtimes.session import Session
+
+NAME = "litert-gpu"
+
+
+def missing() -> MissingError | None:
+    """Why the engine cannot be asked here, and what to install; None where it can."""
+    try:
+        return litert_gpu.missing()
+    except MissingError as error:  # no LiteRT at all
+        return error
+
+
+def version() -> str:
+    """The library that plays."""
+    return f"ai-edge-litert {litert_library.version()}"
+
+
+def place(request: Request) -> Answer:
+    """Load the file with the processor behind the GPU, so that the engine names what the GPU lacks, and play it."""
+    path = request.path
+    try:
+        player = litert_gpu.Player(path, Options())
+        with Session(player, "litert", path) as session:
+            output = None if request.picture is None else session.floats(request.picture, style=request.style)
+    except EngineError as error:
+        return Answer(Placement(NAME, "unchecked", reason=error.what))
+    except InputError as error:
+        return Answer(Placement(NAME, "refused", reason=error.what))
+    loaded = player.loaded
+    engine = f"{version()}, {loaded.adapter}"
+    if loaded.whole:
+        return Answer(Placement(NAME, "whole", engine=engine), output)
+    reason = "; ".join(dict.fromkeys(loaded.refused.values())) or "the engine does not name them"
+    return Answer(Placement(NAME, "partly", tuple(loaded.refused), reason, engine=engine), output)

@@ -1,0 +1,101 @@
+"""LiteRT's GPU engine in a process of its own: ``python -m pocketlens.runtimes.litert_gpu_worker DESCRIPTOR``.
+
+The process answers on a socket; what engine and driver print stays with whoever started it. Arrays are exchanged in
+files that both sides map into memory.
+
+=====================  ================================================================================
+asked                  answered
+=====================  ================================================================================
+``load``, file, folder  ``loaded``, inputs, outputs (arguments of :class:`~pocketlens.runtimes.ports.Port`), whole
+``run``                 ``ran``: the outputs' files hold the result
+=====================  ================================================================================
+
+Where something fails the answer is ``error`` and a message.
+"""
+
+import sys
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pocketlens.errors import PocketlensError
+from pocketlens.runtimes import litert_library as library
+from pocketlens.runtimes import vulkan
+
+
+class _Engine:
+    """The engine with at most one file loaded."""
+
+    def __init__(self) -> None:
+        vulkan.prepare()
+        from ai_edge_litert.environment import Environment
+
+        self._environment = Environment.create()
+        self._model: Any = None
+
+    def load(self, path: str, folder: str) -> tuple[Any, ...]:
+        from ai_edge_litert.compiled_model import CompiledModel, HardwareAccelerator, Options
+
+        inputs, outputs = _ports(Path(path))
+        everything = HardwareAccelerator.GPU | HardwareAccelerator.CPU  # else a file that is partly on it cannot play
+        self._model = CompiledModel.from_file(
+            path, environment=self._environment, options=Options(hardware_accelerators=everything)
+        )
+        self._buffers = (self._model.create_input_buffers(0), self._model.create_output_buffers(0))
+        self._arrays = tuple(
+            [
+                np.memmap(Path(folder) / f"{kind}{i}", port[1], "w+", shape=port[2] or (1,))
+                for i, port in enumerate(ports)
+            ]
+            for kind, ports in (("input", inputs), ("output", outputs))
+        )
+        return "loaded", inputs, outputs, self._model.is_fully_accelerated()
+
+    def run(self) -> tuple[Any, ...]:
+        for buffer, array in zip(self._buffers[0], self._arrays[0], strict=True):
+            buffer.write(np.asarray(array))
+        self._model.run_by_index(0, *self._buffers)
+        for buffer, array in zip(self._buffers[1], self._arrays[1], strict=True):
+            array[...] = buffer.read(array.size, array.dtype.type).reshape(array.shape)
+        return ("ran",)
+
+
+def _ports(path: Path) -> tuple[list[tuple[Any, ...]], list[tuple[Any, ...]]]:
+    """Name, number type, shape, scale and zero point of each input and output, in the engine's order."""
+    library.check_file(path)
+    interpreter = library.module().Interpreter(model_path=str(path))
+    library.check_sizes(path, interpreter)
+    return (
+        [_port(detail) for detail in interpreter.get_input_details()],
+        [_port(detail) for detail in interpreter.get_output_details()],
+    )
+
+
+def _port(detail: dict[str, Any]) -> tuple[Any, ...]:
+    scale, zero_point = detail["quantization"]
+    shape = tuple(int(n) for n in detail["shape"])
+    return detail["name"], np.dtype(detail["dtype"]).name, shape, float(scale), int(zero_point)
+
+
+def main(descriptor: int) -> None:
+    """Answer until the other side is gone."""
+    with Connection(descriptor) as connection:
+        engine = _Engine()
+        while True:
+            try:
+                command, *arguments = connection.recv()
+            except EOFError:
+                return
+            try:
+                answer = getattr(engine, command)(*arguments)
+            except PocketlensError as error:
+                answer = "error", error.what
+            except (RuntimeError, ValueError) as error:
+                answer = "error", str(error)
+            connection.send(answer)
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]))
