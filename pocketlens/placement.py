@@ -4,6 +4,7 @@ A new accelerator is one entry of :data:`ACCELERATORS` and one module that it na
 (:class:`pocketlens.accelerators.Engine`). No other module asks for an accelerator by name.
 """
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -39,22 +40,19 @@ class Placement:
 
     @property
     def text(self) -> str:
-        """One cell of a table.
+        """One cell of a table; the reason is in :func:`notes`.
 
         Example:
-            >>> Placement("litert-gpu", "whole", psnr=61.24).text
-            'whole, 61.2 dB'
             >>> Placement("litert-gpu", "partly", ("CAST",), psnr=61.24).text
             'partly: not CAST, 61.2 dB'
             >>> Placement("neural-engine", "by-rule").text
             'by rule: whole'
         """
-        words = {"by-rule": "by rule: " + ("partly" if self.operators else "whole"), "unchecked": "not checked"}
-        word = words.get(self.status, self.status)
-        missing = f"not {', '.join(self.operators)}" if self.operators else ""
-        details = "; ".join(part for part in (missing, self.reason) if part)
-        psnr = f", {self.psnr:.1f} dB" if self.psnr is not None else ""
-        return f"{word}: {details}{psnr}" if details else word + psnr
+        if self.status == "unchecked":
+            return "not checked"
+        word = f"by rule: {'partly' if self.operators else 'whole'}" if self.status == "by-rule" else self.status
+        missing = f": not {', '.join(self.operators)}" if self.operators else ""
+        return word + missing + (f", {self.psnr:.1f} dB" if self.psnr is not None else "")
 
 
 @dataclass(frozen=True)
@@ -106,3 +104,42 @@ def accelerator_named(name: str) -> Accelerator:
     if name not in ACCELERATORS:
         raise InputError(f"there is no accelerator {name!r}", do=f"choose from {', '.join(ACCELERATORS)}")
     return ACCELERATORS[name]
+
+
+def table(placements: Mapping[str, Sequence[Placement]]) -> tuple[list[str], list[list[str]]]:
+    """The table of artifact by accelerator: its columns, and a row for each artifact.
+
+    Args:
+        placements: Artifact → its placements. Accelerators that no artifact was asked about get no column.
+
+    Example:
+        >>> table({"tflite-fp16-64x64": [Placement("litert-gpu", "whole")], "onnx-fp16-64x64": []})
+        (['artifact', 'LiteRT GPU'], [['tflite-fp16-64x64', 'whole'], ['onnx-fp16-64x64', '-']])
+    """
+    asked = {placement.accelerator for row in placements.values() for placement in row}
+    known = [name for name in ACCELERATORS if name in asked]
+    columns = [*known, *sorted(asked - set(known))]
+    rows = []
+    for artifact, row in placements.items():
+        cells = {placement.accelerator: placement.text for placement in row}
+        rows.append([artifact, *(cells.get(name, "-") for name in columns)])
+    return ["artifact", *map(_title, columns)], rows
+
+
+def notes(placements: Mapping[str, Sequence[Placement]]) -> list[str]:
+    """What the table leaves out: reasons, what to install, and where rules are published; each once."""
+    lines = []
+    for artifact, row in placements.items():
+        for placement in row:
+            title = _title(placement.accelerator)
+            if placement.status == "unchecked":
+                lines.append(f"{title}: not checked: {placement.reason}")
+            elif placement.reason:
+                lines.append(f"{artifact} on {title}: {placement.reason}")
+            if placement.source:
+                lines.append(f"{title}: by rule, nothing was executed: {placement.source}")
+    return list(dict.fromkeys(lines))
+
+
+def _title(accelerator: str) -> str:
+    return ACCELERATORS[accelerator].title if accelerator in ACCELERATORS else accelerator

@@ -18,6 +18,7 @@ from pydantic import (
 )
 
 from pocketlens.errors import InputError
+from pocketlens.placement import ACCELERATORS
 from pocketlens.precisions import PRECISIONS
 from pocketlens.site import page
 from pocketlens.targets import TARGETS, target_named
@@ -354,6 +355,39 @@ class Budget(_Table):
         return self
 
 
+_Mode = Literal["require", "report", "off"]
+_AcceleratorKeys: Any = create_model(
+    "_AcceleratorKeys", __base__=_Table, **{a.key: (_Mode, "report") for a in ACCELERATORS.values()}
+)  # type: ignore[call-overload]
+"""A key for each of :data:`pocketlens.placement.ACCELERATORS`."""
+
+
+class Accelerators(_AcceleratorKeys):
+    """Whether accelerators are asked how they compute the artifacts of their targets.
+
+    There is a key for each of :data:`pocketlens.placement.ACCELERATORS`. ``"report"``: the table of placements shows
+    it, and one that cannot be asked here is shown as not checked. ``"require"``: the build fails unless the
+    accelerator computes every such artifact wholly, and with the teacher's picture. ``"off"``: it is not asked.
+    """
+
+    @model_validator(mode="after")
+    def _rules_require_nothing(self) -> Self:
+        for accelerator in ACCELERATORS.values():
+            if not accelerator.executes and getattr(self, accelerator.key) == "require":
+                raise ValueError(f"{accelerator.key}: nothing is executed there, so nothing can be required")
+        return self
+
+    def mode(self, accelerator: str) -> str:
+        """``require``, ``report`` or ``off`` of a name of the table.
+
+        Example:
+            >>> Accelerators(litert_gpu="off").mode("litert-gpu")
+            'off'
+        """
+        mode: str = getattr(self, ACCELERATORS[accelerator].key)
+        return mode
+
+
 class Recipe(_Table):
     """A whole recipe.
 
@@ -370,6 +404,7 @@ class Recipe(_Table):
     quantize: Quantize = Quantize()
     gate: Gate = Gate()
     budget: Budget = Budget()
+    accelerators: Accelerators = Accelerators()
     compress: Compress | None = None
 
     @classmethod

@@ -2,7 +2,7 @@ import pytest
 
 from pocketlens.accelerators import engine
 from pocketlens.errors import InputError
-from pocketlens.placement import ACCELERATORS, Placement, accelerator_named
+from pocketlens.placement import ACCELERATORS, Placement, accelerator_named, notes, table
 from pocketlens.runtimes.adapter import RUNTIMES
 from pocketlens.targets import TARGETS
 
@@ -21,6 +21,20 @@ def test_what_is_no_accelerator() -> None:
 
 
 def test_a_cell_says_how_it_is_known() -> None:
-    assert Placement("x", "refused", reason="no MUL").text == "refused: no MUL"
+    assert Placement("x", "refused", psnr=8.04, reason="another picture").text == "refused, 8.0 dB"
     assert Placement("x", "by-rule", ("MUL",), source="https://example.com").text == "by rule: partly: not MUL"
-    assert Placement("x", "unchecked", reason="pip install y").text == "not checked: pip install y"
+    assert Placement("x", "unchecked", reason="pip install y").text == "not checked"
+
+
+def test_the_table_has_a_column_for_each_accelerator_that_was_asked() -> None:
+    asked = {
+        "a": [Placement("litert-gpu", "partly", ("MUL",), "too new"), Placement("later", "whole", psnr=50)],
+        "b": [Placement("litert-gpu", "unchecked", reason="install it")],
+        "c": [Placement("litert-gpu", "unchecked", reason="install it")],
+    }
+    assert table(asked) == (
+        ["artifact", "LiteRT GPU", "later"],
+        [["a", "partly: not MUL", "whole, 50.0 dB"], ["b", "not checked", "-"], ["c", "not checked", "-"]],
+    )
+    assert notes(asked) == ["a on LiteRT GPU: too new", "LiteRT GPU: not checked: install it"]
+    assert table({}) == (["artifact"], [])

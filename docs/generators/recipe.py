@@ -4,6 +4,7 @@ import json
 from typing import Any
 
 from docs.generators.jsonschema import described, kind, prose, reference_table
+from pocketlens.placement import ACCELERATORS
 from pocketlens.recipe import Recipe
 from pocketlens.targets import TARGETS
 
@@ -34,7 +35,11 @@ def keys() -> str:
 def _section(title: str, section: dict[str, Any], definitions: dict[str, Any]) -> str:
     summary, texts = described(section.get("description", ""))
     required = section.get("required", [])
-    texts = {**{target.name: f"The precisions of {target.title} artifacts." for target in TARGETS.values()}, **texts}
+    texts = {
+        **{target.name: f"The precisions of {target.title} artifacts." for target in TARGETS.values()},
+        **{accelerator.key: f"Whether {accelerator.title} is asked." for accelerator in ACCELERATORS.values()},
+        **texts,
+    }
     rows = [
         (f"`{name}`", prose(texts.get(name, "")), kind(_optional(part), definitions), _default(name, part, required))
         for name, part in section["properties"].items()

@@ -5,7 +5,7 @@ from pocketlens.errors import InputError, MissingError
 from pocketlens.placement import Placement
 from pocketlens.runtimes import litert_gpu, litert_library
 from pocketlens.runtimes.adapter import Options
-from pocketlens.runtimes.litert_gpu import EngineError
+from pocketlens.runtimes.litert_gpu import EngineError, EngineProcess, Player
 from pocketlens.runtimes.session import Session
 
 NAME = "litert-gpu"
@@ -28,9 +28,11 @@ def place(request: Request) -> Answer:
     """Load the file with the processor behind the GPU, so that the engine names what the GPU lacks, and play it."""
     path = request.path
     try:
-        player = litert_gpu.Player(path, Options())
-        with Session(player, "litert", path) as session:
-            output = None if request.picture is None else session.floats(request.picture, style=request.style)
+        player = Player(path, Options(), _engine())
+        output = None
+        if request.picture is not None:
+            with Session(player, "litert", path) as session:
+                output = session.floats(request.picture, style=request.style)
     except EngineError as error:
         return Answer(Placement(NAME, "unchecked", reason=error.what))
     except InputError as error:
@@ -41,3 +43,13 @@ def place(request: Request) -> Answer:
         return Answer(Placement(NAME, "whole", engine=engine), output)
     reason = "; ".join(dict.fromkeys(loaded.refused.values())) or "the engine does not name them"
     return Answer(Placement(NAME, "partly", tuple(loaded.refused), reason, engine=engine), output)
+
+
+_running: list[EngineProcess] = []
+"""The engine that is kept for the next file: starting it takes longer than loading one."""
+
+
+def _engine() -> EngineProcess:
+    if not _running or _running[0].closed:
+        _running[:] = [EngineProcess()]
+    return _running[0]

@@ -11,6 +11,7 @@ from pocketlens.bench.report_pictures import ReportPicture, picture_panel
 from pocketlens.bench.report_text import budget_text, gate_text
 from pocketlens.bundle.manifest import Manifest
 from pocketlens.errors import require
+from pocketlens.placement import notes, table
 
 __all__ = ["DeviceReport", "ReportPicture", "Section", "render", "summary"]
 
@@ -80,10 +81,22 @@ def render(
         views=[device_view(manifest, report) for report in reports if report.document is not None or not others],
         columns=TIMING_COLUMNS,
         devices=[device_row(report) for report in reports] if others else [],
-        sections=sections,
+        sections=[*_accelerators(manifest), *sections],
         panels=[picture_panel(picture) for picture in pictures],
         budget=budget,
     )
+
+
+def _accelerators(manifest: Manifest) -> list[Section]:
+    """Which accelerators compute which artifact; nothing where none was asked."""
+    placements = {artifact.id: artifact.placements for artifact in manifest.artifacts}
+    columns, rows = table(placements)
+    if len(columns) == 1:
+        return []
+    text = " ".join(
+        ("Whole means that the accelerator computes every operator.", *(f"{n}." for n in notes(placements)))
+    )
+    return [Section("Accelerators", text, tuple(columns), tuple(map(tuple, rows)))]
 
 
 def _on_device(report: DeviceReport, reports: Sequence[DeviceReport]) -> str:

@@ -11,6 +11,7 @@ from typing import Literal
 
 from pocketlens.bundle import paths, typed
 from pocketlens.errors import InputError
+from pocketlens.placement import Placement
 from pocketlens.quality import Scores
 from pocketlens.targets import TARGETS
 
@@ -22,10 +23,11 @@ HISTORY = {
     "crop and tile of io.resize",
     "1.2": "style packs: io.styles, styles of an artifact, style of a gate and of a golden picture",
     "1.3": "plan of an artifact: which layers are quantized, and how",
+    "1.4": "placements of an artifact: which accelerators compute it, and how that is known",
 }
 """Each version of the manifest and the fields that it added. Every field added since 1.0 has a default, so that bundles
 of all these versions are read; ``tests/data/bundles/`` holds one of each."""
-SCHEMA = "1.3"
+SCHEMA = "1.4"
 """The version that is written. The minor part grows when fields are added, the major part when old readers must
 stop.
 """
@@ -194,6 +196,7 @@ class Artifact:
             nothing is quantized, or no clip was played.
         styles: Of a pack, the scores of each style, and of an even blend of all as "blended".
         plan: How its layers compute; null where nothing is quantized, or training decided.
+        placements: How accelerators compute it.
     """
 
     id: str
@@ -217,6 +220,7 @@ class Artifact:
     flicker: float | None = None
     styles: dict[str, Scores] = field(default_factory=dict)
     plan: PlanInfo | None = None
+    placements: tuple[Placement, ...] = ()
 
     @property
     def verdict(self) -> Verdict:

@@ -7,6 +7,7 @@ from typing import Literal
 
 from pocketlens.bundle.manifest import FilterInfo, GateResult, Manifest, PlanInfo, Proof, Risk, SourceInfo
 from pocketlens.images import Picture
+from pocketlens.placement import Placement
 from pocketlens.quality import Scores
 from pocketlens.targets import ArtifactSpec
 
@@ -33,6 +34,7 @@ class ArtifactEntry:
     flicker: float | None = None
     styles: Mapping[str, Scores] = field(default_factory=dict)
     plan: PlanInfo | None = None
+    placements: tuple[Placement, ...] = ()
 
     @property
     def path(self) -> str:

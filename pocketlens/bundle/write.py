@@ -143,6 +143,7 @@ def _artifact(entry: ArtifactEntry, listed: dict[str, str], folder: Path) -> Art
         flicker=entry.flicker,
         styles=dict(entry.styles),
         plan=entry.plan,
+        placements=entry.placements,
     )
 
 

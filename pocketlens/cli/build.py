@@ -103,6 +103,7 @@ def table(built: "Build") -> None:
         output.say(
             f"scores are against the student; against its teacher it had {built.student.scores_text} after its training"
         )
+    output.placements({artifact.id: artifact.placements for artifact in built.manifest.artifacts})
     for verdict in built.verdicts:
         if verdict.verdict in ("fail", "unstable"):
             output.say(f"{verdict.verdict}: {verdict.artifact}: {verdict.name}: {verdict.reason}")

@@ -4,7 +4,7 @@ import json
 import re
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from textwrap import wrap
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from pocketlens.pipeline.stages.emit import VerifiedArtifact
+    from pocketlens.placement import Placement
     from pocketlens.progress import Progress
 
 _COLOURS = {"pass": "green", "yes": "green", "ok": "green", "fail": "red", "no": "red", "unstable": "yellow"}
@@ -173,3 +174,15 @@ def artifacts(verified: "Sequence[VerifiedArtifact]") -> None:
         for artifact in verified
     ]
     table(["artifact", "MB", "PSNR dB", "SSIM", "largest error", "verified in"], rows)
+
+
+def placements(by_artifact: "Mapping[str, Sequence[Placement]]") -> None:
+    """The table of artifact by accelerator, and what it leaves out; nothing where no accelerator was asked."""
+    from pocketlens.placement import notes
+    from pocketlens.placement import table as placement_table
+
+    columns, rows = placement_table(by_artifact)
+    if len(columns) > 1:
+        table(columns, rows)
+        for line in notes(by_artifact):
+            say(line)

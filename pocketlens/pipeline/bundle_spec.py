@@ -103,6 +103,7 @@ def _artifact(artifact: VerifiedArtifact, recipe: Recipe, styles: dict[str, Scor
         styles=styles,
         rewrites=artifact.rewrites,
         plan=_plan(artifact),
+        placements=artifact.placements,
     )
 
 

@@ -106,6 +106,11 @@ class EngineProcess:
         """What engine and driver have printed."""
         return (Path(self._folder.name) / "log").read_text(errors="replace")
 
+    @property
+    def closed(self) -> bool:
+        """Whether the process has ended."""
+        return self._connection.closed
+
     def close(self) -> None:
         """End the process; closing twice is fine."""
         self._connection.close()
@@ -140,6 +145,11 @@ class EngineProcess:
 class Player:
     """A ``.tflite`` file on the GPU; what the GPU lacks, the processor computes.
 
+    Args:
+        path: The file.
+        options: How to play it.
+        engine: To load it into, in place of an own one; it is left running.
+
     Attributes:
         loaded: What the engine says of the file.
 
@@ -148,13 +158,14 @@ class Player:
         MissingError: The engine or a Vulkan driver is not here.
     """
 
-    def __init__(self, path: Path, options: Options) -> None:
+    def __init__(self, path: Path, options: Options, engine: EngineProcess | None = None) -> None:
         library.check_file(path)
-        self._path, self._engine = path, EngineProcess()
+        self._path, self._own = path, engine is None
+        self._engine = engine or EngineProcess()
         try:
             self.loaded = loaded = self._engine.load(path)
         except BaseException:
-            self._engine.close()
+            self.close()
             raise
         self.inputs, self.outputs = loaded.inputs, loaded.outputs
         self._feeds = [self._engine.array("input", i, port) for i, port in enumerate(self.inputs)]
@@ -175,8 +186,9 @@ class Player:
         return self._results[index]
 
     def close(self) -> None:
-        del self._feeds, self._results
-        self._engine.close()
+        self._feeds = self._results = []
+        if self._own:
+            self._engine.close()
 
 
 def missing() -> MissingError | None:

@@ -77,6 +77,13 @@ def test_what_a_version_lacked_has_a_default() -> None:
     assert (first.risks, first.io.styles, first.io.resize) == ((), (), "stretch")
     assert {(a.rewrites, a.flicker, a.plan, a.scores.flip) for a in first.artifacts} == {((), None, None, None)}
     assert all(artifact.plan is not None and artifact.plan.rules for artifact in last.artifacts)
+    assert {artifact.placements for artifact in last.artifacts} == {()}
+
+
+def test_placements_come_back() -> None:
+    text = (FOLDER / "schema-1.4.bundle/manifest.json").read_text()
+    tflite = [artifact for artifact in manifest.parse(text).artifacts if artifact.target == "tflite"]
+    assert tflite and {artifact.placements[0].status for artifact in tflite} == {"whole"}
 
 
 @pytest.mark.parametrize("name", [name for name in BUNDLES if name.endswith(".bundle")])

@@ -130,4 +130,4 @@ def test_a_file_that_is_not_listed_cannot_be_asked_for(bundle: Path) -> None:
 
 
 def test_the_manifest_is_plain_json(bundle: Path) -> None:
-    assert json.loads((bundle / "manifest.json").read_text())["schema"] == "1.3"
+    assert json.loads((bundle / "manifest.json").read_text())["schema"] == "1.4"

@@ -22,6 +22,7 @@ from pocketlens.pipeline.commands.distill import recipe_source, student_source
 from pocketlens.pipeline.compile import CompiledSize, compile_sizes
 from pocketlens.pipeline.eval_set import read_eval_set
 from pocketlens.pipeline.evaluation import Evaluation
+from pocketlens.pipeline.placements import place_all
 from pocketlens.pipeline.rewrite_selection import RewriteSelection, check
 from pocketlens.pipeline.search import pareto, rewrite_trials
 from pocketlens.pipeline.search.mixed_precision_search import SearchSettings
@@ -132,6 +133,7 @@ def build(
         quantize=recipe.quantize,
         search=SearchSettings(recipe.gate, timing if bench else None) if recipe.quantize.search else None,
     )  # fmt: skip
+    sizes = place_all(sizes, recipe.accelerators, notify)
     student = read_summary(source)
     if student and original and bench:
         student = with_times(student, original, source, recipe.filter.sizes[0], threads, notify)

@@ -12,6 +12,7 @@ from pocketlens.pipeline.evaluation import Evaluation
 from pocketlens.pipeline.stage_key import stage_key
 from pocketlens.pipeline.stages.graph_outputs import play_graph
 from pocketlens.pipeline.stages.rewrite import TargetGraph
+from pocketlens.placement import Placement
 from pocketlens.quality import Scores
 from pocketlens.runtimes.adapter import RuntimeInfo
 from pocketlens.targets import ArtifactSpec
@@ -30,6 +31,7 @@ class VerifiedArtifact:
         verification: What it computes beside its teacher.
         rewrites: Those that changed its graph, in order.
         plan: How its layers are quantized; None where they are floats.
+        placements: How accelerators compute it, where that was asked.
     """
 
     spec: ArtifactSpec
@@ -37,6 +39,7 @@ class VerifiedArtifact:
     verification: Verification
     rewrites: tuple[str, ...] = ()
     plan: "Plan | None" = None
+    placements: tuple[Placement, ...] = ()
 
 
 def is_emitted(evaluation: Evaluation, graph: TargetGraph, spec: ArtifactSpec) -> bool:
