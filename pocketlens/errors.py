@@ -31,6 +31,10 @@ class InputError(PocketlensError):
     """A file, field, node or argument is wrong (exit code 2)."""
 
 
+class RecipeError(InputError):
+    """The recipe asks for what the generator or a target does not have (exit code 2); no artifact is made."""
+
+
 class UnsupportedError(InputError):
     """A target cannot express something in the graph (exit code 2); raised before any work is done."""
 

@@ -115,7 +115,7 @@ def _not_measured(reports: Sequence[DeviceReport]) -> list[str]:
 
 
 def summary(manifest: Manifest, verdicts: Sequence[BudgetVerdict], failed: Sequence[str] = ()) -> VerdictMark:
-    """The verdict on the whole bundle, gates and budgets together, and the reason for it in one sentence.
+    """The verdict on the whole bundle, its files, gates and budgets together, and the reason for it in one sentence.
 
     Args:
         manifest: Its gates count.
@@ -125,6 +125,9 @@ def summary(manifest: Manifest, verdicts: Sequence[BudgetVerdict], failed: Seque
     gates = [gate for artifact in manifest.artifacts for gate in artifact.gates]
     judged = [verdict.verdict for verdict in verdicts if verdict.verdict != "not measured"]
     limits = len(gates) + len(judged)
+    if manifest.failed:
+        asked = len(manifest.artifacts) + len(manifest.failed)
+        return VerdictMark("fail", f"{len(manifest.failed)} of {asked} files could not be made.")
     if failed:
         return VerdictMark("fail", "Not everything could be measured.")
     if limits == 0:
@@ -152,4 +155,5 @@ def _broken_limits(manifest: Manifest, reports: Sequence[DeviceReport]) -> list[
         for verdict in report.verdicts
         if verdict.verdict in ("fail", "unstable")
     ]
-    return [*(VerdictMark("fail", sentence) for sentence in _not_measured(reports)), *budgets, *gates]
+    absent = [f"{failed.id} is not in this bundle: {failed.reason}" for failed in manifest.failed]
+    return [*(VerdictMark("fail", sentence) for sentence in (*absent, *_not_measured(reports))), *budgets, *gates]

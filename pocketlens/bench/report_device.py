@@ -168,7 +168,9 @@ def _artifact_row(
         fps=f"{times.fps:.0f}" if times else "–",
         memory=f"{result.memory.added_mb:.0f} MB" if result and result.memory else "–",
         budgets=tuple(VerdictMark(verdict.verdict, budget_text(verdict)) for verdict in verdicts),
-        note="; ".join(filter(None, (_note(result), speedup.reason if speedup and not speedup.faster else ""))),
+        note="; ".join(
+            filter(None, (artifact.note, _note(result), speedup.reason if speedup and not speedup.faster else ""))
+        ),
     )
 
 

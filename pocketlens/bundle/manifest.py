@@ -23,7 +23,8 @@ HISTORY = {
     "crop and tile of io.resize",
     "1.2": "style packs: io.styles, styles of an artifact, style of a gate and of a golden picture",
     "1.3": "plan of an artifact: which layers are quantized, and how",
-    "1.4": "placements of an artifact: which accelerators compute it, and how that is known",
+    "1.4": "placements of an artifact: which accelerators compute it, and how that is known; failed, and note of an "
+    "artifact",
 }
 """Each version of the manifest and the fields that it added. Every field added since 1.0 has a default, so that bundles
 of all these versions are read; ``tests/data/bundles/`` holds one of each."""
@@ -197,6 +198,7 @@ class Artifact:
         styles: Of a pack, the scores of each style, and of an even blend of all as "blended".
         plan: How its layers compute; null where nothing is quantized, or training decided.
         placements: How accelerators compute it.
+        note: Why it is not in the form that was asked for, for instance without a rewrite; or empty.
     """
 
     id: str
@@ -221,11 +223,27 @@ class Artifact:
     styles: dict[str, Scores] = field(default_factory=dict)
     plan: PlanInfo | None = None
     placements: tuple[Placement, ...] = ()
+    note: str = ""
 
     @property
     def verdict(self) -> Verdict:
         """Whether every gate holds."""
         return verdict(self.gates)
+
+
+@dataclass(frozen=True)
+class Failed:
+    """An artifact that the recipe asks for and that is not in the bundle.
+
+    Attributes:
+        id: Target, precision and size, for instance tflite-fp16-256x256.
+        reason: Why it could not be made.
+        do: The next step, as an instruction.
+    """
+
+    id: str
+    reason: str
+    do: str
 
 
 @dataclass(frozen=True)
@@ -283,12 +301,13 @@ class Manifest:
         io: The picture input and output, which are the same in every artifact.
         artifacts: The files that runtimes play.
         golden: Pictures with the teacher's outputs.
-        verdict: Whether every gate of every artifact holds.
+        verdict: Whether every gate of every artifact that is here holds.
         recipe_sha256: Of recipe.toml.
         toolchain: The libraries that made it, with their versions.
         files: The SHA-256 of every file of the content: of all files but this one, measurements/ and report.html.
         risks: Values that may overflow in half precision, at most 10 for each size, values before sums, the largest
             first.
+        failed: The artifacts that the recipe asks for and that could not be made.
     """
 
     schema: str
@@ -302,6 +321,7 @@ class Manifest:
     toolchain: dict[str, str]
     files: dict[str, str] = field(repr=False)
     risks: tuple[Risk, ...] = ()
+    failed: tuple[Failed, ...] = ()
 
     @property
     def content_sha256(self) -> str:

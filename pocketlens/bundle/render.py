@@ -46,6 +46,7 @@ def texts(manifest: Manifest) -> dict[str, str]:
         autoescape=False,  # code and Markdown, not HTML
     )
     environment.filters["megabytes"] = lambda size: f"{size / 1e6:.2f}"
+    environment.filters["one_line"] = lambda text: " ".join(text.split())
     environment.filters["suffixes_beside"] = suffixes_beside
     common: dict[str, Any] = {
         "filter": manifest.filter,

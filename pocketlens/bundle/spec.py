@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from pocketlens.bundle.manifest import FilterInfo, GateResult, Manifest, PlanInfo, Proof, Risk, SourceInfo
+from pocketlens.bundle.manifest import Failed, FilterInfo, GateResult, Manifest, PlanInfo, Proof, Risk, SourceInfo
 from pocketlens.images import Picture
 from pocketlens.placement import Placement
 from pocketlens.quality import Scores
@@ -35,6 +35,7 @@ class ArtifactEntry:
     styles: Mapping[str, Scores] = field(default_factory=dict)
     plan: PlanInfo | None = None
     placements: tuple[Placement, ...] = ()
+    note: str = ""
 
     @property
     def path(self) -> str:
@@ -75,6 +76,7 @@ class BundleSpec:
         licenses: Licence texts: file name in ``LICENSES/`` to text.
         resize: How a picture of another size is made to fit.
         risks: What half precision may not hold.
+        failed: The artifacts that were asked for and could not be made.
         styles: The names of a pack's styles.
         measurements: Documents: name without ``.json`` to text. They are outside the content and its hashes.
         report: Draws the report, an HTML page, from the finished manifest; outside the content too.
@@ -89,6 +91,7 @@ class BundleSpec:
     licenses: Mapping[str, str] = field(default_factory=dict)
     resize: Literal["stretch", "fit", "crop", "tile"] = "stretch"
     risks: tuple[Risk, ...] = ()
+    failed: tuple[Failed, ...] = ()
     styles: tuple[str, ...] = ()
     measurements: Mapping[str, str] = field(default_factory=dict, repr=False)
     report: Callable[[Manifest], str] | None = field(default=None, repr=False)

@@ -116,6 +116,7 @@ def _manifest(spec: BundleSpec, golden: tuple[Golden, ...], listed: dict[str, st
         toolchain=dict(spec.toolchain),
         files=listed,
         risks=spec.risks,
+        failed=spec.failed,
     )
 
 
@@ -144,6 +145,7 @@ def _artifact(entry: ArtifactEntry, listed: dict[str, str], folder: Path) -> Art
         styles=dict(entry.styles),
         plan=entry.plan,
         placements=entry.placements,
+        note=entry.note,
     )
 
 

@@ -26,7 +26,8 @@ def build(
 ) -> None:
     """Build a bundle: convert to every target, verify every file, measure here, write the report.
 
-    Exit code 1 if a gate or budget does not hold; the bundle is written all the same, marked as failed.
+    Exit code 1 if a gate or budget does not hold, or if a file could not be made; the bundle is written all the same,
+    marked as failed, and names the files that are not in it.
     """
     from pocketlens.pipeline.commands.build import build as build_bundle
     from pocketlens.pipeline.rewrite_selection import parse
@@ -50,6 +51,7 @@ def report(built: "Build", json: bool) -> None:
             {
                 "bundle": built.path,
                 "artifacts": built.manifest.artifacts,
+                "failed": built.manifest.failed,
                 "measured": list(timed.values()),
                 "budgets": built.verdicts,
                 "worth": check_speedups(built.document) if built.document else [],
@@ -57,9 +59,11 @@ def report(built: "Build", json: bool) -> None:
                 "rewrites": built.rewrite_choices,
                 "plans": built.fronts,
                 "student": built.student,
+                "warnings": built.warnings,
             }
         )
     else:
+        output.warn(built.warnings)
         table(built)
         if built.rewrite_choices:
             from pocketlens.cli.optimize import show
@@ -68,7 +72,8 @@ def report(built: "Build", json: bool) -> None:
         for front in built.fronts:
             output.say(front.text)
         where = built.path if built.path.suffix == ".zip" else built.path / "report.html"
-        output.say(f"{built.manifest.filter.name}: {built.verdict}; report: {where.resolve()}")
+        left_out = f", without {len(built.manifest.failed)} of its files" if built.manifest.failed else ""
+        output.say(f"{built.manifest.filter.name}: {built.verdict}{left_out}; report: {where.resolve()}")
     if built.verdict != "pass":
         raise typer.Exit(1)
 
@@ -97,8 +102,13 @@ def table(built: "Build") -> None:
                 overall(own) if own else "-",
             ]
         )
+    lines += [[failed.id, "-", "-", "-", "-", "failed", "-", "-", "-"] for failed in built.manifest.failed]
     columns = ["artifact", "MB", "PSNR", "SSIM", "err", "gates", "p50 ms", "p95", "budget"]
     output.table(columns, lines)
+    output.failures((failed.id, failed.reason, failed.do) for failed in built.manifest.failed)
+    for artifact in built.manifest.artifacts:
+        if artifact.note:
+            output.say(f"{artifact.id}: {artifact.note}")
     if built.student and built.student.scores_text:
         output.say(
             f"scores are against the student; against its teacher it had {built.student.scores_text} after its training"

@@ -3,6 +3,8 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
+import typer
+
 from pocketlens.cli import command, options, output
 from pocketlens.files import artifact_bytes
 
@@ -30,13 +32,16 @@ def convert(
     threads: options.Threads = 2,
     json: options.Json = False,
 ) -> None:
-    """Convert a model to the formats of its targets, and verify every file against the model."""
+    """Convert a model to the formats of its targets, and verify every file against the model.
+
+    A file that cannot be made does not take the others with it: it is named with its reason, and the exit code is 1.
+    """
     from pocketlens.pipeline.commands.convert import convert as convert_model
     from pocketlens.pipeline.rewrite_selection import parse
 
     selection = parse(rewrites)
     with output.progress() as notify:
-        artifacts = convert_model(
+        converted = convert_model(
             model,
             options.several(target),
             options.several(precision) or ("fp16",),
@@ -52,10 +57,16 @@ def convert(
             notify=notify,
         )
     if json:
-        output.document({"artifacts": [_plain(artifact) for artifact in artifacts]})
-        return
-    output.artifacts(artifacts)
-    output.say(f"in {out}")
+        failed = [artifact.document() for artifact in converted.failed]
+        artifacts = [_plain(artifact) for artifact in converted]
+        output.document({"artifacts": artifacts, "failed": failed, "warnings": converted.warnings})
+    else:
+        output.warn(converted.warnings)
+        output.artifacts(converted, converted.failed)
+        asked = len(converted) + len(converted.failed)
+        output.say(f"{len(converted)} of {asked} files in {out}" if converted.failed else f"in {out}")
+    if converted.failed:
+        raise typer.Exit(1)
 
 
 def _plain(artifact: "VerifiedArtifact") -> dict[str, object]:
@@ -69,4 +80,5 @@ def _plain(artifact: "VerifiedArtifact") -> dict[str, object]:
         "largest_error": scores.largest_error,
         "verified_with": artifact.verification.runtime_info.document(),
         "rewrites": artifact.rewrites,
+        "note": artifact.note,
     }

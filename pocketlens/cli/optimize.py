@@ -4,6 +4,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
+import typer
+
 from pocketlens.cli import command, options, output
 
 if TYPE_CHECKING:
@@ -55,12 +57,20 @@ def optimize(
         )
     if json:
         paths = [artifact.path for artifact in optimized.artifacts]
-        output.document({"choices": optimized.choices, "artifacts": paths})
-        return
-    show(optimized.choices)
-    if out is not None:
-        output.artifacts(optimized.artifacts)
-        output.say(f"in {out}")
+        failed = [artifact.document() for artifact in optimized.failed]
+        output.document(
+            {"choices": optimized.choices, "artifacts": paths, "failed": failed, "warnings": optimized.warnings}
+        )
+    else:
+        output.warn(optimized.warnings)
+        show(optimized.choices)
+        if out is not None:
+            output.artifacts(optimized.artifacts, optimized.failed)
+            output.say(f"in {out}")
+        else:
+            output.failures((failed.spec.id, failed.reason, failed.do) for failed in optimized.failed)
+    if optimized.failed:
+        raise typer.Exit(1)
 
 
 def show(choices: "Iterable[RewriteChoice]") -> None:

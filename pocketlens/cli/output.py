@@ -4,7 +4,7 @@ import json
 import re
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from textwrap import wrap
@@ -17,11 +17,14 @@ from pocketlens.files import artifact_bytes
 if TYPE_CHECKING:
     from rich.table import Table
 
+    from pocketlens.pipeline.failed import FailedArtifact
     from pocketlens.pipeline.stages.emit import VerifiedArtifact
     from pocketlens.placement import Placement
     from pocketlens.progress import Progress
 
-_COLOURS = {"pass": "green", "yes": "green", "ok": "green", "fail": "red", "no": "red", "unstable": "yellow"}
+_COLOURS = {
+    "pass": "green", "yes": "green", "ok": "green", "fail": "red", "failed": "red", "no": "red", "unstable": "yellow",
+}  # fmt: skip
 
 
 _SHORT = 14
@@ -160,8 +163,8 @@ def megabytes(count: int) -> str:
     return f"{count / 1e6:.2f}"
 
 
-def artifacts(verified: "Sequence[VerifiedArtifact]") -> None:
-    """The table of verified artifacts."""
+def artifacts(verified: "Sequence[VerifiedArtifact]", failed: "Sequence[FailedArtifact]" = ()) -> None:
+    """The table of artifacts: the verified ones, then those that failed; below it notes and reasons."""
     rows = [
         [
             artifact.spec.id,
@@ -173,7 +176,24 @@ def artifacts(verified: "Sequence[VerifiedArtifact]") -> None:
         ]
         for artifact in verified
     ]
+    rows += [[artifact.spec.id, "-", "-", "-", "-", "failed"] for artifact in failed]
     table(["artifact", "MB", "PSNR dB", "SSIM", "largest error", "verified in"], rows)
+    for artifact in verified:
+        if artifact.note:
+            say(f"{artifact.spec.id}: {artifact.note}")
+    failures((artifact.spec.id, artifact.reason, artifact.do) for artifact in failed)
+
+
+def warn(texts: Iterable[str]) -> None:
+    """A line on standard error for each thing that is odd and may be meant."""
+    for text in texts:
+        typer.echo(f"warning: {harmless(text)}", err=True)
+
+
+def failures(failed: Iterable[tuple[str, str, str]]) -> None:
+    """A line for each artifact that could not be made, its id, reason and next step, and below it what to do."""
+    for identity, reason, do in failed:
+        say(f"failed: {identity}: {reason}" + (f"\n  do: {do}" if do else ""))
 
 
 def placements(by_artifact: "Mapping[str, Sequence[Placement]]") -> None:

@@ -85,12 +85,26 @@ def quantize(
             {**vars(front), "text": front.text, "non_dominated": front.non_dominated} for front in quantized.fronts
         ]
         paths = [artifact.path for artifact in quantized.artifacts]
-        output.document({"fronts": fronts, "artifacts": paths, "plot": quantized.plot})
+        failed = [artifact.document() for artifact in quantized.failed]
+        output.document(
+            {
+                "fronts": fronts,
+                "artifacts": paths,
+                "plot": quantized.plot,
+                "failed": failed,
+                "warnings": quantized.warnings,
+            }
+        )
     else:
+        output.warn(quantized.warnings)
         for front in quantized.fronts:
             table(front)
             if where := costliest(front):
                 output.say(f"most of the error comes from {where}")
+        for artifact in quantized.artifacts:
+            if artifact.note:
+                output.say(f"{artifact.spec.id}: {artifact.note}")
+        output.failures((failed.spec.id, failed.reason, failed.do) for failed in quantized.failed)
         if quantized.plot is not None:
             names = [quantized.plot.name, *(artifact.path.name for artifact in quantized.artifacts)]
             output.say(f"in {out}: {', '.join(names)}")

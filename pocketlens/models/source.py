@@ -47,6 +47,7 @@ class Source:
         architecture: The name of the architecture, or ``""``.
         path: The file or folder, or None for a module.
         styles: The names of a pack's styles, in the order of its second input; empty for a generator of one.
+        ranges_said: Whether the user or the module's own attributes say both ranges.
         load: Gives the generator in eval mode; imports torch. For an ONNX model it raises InputError.
     """
 
@@ -59,6 +60,7 @@ class Source:
     path: Path | None
     load: "Callable[[], nn.Module]" = field(repr=False, compare=False)
     styles: tuple[str, ...] = ()
+    ranges_said: bool = False
 
 
 def resolve(
@@ -99,7 +101,8 @@ def resolve(
         return wrap(make(source, base), name, ranges=ranges, size=size)
     else:
         raise InputError(f"the source {source!r} is no kind that can be read", do=f"give {_KINDS}")
-    return replace(resolved, ranges=_override(resolved.ranges, ranges))
+    said = resolved.ranges_said or None not in ranges
+    return replace(resolved, ranges=_override(resolved.ranges, ranges), ranges_said=said)
 
 
 def wrap(
@@ -134,7 +137,12 @@ def wrap(
         raise InputError(f"multiple of {name} is {multiple!r}, expected a number from 1", do="correct or remove it")
     key = fingerprint(module, size)
     styles = style_names(module)
-    return Source(name, "module", key, _override(own, ranges), multiple, "", None, lambda: module, styles)
+    said = all(
+        given is not None or hasattr(module, name)
+        for name, given in zip(("input_range", "output_range"), ranges, strict=True)
+    )
+    ranges_here = _override(own, ranges)
+    return Source(name, "module", key, ranges_here, multiple, "", None, lambda: module, styles, ranges_said=said)
 
 
 def _override(own: Ranges, ranges: RangeOverrides) -> Ranges:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from pocketlens.bundle import licensing
-from pocketlens.bundle.manifest import FilterInfo, PlanInfo, PlanRule, Proof, Risk, SourceInfo
+from pocketlens.bundle.manifest import Failed, FilterInfo, PlanInfo, PlanRule, Proof, Risk, SourceInfo
 from pocketlens.bundle.spec import ArtifactEntry, BundleSpec, GoldenEntry
 from pocketlens.converters.fp16_audit import Extent
 from pocketlens.errors import InputError
@@ -52,6 +52,7 @@ def bundle_spec(
         licenses=licenses,
         resize=about.resize,
         styles=source.styles,
+        failed=tuple(Failed(**failed.document()) for size in sizes for failed in size.failed),
         risks=tuple(_risk(risk, *size.evaluation.size) for size in sizes for risk in size.risks[:RISKS]),
     )
 
@@ -62,6 +63,8 @@ def _golden(sizes: Sequence[CompiledSize], styles: Sequence[str], *, shipped: bo
     license = f"see LICENSES/{_PICTURES}" if shipped else "unknown"
     entries = []
     for size in sizes:
+        if not size.artifacts:
+            continue
         pictures, outputs = size.evaluation.eval_set, size.evaluation.teacher_outputs
         if styles:
             chosen = [(pictures.styles.index(pure(i, len(styles))), style) for i, style in enumerate(styles)]
@@ -104,6 +107,7 @@ def _artifact(artifact: VerifiedArtifact, recipe: Recipe, styles: dict[str, Scor
         rewrites=artifact.rewrites,
         plan=_plan(artifact),
         placements=artifact.placements,
+        note=artifact.note,
     )
 
 

@@ -2,24 +2,25 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from pocketlens.converters import graph as hub
 from pocketlens.converters.emitter import refuse
 from pocketlens.converters.fp16_audit import Extent
 from pocketlens.converters.quantization.plan import Plan
+from pocketlens.errors import PocketlensError, RecipeError, UnsupportedError, VerificationError
 from pocketlens.pipeline.evaluation import Evaluation
+from pocketlens.pipeline.failed import FailedArtifact, nothing_made
+from pocketlens.pipeline.forms import ArtifactForm, ArtifactRequest, emit_first_right, first_form
 from pocketlens.pipeline.rewrite_selection import RewriteSelection, names_for
 from pocketlens.pipeline.search.fallback import Fallback
 from pocketlens.pipeline.search.mixed_precision_search import SearchSettings
 from pocketlens.pipeline.search.pareto import ParetoFront
 from pocketlens.pipeline.search.rewrite_search import RewriteCandidates, Timing, search_rewrites
 from pocketlens.pipeline.search.rewrite_trials import RewriteChoice
-from pocketlens.pipeline.stages.emit import VerifiedArtifact, emit, is_emitted
+from pocketlens.pipeline.stages.emit import VerifiedArtifact
 from pocketlens.pipeline.stages.fp16_scaling import ScaledGraph, fp16_scaling
 from pocketlens.pipeline.stages.graph import export_graph
-from pocketlens.pipeline.stages.quantize import graph_quantizer
-from pocketlens.pipeline.stages.quantizer import GraphQuantizer
-from pocketlens.pipeline.stages.rewrite import TargetGraph, rewrite
 from pocketlens.pipeline.stages.score_against_original import score_against_original
 from pocketlens.progress import Progress
 from pocketlens.recipe import Quantize
@@ -35,7 +36,9 @@ class CompiledSize:
         artifacts: In the order of the targets asked for.
         rewrite_choices: How the rewrites of each target were chosen, where they were measured.
         risks: What half precision may not hold, after exact means; empty where only ``fp32`` was asked for.
-        fronts: What searches for plans found; they are made at the first size.
+        fronts: What searches for plans found; they are made at the first size that misses the gate.
+        failed: The artifacts that were asked for and could not be made.
+        warnings: What is odd about the generator, in sentences.
     """
 
     evaluation: Evaluation
@@ -43,26 +46,19 @@ class CompiledSize:
     rewrite_choices: tuple[RewriteChoice, ...] = ()
     risks: tuple[Extent, ...] = ()
     fronts: tuple[ParetoFront, ...] = ()
-
-
-@dataclass(frozen=True)
-class _PreparedSize:
-    """The graphs of one size, before anything is emitted."""
-
-    evaluation: Evaluation
-    graphs: dict[ArtifactSpec, TargetGraph]
-    quantizers: dict[ArtifactSpec, GraphQuantizer]
-    risks: tuple[Extent, ...]
+    failed: tuple[FailedArtifact, ...] = ()
+    warnings: tuple[str, ...] = ()
 
 
 def base_graph(evaluation: Evaluation, specs: Sequence[ArtifactSpec]) -> ScaledGraph:
     """The graph that every target's rewrites begin with: exported, and scaled where a precision asked for wants it.
 
     Raises:
-        InputError: The source cannot be exported or imported at this size.
+        InputError: The source cannot be exported or imported at this size, or its pictures show nothing.
         VerificationError: The graph does not compute what the source computes.
     """
-    return fp16_scaling(evaluation, export_graph(evaluation), specs)
+    warnings = evaluation.warnings
+    return replace(fp16_scaling(evaluation, export_graph(evaluation), specs), warnings=warnings)
 
 
 def compile_sizes(
@@ -77,6 +73,9 @@ def compile_sizes(
 ) -> list[CompiledSize]:
     """Export, emit and verify. Every size's operators are checked before any file is written.
 
+    An artifact that cannot be made does not take the others with it: it is told to ``notify``, and stands in
+    :attr:`CompiledSize.failed` with its reason.
+
     Args:
         evaluations: One a size.
         targets: Target → precisions.
@@ -88,70 +87,124 @@ def compile_sizes(
         search: How a plan is looked for, at the first size, where an artifact misses the gate; None not to.
 
     Raises:
-        InputError: A target lacks a precision, a rule of ``quantize`` fits nothing, or a value cannot be calibrated.
-        UnsupportedError: A target cannot express an operator.
-        VerificationError: A file does not compute what the teacher computes.
+        InputError: A target lacks a precision, or a rule of ``quantize`` fits nothing.
+        PocketlensError: No artifact at all could be made; the error says why.
     """
-    quantize = quantize or Quantize()
     specs = [evaluation.specs(targets) for evaluation in evaluations]
     names = {target: names_for(rewrites, target) for target in targets}
-    steps = len(evaluations) + sum(map(len, specs))
+    compilation = _Compilation(quantize or Quantize(), notify, len(evaluations) + sum(map(len, specs)))
     choices: dict[str, RewriteChoice] = {}
-    prepared: list[_PreparedSize] = []
+    graphs: list[ScaledGraph | None] = []
     for evaluation, wanted in zip(evaluations, specs, strict=True):
-        notify(f"graph {evaluation.size[0]}x{evaluation.size[1]}", len(prepared), steps)
-        graph = base_graph(evaluation, wanted)
-        if rewrites == "auto" and not choices:
-            refuse(hub.load(graph.path), list(targets))
-            candidates = RewriteCandidates(evaluation, graph.path, quantize)
-            choices = search_rewrites(candidates, targets, timing or Timing(), notify)
-            names = {target: choice.names for target, choice in choices.items()}
-        plans = {_kind(spec): quantizer.plan for spec, quantizer in prepared[0].quantizers.items()} if prepared else {}
-        prepared.append(_prepare(evaluation, graph, wanted, names, quantize, plans))
-    for size in prepared:
-        for spec in sorted(size.graphs, key=_kind):
-            if not spec.arithmetic.is_low_bit and not is_emitted(size.evaluation, size.graphs[spec], spec):
-                refuse(hub.load(size.graphs[spec].path), [spec.target])
-    fallback, done = Fallback(search, notify), len(evaluations)
-    compiled = []
-    for size in prepared:
-        artifacts = []
-        for spec, target_graph in size.graphs.items():
-            notify(spec.id, done, steps)
-            artifact = emit(size.evaluation, target_graph, spec)
-            quantizer = size.quantizers.get(spec)
-            artifacts.append(fallback.best(size.evaluation, artifact, quantizer) if quantizer else artifact)
-            done += 1
-        compiled.append(CompiledSize(size.evaluation, tuple(artifacts), tuple(choices.values()), size.risks))
-    compiled = [_scored(replace(size, fronts=fallback.fronts), notify) for size in compiled]
-    notify("verified", steps, steps)
+        graph = compilation.graph(evaluation, wanted)
+        if graph is not None and rewrites == "auto" and not choices:
+            candidates = RewriteCandidates(evaluation, graph.path, compilation.quantize)
+            able = {target: precisions for target, precisions in targets.items() if _takes(target, graph)}
+            choices = search_rewrites(candidates, able, timing or Timing(), notify)
+            names |= {target: choice.names for target, choice in choices.items()}
+        for spec in wanted:
+            if graph is not None:
+                compilation.prepare(evaluation, graph.path, spec, names[spec.target])
+        graphs.append(graph)
+    fallback = Fallback(search, notify)
+    artifacts = compilation.emit(fallback)
+    if not artifacts:
+        raise nothing_made(compilation.failed)
+    compiled = [
+        CompiledSize(
+            evaluation,
+            tuple(artifacts[spec] for spec in wanted if spec in artifacts),
+            tuple(choices.values()),
+            graph.risks if graph else (),
+            fallback.fronts,
+            tuple(failed for failed in compilation.failed if failed.spec in wanted),
+            graph.warnings if graph else (),
+        )
+        for evaluation, wanted, graph in zip(evaluations, specs, graphs, strict=True)
+    ]
+    compiled = [_scored(size, notify) for size in compiled]
+    notify("verified", compilation.steps, compilation.steps)
     return compiled
 
 
-def _kind(spec: ArtifactSpec) -> tuple[str, str]:
-    return spec.target, spec.precision
+class _Compilation:
+    """The artifacts of all sizes while they are made: what fails is noted, and the others go on."""
+
+    def __init__(self, quantize: Quantize, notify: Progress, steps: int) -> None:
+        self.quantize, self.steps = quantize, steps
+        self.failed: list[FailedArtifact] = []
+        self._notify, self._done = notify, 0
+        self._forms: list[ArtifactForm] = []
+        self._plans: dict[tuple[str, str], Plan] = {}
+
+    def graph(self, evaluation: Evaluation, specs: Sequence[ArtifactSpec]) -> ScaledGraph | None:
+        """The graph of one size; None where it cannot be had, which fails all artifacts of that size."""
+        self._step(f"graph {evaluation.size[0]}x{evaluation.size[1]}")
+        try:
+            return base_graph(evaluation, specs)
+        except PocketlensError as error:
+            for spec in specs:
+                self._fail(spec, error)
+            return None
+
+    def prepare(self, evaluation: Evaluation, graph: Path, spec: ArtifactSpec, rewrites: Sequence[str]) -> None:
+        """Make the graph of one artifact; operators and rules are checked, and plans of the first size stay."""
+        kind = spec.target, spec.precision
+        request = ArtifactRequest(evaluation, graph, spec, tuple(rewrites), self.quantize, self._plans.get(kind))
+        try:
+            form = first_form(request)
+        except RecipeError:
+            raise
+        # A defect in what one target needs must not take the files of the others.
+        except Exception as error:  # noqa: BLE001
+            self._fail(spec, error)
+            return
+        self._forms.append(form)
+        if form.quantizer is not None:
+            self._plans.setdefault(kind, form.quantizer.plan)
+
+    def emit(self, fallback: Fallback) -> dict[ArtifactSpec, VerifiedArtifact]:
+        """Write and verify everything that was prepared."""
+        artifacts = {}
+        for form in self._forms:
+            spec = form.request.spec
+            self._step(spec.id)
+            try:
+                artifacts[spec] = _emit(form, fallback)
+            except Exception as error:  # noqa: BLE001 - as above
+                self._fail(spec, error)
+        return artifacts
+
+    def _step(self, what: str) -> None:
+        self._notify(what, self._done, self.steps)
+        self._done += 1
+
+    def _fail(self, spec: ArtifactSpec, error: Exception) -> None:
+        failed = FailedArtifact(spec, error)
+        self.failed.append(failed)
+        self._notify(f"{spec.id} failed: {failed.summary}", self._done, self.steps)
 
 
-def _prepare(
-    evaluation: Evaluation,
-    graph: ScaledGraph,
-    specs: Sequence[ArtifactSpec],
-    names: Mapping[str, Sequence[str]],
-    quantize: Quantize,
-    plans: Mapping[tuple[str, str], Plan],
-) -> _PreparedSize:
-    """The graph of each artifact; of low-bit ones operators and rules are checked, and plans of the first size stay."""
-    graphs = {spec: rewrite(evaluation, graph.path, names[spec.target], spec.precision) for spec in specs}
-    quantizers = {}
-    for spec, target_graph in graphs.items():
-        if spec.arithmetic.is_low_bit:
-            refuse(hub.load(target_graph.path), [spec.target])
-            quantizers[spec] = graph_quantizer(
-                evaluation, graph.path, target_graph, spec, quantize,
-                plan=plans.get(_kind(spec)), rewrites=names[spec.target],
-            )  # fmt: skip
-    graphs |= {spec: quantizer.quantize() for spec, quantizer in quantizers.items()}
-    return _PreparedSize(evaluation, graphs, quantizers, graph.risks)
+def _takes(target: str, graph: ScaledGraph) -> bool:
+    try:
+        refuse(hub.load(graph.path), [target])
+    except UnsupportedError:
+        return False
+    return True
+
+
+def _emit(form: ArtifactForm, fallback: Fallback) -> VerifiedArtifact:
+    """The artifact of the first form that is right; of a low-bit one that is wrong or misses the gate another plan."""
+    evaluation = form.request.evaluation
+    try:
+        form, artifact = emit_first_right(form)
+    except VerificationError as error:
+        if form.quantizer is None:
+            raise
+        return fallback.instead(evaluation, form.quantizer, error)
+    if form.quantizer is None:
+        return artifact
+    return fallback.best(evaluation, artifact, form.quantizer)
 
 
 def _scored(size: CompiledSize, notify: Progress) -> CompiledSize:

@@ -13,6 +13,7 @@ from pocketlens.errors import InputError
 from pocketlens.images import Floats
 from pocketlens.models.source import Source
 from pocketlens.pipeline.eval_set import EvalSet
+from pocketlens.pipeline.picture_check import check_pictures
 from pocketlens.pipeline.teacher import play_teacher
 from pocketlens.precisions import Floors
 from pocketlens.targets import ArtifactSpec, target_named
@@ -61,6 +62,15 @@ class Evaluation:
         it.
         """
         return play_teacher(self.source, self.eval_set)
+
+    @cached_property
+    def warnings(self) -> tuple[str, ...]:
+        """What is odd about the teacher's pictures, though they may be meant.
+
+        Raises:
+            InputError: They are black or flat, and nobody said that the ranges are right.
+        """
+        return check_pictures(self.source, self.eval_set, self.teacher_outputs)
 
     @cached_property
     def expected_outputs(self) -> tuple[Floats, ...]:

@@ -55,6 +55,7 @@ class Build:
         fronts: What searches for plans found where a low-bit artifact missed the gate.
         student: Where the source is a student that was made before: what it is beside its teacher, with which nothing
             here was compared.
+        warnings: What is odd about the generator, in sentences.
     """
 
     path: Path
@@ -64,12 +65,13 @@ class Build:
     rewrite_choices: tuple[RewriteChoice, ...] = ()
     fronts: tuple[ParetoFront, ...] = ()
     student: StudentSummary | None = None
+    warnings: tuple[str, ...] = ()
 
     @property
     def verdict(self) -> str:
-        """``pass`` if every gate and budget holds, else ``fail`` or ``unstable``."""
+        """``pass`` if every file was made and every gate and budget holds, else ``fail`` or ``unstable``."""
         failed = self.document is not None and any(result.failure for result in self.document.results)
-        if self.manifest.verdict == "fail" or failed:
+        if self.manifest.verdict == "fail" or self.manifest.failed or failed:
             return "fail"
         budgets = overall(self.verdicts)
         return "pass" if budgets == "not measured" else budgets
@@ -101,12 +103,13 @@ def build(
         notify: Told about progress.
 
     Returns:
-        The bundle's path, manifest, measurement and verdicts. A missed gate or budget is a verdict, not an error.
+        The bundle's path, manifest, measurement and verdicts. A missed gate or budget is a verdict, not an error, and
+        so is a file that could not be made: it is left out, and the manifest names it with the reason.
 
     Raises:
         InputError: The recipe, a picture or the generator is wrong, or the output cannot be written.
-        UnsupportedError: A target cannot express an operator; nothing is written.
-        VerificationError: A file does not compute what the teacher computes; nothing is written.
+        UnsupportedError: No target can express the generator; nothing is written.
+        VerificationError: No file computes what the teacher computes; nothing is written.
 
     Example:
         >>> import pocketlens
@@ -147,7 +150,21 @@ def build(
     )
     manifest = write(spec, path)
     uncompared = student if original is None else None
-    return Build(path, manifest, document, tuple(verdicts), sizes[0].rewrite_choices, sizes[0].fronts, uncompared)
+    return Build(
+        path,
+        manifest,
+        document,
+        tuple(verdicts),
+        sizes[0].rewrite_choices,
+        sizes[0].fronts,
+        uncompared,
+        _warnings(sizes),
+    )
+
+
+def _warnings(sizes: list[CompiledSize]) -> tuple[str, ...]:
+    """Those of all sizes, each once."""
+    return tuple(dict.fromkeys(warning for size in sizes for warning in size.warnings))
 
 
 def _sources(
@@ -226,7 +243,7 @@ def _report(
     budget: PerformanceBudget,
     student: StudentSummary | None = None,
 ) -> str:
-    from pocketlens.bench.report import ReportPicture, render
+    from pocketlens.bench.report import ReportPicture, Section, render
 
     pictures = []
     for size in sizes:
@@ -241,5 +258,9 @@ def _report(
                     scores=artifact.verification.scores[index],
                 )
             )
-    more = [*(report_sections(student) if student else ()), *(section(front) for front in sizes[0].fronts)]
+    more = [section(front) for front in sizes[0].fronts]
+    if student:
+        more = [*report_sections(student), *more]
+    if warnings := _warnings(sizes):
+        more = [Section("Warnings", " ".join(f"{warning}." for warning in warnings)), *more]
     return render(manifest, document, verdicts, pictures, budget, more)

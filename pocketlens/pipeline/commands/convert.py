@@ -1,17 +1,45 @@
 """``convert``: a model in, verified artifacts out, without a bundle around them."""
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Unpack
+from typing import Unpack, overload
 
 from pocketlens.pipeline.commands.model import ModelOptions, copy_artifact, evaluation_of
 from pocketlens.pipeline.compile import compile_sizes
+from pocketlens.pipeline.failed import FailedArtifact
 from pocketlens.pipeline.rewrite_selection import RewriteSelection
 from pocketlens.pipeline.search.rewrite_search import Timing
 from pocketlens.pipeline.stages.emit import VerifiedArtifact
 from pocketlens.progress import Progress, silent
 from pocketlens.targets import TARGETS
+
+
+@dataclass(frozen=True)
+class Converted(Sequence[VerifiedArtifact]):
+    """What a conversion made: a sequence of the verified artifacts, which also says what failed.
+
+    Attributes:
+        artifacts: The verified artifacts, in the order of the targets.
+        failed: Those that were asked for and could not be made, each with its reason.
+        warnings: What is odd about the model, in sentences.
+    """
+
+    artifacts: tuple[VerifiedArtifact, ...]
+    failed: tuple[FailedArtifact, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+    def __len__(self) -> int:
+        """How many artifacts were made."""
+        return len(self.artifacts)
+
+    @overload
+    def __getitem__(self, index: int) -> VerifiedArtifact: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[VerifiedArtifact]: ...
+    def __getitem__(self, index: int | slice) -> VerifiedArtifact | Sequence[VerifiedArtifact]:
+        """An artifact by its place."""
+        return self.artifacts[index]
 
 
 def convert(
@@ -24,7 +52,7 @@ def convert(
     threads: int = 2,
     notify: Progress = silent,
     **options: Unpack[ModelOptions],
-) -> list[VerifiedArtifact]:
+) -> Converted:
     """Convert one model and verify every file.
 
     Args:
@@ -38,14 +66,16 @@ def convert(
         options: Of the model: architecture, size, ranges, license and pictures; see :class:`ModelOptions`.
 
     Returns:
-        The artifacts, their paths in ``output``.
+        The artifacts, their paths in ``output``. A file that cannot be made does not take the others with it: it is
+        in ``failed`` with its reason.
 
     Raises:
         InputError: The model, a target, a picture, the size or the licence is wrong.
-        UnsupportedError: A target cannot express an operator; nothing is written.
-        VerificationError: A file does not compute what the model computes; nothing is written.
+        UnsupportedError: No target can express the model; nothing is written.
+        VerificationError: No file computes what the model computes; nothing is written.
     """
     evaluation = evaluation_of(model, options)
     wanted = {target: list(precisions) for target in (targets or TARGETS)}
     (compiled,) = compile_sizes([evaluation], wanted, notify, rewrites=rewrites, timing=Timing(threads=threads))
-    return [replace(artifact, path=copy_artifact(artifact, output)) for artifact in compiled.artifacts]
+    artifacts = tuple(replace(artifact, path=copy_artifact(artifact, output)) for artifact in compiled.artifacts)
+    return Converted(artifacts, compiled.failed, compiled.warnings)

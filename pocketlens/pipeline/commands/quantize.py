@@ -5,11 +5,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Unpack
 
-from pocketlens.converters import graph as hub
-from pocketlens.converters.emitter import refuse
-from pocketlens.errors import InputError
+from pocketlens.errors import InputError, PocketlensError, RecipeError, VerificationError
 from pocketlens.pipeline.commands.model import ModelOptions, copy_artifact, evaluation_of, with_precision
 from pocketlens.pipeline.compile import base_graph
+from pocketlens.pipeline.failed import FailedArtifact, nothing_made
+from pocketlens.pipeline.forms import ArtifactRequest, emit_first_right, first_form
 from pocketlens.pipeline.rewrite_selection import RewriteSelection, names_for
 from pocketlens.pipeline.search.mixed_precision_search import (
     POINTS,
@@ -21,8 +21,6 @@ from pocketlens.pipeline.search.pareto import ParetoFront
 from pocketlens.pipeline.search.pareto_page import draw
 from pocketlens.pipeline.search.rewrite_search import Timing
 from pocketlens.pipeline.stages.emit import VerifiedArtifact, emit
-from pocketlens.pipeline.stages.quantize import graph_quantizer
-from pocketlens.pipeline.stages.rewrite import rewrite
 from pocketlens.precisions import PRECISIONS
 from pocketlens.progress import Progress, silent
 from pocketlens.recipe import Gate, Quantize
@@ -41,16 +39,20 @@ class Quantized:
         fronts: Of each target.
         artifacts: Of the plans that ship; only where an output folder was given.
         plot: The plot of the fronts; only where an output folder was given.
+        failed: The targets that could not be searched, each with its reason.
+        warnings: What is odd about the model, in sentences.
     """
 
     fronts: tuple[ParetoFront, ...]
     artifacts: tuple[VerifiedArtifact, ...] = ()
     plot: Path | None = None
+    failed: tuple[FailedArtifact, ...] = ()
+    warnings: tuple[str, ...] = ()
 
     @property
     def passes(self) -> bool:
         """Whether every target has a plan that passes."""
-        return all(front.ships for front in self.fronts)
+        return not self.failed and all(front.ships for front in self.fronts)
 
 
 def quantize(
@@ -84,34 +86,58 @@ def quantize(
 
     Raises:
         InputError: The model, a target, a picture, the size or the precision is wrong.
-        UnsupportedError: A target cannot express an operator.
-        VerificationError: A file does not compute what the model computes.
+        PocketlensError: No target could be searched; the error says why.
     """
     if precision in PRECISIONS and not PRECISIONS[precision].is_low_bit:
         raise InputError(f"{precision} quantizes nothing", do="choose for instance int8, w8 or palette6")
     evaluation = evaluation_of(model, options)
     specs = evaluation.specs(with_precision(targets, precision))
-    names = {spec: names_for(rewrites, spec.target) for spec in specs}
     notify(f"graph {evaluation.size[0]}x{evaluation.size[1]}", 0, 1)
     graph = base_graph(evaluation, specs)
-    fronts, artifacts = [], []
+    fronts: list[ParetoFront] = []
+    artifacts: list[VerifiedArtifact] = []
+    failed: list[FailedArtifact] = []
+    settings = SearchSettings(gate, timing, points)
     for spec in specs:
-        target_graph = rewrite(evaluation, graph.path, names[spec], precision)
-        refuse(hub.load(target_graph.path), [spec.target])
-        notify(f"{spec.target}-{precision}: which settings help", 0, 1)
-        quantizer = graph_quantizer(
-            evaluation, graph.path, target_graph, spec, rules or Quantize(), rewrites=names[spec]
-        )
-        if quantizer.is_trained:
-            raise InputError(f"{model} has quantizers of its own", do="convert it: they are taken as they are")
-        front = search_mixed_precision(
-            SearchProblem(evaluation, quantizer), SearchSettings(gate, timing, points), notify
-        )
+        request = ArtifactRequest(evaluation, graph.path, spec, names_for(rewrites, spec.target), rules or Quantize())
+        try:
+            front, artifact = _searched(request, settings, notify, wanted=output is not None)
+        except RecipeError:
+            raise
+        except PocketlensError as error:
+            failed.append(FailedArtifact(spec, error))
+            notify(f"{spec.id} failed: {failed[-1].summary}", 0, 1)
+            continue
         fronts.append(front)
-        if output is not None and front.ships is not None:
-            artifact = emit(evaluation, quantizer.quantize(front.ships.plan), spec)
+        if output is not None and artifact is not None:
             artifacts.append(replace(artifact, path=copy_artifact(artifact, output)))
+    if not fronts:
+        raise nothing_made(failed)
     if output is None:
-        return Quantized(tuple(fronts))
+        return Quantized(tuple(fronts), failed=tuple(failed), warnings=graph.warnings)
     draw(fronts, output / PLOT)
-    return Quantized(tuple(fronts), tuple(artifacts), output / PLOT)
+    return Quantized(tuple(fronts), tuple(artifacts), output / PLOT, tuple(failed), graph.warnings)
+
+
+def _searched(
+    request: ArtifactRequest, settings: SearchSettings, notify: Progress, *, wanted: bool
+) -> tuple[ParetoFront, VerifiedArtifact | None]:
+    """What the search of one target found, and the artifact of the plan that ships where it is wanted."""
+    spec = request.spec
+    notify(f"{spec.target}-{spec.precision}: which settings help", 0, 1)
+    form = first_form(request)
+    quantizer = form.quantizer
+    assert quantizer is not None
+    if quantizer.is_trained:
+        name = request.evaluation.source.name
+        raise RecipeError(f"{name} has quantizers of its own", do="convert it: they are taken as they are")
+    try:  # a plan is looked for in a form whose file is right, if there is one
+        form, _ = emit_first_right(form)
+        quantizer = form.quantizer or quantizer
+    except VerificationError as error:
+        notify(f"{spec.target}-{spec.precision}: as asked it is wrong, so layers are kept: {error.what}", 0, 1)
+    front = search_mixed_precision(SearchProblem(request.evaluation, quantizer), settings, notify)
+    if not wanted or front.ships is None:
+        return front, None
+    artifact = emit(request.evaluation, quantizer.quantize(front.ships.plan), spec)
+    return front, replace(artifact, note=form.note)

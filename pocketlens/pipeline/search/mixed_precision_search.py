@@ -20,7 +20,7 @@ from pocketlens.bench.statistics import frames, percentile
 from pocketlens.converters.quantization import sensitivity
 from pocketlens.converters.quantization.sensitivity import LayerSensitivity
 from pocketlens.converters.verify import score
-from pocketlens.errors import MissingError, PocketlensError
+from pocketlens.errors import MissingError, PocketlensError, VerificationError
 from pocketlens.files import artifact_bytes, cached, lookup, sha256
 from pocketlens.images import Floats
 from pocketlens.pipeline.benchmark_cases import benchmark_case
@@ -92,7 +92,7 @@ def search_mixed_precision(problem: SearchProblem, settings: SearchSettings, not
     The answer is kept in the cache with all that it depends on, the machine included where it was timed.
 
     Raises:
-        VerificationError: The plan to begin with gives a wrong file.
+        VerificationError: Every plan that was tried gives a wrong file; the error is that of the plan to begin with.
         InputError: A value cannot be calibrated.
     """
     quantizer, evaluation, timing = problem.quantizer, problem.evaluation, settings.timing
@@ -130,6 +130,7 @@ class _MixedPrecisionSearch:
     order: list[LayerSensitivity] = field(default_factory=list)
     points: dict[tuple[int, str], ParetoPoint] = field(default_factory=dict)
     emitted: dict[tuple[int, str], VerifiedArtifact] = field(default_factory=dict)
+    first_error: VerificationError | None = None
 
     def front(self) -> ParetoFront:
         began = time.perf_counter()
@@ -145,6 +146,9 @@ class _MixedPrecisionSearch:
         good = [kept for (kept, _), point in self.points.items() if point.passes and kept]
         if good and spec.precision == "int8" and _SIXTEEN in spec.format.precision_names:
             self._try(min(good), _SIXTEEN)
+        if not self.emitted:
+            assert self.first_error is not None
+            raise self.first_error
         self.notify(f"{label}: timing {len(self.emitted)} files in turns", total - 1, total)
         front = ParetoFront(
             target=spec.target,
@@ -153,7 +157,7 @@ class _MixedPrecisionSearch:
             limits=limits_of(self.settings.gate),
             points=tuple(point for _, point in sorted(self.points.items())),
             layers=tuple(self.order),
-            runtime=self.emitted[0, "float"].verification.runtime_info.runtime,
+            runtime=next(iter(self.emitted.values())).verification.runtime_info.runtime,
             settings=quantizer.trials,
         )
         front = self._timed(front) if self.settings.timing else front
@@ -211,7 +215,9 @@ class _MixedPrecisionSearch:
             artifact = emit(evaluation, quantizer.quantize(plan), quantizer.spec)
         except PocketlensError as error:
             if not kept:
-                raise
+                if not isinstance(error, VerificationError):
+                    raise
+                self.first_error = error
             self.points[kept, setting] = replace(point, note=error.what.splitlines()[0])
             return
         artifact = score_against_original(evaluation, artifact)
@@ -230,7 +236,7 @@ class _MixedPrecisionSearch:
         quantizer, evaluation, timing = self.problem.quantizer, self.problem.evaluation, self.settings.timing
         assert timing is not None
         try:
-            runtime = runtime_for(self.emitted[0, "float"].path).name
+            runtime = runtime_for(next(iter(self.emitted.values())).path).name
         except MissingError as error:
             return replace(front, points=tuple(replace(p, note=p.note or error.what) for p in front.points))
         if is_interpreted(runtime):

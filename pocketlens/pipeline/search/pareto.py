@@ -141,6 +141,8 @@ class ParetoFront:
         point, first = self.points[index], self.points[0]
         if not point.kept:
             return "every layer as asked"
+        if first.scores is None:
+            return f"{point.kept} of {point.of} convs in {point.setting}: as asked the file is wrong"
         gained = self._psnr(index) - self._psnr(0)
         cost = None if point.ms is None or first.ms is None else point.ms - first.ms
         return fallback_sentence(point.kept, point.of, gained, cost, point.setting)

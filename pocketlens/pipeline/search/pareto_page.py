@@ -69,7 +69,7 @@ def pareto_plot(front: ParetoFront) -> ParetoPlot:
         if point in built and point.scores
     ]
     baseline = front.baseline_ms if front.timed else front.baseline_bytes and front.baseline_bytes / 1e6
-    limit = next((gate.limit for gate in front.points[0].gates if gate.name == "psnr"), None)
+    limit = next((gate.limit for point in built for gate in point.gates if gate.name == "psnr"), None)
     ships = front.ships
     return ParetoPlot(
         candidates,

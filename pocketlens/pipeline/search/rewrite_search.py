@@ -194,13 +194,19 @@ def _search(
     searches = []
     for target, precision in targets.items():
         runtime, why = runtimes[target]
+        search = _TargetSearch(ArtifactSpec(target, precision, candidates.evaluation.size), runtime)
+        if not why:
+            try:  # what every set is compared with; where even that cannot be had, there is nothing to choose
+                _emitted(candidates, search, ())
+            except PocketlensError as error:
+                why = error.what.splitlines()[0]
         if why:
             names = TARGETS[target].rewrites
             done[target] = RewriteChoice(
                 target, names, trials=(RewriteTrial(target, "+".join(names), names, note=why),)
             )
         else:
-            searches.append(_TargetSearch(ArtifactSpec(target, precision, candidates.evaluation.size), runtime))
+            searches.append(search)
     runs = len(registry.REWRITES) + 1
     documents: list[Document] = []
     for step, name in enumerate(registry.REWRITES):

@@ -32,6 +32,7 @@ class VerifiedArtifact:
         rewrites: Those that changed its graph, in order.
         plan: How its layers are quantized; None where they are floats.
         placements: How accelerators compute it, where that was asked.
+        note: Why it is not in the form that was asked for; or empty.
     """
 
     spec: ArtifactSpec
@@ -40,6 +41,7 @@ class VerifiedArtifact:
     rewrites: tuple[str, ...] = ()
     plan: "Plan | None" = None
     placements: tuple[Placement, ...] = ()
+    note: str = ""
 
 
 def is_emitted(evaluation: Evaluation, graph: TargetGraph, spec: ArtifactSpec) -> bool:

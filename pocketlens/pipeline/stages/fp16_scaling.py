@@ -25,11 +25,13 @@ class ScaledGraph:
         path: Its ``.onnx`` file, in the cache; the graph's own where nothing had to be done.
         scaled: How many values were made smaller by a power of two.
         risks: What is left: the largest first.
+        warnings: What is odd about the generator, in sentences.
     """
 
     path: Path
     scaled: int = 0
     risks: tuple[Extent, ...] = ()
+    warnings: tuple[str, ...] = ()
 
 
 def fp16_scaling(evaluation: Evaluation, graph: Path, specs: Iterable[ArtifactSpec]) -> ScaledGraph:

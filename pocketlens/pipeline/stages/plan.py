@@ -7,7 +7,7 @@ from dataclasses import replace
 from pocketlens.converters import graph as hub
 from pocketlens.converters.quantization import plan as plans
 from pocketlens.converters.quantization.plan import Plan, PlanRule
-from pocketlens.errors import InputError
+from pocketlens.errors import RecipeError
 from pocketlens.pipeline.stages.rewrite import TargetGraph
 from pocketlens.precisions import PRECISIONS
 from pocketlens.recipe import Quantize
@@ -23,7 +23,7 @@ def plan_of_recipe(quantize: Quantize, spec: ArtifactSpec) -> Plan:
     Rules of other targets are left out, and so are settings of another kind: ``int8-a16`` says nothing of ``w8``.
 
     Raises:
-        InputError: A rule asks for a setting that the target does not have.
+        RecipeError: A rule asks for a setting that the target does not have.
 
     Example:
         >>> from pocketlens import recipe
@@ -39,7 +39,7 @@ def plan_of_recipe(quantize: Quantize, spec: ArtifactSpec) -> Plan:
             if PRECISIONS[rule.setting].quantizes != spec.arithmetic.quantizes:
                 continue
             if rule.setting not in precisions:
-                raise InputError(
+                raise RecipeError(
                     f"quantize.rules: {spec.target} has no {rule.setting}, which the rule {rule.match!r} asks for",
                     do=f"choose from float, {', '.join(precisions)}, or name the rule's targets",
                 )
@@ -54,7 +54,7 @@ def first_plan(quantize: Quantize, spec: ArtifactSpec, graph: TargetGraph) -> Pl
     """The same, and what the target computes slower in integers stays float, unless the recipe's rules say otherwise.
 
     Raises:
-        InputError: A rule asks for a setting that the target does not have.
+        RecipeError: A rule asks for a setting that the target does not have.
     """
     plan = plan_of_recipe(quantize, spec)
     first, *rules = plan.rules

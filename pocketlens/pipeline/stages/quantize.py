@@ -9,7 +9,7 @@ from pathlib import Path
 from pocketlens.converters import graph as hub
 from pocketlens.converters.quantization import plan as plans
 from pocketlens.converters.quantization.plan import Plan
-from pocketlens.errors import InputError
+from pocketlens.errors import InputError, RecipeError
 from pocketlens.pipeline.evaluation import Evaluation
 from pocketlens.pipeline.stages.plan import first_plan, plan_of_recipe
 from pocketlens.pipeline.stages.quantization_settings import measure_settings
@@ -47,8 +47,8 @@ def graph_quantizer(
         settings_measured: Whether settings that the recipe leaves open are measured, or as usual.
 
     Raises:
-        InputError: A rule fits nothing or asks for what the target does not have, the graph is not what was trained, or
-            a value cannot be calibrated.
+        RecipeError: A rule fits nothing or asks for what the target does not have.
+        InputError: The graph is not what was trained, or a value cannot be calibrated.
     """
     trained = None
     if spec.precision == "int8" and not quantize.rules:
@@ -75,4 +75,4 @@ def _check_rules(quantizer: GraphQuantizer) -> None:
     try:
         plans.check_rules(hub.load(quantizer.target_graph.path), quantizer.plan.rules)
     except InputError as error:
-        raise InputError(f"{quantizer.spec.target}: {error.what}", do=error.do) from error
+        raise RecipeError(f"{quantizer.spec.target}: {error.what}", do=error.do) from error

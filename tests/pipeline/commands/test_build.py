@@ -109,10 +109,9 @@ def test_missed_budget_says_fail(recipe: Path, tmp_path: Path) -> None:
     assert made.verdict == "fail" and made.manifest.verdict == "pass"
 
 
-def test_wrong_file_fails_the_build_and_leaves_nothing(
-    recipe: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """An emitter that writes another network's weights: the file loads and runs, and must not reach a bundle."""
+@pytest.fixture()
+def wrong_onnx(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """ONNX's emitter writes another network's weights: the file loads and runs, and must not reach a bundle."""
     from pocketlens.converters import onnx
 
     right = onnx.emit
@@ -126,6 +125,33 @@ def test_wrong_file_fails_the_build_and_leaves_nothing(
 
     monkeypatch.setattr(onnx, "emit", wrong)
     monkeypatch.setenv("POCKETLENS_CACHE", str(tmp_path / "cache"))
+
+
+@pytest.mark.usefixtures("wrong_onnx")
+def test_a_wrong_file_is_left_out_and_named_everywhere(recipe: Path, tmp_path: Path) -> None:
+    told: list[str] = []
+    made = pocketlens.build(
+        recipe,
+        tmp_path / "a.bundle",
+        generator=seeded(),
+        bench=False,
+        notify=lambda what, done, total: told.append(what),
+    )
+    assert made.verdict == "fail" and made.manifest.verdict == "pass"
+    assert [a.id for a in made.manifest.artifacts] == ["openvino-fp16-32x48", "tflite-fp32-32x48"]
+    (failed,) = made.manifest.failed
+    assert failed.id == "onnx-fp32-32x48" and "onnx-fp32-32x48.onnx is wrong" in failed.reason and failed.do
+    assert any(what.startswith("onnx-fp32-32x48 failed: ") for what in told)
+    assert not list(made.path.glob("artifacts/*.onnx"))
+    assert "**Not in this bundle**" in (made.path / "README.md").read_text()
+    report = (made.path / "report.html").read_text()
+    assert "1 of 3 files could not be made." in report and "onnx-fp32-32x48 is not in this bundle" in report
+    assert pocketlens.verify(made.path).verdict == "pass"
+
+
+@pytest.mark.usefixtures("wrong_onnx")
+def test_where_every_file_is_wrong_nothing_is_written(recipe: Path, tmp_path: Path) -> None:
+    recipe.write_text(RECIPE.replace('openvino = ["fp16"]\ntflite = ["fp32"]\n', ""))
     with pytest.raises(VerificationError, match=r"onnx-fp32-32x48\.onnx is wrong"):
         pocketlens.build(recipe, tmp_path / "a.bundle", generator=seeded(), bench=False)
     assert not (tmp_path / "a.bundle").exists()

@@ -132,13 +132,12 @@ def test_a_build_falls_back_and_tells_how(model: str, tmp_path: Path) -> None:
     limit = max(front.points[0].scores.psnr for front in found.fronts) + 0.5
     (tmp_path / "small.toml").write_text(RECIPE.format(search="true", psnr=limit))
     made = pocketlens.build(tmp_path / "small.toml", tmp_path / "a.bundle", generator=seeded(), bench=False)
+    first = {artifact.target: artifact.plan for artifact in made.manifest.artifacts if artifact.height == 32}
     for artifact in made.manifest.artifacts:
-        assert artifact.verdict == "pass" or artifact.height == 48, "the plan is sought at the first size"
-        assert artifact.plan.rules[0].setting == "int8" and len(artifact.plan.rules) > 1
-    by_target = {artifact.target: artifact.plan for artifact in made.manifest.artifacts}
-    assert all(artifact.plan == by_target[artifact.target] for artifact in made.manifest.artifacts), (
-        "one plan, every size"
-    )
+        assert artifact.verdict == "pass", "where the first size's plan misses the gate, another one is sought"
+        rules, firsts = artifact.plan.rules, first[artifact.target].rules
+        assert rules[0].setting == "int8" and len(firsts) > 1
+        assert rules[: len(firsts)] == firsts, "the plan of the first size, and where it misses the gate more rules"
     document = json.loads((made.path / "measurements/plans.json").read_text())
     assert document["openvino-int8-32x48"]["chosen"] >= 1
     report = (made.path / "report.html").read_text()
