@@ -9,6 +9,7 @@ from pocketlens.bundle.manifest import Artifact
 from pocketlens.bundle.read import Bundle, open_bundle
 from pocketlens.errors import InputError
 from pocketlens.runtimes.adapter import RUNTIMES, Options, Player, runtime_for
+from pocketlens.runtimes.pixels import PIXELS, ValueRange
 from pocketlens.runtimes.resizing import RESIZES, Resize
 from pocketlens.runtimes.session import Session
 
@@ -23,6 +24,8 @@ def load(
     compute_precision: str | None = None,
     resize: str | None = None,
     measure: bool = True,
+    input_range: ValueRange | None = None,
+    output_range: ValueRange | None = None,
 ) -> Session:
     """Open a bundle, or one artifact, ready to take pictures.
 
@@ -47,12 +50,18 @@ def load(
         resize: How a picture of another size is made to fit: ``stretch``, ``fit``, ``crop`` or ``tile``; None for the
             bundle's own setting.
         measure: Whether to measure where the bundle has no measurements; if not, the order of preference decides.
+        input_range: Of an artifact that somebody else made: the values that it takes for black and white; None for
+            0..255, or what its scale implies. A bundle's artifacts need none.
+        output_range: The values that it gives for black and white; None for those of ``input_range``.
 
     Raises:
         InputError: There is no such file, it is damaged or altered, or it holds no such artifact.
         MissingError: Nothing in it can be played here; the message says why for each.
     """
-    options = Options(threads, accelerator, compute_precision, pixels=True)
+    ranged = not {input_range, output_range} <= {None, PIXELS}
+    options = Options(threads, accelerator, compute_precision, pixels=not ranged)
+    if ranged and (isinstance(source, Bundle) or not _is_artifact(Path(source))):
+        raise InputError("a bundle's artifacts take and give 0..255", do="leave the ranges out")
     if isinstance(source, Bundle):
         return _from_bundle(source, runtime, options, artifact, resize, measure)
     path = Path(source)
@@ -60,7 +69,10 @@ def load(
         if artifact is not None:
             raise InputError(f"{path} is one artifact, not a bundle", do="leave the artifact's id out")
         chosen = runtime_for(path, runtime)
-        return Session(chosen.open(path, options), chosen.name, path, resize=_policy(resize or "stretch"))
+        return Session(
+            chosen.open(path, options), chosen.name, path,
+            values=input_range, output_values=output_range, resize=_policy(resize or "stretch"),
+        )  # fmt: skip
     bundle = open_bundle(path)
     try:
         session = _from_bundle(bundle, runtime, options, artifact, resize, measure)

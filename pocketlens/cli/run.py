@@ -10,6 +10,7 @@ from pocketlens.cli import command, options, output
 from pocketlens.errors import InputError
 
 if TYPE_CHECKING:
+    from pocketlens.bundle.first_look import FirstLook
     from pocketlens.runtimes.session import Session
 
 
@@ -49,11 +50,17 @@ def run(
         list[str] | None,
         typer.Option(metavar="NAME", help="Of a style pack: a name, or a blend such as ink=0.5,oil=0.5."),
     ] = None,
+    input_range: options.InputRange = None,
+    output_range: options.OutputRange = None,
     why: Annotated[bool, typer.Option("--why", help="Say why this artifact plays in this runtime.")] = False,
     json: options.Json = False,
 ) -> None:
-    """Stylize pictures, a clip or a camera; pictures are written as PNG of their own size, with their alpha."""
+    """Stylize pictures, a clip or a camera; pictures are written as PNG of their own size, with their alpha.
+
+    Ranges are for a file that somebody else made: the files of a bundle take and give 0..255.
+    """
     from pocketlens import load
+    from pocketlens.bundle.first_look import FirstLook
     from pocketlens.runtimes.styling import parse
 
     if (bool(picture), video is not None, bool(camera)).count(True) != 1:
@@ -66,19 +73,22 @@ def run(
         accelerator=accelerator,
         compute_precision=compute_precision,
         resize=resize,
+        input_range=input_range,
+        output_range=output_range,
     )
+    looks = FirstLook(bundle, (input_range, output_range))
     with session:
         if style:
             session.style = parse(style)
         if why and not json:
             output.say(session.explain())
         if picture:
-            _pictures(session, picture, out or Path("stylized"), json)
+            _pictures(session, picture, out or Path("stylized"), json, looks)
         else:
             _video(session, video or camera, out, screen, smooth, frames, json)
 
 
-def _pictures(session: "Session", picture: list[Path], out: Path, json: bool) -> None:
+def _pictures(session: "Session", picture: list[Path], out: Path, json: bool, looks: "FirstLook") -> None:
     from pocketlens import images
 
     paths = [inner for path in picture for inner in (images.folder(path) if path.is_dir() else [path])]
@@ -90,9 +100,12 @@ def _pictures(session: "Session", picture: list[Path], out: Path, json: bool) ->
             notify(path.name, index, len(results))
             decoded = images.decode(path)
             stylized = session(decoded.picture)
+            if index == 0:
+                looks.check(decoded.picture, stylized, session.size)
             images.write(result, stylized, decoded.alpha if decoded.picture.shape == stylized.shape else None)
             height, width = decoded.picture.shape[:2]
             rows.append({"picture": str(path), "stylized": str(result), "size": [height, width]})
+    output.warn(looks.warnings)
     info = session.runtime_info
     if json:
         output.document({"pictures": rows, "session": info.document()})

@@ -12,7 +12,7 @@ from pocketlens.images import Floats
 from pocketlens.models.source import Source
 from pocketlens.pipeline.eval_set import EvalSet
 from pocketlens.pipeline.teacher import teacher_of
-from pocketlens.quality.plausible import PictureFault, find_fault, is_saturated, likely_ranges
+from pocketlens.quality.plausible import find_fault, flags, is_saturated, likely_ranges, words
 
 _WIDE = (-512.0, 512.0)
 """An output range far wider than any generator's: what comes out of a teacher in it is not clamped."""
@@ -35,26 +35,28 @@ def check_pictures(source: Source, eval_set: EvalSet, outputs: Sequence[Floats])
     fault = find_fault(eval_set.pictures, outputs)
     if fault is None or (fault.kind == "saturated" and not _is_clipped(source, eval_set)):
         return ()  # values that only reach black and white, as drawings in ink do, are no fault
-    ranges = None if fault.kind == "inverted" else _likely_ranges(source, eval_set)
-    what, do = _words(source, fault, ranges)
+    likely = None if fault.kind == "inverted" else _likely_ranges(source, eval_set)
+    now = source.ranges.input, source.ranges.output
+    what, do = words(fault, now, likely)
+    if fault.kind != "inverted":
+        do += "; a recipe says them as input_range and output_range"
     if fault.kind == "flat" and not source.ranges_said:
-        raise InputError(what, do=do)
-    return (f"{what}; {do}",)
+        raise InputError(f"{source.name}: {what}", do=f"{do}; if such pictures are meant, say so with {flags(now)}")
+    return (f"{source.name}: {what}; {do}",)
 
 
 def _is_clipped(source: Source, eval_set: EvalSet) -> bool:
     return is_saturated(_values(source, eval_set, source.ranges.input), source.ranges.output)
 
 
-def _likely_ranges(source: Source, eval_set: EvalSet) -> Ranges | None:
+def _likely_ranges(source: Source, eval_set: EvalSet) -> tuple[Range, Range] | None:
     def play(taken: Range) -> NDArray[np.float32] | None:
         try:
             return _values(source, eval_set, taken)
         except PocketlensError:
             return None
 
-    likely = likely_ranges(play, eval_set.pictures[0])
-    return None if likely is None else Ranges(*likely)
+    return likely_ranges(play, eval_set.pictures[0])
 
 
 def _values(source: Source, eval_set: EvalSet, taken: Range) -> NDArray[np.float32]:
@@ -63,31 +65,3 @@ def _values(source: Source, eval_set: EvalSet, taken: Range) -> NDArray[np.float
     pixels = teacher_of(replace(source, ranges=Ranges(taken, _WIDE)))(eval_set.pictures[0], style)
     low, high = _WIDE
     return pixels * np.float32((high - low) / 255) + np.float32(low)
-
-
-def _words(source: Source, fault: PictureFault, likely: Ranges | None) -> tuple[str, str]:
-    now = source.ranges
-    what = f"{source.name}: {fault.text}, with input range {_span(now.input)} and output range {_span(now.output)}"
-    if fault.kind == "inverted":
-        return what, "if that is not meant, turn the sign of the generator's output"
-    if likely is None or likely == now:
-        do = "no usual range gives a picture: check that the weights are trained and belong to this generator"
-    else:
-        do = (
-            f"say its ranges: --input-range {_words_of(likely.input)} --output-range {_words_of(likely.output)} "
-            "gives a picture; in a recipe input_range and output_range"
-        )
-    if fault.kind == "flat" and not source.ranges_said:
-        do += (
-            f"; if such pictures are meant, say so with --input-range {_words_of(now.input)} "
-            f"--output-range {_words_of(now.output)}"
-        )
-    return what, do
-
-
-def _span(limits: Range) -> str:
-    return f"{limits[0]:g}..{limits[1]:g}"
-
-
-def _words_of(limits: Range) -> str:
-    return f"{limits[0]:g} {limits[1]:g}"

@@ -93,7 +93,7 @@ def likely_ranges(play: Callable[[Range], NDArray[np.float32] | None], picture: 
     """The input and output range with which a generator gives the best picture; None where no usual one does.
 
     Of the output ranges the one is taken that the values fill best without leaving it; of the input ranges the one
-    whose picture is most like what went in, as a picture of a filter is.
+    whose picture is most like what went in, as a picture of a filter is; that of the output is preferred.
 
     Args:
         play: Gives the generator's own values, ``float32 [h, w, 3]``, not clamped, for an input range; None where it
@@ -113,11 +113,46 @@ def likely_ranges(play: Callable[[Range], NDArray[np.float32] | None], picture: 
         if _span(pixels) < _CONTRAST / 2:
             continue
         likeness = _likeness(picture, pixels) if pixels.shape == picture.shape else 0.0
-        found.append((likeness + (0.02 if taken == given else 0.0), taken, given))
+        found.append((likeness + (0.1 if taken == given else 0.0), taken, given))
     if not found:
         return None
     _, taken, given = max(found)
     return taken, given
+
+
+def words(fault: PictureFault, now: tuple[Range, Range], likely: tuple[Range, Range] | None) -> tuple[str, str]:
+    """What was seen, and what to do about it.
+
+    Args:
+        fault: What is odd.
+        now: The input and output range that the pictures were made with.
+        likely: Those that give a picture.
+
+    Example:
+        >>> fault = PictureFault("flat", "the pictures are black: they reach from 0.0 to 1.0 of 255")
+        >>> pixels, unit = (0.0, 255.0), (0.0, 1.0)
+        >>> print("\\n".join(words(fault, (pixels, pixels), (unit, unit))))
+        the pictures are black: they reach from 0.0 to 1.0 of 255, with input range 0..255 and output range 0..255
+        say its ranges: --input-range 0 1 --output-range 0 1 gives a picture
+    """
+    low_high = [f"{low:g}..{high:g}" for low, high in now]
+    what = f"{fault.text}, with input range {low_high[0]} and output range {low_high[1]}"
+    if fault.kind == "inverted":
+        return what, "if that is not meant, turn the sign of the generator's output"
+    if likely is None or likely == now:
+        return what, "no usual range gives a picture: check that the weights are trained and belong to this generator"
+    return what, f"say its ranges: {flags(likely)} gives a picture"
+
+
+def flags(ranges: tuple[Range, Range]) -> str:
+    """An input and an output range as the command line takes them.
+
+    Example:
+        >>> flags(((0.0, 1.0), (-1.0, 1.0)))
+        '--input-range 0 1 --output-range -1 1'
+    """
+    (taken_low, taken_high), (given_low, given_high) = ranges
+    return f"--input-range {taken_low:g} {taken_high:g} --output-range {given_low:g} {given_high:g}"
 
 
 def _span(picture: NDArray[Any]) -> float:

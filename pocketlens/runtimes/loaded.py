@@ -27,6 +27,7 @@ class LoadedArtifact:
         player: The artifact in its runtime.
         default_layout: The order of axes to assume where a shape fits both.
         values: The values of black and white; None for those that the ports' scale implies, or 0..255 without a scale.
+        output_values: Those of the output, where they are not those of the input.
 
     Attributes:
         size: Height and width that it computes at, in pixels.
@@ -37,7 +38,14 @@ class LoadedArtifact:
         InputError: No input or no output of it is a picture.
     """
 
-    def __init__(self, path: Path, player: Player, default_layout: Layout, values: ValueRange | None = None) -> None:
+    def __init__(
+        self,
+        path: Path,
+        player: Player,
+        default_layout: Layout,
+        values: ValueRange | None = None,
+        output_values: ValueRange | None = None,
+    ) -> None:
         image = picture_port(path, "input", player.inputs, default_layout)
         stylized = picture_port(path, "output", player.outputs, default_layout)
         self.size = image.size
@@ -50,10 +58,12 @@ class LoadedArtifact:
         self._player = player
         self._exact: LoadedArtifact | None = None
         exact = getattr(player, "exact", None)
-        self._load_exact = (lambda: LoadedArtifact(path, exact(), default_layout, values)) if exact else None
+        self._load_exact = (
+            (lambda: LoadedArtifact(path, exact(), default_layout, values, output_values)) if exact else None
+        )
         self._image, self._stylized = image.index, stylized.index
         self._write = PictureWriter(image, values or values_of(image.port)).write
-        self._out = PictureReader(stylized, values or values_of(stylized.port))
+        self._out = PictureReader(stylized, output_values or values or values_of(stylized.port))
 
     def picture(self, image: Picture, extra: ExtraInputs | None = None, style: StyleWeights | None = None) -> Picture:
         """Stylize a picture of :attr:`size`, ``uint8 [H, W, 3]``, into the same; without ``style`` in the first

@@ -47,6 +47,7 @@ class Session:
         path: The artifact's file, for messages.
         values: The values of black and white; None for those that the artifact's scale implies, or 0..255 without a
             scale.
+        output_values: Those of the output, where they are not those of the input.
         resize: How a picture of another size is made to fit; see :func:`pocketlens.runtimes.resizing.stylize_resized`.
         others: The same artifact for other sizes; each is loaded when a picture first needs it.
         why: Why this artifact and this runtime were chosen, as lines for :meth:`explain`.
@@ -70,6 +71,7 @@ class Session:
         path: Path | None = None,
         *,
         values: ValueRange | None = None,
+        output_values: ValueRange | None = None,
         resize: Resize = "stretch",
         others: Mapping[Size, Opener] | None = None,
         why: Sequence[str] = (),
@@ -78,7 +80,7 @@ class Session:
         if resize not in RESIZES:
             raise InputError(f"there is no resize {resize!r}", do=f"choose from {', '.join(RESIZES)}")
         self._path = path or Path(runtime)
-        self._values = values
+        self._values, self._output_values = values, output_values
         self._layout = RUNTIMES[runtime].default_layout if runtime in RUNTIMES else "NCHW"
         first = self._load(player)
         self.runtime, self.resize = runtime, resize
@@ -195,7 +197,7 @@ class Session:
 
     def _load(self, player: Player) -> LoadedArtifact:
         try:
-            return LoadedArtifact(self._path, player, self._layout, self._values)
+            return LoadedArtifact(self._path, player, self._layout, self._values, self._output_values)
         except BaseException:
             player.close()
             raise
@@ -243,6 +245,7 @@ def open_artifact(
     compute_precision: str | None = None,
     size: Size | None = None,
     values: ValueRange | None = None,
+    output_values: ValueRange | None = None,
     resize: Resize = "stretch",
     exact: bool = False,
 ) -> Session:
@@ -258,6 +261,7 @@ def open_artifact(
         size: Height and width to compute at, for an artifact that leaves them open.
         values: The values of black and white, for instance ``(-1, 1)``; None for those that the artifact's scale
             implies, or 0..255 without a scale. Artifacts of Pocketlens need none.
+        output_values: Those of the output, where they are not those of the input.
         resize: How a picture of another size is made to fit: ``stretch``, ``fit``, ``crop`` or ``tile``.
         exact: Load the artifact for :meth:`Session.floats`, which otherwise may load it a second time at its first
             call.
@@ -268,5 +272,8 @@ def open_artifact(
     """
     path = Path(path)
     chosen = runtime_for(path, runtime)
-    options = Options(threads, accelerator, compute_precision, size, not exact and values in (None, PIXELS))
-    return Session(chosen.open(path, options), chosen.name, path, values=values, resize=resize)
+    options = Options(
+        threads, accelerator, compute_precision, size, not exact and {values, output_values} <= {None, PIXELS}
+    )
+    opened = chosen.open(path, options)
+    return Session(opened, chosen.name, path, values=values, output_values=output_values, resize=resize)
