@@ -16,10 +16,13 @@ from pocketlens.converters.rewrites.merge_reshapes import MergeReshapes
 from pocketlens.converters.rewrites.move_transposes import MoveTransposes
 from pocketlens.converters.rewrites.passes import run
 from pocketlens.converters.rewrites.recognize_norms import RecognizeNorms
+from pocketlens.converters.rewrites.sink_expand import ShrinkConstants, SinkExpand
 
 PASSES: tuple[type[ir.passes.InPlacePass], ...] = (
     CropTransposedConv,
     DropNoOps,
+    SinkExpand,
+    ShrinkConstants,
     MergeReshapes,
     MoveTransposes,
     DecomposeLayerNorm,

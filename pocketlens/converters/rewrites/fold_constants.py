@@ -1,6 +1,7 @@
 """What does not depend on the picture is computed once, and every shape that can be known is."""
 
 import math
+from typing import Any
 
 import onnx_ir as ir
 from onnx_ir.passes import common
@@ -12,6 +13,8 @@ from pocketlens.converters.rewrites.passes import GraphPass
 MAX_FOLDED_ELEMENTS = 1 << 24
 """Largest constant that is computed, in elements: far above any weight, far below any memory."""
 
+_FOLDINGS = 3
+"""How often folding and merging take turns before shapes are inferred again."""
 _GROWING = ("ConstantOfShape", "Expand", "OneHot", "Pad", "Range", "Resize", "Tile", "Upsample")
 
 
@@ -28,18 +31,42 @@ class FoldConstants(GraphPass):
         """Fold until there is nothing more to compute."""
         from onnxscript import optimizer, rewriter
 
-        nodes, unknown, before = _nodes(model), 0, None
+        nodes, rules, unknown, before = _nodes(model), _rules(), 0, None
         while before is None or unknown < before:
             before = _unknown_shapes(model) if before is None else unknown
-            optimizer.optimize_ir(
-                model, input_size_limit=1 << 20, output_size_limit=MAX_FOLDED_ELEMENTS, should_fold=_fits, inline=False
-            )
-            rewriter.rewrite(model)
-            common.LiftConstantsToInitializersPass(lift_all_constants=True, size_limit=0)(model)
+            for _ in range(_FOLDINGS):
+                optimizer.fold_constants_ir(
+                    model,
+                    onnx_shape_inference=True,
+                    input_size_limit=1 << 20,
+                    output_size_limit=MAX_FOLDED_ELEMENTS,
+                    should_fold=_fits,
+                )
+                rewriter.rewrite(model, rules)
+            for tidy in (
+                common.LiftConstantsToInitializersPass(lift_all_constants=True, size_limit=0),
+                common.LiftSubgraphInitializersToMainGraphPass(),
+                common.DeduplicateInitializersPass(),
+                common.CommonSubexpressionEliminationPass(),
+                common.OutputFixPass(),
+                common.NameFixPass(),
+            ):
+                tidy(model)
             _forget_names(model)
             common.ShapeInferencePass()(model)
             unknown = _unknown_shapes(model)
         return ir.passes.PassResult(model, _nodes(model) != nodes)
+
+
+def _rules() -> list[Any]:
+    """Onnxscript's own rules, without those that take a sum with 1e-9 for no sum and a product with 0.99999 for none:
+    that is the epsilon of a norm, and the ``(n - 1) / n`` of its variance. DropNoOps asks exactly.
+    """
+    from onnxscript import rewriter
+    from onnxscript.rewriter.rules.common import _no_op
+
+    near = set(map(id, _no_op.rules))
+    return [rule for rule in rewriter._DEFAULT_REWRITE_RULES if id(rule) not in near]
 
 
 def _nodes(model: ir.Model) -> list[tuple[str, ...]]:

@@ -5,11 +5,17 @@ from dataclasses import dataclass
 import numpy as np
 import onnx_ir as ir
 
-from pocketlens.converters import graph as hub
-from pocketlens.converters.constants import constant
 from pocketlens.converters.rewrites import edit
 from pocketlens.converters.rewrites.norm_form import groups_of, normal
 from pocketlens.converters.rewrites.passes import NodePass
+from pocketlens.converters.rewrites.statistics import (
+    Statistic,
+    deviation_of,
+    fits,
+    is_view_of,
+    mean_of,
+    variance_factor,
+)
 
 
 class RecognizeNorms(NodePass):
@@ -19,7 +25,8 @@ class RecognizeNorms(NodePass):
     Div and Reciprocal, are a deviation ``x - mean(x)``, the inverse deviation ``(k * variance(x) + epsilon) ** -0.5``
     of the same x over the same axes, and others, which stay a product behind. TensorFlow's way,
     ``x * f + (b - mean(x) * f)`` with the inverse deviation in f, is the same after multiplying out. The variance may
-    be the mean of squared deviations or ``mean(x²) - mean(x)²``.
+    be the mean of squared deviations or ``mean(x²) - mean(x)²``; each part may be taken of a view of x, of flat pixels
+    for instance (:mod:`~pocketlens.converters.rewrites.statistics`).
 
     Exact: all of these are equal as formulas (to rounding; ``mean(x²) - mean(x)²`` itself rounds worst of all). With
     ``k * variance``, as torch's unbiased variance is written, ``(k v + e) ** -0.5 = k ** -0.5 * (v + e / k) ** -0.5``.
@@ -40,18 +47,10 @@ class RecognizeNorms(NodePass):
 
 
 @dataclass(frozen=True)
-class _Statistic:
-    """A statistic of x over axes."""
-
-    x: ir.Value
-    axes: tuple[int, ...]
-
-
-@dataclass(frozen=True)
 class _InverseDeviation:
     """``(factor * variance + epsilon) ** -0.5`` of x over axes."""
 
-    statistic: _Statistic
+    statistic: Statistic
     factor: float
     epsilon: float
 
@@ -60,14 +59,14 @@ def _centred(model: ir.Model, node: ir.Node) -> bool:
     """``(x - mean) * inverse deviation * others``."""
     above, below = _factors(node.outputs[0])
     for value in above:
-        statistic = _deviation(value)
+        statistic = deviation_of(value)
         if statistic is None or groups_of(statistic.x, statistic.axes) is None:
             continue
-        inverse = _take_inverse(statistic, above, below)
+        inverse = _take_inverse(statistic, above, below, value)
         if inverse is None:
             continue
         above.remove(value)
-        return _put(model, node, inverse, above, below, None)
+        return _put(model, node, inverse, value, above, below, None)
     return False
 
 
@@ -85,22 +84,20 @@ def _multiplied_out(model: ir.Model, node: ir.Node) -> bool:
         above, below = _factors(scaled)
         other_above, other_below = _factors(rest)
         for mean in other_above:
-            statistic = _mean(mean)
-            if (
-                statistic is None
-                or not _fits(mean, statistic)
-                or statistic.x not in above
-                or groups_of(statistic.x, statistic.axes) is None
-            ):
+            statistic = mean_of(mean)
+            if statistic is None or groups_of(statistic.x, statistic.axes) is None:
+                continue
+            x = next((factor for factor in above if is_view_of(factor, statistic.x)), None)
+            if x is None or not fits(mean, statistic, x):
                 continue
             left_above, right_above = list(above), list(other_above)
-            left_above.remove(statistic.x)
+            left_above.remove(x)
             right_above.remove(mean)
             if not _same(left_above, right_above) or not _same(below, other_below):
                 continue
-            inverse = _take_inverse(statistic, left_above, below)
+            inverse = _take_inverse(statistic, left_above, below, x)
             if inverse is not None:
-                return _put(model, node, inverse, left_above, below, bias)
+                return _put(model, node, inverse, x, left_above, below, bias)
     return False
 
 
@@ -122,20 +119,24 @@ def _factors(value: ir.Value | None, depth: int = 6) -> tuple[list[ir.Value], li
     return (above + more, below + less) if node.op_type == "Mul" else (above + less, below + more)
 
 
-def _take_inverse(statistic: _Statistic, above: list[ir.Value], below: list[ir.Value]) -> _InverseDeviation | None:
-    """Take the inverse deviation of the statistic out of the factors, if it is there."""
+def _take_inverse(
+    statistic: Statistic, above: list[ir.Value], below: list[ir.Value], operand: ir.Value
+) -> _InverseDeviation | None:
+    """Take the inverse deviation of the statistic out of the factors of an operand, if it is there."""
     for values, sign in ((below, 0.5), (above, -0.5)):
         for value in values:
-            inverse = _root(value, sign, statistic)
+            inverse = _root(value, sign, statistic) if fits(value, statistic, operand) else None
             if inverse is not None:
                 values.remove(value)
                 return inverse
     return None
 
 
-def _root(value: ir.Value, power: float, statistic: _Statistic) -> _InverseDeviation | None:
-    """``(factor * variance + epsilon) ** power``, where power 0.5 may be a Sqrt, of a shape that fits x."""
-    node = edit.producer(value, "Sqrt", "Pow")
+def _root(value: ir.Value | None, power: float, statistic: Statistic) -> _InverseDeviation | None:
+    """``(factor * variance + epsilon) ** power`` in any shape, where power 0.5 may be a Sqrt."""
+    node = edit.producer(value, "Sqrt", "Pow", "Reshape", "Squeeze", "Unsqueeze")
+    if node is not None and node.op_type not in ("Sqrt", "Pow"):
+        return _root(node.inputs[0], power, statistic)
     if node is None or (edit.constant_scalar(node.inputs[1]) if node.op_type == "Pow" else 0.5) != power:
         return None
     total = edit.producer(node.inputs[0], "Add")
@@ -143,97 +144,17 @@ def _root(value: ir.Value, power: float, statistic: _Statistic) -> _InverseDevia
         return None
     for part, term in ((total.inputs[0], total.inputs[1]), (total.inputs[1], total.inputs[0])):
         epsilon = edit.constant_scalar(term)
-        factor = _variance(part, statistic)
-        if epsilon is not None and epsilon > 0 and factor is not None and _fits(value, statistic):
+        factor = variance_factor(part, statistic)
+        if epsilon is not None and epsilon > 0 and factor is not None:
             return _InverseDeviation(statistic, factor, epsilon)
     return None
-
-
-def _variance(value: ir.Value | None, statistic: _Statistic) -> float | None:
-    """The factor if a value is, in any shape, a positive factor times the variance of the statistic."""
-    node = value.producer() if value is not None else None
-    if node is None or node.domain:
-        return None
-    if node.op_type in ("Reshape", "Unsqueeze", "Squeeze"):
-        inner = _variance(node.inputs[0], statistic)
-        if inner is not None:
-            return inner
-    if node.op_type in ("Mul", "Div"):
-        for part, term in ((node.inputs[0], node.inputs[1]), (node.inputs[1], node.inputs[0])):
-            number = edit.constant_scalar(term)
-            if number is not None and number > 0 and (node.op_type == "Mul" or part is node.inputs[0]):
-                inner = _variance(part, statistic)
-                return None if inner is None else inner * (number if node.op_type == "Mul" else 1 / number)
-        return None
-    if node.op_type in ("Relu", "Abs"):  # a variance is never negative: these only mend rounding
-        return _variance(node.inputs[0], statistic)
-    if node.op_type in ("Max", "Clip"):
-        low = edit.constant_scalar(node.inputs[1]) if len(node.inputs) > 1 else None
-        return _variance(node.inputs[0], statistic) if low == 0 and len(node.inputs) == 2 else None
-    if node.op_type == "Sub":
-        square, mean = _mean(node.inputs[0]), _squared(node.inputs[1])
-        shapes = [edit.shape_of(part) for part in node.inputs]
-        if (
-            square is None
-            or mean is None
-            or shapes[0] != shapes[1]
-            or square.axes != statistic.axes
-            or _squared(square.x) is not statistic.x
-        ):
-            return None
-        return 1.0 if _mean(mean) == statistic else None
-    square = _mean(value)
-    if square is None or square.axes != statistic.axes:
-        return None
-    root = _squared(square.x)
-    return 1.0 if root is not None and _deviation(root) == statistic else None
-
-
-def _squared(value: ir.Value | None) -> ir.Value | None:
-    node = edit.producer(value, "Mul", "Pow")
-    if node is None:
-        return None
-    if node.op_type == "Mul":
-        return node.inputs[0] if node.inputs[0] is node.inputs[1] else None
-    power = constant(node.inputs[1])
-    return node.inputs[0] if power is not None and power.size == 1 and power.item() == 2 else None
-
-
-def _deviation(value: ir.Value | None) -> _Statistic | None:
-    node = edit.producer(value, "Sub")
-    if node is None:
-        return None
-    statistic = _mean(node.inputs[1])
-    return (
-        statistic
-        if statistic is not None and statistic.x is node.inputs[0] and _fits(node.inputs[1], statistic)
-        else None
-    )
-
-
-def _fits(value: ir.Value | None, statistic: _Statistic) -> bool:
-    """Whether a statistic has a 1 for each axis that went, so that it is broadcast over those."""
-    shape = edit.shape_of(statistic.x)
-    assert shape is not None
-    return edit.shape_of(value) == tuple(1 if axis in statistic.axes else length for axis, length in enumerate(shape))
-
-
-def _mean(value: ir.Value | None) -> _Statistic | None:
-    """What a value is the mean of, in any shape."""
-    node = edit.producer(value, "ReduceMean", "GlobalAveragePool", "Reshape", "Unsqueeze", "Squeeze")
-    if node is not None and node.op_type in ("Reshape", "Unsqueeze", "Squeeze"):
-        return _mean(node.inputs[0])
-    x = node.inputs[0] if node is not None else None
-    if node is None or x is None or edit.shape_of(x) is None:
-        return None
-    axes = hub.reduced_axes(node)
-    return _Statistic(x, axes) if axes else None
 
 
 def _put(
     model: ir.Model,
     node: ir.Node,
     inverse: _InverseDeviation,
+    operand: ir.Value,
     above: list[ir.Value],
     below: list[ir.Value],
     bias: ir.Value | None,
@@ -241,7 +162,10 @@ def _put(
     editor = edit.Editor(model, node)
     shape = edit.shape_of(node.outputs[0])
     result = normal(editor, inverse.statistic.x, inverse.statistic.axes, inverse.epsilon / inverse.factor)
+    view = edit.shape_of(operand)
     assert result is not None
+    assert view is not None
+    result = editor.reshape(result, view)
     if inverse.factor != 1:
         scale = editor.constant(np.array(inverse.factor**-0.5, np.float32), "factor")
         result = editor.add("Mul", [result, scale], edit.shape_of(result))

@@ -138,3 +138,46 @@ def test_any_graph_of_such_layers_keeps_its_picture(seed: int, gain: float) -> N
         session = ort.InferenceSession(ir.to_proto(model).SerializeToString(), providers=["CPUExecutionProvider"])
         runs.append(session.run(None, {hub.INPUT: pixels})[0])
     assert quality.psnr(*runs) > 100
+
+
+class Spread(nn.Module):
+    """A norm whose scale is the standard deviation of another value, as AnimeGANv3 has it, over large values."""
+
+    def __init__(self, gate: str = "", unbiased: bool = True) -> None:
+        super().__init__()
+        torch.manual_seed(1)
+        self.first, self.mix, self.last = nn.Conv2d(3, 8, 3, padding=1), nn.Conv2d(8, 8, 1), nn.Conv2d(8, 3, 3)
+        self.gate, self.unbiased = gate, unbiased
+        with torch.no_grad():
+            self.mix.weight.mul_(3e3)
+            self.last.weight.mul_(3e-4)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = self.first(x)
+        t = self.mix(x)
+        variance, mean = torch.var_mean(t, dim=[2, 3], keepdim=True, unbiased=self.unbiased)
+        y = (x - x.mean((2, 3), keepdim=True)) * torch.sqrt(variance + 1e-5) + mean
+        if self.gate == "sigmoid":  # takes no factor: the mean goes on at its own size
+            y = y * torch.sigmoid(mean / 1e4)
+        if self.gate == "batch":
+            left, right = y.chunk(2, 1)
+            y = torch.cat([F.batch_norm(left, left.new_zeros(4), left.new_ones(4)), F.instance_norm(right)], 1)
+        return torch.tanh(self.last(F.pad(y, (1, 1, 1, 1), mode="reflect")))
+
+
+@pytest.mark.parametrize("gate", ["", "sigmoid", "batch"])
+@pytest.mark.parametrize("unbiased", [True, False])
+def test_squares_of_a_variance_fit_in_whatever_form_it_is_written(gate: str, unbiased: bool, tmp_path: Path) -> None:
+    model = export(Spread(gate, unbiased).eval(), *SIZE, SIGNED)
+    exact = played(model, tmp_path)
+    extents = audit(model, PICTURES)
+    assert any(extent.overflows for extent in extents if extent.kind == "value")
+    assert scale_fp16_ranges(model, extents)
+    hub.check(model)
+    left = [extent.largest for extent in audit(model, PICTURES) if extent.kind == "value"]
+    assert max(left) <= FP16_MAX / HEADROOM
+    (tmp_path / "after").mkdir()
+    for one, other in zip(exact, played(model, tmp_path / "after"), strict=True):
+        assert quality.psnr(one, other) > 120
+    for one, half in zip(exact, played(model, tmp_path / "after", "coreml", "fp16"), strict=True):
+        assert quality.psnr(one, half) > 50
