@@ -17,6 +17,8 @@ from pocketlens.errors import InputError
 
 _CHUNK = 1 << 20
 _OLD = "replaced"
+_WRAPPER, _LARGEST_WRAPPER = b"EPContext", 1 << 20
+"""The operator that stands for a compiled part of a graph, and more bytes than a file of such operators has."""
 _TURNS = 20
 """How often a folder is put in place again when other processes put theirs there at the same moment."""
 _CONTENT, _SEAL = "content", "sha256"
@@ -60,9 +62,19 @@ def bytes_of(path: Path) -> int:
     return sum(p.stat().st_size for p in files_under(path)) if path.is_dir() else path.stat().st_size
 
 
+def is_compiled(path: Path) -> bool:
+    """Whether an ``.onnx`` file only wraps a binary for a chip, a file beside it: onnxruntime's ``EPContext``."""
+    try:
+        return path.suffix == ".onnx" and path.stat().st_size < _LARGEST_WRAPPER and _WRAPPER in path.read_bytes()
+    except OSError:
+        return False
+
+
 def artifact_files(path: Path) -> list[Path]:
-    """The files or folders that make up an artifact: itself, and the ``.bin`` of an OpenVINO ``.xml``."""
-    return [path, path.with_suffix(".bin")] if path.suffix == ".xml" else [path]
+    """The files or folders that make up an artifact: itself, and the ``.bin`` of an OpenVINO ``.xml`` or of an
+    ``.onnx`` that is compiled for a chip.
+    """
+    return [path, path.with_suffix(".bin")] if path.suffix == ".xml" or is_compiled(path) else [path]
 
 
 def artifact_bytes(path: Path) -> int:

@@ -14,6 +14,22 @@ def cpu() -> str:
     return names[0] if names else platform.processor() or platform.machine()
 
 
+def architecture() -> str:
+    """The kind of processor, as the system names it: ``x86_64``, ``aarch64``, ``arm64`` and so on."""
+    return platform.machine()
+
+
+def glibc() -> tuple[int, ...]:
+    """The version of the GNU C library; zeros where the system has none.
+
+    Example:
+        >>> len(glibc())
+        2
+    """
+    name, version = platform.libc_ver()
+    return tuple(map(int, version.split(".")[:2])) if name == "glibc" else (0, 0)
+
+
 def cores() -> int:
     """How many cores this process may use."""
     if hasattr(os, "sched_getaffinity"):

@@ -17,6 +17,7 @@ from pydantic import (
     model_validator,
 )
 
+from pocketlens.chips import ChipChoice
 from pocketlens.errors import InputError
 from pocketlens.placement import ACCELERATORS
 from pocketlens.precisions import PRECISIONS
@@ -311,6 +312,33 @@ class Rewrites(_Table):
     keep: Annotated[str | tuple[str, ...], BeforeValidator(_kept)] = "safe"
 
 
+def _chip(name: str) -> str:
+    for target in TARGETS.values():
+        if target.chips:
+            try:
+                return target.chip(name).name
+            except InputError as error:
+                raise ValueError(f"{error.what}; {error.do}") from error
+    raise ValueError("no target is compiled for chips")
+
+
+class Chips(_Table):
+    """The chips that files are compiled for, of targets whose files are each for one.
+
+    Attributes:
+        names: Model numbers, for instance ``sm8650``; empty for every chip that computes in the precision.
+        partly_on_cpu: Whether operators that a chip's accelerator lacks may be left to its processor; such a file is
+            refused otherwise.
+    """
+
+    names: tuple[Annotated[str, AfterValidator(_chip)], ...] = ()
+    partly_on_cpu: bool = False
+
+    def choice(self) -> ChipChoice:
+        """The same for the pipeline."""
+        return ChipChoice(self.names, self.partly_on_cpu)
+
+
 class Gate(_Table):
     """Limits on the worst judge picture, compared with the teacher's; a limit that is left out is not judged.
 
@@ -402,6 +430,7 @@ class Recipe(_Table):
     pictures: Pictures = Pictures()
     rewrites: Annotated[Rewrites, BeforeValidator(_short)] = Rewrites()
     quantize: Quantize = Quantize()
+    chips: Chips = Chips()
     gate: Gate = Gate()
     budget: Budget = Budget()
     accelerators: Accelerators = Accelerators()

@@ -4,10 +4,12 @@ A new target is one package under ``pocketlens/converters`` and one entry of :da
 it. No module outside a target's own package asks which target it has by name.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from pocketlens.chips import SNAPDRAGON, Chip
 from pocketlens.errors import InputError
 from pocketlens.precisions import PRECISIONS, Floors, Precision
 
@@ -69,6 +71,9 @@ class Target:
             the file renames nodes, or of each of its ``nodes`` as a file of its own since the runtime tells nothing of
             layers.
         snippets: Code for apps.
+        extra: The extra that installs its compiler, where that is not in ``build``. Commands that are given no target
+            leave it out.
+        chips: That its files are compiled for, each file for one; empty where a file is for every processor.
     """
 
     name: str
@@ -87,11 +92,18 @@ class Target:
     min_int8_input_channels: int = 0
     layer_times: Literal["file", "graph", "nodes"] = "file"
     snippets: tuple[Snippet, ...] = ()
+    extra: str = ""
+    chips: tuple[Chip, ...] = ()
 
     @property
     def precision_names(self) -> tuple[str, ...]:
         """The names of its precisions, in order."""
         return tuple(precision.name for precision in self.precisions)
+
+    @property
+    def float_precision(self) -> str:
+        """Its most exact precision in which nothing is quantized."""
+        return next(precision.name for precision in self.precisions if not precision.is_low_bit)
 
     def precision(self, name: str) -> Precision:
         """One of its precisions.
@@ -111,6 +123,48 @@ class Target:
         raise InputError(
             f"{self.name} has no precision {name!r}{there}", do=f"choose from {', '.join(self.precision_names)}"
         )
+
+    def chip(self, name: str) -> Chip:
+        """One of its chips, whatever the case of its letters.
+
+        Raises:
+            InputError: It is compiled for no such chip; the message lists those that there are.
+
+        Example:
+            >>> TARGETS["qnn"].chip("SM8650").title
+            'Snapdragon 8 Gen 3'
+        """
+        for chip in self.chips:
+            if chip.name == name.lower():
+                return chip
+        known = ", ".join(f"{chip.name} ({chip.title})" for chip in self.chips)
+        raise InputError(
+            f"{self.name} has no chip {name!r}", do=f"choose from {known}" if known else "leave the chip out"
+        )
+
+    def chip_names(self, precision: str, wanted: Sequence[str] = ()) -> tuple[str, ...]:
+        """The chips to compile a precision for: those that are wanted, or every one; one empty name where the target
+        has no chips.
+
+        Raises:
+            InputError: There is no such chip, or it does not compute in the precision.
+
+        Example:
+            >>> TARGETS["qnn"].chip_names("fp16", ["SM8650"]), TARGETS["tflite"].chip_names("fp16")
+            (('sm8650',), ('',))
+        """
+        if not self.chips:
+            return ("",)
+        integers = self.precision(precision).quantizes == "activations"
+        chosen = [self.chip(name) for name in wanted] or [chip for chip in self.chips if integers or chip.floats]
+        for chip in chosen:
+            if not integers and not chip.floats:
+                raise InputError(
+                    f"the {self.title} processor of {chip.name} ({chip.title}) computes in integers only, not in"
+                    f" {precision}",
+                    do="ask for int8 or int8-a16, or leave the chip out",
+                )
+        return tuple(dict.fromkeys(chip.name for chip in chosen))
 
     def oldest_system(self, precision: str) -> str:
         """The oldest system that plays it in a precision; empty if any does.
@@ -189,9 +243,34 @@ TARGETS: dict[str, Target] = {
             min_os=(("", "iOS 16, macOS 13"), ("int8", "iOS 17, macOS 14")),
             snippets=(Snippet("snippets/ios/{class_name}.swift", "filter.swift.jinja"),),
         ),
+        Target(
+            name="qnn",
+            title="Snapdragon NPU",
+            package="pocketlens.converters.qnn",
+            suffix=".onnx",
+            layout="NCHW",
+            precisions=_precisions("fp16"),
+            runtimes=("qnn",),
+            accelerators=("npu",),
+            beside=(".bin",),
+            dtype="uint8",
+            layer_times="graph",
+            extra="qnn",
+            chips=SNAPDRAGON,
+        ),
     )
 }  # fmt: skip
 """Every target by its name, in the order in which tables show them."""
+
+
+def every_target() -> tuple[str, ...]:
+    """The targets of a command that is given none: those that need no extra of their own.
+
+    Example:
+        >>> "tflite" in every_target(), "qnn" in every_target()
+        (True, False)
+    """
+    return tuple(name for name, target in TARGETS.items() if not target.extra)
 
 
 def target_named(name: str) -> Target:
@@ -213,27 +292,36 @@ class ArtifactSpec:
         target: A name of :data:`TARGETS`.
         precision: The name of a precision that the target has.
         size: Height and width in pixels.
+        chip: That it is compiled for, where the target's files are for one; left out, the first that computes in the
+            precision.
+        partly_on_cpu: Whether operators that the chip's accelerator lacks may be left to its processor.
 
     Raises:
-        InputError: There is no such target, or it has no such precision.
+        InputError: There is no such target, or it has no such precision or chip.
 
     Example:
         >>> spec = ArtifactSpec("tflite", "int8", (256, 384))
         >>> spec.id, spec.filename, spec.layout, spec.dtype
         ('tflite-int8-256x384', 'tflite-int8-256x384.tflite', 'NHWC', 'uint8')
+        >>> ArtifactSpec("qnn", "fp16", (256, 384), "sm8650").filename
+        'qnn-fp16-256x384-sm8650.onnx'
     """
 
     target: str
     precision: str
     size: tuple[int, int]
+    chip: str = ""
+    partly_on_cpu: bool = False
 
     def __post_init__(self) -> None:
-        target_named(self.target).precision(self.precision)
+        self.format.precision(self.precision)
+        chips = self.format.chip_names(self.precision, [self.chip] if self.chip else ())
+        object.__setattr__(self, "chip", chips[0])
 
     @property
     def format(self) -> Target:
         """Everything that is known of its target."""
-        return TARGETS[self.target]
+        return target_named(self.target)
 
     @property
     def arithmetic(self) -> Precision:
@@ -242,8 +330,9 @@ class ArtifactSpec:
 
     @property
     def id(self) -> str:
-        """``<target>-<precision>-<height>x<width>``."""
-        return f"{self.target}-{self.precision}-{self.size[0]}x{self.size[1]}"
+        """``<target>-<precision>-<height>x<width>``, and ``-<chip>`` where it is for one."""
+        chip = f"-{self.chip}" if self.chip else ""
+        return f"{self.target}-{self.precision}-{self.size[0]}x{self.size[1]}{chip}"
 
     @property
     def filename(self) -> str:

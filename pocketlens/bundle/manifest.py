@@ -39,7 +39,7 @@ REPORT = "report.html"
 
 Verdict = Literal["pass", "fail"]
 _DIGEST = re.compile(r"[0-9a-f]{64}")
-_SUFFIXES_BESIDE = {target.suffix: target.beside for target in TARGETS.values()}
+_SUFFIXES_BESIDE = {target.suffix: target.beside for target in TARGETS.values() if not target.chips}
 _REMAKE = "get the bundle again, or build it again"
 
 
@@ -175,12 +175,13 @@ class Artifact:
     """One file or folder that a runtime plays.
 
     Attributes:
-        id: Target, precision and size, for instance tflite-fp16-256x256.
-        target: The format: onnx, openvino, tflite, coreml.
+        id: Target, precision, size and chip, for instance tflite-fp16-256x256 or qnn-fp16-256x256-sm8650.
+        target: The format: onnx, openvino, tflite, coreml, qnn.
         precision: fp32, fp16, w8, int8 and so on.
         height: Of the picture, in pixels.
         width: Of the picture, in pixels.
-        path: Relative to the bundle. For OpenVINO the .xml; its .bin lies beside it. For Core ML a folder.
+        path: Relative to the bundle. For OpenVINO the .xml, for a chip the .onnx; its .bin lies beside it. For Core ML
+            a folder.
         bytes: Size of all its files.
         sha256: Of the file; for several files of their sorted 'digest  name' lines, names relative to the folder.
         layout: Order of the axes of its picture input and output.
@@ -360,10 +361,14 @@ def suffixes_beside(path: str) -> tuple[str, ...]:
     """The suffixes of the files that belong to an artifact and lie beside it.
 
     Example:
-        >>> suffixes_beside("artifacts/openvino-fp32-64x64.xml")
-        ('.bin',)
+        >>> suffixes_beside("artifacts/openvino-fp32-64x64.xml"), suffixes_beside("artifacts/onnx-fp32-64x64.onnx")
+        (('.bin',), ())
     """
-    return _SUFFIXES_BESIDE.get(PurePosixPath(path).suffix, ())
+    file = PurePosixPath(path)
+    target = TARGETS.get(file.name.partition("-")[0])  # several targets have files of one suffix
+    if target is not None and target.suffix == file.suffix:
+        return target.beside
+    return _SUFFIXES_BESIDE.get(file.suffix, ())
 
 
 def digest(path: str, files: dict[str, str]) -> str:

@@ -29,6 +29,7 @@ def convert(
     judge: options.Judge = None,
     calibrate: options.Calibrate = None,
     rewrites: options.Rewrites = "safe",
+    chip: options.Chips = None,
     threads: options.Threads = 2,
     json: options.Json = False,
 ) -> None:
@@ -52,6 +53,7 @@ def convert(
             license=license,
             judge=judge,
             calibrate=calibrate,
+            chips=options.several(chip),
             rewrites=selection,
             threads=threads,
             notify=notify,

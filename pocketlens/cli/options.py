@@ -71,7 +71,7 @@ def targets(default: str) -> OptionInfo:
     return option
 
 
-Targets = Annotated[list[str] | None, targets("all")]
+Targets = Annotated[list[str] | None, targets("all that need no extra of their own")]
 _PRECISION = f"The artifact's precision: {', '.join(PRECISIONS)}; not every target has each."
 Precision = Annotated[str, typer.Option("-p", "--precision", metavar="NAME", help=_PRECISION)]
 Precisions = Annotated[
@@ -85,6 +85,15 @@ _REWRITES = (
 Rewrites = Annotated[str, typer.Option("--rewrites", metavar="CHOICE", help=_REWRITES)]
 RecipesRewrites = Annotated[
     str | None, typer.Option("--rewrites", metavar="CHOICE", help=_REWRITES, show_default="as the recipe says")
+]
+Chips = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--chip",
+        metavar="NAME",
+        help="Chips to compile for, of targets whose files are each for one: sm8650 …" + _SEVERAL,
+        show_default="all that the target knows",
+    ),
 ]
 Judge = Annotated[
     Path | None,

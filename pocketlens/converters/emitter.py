@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from pocketlens.errors import UnsupportedError
 from pocketlens.site import page
-from pocketlens.targets import target_named
+from pocketlens.targets import ArtifactSpec, target_named
 
 if TYPE_CHECKING:
     import onnx_ir as ir
@@ -81,6 +81,16 @@ class Emitter(Protocol):
         ...
 
 
+class ChipEmitter(Protocol):
+    """What ``emit`` of a target takes besides whose files are each for one chip (:attr:`Target.chips`)."""
+
+    def emit(
+        self, model: "ir.Model", precision: str, labels: Labels, path: Path, chip: str, partly_on_cpu: bool
+    ) -> None:
+        """Write the artifact for ``chip``. What the chip's accelerator lacks is refused, unless ``partly_on_cpu``."""
+        ...
+
+
 class OnnxReader(Protocol):
     """What the package of a target adds whose layers are timed on the graph as ONNX (:attr:`Target.layer_times`)."""
 
@@ -97,6 +107,19 @@ def emitter(target: str) -> Emitter:
     """
     module: Emitter = import_module(target_named(target).package)
     return module
+
+
+def write_artifact(model: "ir.Model", spec: ArtifactSpec, labels: Labels, path: Path) -> None:
+    """Write an artifact to ``path``, for its chip where the target's files are for one.
+
+    Raises:
+        PocketlensError: As the target's :meth:`Emitter.emit`.
+    """
+    if spec.chip:
+        compiler: ChipEmitter = import_module(spec.format.package)
+        compiler.emit(model, spec.precision, labels, path, spec.chip, spec.partly_on_cpu)
+    else:
+        emitter(spec.target).emit(model, spec.precision, labels, path)
 
 
 def refuse(model: "ir.Model", targets: list[str]) -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 
@@ -11,9 +12,10 @@ from pocketlens.errors import VerificationError
 from pocketlens.images import Floats, Picture
 from pocketlens.precisions import Floors
 from pocketlens.quality import Scores
-from pocketlens.runtimes.adapter import RuntimeInfo
+from pocketlens.runtimes.adapter import RUNTIMES, RuntimeInfo
 from pocketlens.runtimes.session import open_artifact
 
+T = TypeVar("T")
 GRAPH_FLOORS = Floors(100)
 """What the float32 graph must reach against the generator that it was exported from."""
 _BLOCK = 8
@@ -26,14 +28,16 @@ class Verification:
     """An artifact that computes what its teacher computes.
 
     Attributes:
-        scores: Of each picture, in order, on float output.
+        scores: Of each picture that was played, in order, on float output.
         worst: The worst of each score.
-        worst_index: Which picture has the lowest PSNR.
+        worst_index: Which picture of the evaluation has the lowest PSNR.
         worst_picture: What the artifact made of it, rounded: ``uint8 [H, W, 3]``.
         golden_psnr: dB that the rounded picture must reach against the teacher's rounded picture on any machine: 3
             under what was measured here, and at most 50, since other processors round elsewhere.
         runtime_info: The runtime that played it, its version and the precision that it computed in.
         flicker: Of a clip, beyond the teacher's own (:func:`pocketlens.quality.flicker`); None where none was played.
+        played: The pictures of the evaluation that were played, by their index: all, unless a play takes seconds
+            (:attr:`pocketlens.runtimes.adapter.Runtime.plays_once`).
         agreement: The worst PSNR in dB against the graph that it was emitted from, where weights or activations are
             quantized.
     """
@@ -46,6 +50,12 @@ class Verification:
     runtime_info: RuntimeInfo
     flicker: float | None = None
     agreement: float | None = None
+    played: tuple[int, ...] = ()
+
+    @property
+    def worst_scores(self) -> Scores:
+        """The scores of the picture with the lowest PSNR."""
+        return self.scores[self.played.index(self.worst_index)]
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,6 +83,9 @@ def verify_artifact(
 ) -> Verification:
     """Play an artifact and compare it with its teacher.
 
+    Where a play takes seconds, only one picture is played, of a pack one in each style: the one that the graph loses
+    most on, where it loses something, else the first. Then no clip is played either.
+
     Args:
         path: The artifact.
         floors: The least dB that it must reach.
@@ -89,7 +102,12 @@ def verify_artifact(
         MissingError: No runtime that plays it is installed.
     """
     with open_artifact(path, exact=True) as session:
-        blends: Sequence[Sequence[float] | None] = styles or [None] * len(pictures)
+        played = tuple(range(len(pictures)))
+        if RUNTIMES[session.runtime].plays_once:
+            played, clip = _played_once(teacher_outputs, graph_outputs, styles), None
+            pictures, teacher_outputs = _chosen(pictures, played), _chosen(teacher_outputs, played)
+            graph_outputs = None if graph_outputs is None else _chosen(graph_outputs, played)
+        blends: Sequence[Sequence[float] | None] = _chosen(styles, played) if styles else [None] * len(played)
         outputs = [session.floats(p, style=style) for p, style in zip(pictures, blends, strict=True)]
         frames = [images.to_uint8(session.floats(frame)) for frame in clip.frames] if clip else []
         info = session.runtime_info
@@ -117,7 +135,7 @@ def verify_artifact(
         floor = floors.teacher
     if worst.psnr < floor:
         raise VerificationError(
-            f"{path.name} is wrong: {worst.psnr:.1f} dB against the teacher on picture {index + 1} in"
+            f"{path.name} is wrong: {worst.psnr:.1f} dB against the teacher on picture {played[index] + 1} in"
             f" {info.runtime}, at least {floor:.0f} dB expected; largest error {worst.largest_error:.1f} of 255",
             do="this file was thrown away; try another precision or target, and please report the generator",
         )
@@ -125,8 +143,25 @@ def verify_artifact(
     rounded = [images.to_uint8(output) for output in outputs]
     golden = min(quality.psnr(images.to_uint8(r), p) for r, p in zip(teacher_outputs, rounded, strict=True))
     return Verification(
-        scores, worst, index, rounded[index], min(_GOLDEN_CAP, golden - _GOLDEN_MARGIN), info, flickers, agreement
-    )
+        scores, worst, played[index], rounded[index], min(_GOLDEN_CAP, golden - _GOLDEN_MARGIN), info, flickers,
+        agreement, played,
+    )  # fmt: skip
+
+
+def _chosen(items: Sequence[T], indexes: Sequence[int]) -> list[T]:
+    return [items[i] for i in indexes]
+
+
+def _played_once(
+    teacher_outputs: Sequence[Floats], graph_outputs: Sequence[Floats] | None, styles: Sequence[Sequence[float]]
+) -> tuple[int, ...]:
+    """The pictures that are played where a play takes seconds."""
+    if styles:
+        return tuple(list(styles).index(style) for style in dict.fromkeys(map(tuple, styles)))
+    if graph_outputs is None:
+        return (0,)
+    lost = [quality.psnr(t, np.clip(g, 0, 255)) for t, g in zip(teacher_outputs, graph_outputs, strict=True)]
+    return (min(range(len(lost)), key=lost.__getitem__),)
 
 
 def _block_means(picture: Floats) -> Floats:

@@ -81,8 +81,10 @@ def _scores_by_style(pictures: EvalSet, artifact: VerifiedArtifact, styles: Sequ
     """The worst scores of each style, and of the blend of all."""
     names = {pure(i, len(styles)): name for i, name in enumerate(styles)}
     scores_of: dict[str, list[Scores]] = {}
-    for style, scores in zip(pictures.styles, artifact.verification.scores, strict=False):
-        scores_of.setdefault(names.get(style, BLENDED), []).append(scores)
+    if not pictures.styles:
+        return {}
+    for i, scores in zip(artifact.verification.played, artifact.verification.scores, strict=True):
+        scores_of.setdefault(names.get(pictures.styles[i], BLENDED), []).append(scores)
     return {name: worst(scores) for name, scores in scores_of.items()}
 
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from pocketlens.chips import ANY_CHIP, ChipChoice
 from pocketlens.converters import graph as hub
 from pocketlens.converters.emitter import refuse
 from pocketlens.converters.fp16_audit import Extent
@@ -69,6 +70,7 @@ def compile_sizes(
     rewrites: RewriteSelection = "safe",
     timing: Timing | None = None,
     quantize: Quantize | None = None,
+    chips: ChipChoice = ANY_CHIP,
     search: SearchSettings | None = None,
 ) -> list[CompiledSize]:
     """Export, emit and verify. Every size's operators are checked before any file is written.
@@ -84,13 +86,14 @@ def compile_sizes(
             measured at the first size, and kept at all of them.
         timing: How ``auto`` measures.
         quantize: How low-bit precisions are made; None for every layer as the precision says.
+        chips: Which chips there is a file for, of targets that are compiled for chips.
         search: How a plan is looked for, at the first size, where an artifact misses the gate; None not to.
 
     Raises:
         InputError: A target lacks a precision, or a rule of ``quantize`` fits nothing.
         PocketlensError: No artifact at all could be made; the error says why.
     """
-    specs = [evaluation.specs(targets) for evaluation in evaluations]
+    specs = [evaluation.specs(targets, chips) for evaluation in evaluations]
     names = {target: names_for(rewrites, target) for target in targets}
     compilation = _Compilation(quantize or Quantize(), notify, len(evaluations) + sum(map(len, specs)))
     choices: dict[str, RewriteChoice] = {}

@@ -7,16 +7,18 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+from pocketlens.chips import ANY_CHIP, ChipChoice
 from pocketlens.converters.emitter import Labels
 from pocketlens.converters.verify import Clip, Verification, verify_artifact
-from pocketlens.errors import InputError
+from pocketlens.errors import InputError, MissingError
 from pocketlens.images import Floats
 from pocketlens.models.source import Source
 from pocketlens.pipeline.eval_set import EvalSet
 from pocketlens.pipeline.picture_check import check_pictures
 from pocketlens.pipeline.teacher import play_teacher
 from pocketlens.precisions import Floors
-from pocketlens.targets import ArtifactSpec, target_named
+from pocketlens.runtimes.adapter import RUNTIMES
+from pocketlens.targets import ArtifactSpec, Target, target_named
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,16 +88,23 @@ class Evaluation:
             return None
         return Clip(self.eval_set.clip, play_teacher(self.source, self.eval_set.clip_set()))
 
-    def specs(self, targets: Mapping[str, Sequence[str]]) -> list[ArtifactSpec]:
+    def specs(self, targets: Mapping[str, Sequence[str]], chips: ChipChoice = ANY_CHIP) -> list[ArtifactSpec]:
         """The artifacts of this size.
 
         Args:
             targets: Target → precisions.
+            chips: Which chips there is a file for, of targets that are compiled for chips.
 
         Raises:
-            InputError: There is no such target, it has no such precision, or the source has no low-bit precisions.
+            InputError: There is no such target, it has no such precision or chip, or the source has no low-bit
+                precisions.
+            MissingError: What compiles for a target is not installed here.
         """
-        return [ArtifactSpec(name, precision, self.size) for name, precision in check_targets(self.source, targets)]
+        return [
+            ArtifactSpec(name, precision, self.size, chip, bool(chip) and chips.partly_on_cpu)
+            for name, precision in check_targets(self.source, targets)
+            for chip in target_named(name).chip_names(precision, chips.names)
+        ]
 
     def verify(
         self, path: Path, floors: Floors, *, graph_outputs: Sequence[Floats] | None = None, with_clip: bool = False
@@ -115,14 +124,24 @@ def check_targets(source: Source, targets: Mapping[str, Sequence[str]]) -> list[
 
     Raises:
         InputError: One does not; the message lists what there is.
+        MissingError: What compiles for one is not installed here.
     """
     wanted = [(name, precision) for name, precisions in targets.items() for precision in precisions]
+    for name in targets:
+        _check_compiler(target_named(name))
     low_bit = {precision for name, precision in wanted if target_named(name).precision(precision).is_low_bit}
     if source.styles and low_bit:  # what the weights of a pack see depends on the style
         raise InputError(
             f"{source.name} is a style pack, which has no {', '.join(sorted(low_bit))}", do="ask for fp32 or fp16"
         )
     return wanted
+
+
+def _check_compiler(target: Target) -> None:
+    """What compiles for a target with an extra of its own comes with what plays its files."""
+    runtime = RUNTIMES[target.runtimes[0]]
+    if target.extra and (reason := runtime.missing()):
+        raise MissingError(f"{target.name} files cannot be made here: {reason}", do=runtime.install)
 
 
 def _check_size(source: Source, height: int, width: int) -> None:

@@ -15,7 +15,9 @@ from typing import Any, Protocol
 
 from numpy.typing import NDArray
 
+from pocketlens import machine
 from pocketlens.errors import InputError, MissingError, PocketlensError
+from pocketlens.files import is_compiled
 from pocketlens.runtimes.ports import Layout, Port
 
 _NEWER = re.compile(r"(?i)ir.?version|opset|op version|version \d+ .*(support|regist)|didn't find op|newer version")
@@ -136,12 +138,16 @@ class Runtime:
         distributions: Names of the packages that bring them; the first is the one to install.
         install: The command that installs it.
         platform: The only ``sys.platform`` that it runs on, or empty.
+        machine: The only kind of processor that it runs on, as ``platform.machine()`` names it, or empty.
+        glibc: The oldest C library of Linux that it runs with; zeros if any does.
         default_layout: The order of axes to assume in its artifacts where a shape fits both.
         accelerators: What it can be told to compute on: :data:`PROCESSORS`, and names of its own; ``"*"`` stands for
             the path of a library.
         compute_precisions: The precisions that it can be told to compute in.
-        interpreted: Whether it is there to check artifacts: it plays them step by step, and is never chosen for its
-            speed.
+        interpreted: Whether it is there to check artifacts: it interprets or emulates them, and is never chosen for
+            its speed.
+        plays_once: Whether a play takes seconds: one picture is compared then (of a pack one in each style), no clip.
+        compiled: Whether it plays ``.onnx`` files that hold a compiled binary, and no others.
         caveat: A sentence for the README of a bundle whose artifacts it verified, where that leaves something open.
         modules: Accelerator → its own adapter's module, where that is not ``module``.
     """
@@ -153,10 +159,14 @@ class Runtime:
     distributions: tuple[str, ...]
     install: str
     platform: str = ""
+    machine: str = ""
+    glibc: tuple[int, int] = (0, 0)
     default_layout: Layout = "NCHW"
     accelerators: tuple[str, ...] = ("cpu",)
     compute_precisions: tuple[str, ...] = field(default=())
     interpreted: bool = False
+    plays_once: bool = False
+    compiled: bool = False
     caveat: str = ""
     modules: tuple[tuple[str, str], ...] = ()
 
@@ -174,9 +184,18 @@ class Runtime:
         """Why it cannot be used on this machine, or an empty string."""
         if self.platform and sys.platform != self.platform:
             return f"it runs on {'macOS' if self.platform == 'darwin' else self.platform} only"
+        if self.machine and machine.architecture() != self.machine:
+            return f"it runs on {self.machine} only, this is {machine.architecture()}"
+        if machine.glibc() < self.glibc:
+            wanted, found = (".".join(map(str, version)) for version in (self.glibc, machine.glibc()))
+            return f"it needs glibc {wanted} or newer, this system has {found if any(machine.glibc()) else 'none'}"
         if not any(find_spec(library) for library in self.libraries):
             return f"{self.libraries[0]} is not installed"
         return ""
+
+    def plays(self, path: Path) -> bool:
+        """Whether it plays files of this kind; an ``.onnx`` file is looked into."""
+        return path.suffix in self.suffixes and (path.suffix != ".onnx" or is_compiled(path) == self.compiled)
 
     def open(self, path: Path, options: Options | int | None = None) -> Player:
         """Load an artifact.
@@ -193,10 +212,11 @@ class Runtime:
         settings = options if isinstance(options, Options) else Options(threads=options)
         if reason := self.missing():
             raise MissingError(f"runtime {self.name!r} cannot be used: {reason}", do=self.install)
-        if path.suffix not in self.suffixes:
-            raise InputError(f"{self.name} does not play {path.name}", do=f"it plays {', '.join(self.suffixes)}")
-        if not path.exists():
+        if path.suffix in self.suffixes and not path.exists():
             raise InputError(f"{path} does not exist", do="check the path")
+        if not self.plays(path):
+            kinds = f"{', '.join(self.suffixes)}{' files that are compiled for a chip' if self.compiled else ''}"
+            raise InputError(f"{self.name} does not play {path.name}", do=f"it plays {kinds}")
         self._check(settings)
         module = dict(self.modules).get(settings.accelerator or "", self.module)
         player: Player = import_module(module).Player(path, settings)
@@ -280,6 +300,22 @@ RUNTIMES: dict[str, Runtime] = {
             interpreted=True,
             caveat="`mil` computes Core ML files off a Mac; these files have not been run on an Apple device.",
         ),
+        Runtime(
+            "qnn",
+            f"{_HERE}.qnn",
+            (".onnx",),
+            ("onnxruntime_qnn",),
+            ("onnxruntime-qnn",),
+            "pip install 'pocketlens[qnn]'",
+            "linux",
+            machine="x86_64",
+            glibc=(2, 35),
+            accelerators=("npu",),
+            interpreted=True,
+            plays_once=True,
+            compiled=True,
+            caveat="`qnn` is Qualcomm's emulator of the Snapdragon NPU; these files have not been run on a phone.",
+        ),
     )
 }
 """Every runtime, in order of preference: where the user does not say, the first that plays an artifact here plays
@@ -302,7 +338,7 @@ def runtime_for(path: Path, name: str | None = None) -> Runtime:
         if name not in RUNTIMES:
             raise InputError(f"there is no runtime {name!r}", do=f"choose one of {', '.join(RUNTIMES)}")
         return RUNTIMES[name]
-    players = [runtime for runtime in RUNTIMES.values() if path.suffix in runtime.suffixes]
+    players = [runtime for runtime in RUNTIMES.values() if runtime.plays(path)]
     if not players:
         kinds = sorted({s for r in RUNTIMES.values() for s in r.suffixes})
         raise InputError(f"no runtime plays {path.name}", do=f"give one of {', '.join(kinds)}")

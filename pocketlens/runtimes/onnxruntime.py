@@ -33,8 +33,8 @@ class Player:
         with user_errors("onnxruntime", path, Exception, "check the file"):
             providers = list(dict.fromkeys((provider, "CPUExecutionProvider")))
             self._session = ort.InferenceSession(str(path), settings, providers=providers)
-            self.inputs = tuple(_port(node, options.size) for node in self._session.get_inputs())
-            self.outputs = tuple(_port(node, None) for node in self._session.get_outputs())
+            self.inputs = tuple(port_of(node, options.size) for node in self._session.get_inputs())
+            self.outputs = tuple(port_of(node, None) for node in self._session.get_outputs())
             self._bound = self._session.io_binding()
             self._feeds = [port.allocate() for port in self.inputs]
             self._results = [port.allocate() for port in self.outputs]
@@ -69,7 +69,8 @@ class Player:
         del self._bound, self._session
 
 
-def _port(node: Any, size: tuple[int, int] | None) -> Port:
+def port_of(node: Any, size: tuple[int, int] | None) -> Port:
+    """An input or output as onnxruntime describes it; ``size`` fills in open axes of a picture."""
     kind = node.type.removeprefix("tensor(").removesuffix(")")
     return Port(node.name, _DTYPES.get(kind, kind), resolve_shape(node.shape, size))
 

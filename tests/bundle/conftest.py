@@ -26,6 +26,8 @@ def emitted(tmp_path_factory: pytest.TempPathFactory) -> Path:
     hub.save(export(Tint(), *SIZE, Ranges()), folder / "model.onnx")
     ov.save_model(ov.convert_model(folder / "model.onnx"), folder / "model.xml", compress_to_fp16=False)
     (folder / "model.tflite").write_bytes(b"stand-in for a flatbuffer")
+    (folder / "compiled.onnx").write_bytes(b"stand-in for an EPContext")
+    (folder / "compiled.bin").write_bytes(b"stand-in for a chip's program")
     (folder / "model.mlpackage/Data").mkdir(parents=True)
     (folder / "model.mlpackage/Manifest.json").write_text("{}")
     (folder / "model.mlpackage/Data/weight.bin").write_bytes(b"stand-in for weights")

@@ -13,12 +13,12 @@ from torch import nn
 
 import pocketlens
 from pocketlens.pipeline.commands.convert import convert
-from pocketlens.targets import TARGETS
+from pocketlens.targets import every_target
 from tests.converters.foreign_models import ChannelsLastBlock, Generator, Norm, tensorflow_file, torch_file
 
 HEIGHT, WIDTH = 32, 48
 SIGNED = ((-1.0, 1.0), (-1.0, 1.0))
-ALL = tuple(TARGETS)
+ALL = every_target()
 
 BY_HAND = (
     "pow, sqrt, div", "mul, rsqrt", "mul, power -1/2", "mean of squares", "mean of squares, clamped", "var, unbiased",

@@ -11,9 +11,10 @@ import numpy as np
 import onnx_ir as ir
 import pytest
 
+from pocketlens.chips import ChipChoice
 from pocketlens.converters import graph as hub
 from pocketlens.converters.constants import constant
-from pocketlens.converters.emitter import Labels, emitter, refuse
+from pocketlens.converters.emitter import Labels, emitter, refuse, write_artifact
 from pocketlens.converters.verify import verify_artifact
 from pocketlens.errors import UnsupportedError, VerificationError
 from pocketlens.files import artifact_files, sha256
@@ -34,6 +35,12 @@ from tests.generators import SIGNED, picture, seeded, small_graph
 
 SIZE = (32, 48)
 PICTURES = [picture(*SIZE, seed) for seed in range(2)]
+
+
+def _skip_without_compiler(target: str) -> None:
+    runtime = RUNTIMES[TARGETS[target].runtimes[0]]
+    if TARGETS[target].extra and (reason := runtime.missing()):
+        pytest.skip(f"{target}: {reason}: {runtime.install}")
 
 
 @pytest.fixture(scope="module")
@@ -58,7 +65,9 @@ def evaluation() -> Evaluation:
 def test_every_precision_is_written_played_and_what_the_table_says(
     evaluation: Evaluation, spec: ArtifactSpec, tmp_path: Path
 ) -> None:
-    (compiled,) = compile_sizes([evaluation], {spec.target: [spec.precision]}, silent)
+    _skip_without_compiler(spec.target)
+    chips = ChipChoice((spec.chip,) if spec.chip else ())
+    (compiled,) = compile_sizes([evaluation], {spec.target: [spec.precision]}, silent, chips=chips)
     (artifact,) = compiled.artifacts
     assert artifact.spec == spec and artifact.path.name == spec.filename
     assert sorted(part.suffix for part in artifact.path.parent.glob(f"{spec.id}*")) == sorted(
@@ -73,7 +82,7 @@ def test_every_precision_is_written_played_and_what_the_table_says(
         if not RUNTIMES[name].missing():
             _plays_as_the_table_says(artifact.path, name, spec)
     again = spec.path(tmp_path)
-    emitter(spec.target).emit(hub.load(_graph(compiled, spec)), spec.precision, evaluation.labels, again)
+    write_artifact(hub.load(_graph(compiled, spec)), spec, evaluation.labels, again)
     for part in artifact_files(again):
         assert sha256(part) == sha256(artifact.path.parent / part.name), "the same graph gives the same bytes"
 
@@ -128,10 +137,11 @@ def _shift_padding(graph: ir.Model) -> None:
 def test_wrong_files_are_caught(
     tmp_path: Path, teachers: list[np.ndarray], target: str, damage: Callable[[ir.Model], None]
 ) -> None:
+    _skip_without_compiler(target)
     graph = small_graph()
     damage(graph)
     path = tmp_path / f"wrong{TARGETS[target].suffix}"
-    emitter(target).emit(graph, "fp32", Labels("wrong"), path)
+    emitter(target).emit(graph, TARGETS[target].float_precision, Labels("wrong"), path)
     with pytest.raises(VerificationError, match=r"is wrong: .* dB against the teacher"):
         verify_artifact(path, PRECISIONS["fp16"].floors, PICTURES, teachers)
 

@@ -133,7 +133,7 @@ def build(
     timing = Timing(threads=threads)
     sizes = compile_sizes(
         _evaluations(recipe, base, source, original), targets, notify, rewrites=selection, timing=timing,
-        quantize=recipe.quantize,
+        quantize=recipe.quantize, chips=recipe.chips.choice(),
         search=SearchSettings(recipe.gate, timing if bench else None) if recipe.quantize.search else None,
     )  # fmt: skip
     sizes = place_all(sizes, recipe.accelerators, notify)
@@ -255,7 +255,7 @@ def _report(
                     label=size.evaluation.eval_set.names[index],
                     teacher=to_uint8(size.evaluation.expected_outputs[index]),
                     artifact=artifact.verification.worst_picture,
-                    scores=artifact.verification.scores[index],
+                    scores=artifact.verification.worst_scores,
                 )
             )
     more = [section(front) for front in sizes[0].fronts]

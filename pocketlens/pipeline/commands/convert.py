@@ -5,6 +5,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Unpack, overload
 
+from pocketlens.chips import ChipChoice
+from pocketlens.errors import InputError
 from pocketlens.pipeline.commands.model import ModelOptions, copy_artifact, evaluation_of
 from pocketlens.pipeline.compile import compile_sizes
 from pocketlens.pipeline.failed import FailedArtifact
@@ -12,7 +14,7 @@ from pocketlens.pipeline.rewrite_selection import RewriteSelection
 from pocketlens.pipeline.search.rewrite_search import Timing
 from pocketlens.pipeline.stages.emit import VerifiedArtifact
 from pocketlens.progress import Progress, silent
-from pocketlens.targets import TARGETS
+from pocketlens.targets import every_target, target_named
 
 
 @dataclass(frozen=True)
@@ -48,6 +50,7 @@ def convert(
     precisions: Sequence[str],
     output: Path,
     *,
+    chips: Sequence[str] = (),
     rewrites: RewriteSelection = "safe",
     threads: int = 2,
     notify: Progress = silent,
@@ -57,9 +60,10 @@ def convert(
 
     Args:
         model: A checkpoint or ``.onnx`` file, ``hf:FOLDER``, ``builtin:NAME``, or ``module:factory``.
-        targets: For instance ``["tflite", "coreml"]``; empty means every target.
+        targets: For instance ``["tflite", "coreml"]``; empty means every target that needs no extra of its own.
         precisions: For instance ``["fp32", "fp16"]``, for each target.
         output: The folder to write the artifacts to; files of the same names are replaced.
+        chips: To compile for, of targets whose files are each for one; empty means every one that the target knows.
         rewrites: Which rewrites each target gets; see :mod:`pocketlens.pipeline.rewrite_selection`.
         threads: To measure with, where ``rewrites`` is ``auto``.
         notify: Told about progress.
@@ -75,7 +79,11 @@ def convert(
         VerificationError: No file computes what the model computes; nothing is written.
     """
     evaluation = evaluation_of(model, options)
-    wanted = {target: list(precisions) for target in (targets or TARGETS)}
-    (compiled,) = compile_sizes([evaluation], wanted, notify, rewrites=rewrites, timing=Timing(threads=threads))
+    wanted = {target: list(precisions) for target in (targets or every_target())}
+    if chips and not any(target_named(name).chips for name in wanted):
+        raise InputError(f"chips are named, but {', '.join(wanted)} files are for any", do="leave the chips out")
+    (compiled,) = compile_sizes(
+        [evaluation], wanted, notify, rewrites=rewrites, timing=Timing(threads=threads), chips=ChipChoice(tuple(chips))
+    )
     artifacts = tuple(replace(artifact, path=copy_artifact(artifact, output)) for artifact in compiled.artifacts)
     return Converted(artifacts, compiled.failed, compiled.warnings)

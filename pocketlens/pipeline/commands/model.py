@@ -12,7 +12,7 @@ from pocketlens.models.source import RangeOverrides, resolve
 from pocketlens.pipeline.eval_set import read_eval_set
 from pocketlens.pipeline.evaluation import Evaluation
 from pocketlens.pipeline.stages.emit import VerifiedArtifact
-from pocketlens.targets import TARGETS
+from pocketlens.targets import TARGETS, every_target
 
 
 class ModelOptions(TypedDict, total=False):
@@ -60,9 +60,9 @@ def evaluation_of(model: str, options: ModelOptions) -> Evaluation:
 
 
 def with_precision(targets: Sequence[str], precision: str) -> dict[str, tuple[str]]:
-    """Each target with one precision; of no targets every one that has it."""
-    able = [name for name, target in TARGETS.items() if precision in target.precision_names]
-    return dict.fromkeys(targets or able or TARGETS, (precision,))
+    """Each target with one precision; of no targets every one that has it and needs no extra of its own."""
+    able = [name for name in every_target() if precision in TARGETS[name].precision_names]
+    return dict.fromkeys(targets or able or every_target(), (precision,))
 
 
 def copy_artifact(artifact: VerifiedArtifact, folder: Path) -> Path:

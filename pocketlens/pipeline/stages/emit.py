@@ -61,10 +61,10 @@ def emit(evaluation: Evaluation, graph: TargetGraph, spec: ArtifactSpec) -> Veri
 
     def make(folder: Path) -> None:
         from pocketlens.converters import graph as hub
-        from pocketlens.converters.emitter import emitter
+        from pocketlens.converters.emitter import write_artifact
 
         path = spec.path(folder)
-        emitter(spec.target).emit(hub.load(graph.path), spec.precision, evaluation.labels, path)
+        write_artifact(hub.load(graph.path), spec, evaluation.labels, path)
         graph_outputs = play_graph(graph.path, evaluation.eval_set) if is_low_bit else None
         verification = evaluation.verify(path, spec.floors, graph_outputs=graph_outputs, with_clip=is_low_bit)
         data = {f.name: getattr(verification, f.name) for f in fields(verification) if f.name != "worst_picture"}
@@ -73,6 +73,7 @@ def emit(evaluation: Evaluation, graph: TargetGraph, spec: ArtifactSpec) -> Veri
 
     entry = cached("artifact", _key(evaluation, graph, spec), make)
     data = json.loads((entry / "verification.json").read_text())
+    data["played"] = tuple(data["played"])
     verification = Verification(
         scores=tuple(Scores(**scores) for scores in data.pop("scores")),
         worst=Scores(**data.pop("worst")),
@@ -86,5 +87,5 @@ def emit(evaluation: Evaluation, graph: TargetGraph, spec: ArtifactSpec) -> Veri
 def _key(evaluation: Evaluation, graph: TargetGraph, spec: ArtifactSpec) -> str:
     return stage_key(
         graph=sha256(graph.path), target=spec.target, precision=spec.precision, labels=asdict(evaluation.labels),
-        pictures=evaluation.eval_set.digest(), source=evaluation.source.key,
+        pictures=evaluation.eval_set.digest(), source=evaluation.source.key, chip=spec.chip, partly=spec.partly_on_cpu,
     )  # fmt: skip

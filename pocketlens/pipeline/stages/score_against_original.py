@@ -18,9 +18,11 @@ def score_against_original(evaluation: Evaluation, artifact: VerifiedArtifact) -
     if evaluation.original is None:
         return artifact
     with open_artifact(artifact.path) as session:
-        outputs = [session.floats(picture) for picture in evaluation.eval_set.pictures]
-    scores, worst, index = score(outputs, evaluation.expected_outputs)
+        played = artifact.verification.played
+        outputs = [session.floats(evaluation.eval_set.pictures[i]) for i in played]
+    scores, worst, index = score(outputs, [evaluation.expected_outputs[i] for i in played])
     verification = replace(
-        artifact.verification, scores=scores, worst=worst, worst_index=index, worst_picture=to_uint8(outputs[index])
-    )
+        artifact.verification, scores=scores, worst=worst, worst_index=played[index],
+        worst_picture=to_uint8(outputs[index]),
+    )  # fmt: skip
     return replace(artifact, verification=verification)

@@ -18,7 +18,7 @@ from pocketlens.models.export import export
 from pocketlens.precisions import PRECISIONS
 from pocketlens.quality import psnr
 from pocketlens.runtimes.session import open_artifact
-from pocketlens.targets import TARGETS
+from pocketlens.targets import TARGETS, every_target
 from tests.generators import fast_style, picture, small_graph
 
 
@@ -42,7 +42,7 @@ def test_file_gives_what_its_graph_gives(tmp_path: Path, target: str, name: str)
         assert data.stat().st_size < 40_000
 
 
-@pytest.mark.parametrize("target", TARGETS)
+@pytest.mark.parametrize("target", every_target())
 def test_a_wrong_file_does_not_pass_for_a_rounded_one(tmp_path: Path, shared: Path, target: str) -> None:
     shown = [picture(64, 64, seed) for seed in (4, 5)]
     module = fast_style(shared / "data/fast_style/wave.npz")

@@ -18,7 +18,7 @@ from pocketlens.files import artifact_bytes, sha256
 from pocketlens.models.export import export
 from pocketlens.precisions import PRECISIONS
 from pocketlens.runtimes.session import open_artifact
-from pocketlens.targets import TARGETS
+from pocketlens.targets import TARGETS, every_target
 from tests.generators import SIGNED, picture, small_graph
 
 PICTURES = [picture(32, 48, seed) for seed in (1, 2)]
@@ -68,7 +68,7 @@ def test_a_quarter_of_the_bytes(tmp_path: Path, target: str) -> None:
     assert sizes["w8"] < 0.25 * sizes["fp32"] + 9000
 
 
-@pytest.mark.parametrize("target", TARGETS)
+@pytest.mark.parametrize("target", every_target())
 def test_a_wrong_file_does_not_pass_for_a_lossy_one(tmp_path: Path, target: str) -> None:
     graph = quantize_weights(small_graph(), "w8", OTHERS)
     meant, teachers = played(graph, tmp_path / "coded.onnx"), played(small_graph(), tmp_path / "float.onnx")
