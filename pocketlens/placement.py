@@ -65,6 +65,7 @@ class Accelerator:
         targets: Whose artifacts it is asked about.
         module: Answers: a module with the functions of :class:`pocketlens.accelerators.Engine`.
         executes: Whether its engine runs here; else a published rule is read.
+        mode: What a recipe asks of it that does not say: report or off.
         runtime: The runtime that verifies those targets' artifacts, where that is this accelerator itself; then
             nothing is played a second time.
     """
@@ -74,6 +75,7 @@ class Accelerator:
     targets: tuple[str, ...]
     module: str
     executes: bool = True
+    mode: str = "report"
     runtime: str = ""
 
     @property
@@ -90,7 +92,11 @@ class Accelerator:
 _HERE = "pocketlens.accelerators"
 ACCELERATORS: dict[str, Accelerator] = {
     accelerator.name: accelerator
-    for accelerator in (Accelerator("litert-gpu", "LiteRT GPU", ("tflite",), f"{_HERE}.litert_gpu"),)
+    for accelerator in (
+        Accelerator("litert-gpu", "LiteRT GPU", ("tflite",), f"{_HERE}.litert_gpu"),
+        Accelerator("web-wasm", "Browser, WebAssembly", ("tflite",), f"{_HERE}.web_wasm", mode="off"),
+        Accelerator("web-webgpu", "Browser, WebGPU", ("tflite",), f"{_HERE}.web_webgpu", mode="off"),
+    )
 }
 """Every accelerator by its name, in the order in which tables show them."""
 

@@ -356,6 +356,16 @@ class Gate(_Table):
     flicker: Limit | None = None
 
 
+class BundleOptions(_Table):
+    """What a bundle holds besides its artifacts.
+
+    Attributes:
+        web: Whether to add ``web/``, a page that plays the filter in a browser; it needs a TFLite target.
+    """
+
+    web: bool = False
+
+
 class Budget(_Table):
     """Limits on time, size and memory; a limit that is left out is not judged.
 
@@ -385,7 +395,7 @@ class Budget(_Table):
 
 _Mode = Literal["require", "report", "off"]
 _AcceleratorKeys: Any = create_model(
-    "_AcceleratorKeys", __base__=_Table, **{a.key: (_Mode, "report") for a in ACCELERATORS.values()}
+    "_AcceleratorKeys", __base__=_Table, **{a.key: (_Mode, a.mode) for a in ACCELERATORS.values()}
 )  # type: ignore[call-overload]
 """A key for each of :data:`pocketlens.placement.ACCELERATORS`."""
 
@@ -395,7 +405,8 @@ class Accelerators(_AcceleratorKeys):
 
     There is a key for each of :data:`pocketlens.placement.ACCELERATORS`. ``"report"``: the table of placements shows
     it, and one that cannot be asked here is shown as not checked. ``"require"``: the build fails unless the
-    accelerator computes every such artifact wholly, and with the teacher's picture. ``"off"``: it is not asked.
+    accelerator computes every such artifact wholly, and with the teacher's picture. ``"off"``: it is not asked. The
+    browser's are off where the bundle holds no page for it.
     """
 
     @model_validator(mode="after")
@@ -435,6 +446,27 @@ class Recipe(_Table):
     budget: Budget = Budget()
     accelerators: Accelerators = Accelerators()
     compress: Compress | None = None
+    bundle: BundleOptions = BundleOptions()
+
+    @model_validator(mode="after")
+    def _page_plays_something(self) -> Self:
+        if self.bundle.web and "tflite" not in self.targets.chosen():
+            raise ValueError("bundle.web needs a file that browsers play; for instance: tflite = ['fp16', 'w8']")
+        return self
+
+    @property
+    def asked_accelerators(self) -> Accelerators:
+        """``[accelerators]``, in which the browser's are asked where the bundle gets a page for it.
+
+        Example:
+            >>> text = "[filter]\\nname = 'wave'\\n[targets]\\ntflite = ['fp16']\\n[bundle]\\nweb = true"
+            >>> Recipe.parse(text).asked_accelerators.mode("web-wasm")
+            'report'
+        """
+        own = self.accelerators.model_fields_set
+        keys = [key for key in ("web_wasm", "web_webgpu") if self.bundle.web and key not in own]
+        asked: Accelerators = self.accelerators.model_copy(update=dict.fromkeys(keys, "report"))
+        return asked
 
     @classmethod
     def parse(cls, text: str, where: str = "recipe") -> Self:

@@ -78,6 +78,7 @@ class BundleSpec:
         risks: What half precision may not hold.
         failed: The artifacts that were asked for and could not be made.
         styles: The names of a pack's styles.
+        web: Whether the bundle holds the page that plays it in a browser.
         measurements: Documents: name without ``.json`` to text. They are outside the content and its hashes.
         report: Draws the report, an HTML page, from the finished manifest; outside the content too.
     """
@@ -93,5 +94,6 @@ class BundleSpec:
     risks: tuple[Risk, ...] = ()
     failed: tuple[Failed, ...] = ()
     styles: tuple[str, ...] = ()
+    web: bool = False
     measurements: Mapping[str, str] = field(default_factory=dict, repr=False)
     report: Callable[[Manifest], str] | None = field(default=None, repr=False)

@@ -10,11 +10,13 @@ from pathlib import Path
 import numpy as np
 
 from pocketlens import files, images
-from pocketlens.bundle import licensing, manifest, paths
+from pocketlens.bundle import licensing, manifest, paths, web
 from pocketlens.bundle.manifest import Artifact, FilterInfo, Golden, Io, Manifest
 from pocketlens.bundle.render import notice, texts
 from pocketlens.bundle.spec import ArtifactEntry, BundleSpec
+from pocketlens.bundle.web import web_filter
 from pocketlens.errors import InputError, require
+from pocketlens.web.folder import write_folder
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._-]{0,63}")
 _ZIP_TIME = (1980, 1, 1, 0, 0, 0)
@@ -66,6 +68,8 @@ def _write_content(spec: BundleSpec, folder: Path) -> Manifest:
 
     for name, text in {**texts(written), "LICENSES/NOTICE": notice(written), "sbom.cdx.json": sbom(written)}.items():
         _put(folder, name, text)
+    if spec.web:
+        write_folder(web_filter(written, folder), folder / web.FOLDER)
     written = dataclasses.replace(written, files=_hashes(folder))
     manifest.check(written)
     _put(folder, manifest.NAME, written.to_json())

@@ -16,7 +16,7 @@ from pocketlens.errors import InputError, PocketlensError
 
 COMMANDS = (
     "bench", "build", "compare", "convert", "demo", "distill", "doctor", "explain", "inspect", "optimize", "quantize",
-    "run", "train", "verify", "zoo",
+    "run", "train", "verify", "web", "zoo",
 )  # fmt: skip
 """Each a module of this package, and a command."""
 

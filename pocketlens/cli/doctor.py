@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import typer
 
 from pocketlens.cli import command, options, output
+from pocketlens.errors import MissingError
 
 _NEEDS = (
     ("run", "numpy", ""),
@@ -41,6 +42,7 @@ def doctor(json: options.Json = False) -> None:
         installed = _first_version([library])
         get = "" if installed else f"pip install 'pocketlens[{extra}]'"
         rows.append((purpose, library, installed, "" if installed else "not installed", get))
+    rows.append(_browser())
     playable = any(purpose == "play" and not reason for purpose, _, _, reason, _ in rows)
     if json:
         keys = ("purpose", "name", "version", "missing", "get")
@@ -53,6 +55,16 @@ def doctor(json: options.Json = False) -> None:
         output.table(["name", "for", "here", "version", "how to get it"], shown)
     if not playable:
         raise typer.Exit(3)
+
+
+def _browser() -> tuple[str, str, str, str, str]:
+    """The browser that checks pages, as a row."""
+    from pocketlens.web import chromium
+
+    try:
+        return "check pages", "chromium", chromium.find(), "", ""
+    except MissingError as error:
+        return "check pages", "chromium", "", "not installed", error.do
 
 
 def _first_version(names: Sequence[str]) -> str:

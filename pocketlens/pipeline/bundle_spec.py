@@ -53,6 +53,7 @@ def bundle_spec(
         resize=about.resize,
         styles=source.styles,
         failed=tuple(Failed(**failed.document()) for size in sizes for failed in size.failed),
+        web=recipe.bundle.web,
         risks=tuple(_risk(risk, *size.evaluation.size) for size in sizes for risk in size.risks[:RISKS]),
     )
 

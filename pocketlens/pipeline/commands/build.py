@@ -136,7 +136,7 @@ def build(
         quantize=recipe.quantize, chips=recipe.chips.choice(),
         search=SearchSettings(recipe.gate, timing if bench else None) if recipe.quantize.search else None,
     )  # fmt: skip
-    sizes = place_all(sizes, recipe.accelerators, notify)
+    sizes = place_all(sizes, recipe.asked_accelerators, notify)
     student = read_summary(source)
     if student and original and bench:
         student = with_times(student, original, source, recipe.filter.sizes[0], threads, notify)

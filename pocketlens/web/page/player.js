@@ -1,0 +1,61 @@
+// One worker that plays one file on one backend, seen from the page.
+
+export class Player {
+  constructor() {
+    this.worker = new Worker(new URL('worker.js', import.meta.url));
+    this.waiting = new Map();
+    this.count = 0;
+    this.onspeed = this.onlost = () => {};
+    this.worker.onmessage = ({ data }) => this.heard(data);
+    this.worker.onerror = (event) => this.end(event.message || 'its worker could not be started');
+  }
+
+  /** Start a worker on a backend with the bytes of a file; throws why that cannot be. */
+  static async open(backend, model, options = {}) {
+    const player = new Player();
+    try {
+      const base = new URL('.', import.meta.url).href;
+      const threads = backend === 'threads' ? threadCount() : 1;
+      const told = await player.ask('open', { base, backend, threads, model: model.slice(), ...options });
+      return Object.assign(player, told, { backend });
+    } catch (error) {
+      player.close();
+      throw error;
+    }
+  }
+
+  heard(data) {
+    if (data.speed) this.onspeed(data.speed);
+    else if (data.lost) this.onlost(data.lost);
+    else {
+      const { resolve, reject } = this.waiting.get(data.id) || {};
+      this.waiting.delete(data.id);
+      if (data.error) reject?.(new Error(data.error));
+      else resolve?.(data.answer);
+    }
+  }
+
+  ask(command, message = {}, transfer = []) {
+    const id = (this.count += 1);
+    return new Promise((resolve, reject) => {
+      this.waiting.set(id, { resolve, reject });
+      this.worker.postMessage({ id, command, ...message }, transfer);
+    });
+  }
+
+  /** Play a picture; gives its RGBA pixels and the milliseconds of the network. */
+  play(pixels, weights) { return this.ask('play', { pixels: pixels.slice(), weights }); }
+
+  end(reason) {
+    for (const { reject } of this.waiting.values()) reject(new Error(reason));
+    this.waiting.clear();
+  }
+
+  close() {
+    this.worker.terminate();
+    this.end('its worker was ended');
+  }
+}
+
+/** Phones have a few fast cores and several slow ones: more than four threads wait for the slow ones. */
+export function threadCount() { return Math.min(4, navigator.hardwareConcurrency || 1); }
