@@ -13,12 +13,9 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-import torch
 from torch import nn
 
-from pocketlens import files
 from pocketlens.errors import InputError
-from pocketlens.models import checkpoint
 
 
 def make(source: str, folder: Path) -> nn.Module:
@@ -68,24 +65,6 @@ def _import(source: str, folder: Path, *, call: bool) -> tuple[Callable[..., Any
     if not callable(factory):
         raise InputError(f"{where} has no function {name!r}", do="check the name after the colon")
     return factory, result
-
-
-def fingerprint(module: nn.Module, size: tuple[int, int]) -> str:
-    """A hash of what a module computes: its weights, its structure, and its output for one picture of noise.
-
-    The output is in it because no list of classes and files says what a module's code does, and a cache that misses an
-    edit would build the old filter. A module that cannot run at this size goes without; the export says why it cannot.
-    Puts the module into eval mode.
-    """
-    noise = torch.rand(1, 3, *size, generator=torch.Generator().manual_seed(0))
-    module.eval()
-    try:
-        with torch.no_grad():
-            probe = hashlib.sha256(module(noise).to(torch.float32).contiguous().numpy().tobytes()).hexdigest()
-    except Exception as error:  # noqa: BLE001 - the user's forward may raise anything, and the export reports it
-        probe = type(error).__name__
-    weights = checkpoint.digest(module)
-    return files.key_of(kind="module", weights=weights, structure=str(module), size=list(size), probe=probe)
 
 
 def _import_file(path: Path) -> ModuleType:

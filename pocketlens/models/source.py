@@ -40,8 +40,8 @@ class Source:
         name: A short name: the file's without its suffix, the folder's, the builtin's, or the factory's file or module.
         kind: What it is.
         key: A hash of everything that decides what the generator computes. For a module it comes from its weights,
-            its structure and what it gives for a test picture, whose last bits may differ on another machine. For all
-            others it comes from the files' bytes, without torch.
+            its structure, its operators, its code and what it gives for a test picture, whose last bits may differ on
+            another machine. For all others it comes from the files' bytes, without torch.
         ranges: The generator's input and output range.
         multiple: Height and width must be multiples of this.
         architecture: The name of the architecture, or ``""``.
@@ -124,7 +124,7 @@ def wrap(
     from torch import nn
 
     from pocketlens.models.export import style_names
-    from pocketlens.models.factory import fingerprint
+    from pocketlens.models.fingerprint import fingerprint
 
     if not isinstance(module, nn.Module):
         raise InputError(
