@@ -65,6 +65,16 @@ class Filter(_Table):
         input_range: The values that the generator takes for black and for white, where these are not 0 and 255.
             Checkpoints of a known architecture need none.
         output_range: The values that the generator gives for black and for white.
+        input: The name of the input that is the picture, where the model has several.
+        output: The name of the output that is the picture, where it has several; ``NAME.1`` is one channel of it, and
+            ``NAME.0:3`` the first three. Of a module that returns a tuple or dictionary, the place or key.
+        constants: What other inputs are fixed to, by name: a number, or the path of an ``.npy`` file relative to the
+            recipe. ``"NAME.3"`` is a fourth channel of the picture.
+        mean: What the generator wants taken from red, green and blue, in values of 0..1, or of 0..255 where one is
+            above 1; then ``input_range`` is left out.
+        deviation: What it wants them divided by then.
+        input_order: The order of the colours that the generator takes.
+        output_order: The order of the colours that it gives.
     """
 
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
@@ -79,6 +89,13 @@ class Filter(_Table):
     version: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9 ._-]{0,63}$")] = "1.0"
     input_range: tuple[float, float] | None = None
     output_range: tuple[float, float] | None = None
+    input: str = ""
+    output: str = ""
+    constants: dict[str, float | str] = Field(default_factory=dict)
+    mean: tuple[float, float, float] | None = None
+    deviation: tuple[float, float, float] | None = None
+    input_order: Literal["RGB", "BGR"] = "RGB"
+    output_order: Literal["RGB", "BGR"] = "RGB"
 
     @model_validator(mode="after")
     def _ranges_have_width(self) -> Self:

@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 from typer.models import OptionInfo
 
+from pocketlens.converters.signature import Order, Signature, parse_constant
 from pocketlens.errors import InputError
 from pocketlens.precisions import PRECISIONS
 from pocketlens.targets import TARGETS
@@ -56,6 +57,45 @@ OutputRange = Annotated[
         show_default="the architecture's, else 0 255",
     ),
 ]
+InputName = Annotated[
+    str,
+    typer.Option(
+        "--input", metavar="NAME", help="Which input is the picture.", show_default="the only one that is not fixed"
+    ),
+]
+OutputName = Annotated[
+    str,
+    typer.Option(
+        "--output",
+        metavar="NAME",
+        help="Which output is the picture; NAME.1 is one channel of it, NAME.0:3 the first three. "
+        "Of a module that returns several: its place or key.",
+        show_default="the only one",
+    ),
+]
+Constants = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--constant",
+        metavar="NAME=VALUE",
+        help="Fix another input to a number or to the array of a .npy file; NAME.3=VALUE fixes a fourth channel of "
+        "the picture. Several: repeat it.",
+    ),
+]
+Mean = Annotated[
+    tuple[float, float, float] | None,
+    typer.Option(
+        "--mean",
+        metavar="R G B",
+        help="What the model wants taken from each colour, in 0..1, or in 0..255 if one is above 1.",
+    ),
+]
+Deviation = Annotated[
+    tuple[float, float, float] | None,
+    typer.Option("--deviation", metavar="R G B", help="What the model wants each colour divided by then."),
+]
+InputOrder = Annotated[Order, typer.Option("--input-order", metavar="RGB|BGR", help="Order of the colours it takes.")]
+OutputOrder = Annotated[Order, typer.Option("--output-order", metavar="RGB|BGR", help="Order of those it gives.")]
 License = Annotated[
     str, typer.Option("--license", metavar="SPDX", help="Licence of the weights; it goes into every artifact.")
 ]
@@ -185,6 +225,26 @@ def out(help: str, default: str = "") -> OptionInfo:
     """
     option: OptionInfo = typer.Option("-o", "--out", metavar="PATH", help=help, show_default=default or True)
     return option
+
+
+def signature(
+    input: str,
+    output: str,
+    constants: Sequence[str] | None,
+    normalization: tuple[tuple[float, float, float] | None, tuple[float, float, float] | None],
+    orders: tuple[Order, Order],
+) -> Signature:
+    """What ``--input``, ``--output``, ``--constant``, ``--mean``, ``--deviation`` and the orders say together.
+
+    Raises:
+        InputError: One of them is wrong.
+
+    Example:
+        >>> signature("", "alpha", ["ratio=0.25"], (None, None), ("RGB", "RGB")).constants
+        (('ratio', '0.25'),)
+    """
+    fixed = tuple(parse_constant(text) for text in constants or ())
+    return Signature(input, output, fixed, *normalization, *orders)
 
 
 def several(values: Sequence[str] | None) -> tuple[str, ...]:

@@ -14,6 +14,7 @@ from typing import Any
 
 import onnx_ir as ir
 
+from pocketlens.converters.mend_file import MENDED, mend
 from pocketlens.converters.protobuf_limits import count_fields
 from pocketlens.errors import InputError
 
@@ -30,6 +31,9 @@ MAX_NESTING = 4
 def read_onnx(path: Path) -> ir.Model:
     """Read a user's ``.onnx`` file, with the external data beside it.
 
+    What is damaged and can only be meant one way is mended (:mod:`~pocketlens.converters.mend_file`); the model's
+    ``meta`` says so.
+
     Raises:
         InputError: The file is absent, empty, damaged or too large, claims more than it holds, or points out of its
             folder.
@@ -42,8 +46,11 @@ def read_onnx(path: Path) -> ir.Model:
             room -= _check_tensor(tensor, path)
             if room < 0:
                 raise InputError(f"the weights of {path} are more than {MAX_BYTES:,} bytes", do="give a smaller model")
+        mended = mend(proto)
         _check(proto)
         model: ir.Model = ir.from_proto(proto)
+        if mended:
+            model.meta[MENDED] = mended
         return model
     except InputError:
         raise

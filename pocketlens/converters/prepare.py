@@ -113,7 +113,7 @@ def _pin(model: ir.Model, height: int, width: int, ranges: Ranges) -> None:
         )
     # Free dimensions are names, nothing, or by some exporters -1 or 0.
     fixed_sizes = [d if isinstance(d, int) and d > 0 else None for d in image.shape]
-    last = _channels_last(image, fixed_sizes)
+    last = channels_last(image, fixed_sizes)
     expected = {"batch": 1, "channels": 3, "height": height, "width": width}
     axes = ("batch", "height", "width", "channels") if last else ("batch", "channels", "height", "width")
     sizes = dict(zip(axes, fixed_sizes, strict=True))
@@ -152,7 +152,7 @@ def _remedy(axis: str, sizes: dict[str, int | None]) -> str:
     return "give a generator of RGB pictures"
 
 
-def _channels_last(image: ir.Value, fixed_sizes: list[int | None]) -> bool:
+def channels_last(image: ir.Value, fixed_sizes: list[int | None]) -> bool:
     """Whether the channels are the last axis: it has three, or its length is free and a Transpose follows."""
     if fixed_sizes[1] is not None or fixed_sizes[3] is not None:
         return (fixed_sizes[3] == 3 and fixed_sizes[1] != 3) or (
@@ -176,11 +176,26 @@ def _planar_output(model: ir.Model, height: int, width: int) -> None:
     if output.dtype == ir.DataType.UINT8:
         _give_floats(model)
         output = graph.outputs[0]
-    if edit.shape_of(output) == (1, height, width, 3):
+    shape = edit.shape_of(output)
+    if shape in ((1, height, width), (1, 1, height, width), (1, height, width, 1)):
+        _repeat_grey(model, height, width)
+    if shape == (1, height, width, 3):
         turned = ir.node("Transpose", [output], {"perm": list(_TO_FIRST)}, outputs=[ir.Value(name="planar")])
         turned.outputs[0].shape, turned.outputs[0].type = ir.Shape((1, 3, height, width)), output.type
         graph.append(turned)
         graph.outputs[0] = turned.outputs[0]
+
+
+def _repeat_grey(model: ir.Model, height: int, width: int) -> None:
+    """A grey output, a mask or matte, as a picture whose three colours are the same."""
+    output = model.graph.outputs[0]
+    size = hub.add_constant(model, "grey_shape", np.array([1, 1, height, width], np.int64))
+    planar = ir.node("Reshape", [output, size], outputs=[ir.Value(name="grey")])
+    wide = ir.node("Concat", [planar.outputs[0]] * 3, {"axis": 1}, outputs=[ir.Value(name="grey_picture")])
+    for node, channels in ((planar, 1), (wide, 3)):
+        node.outputs[0].shape, node.outputs[0].type = ir.Shape((1, channels, height, width)), output.type
+        model.graph.append(node)
+    model.graph.outputs[0] = wide.outputs[0]
 
 
 def _give_floats(model: ir.Model) -> None:

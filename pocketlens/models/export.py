@@ -12,6 +12,7 @@ from pocketlens.converters import graph as hub
 from pocketlens.converters.prepare import prepare
 from pocketlens.converters.ranges import Ranges
 from pocketlens.errors import InputError
+from pocketlens.models.bound import require_picture
 
 if TYPE_CHECKING:
     import onnx_ir as ir
@@ -46,11 +47,12 @@ def export_unprepared(module: nn.Module, height: int, width: int, exporter: str 
         example = (*example, torch.eye(len(styles))[:1])
     try:
         with torch.no_grad():
-            module(*example)
+            given = module(*example)
     except (RuntimeError, ValueError, TypeError) as error:
         raise InputError(
             f"the generator fails at {height} x {width}: {error}", do="choose a size that it can take"
         ) from error
+    require_picture(given)
     reason = ""
     for name in EXPORTERS if exporter is None else (exporter,):
         try:

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Literal
 
 from pocketlens import files
 from pocketlens.converters.ranges import Range, Ranges
+from pocketlens.converters.signature import Signature
 from pocketlens.errors import InputError, require
 from pocketlens.models import hf_folder, zoo
 from pocketlens.models.checkpoint_metadata import read_architecture, read_styles
@@ -47,6 +48,8 @@ class Source:
         architecture: The name of the architecture, or ``""``.
         path: The file or folder, or None for a module.
         styles: The names of a pack's styles, in the order of its second input; empty for a generator of one.
+        signature: What of an ONNX file is the picture, and what its other inputs are fixed to; a module is bound
+            already.
         ranges_said: Whether the user or the module's own attributes say both ranges.
         load: Gives the generator in eval mode; imports torch. For an ONNX model it raises InputError.
     """
@@ -61,6 +64,7 @@ class Source:
     load: "Callable[[], nn.Module]" = field(repr=False, compare=False)
     styles: tuple[str, ...] = ()
     ranges_said: bool = False
+    signature: Signature = field(default_factory=Signature)
 
 
 def resolve(
@@ -70,6 +74,7 @@ def resolve(
     architecture: str = "",
     ranges: RangeOverrides = (None, None),
     size: tuple[int, int] = (256, 256),
+    signature: Signature | None = None,
 ) -> Source:
     """Find out what a source is.
 
@@ -80,17 +85,20 @@ def resolve(
             that Pocketlens wrote, which say it.
         ranges: The input and output range, where they are not the architecture's or the module's own.
         size: Height and width in pixels at which a module is tried out.
+        signature: What of the model is the picture, and what the rest is fixed to, for ``.onnx`` files and modules.
 
     Raises:
-        InputError: The source is none of these, is absent, or its factory fails.
+        InputError: The source is none of these, is absent, or its factory fails; or it has no signature to choose.
         MissingError: A module is named and torch is not installed.
     """
+    signature = replace(signature or Signature(), base=base)
+    ranges = _normalized(signature, ranges)
     if source.startswith("builtin:"):
         resolved = _builtin(source)
     elif source.startswith("hf:"):
         resolved = _hugging_face(base / source.removeprefix("hf:"))
     elif Path(source).suffix.lower() == ".onnx":
-        resolved = _onnx(base / source)
+        resolved = _onnx(base / source, signature)
     elif Path(source).suffix.lower() in CHECKPOINTS:
         resolved = _checkpoint(base / source, architecture)
     elif ":" in source:
@@ -98,15 +106,34 @@ def resolve(
         from pocketlens.models.factory import make
 
         name = Path(source.rpartition(":")[0].removesuffix(".py")).name
-        return wrap(make(source, base), name, ranges=ranges, size=size)
+        return wrap(make(source, base), name, ranges=ranges, size=size, signature=signature)
     else:
         raise InputError(f"the source {source!r} is no kind that can be read", do=f"give {_KINDS}")
+    if not signature.is_plain and resolved.kind != "onnx":
+        raise InputError(
+            f"{source} is a picture in and a picture out: it has no inputs or outputs to choose",
+            do="leave out the options about its signature",
+        )
     said = resolved.ranges_said or None not in ranges
     return replace(resolved, ranges=_override(resolved.ranges, ranges), ranges_said=said)
 
 
+def _normalized(signature: Signature, ranges: RangeOverrides) -> RangeOverrides:
+    """With a mean and deviation the pixels go to the model as they are."""
+    if signature.normalization() is None:
+        return ranges
+    if ranges[0] is not None:
+        raise InputError("input_range and a mean or deviation are both given", do="give one of them")
+    return (0.0, 255.0), ranges[1]
+
+
 def wrap(
-    module: "nn.Module", name: str, *, ranges: RangeOverrides = (None, None), size: tuple[int, int] = (256, 256)
+    module: "nn.Module",
+    name: str,
+    *,
+    ranges: RangeOverrides = (None, None),
+    size: tuple[int, int] = (256, 256),
+    signature: Signature | None = None,
 ) -> Source:
     """A generator that is already there, for instance from the user's own program.
 
@@ -117,6 +144,7 @@ def wrap(
         name: What it is called.
         ranges: The input and output range, where they are not the module's own.
         size: Height and width in pixels at which it is tried out.
+        signature: Which of its inputs and outputs is the picture, where that is not all of them.
 
     Raises:
         InputError: It is no module, or says impossible things of itself.
@@ -142,6 +170,11 @@ def wrap(
         for name, given in zip(("input_range", "output_range"), ranges, strict=True)
     )
     ranges_here = _override(own, ranges)
+    if signature is not None and not signature.is_plain:
+        from pocketlens.models.bound import Bound
+
+        module = Bound(module, signature)
+        key = files.key_of(module=fingerprint(module, size), **signature.digests())
     return Source(name, "module", key, ranges_here, multiple, "", None, lambda: module, styles, ranges_said=said)
 
 
@@ -155,12 +188,13 @@ def _builtin(source: str) -> Source:
     return replace(_checkpoint(builtin.weights, builtin.architecture), kind="builtin")
 
 
-def _onnx(path: Path) -> Source:
+def _onnx(path: Path, signature: Signature) -> Source:
     def load() -> "nn.Module":
         raise InputError(f"{path} is an ONNX model and no torch module", do="read it with converters.prepare.read_onnx")
 
-    key = files.key_of(kind="onnx", file=_hash(path), data=_external_data(path))
-    return Source(path.stem, "onnx", key, Ranges(), 1, "", path, load)
+    said = {} if signature.is_plain else signature.digests()
+    key = files.key_of(kind="onnx", file=_hash(path), data=_external_data(path), **said)
+    return Source(path.stem, "onnx", key, Ranges(), 1, "", path, load, signature=signature)
 
 
 def _external_data(path: Path) -> list[str]:

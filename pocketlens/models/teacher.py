@@ -33,6 +33,8 @@ def torch_teacher(module: "nn.Module", ranges: Ranges) -> Teacher:
     """A torch generator, run in eval mode on the device of its weights; nothing of the graph is used."""
     import torch
 
+    from pocketlens.models.bound import require_picture
+
     module.eval()
     where = next(module.parameters(), torch.zeros(())).device
 
@@ -50,8 +52,7 @@ def torch_teacher(module: "nn.Module", ranges: Ranges) -> Teacher:
                 f"the generator fails at {height} x {width}: {type(error).__name__}: {error}",
                 do="run it alone on float32 [1, 3, height, width] and mend it",
             ) from error
-        if not isinstance(stylized, torch.Tensor):
-            raise InputError(f"the generator gives a {type(stylized).__name__}, expected a tensor", do=_RETURN)
+        require_picture(stylized)
         return _pixels(stylized.detach().float().cpu().numpy(), ranges, (height, width))
 
     return run
@@ -95,7 +96,7 @@ def onnx_teacher(path: Path, ranges: Ranges) -> Teacher:
             output = session.run(None, {graph_input.name: image.astype(dtype)})[0].astype(np.float32)
         except Exception as error:
             raise _run_error(path, error) from error
-        planar = output.ndim != 4 or output.shape[1] == 3
+        planar = output.ndim != 4 or output.shape[1] == 3 or output.shape[1:] == (1, *picture.shape[:2])
         return _pixels(output if planar else output.transpose(0, 3, 1, 2), ranges, picture.shape[:2])
 
     return run
@@ -109,6 +110,8 @@ def _scaled(picture: Picture, ranges: Ranges) -> Floats:
 
 def _pixels(values: Floats, ranges: Ranges, size: tuple[int, int]) -> Floats:
     height, width = size
+    if values.shape in ((1, height, width), (1, 1, height, width)):  # grey: the same in every colour
+        values = np.repeat(values.reshape(1, 1, height, width), 3, axis=1)
     if values.shape != (1, 3, height, width):
         raise InputError(f"the generator gives {list(values.shape)}, expected [1, 3, {height}, {width}]", do=_RETURN)
     if np.isnan(values).any():

@@ -14,6 +14,7 @@ from pocketlens.errors import InputError, MissingError
 from pocketlens.images import Floats
 from pocketlens.models.source import Source
 from pocketlens.pipeline.eval_set import EvalSet
+from pocketlens.pipeline.export import notes
 from pocketlens.pipeline.picture_check import check_pictures
 from pocketlens.pipeline.teacher import play_teacher
 from pocketlens.precisions import Floors
@@ -67,12 +68,12 @@ class Evaluation:
 
     @cached_property
     def warnings(self) -> tuple[str, ...]:
-        """What is odd about the teacher's pictures, though they may be meant.
+        """What was mended in the source's file, and what is odd about the teacher's pictures, though it may be meant.
 
         Raises:
             InputError: They are black or flat, and nobody said that the ranges are right.
         """
-        return check_pictures(self.source, self.eval_set, self.teacher_outputs)
+        return (*notes(self.source), *check_pictures(self.source, self.eval_set, self.teacher_outputs))
 
     @cached_property
     def expected_outputs(self) -> tuple[Floats, ...]:

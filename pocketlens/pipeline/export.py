@@ -2,11 +2,15 @@
 yet.
 """
 
+import json
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pocketlens.errors import InputError
+from pocketlens.files import cached
 from pocketlens.models.source import Source
+from pocketlens.pipeline.stage_key import stage_key
 
 if TYPE_CHECKING:
     import onnx_ir as ir
@@ -19,10 +23,7 @@ def export_graphs(source: Source, height: int, width: int) -> "Iterator[ir.Model
         InputError: The source cannot be exported or imported at this size in any way.
     """
     if source.kind == "onnx":
-        from pocketlens.converters.prepare import prepare, read_onnx
-
-        assert source.path is not None
-        yield prepare(read_onnx(source.path), height, width, source.ranges)
+        yield from _imported(source, height, width)
         return
     if source.kind == "hf":
         from pocketlens.models.huggingface import export as optimum_export
@@ -42,3 +43,56 @@ def export_graphs(source: Source, height: int, width: int) -> "Iterator[ir.Model
             yield graph
     if refusal is not None and not exported:
         raise refusal
+
+
+def notes(source: Source) -> tuple[str, ...]:
+    """What was mended in the file of an ONNX source, for the user to know; of others nothing."""
+    return tuple(f"{source.name}: {note}" for note in _bound(source)[1]) if source.kind == "onnx" else ()
+
+
+def onnx_file(source: Source) -> Path:
+    """The file of an ONNX source, or where more goes in or out than one picture, a file of it that is bound to one.
+
+    Raises:
+        InputError: It is not clear what the picture is, or the source's signature does not fit the file.
+    """
+    return _bound(source)[0]
+
+
+def _bound(source: Source) -> tuple[Path, tuple[str, ...]]:
+    assert source.path is not None
+    given = source.path
+
+    def make(folder: Path) -> None:
+        import onnx_ir as ir
+
+        from pocketlens.converters.bind import bind
+        from pocketlens.converters.mend_file import MENDED
+        from pocketlens.converters.onnx_file import read_onnx
+
+        model = read_onnx(given)
+        mended = model.meta.get(MENDED, [])
+        if bind(model, source.signature) or mended:
+            ir.save(model, folder / "bound.onnx")
+        (folder / "notes.json").write_text(json.dumps(mended))
+
+    folder = cached("bound", stage_key(source=source.key), make)
+    bound = folder / "bound.onnx"
+    return (bound if bound.exists() else given), tuple(json.loads((folder / "notes.json").read_text()))
+
+
+def _imported(source: Source, height: int, width: int) -> "Iterator[ir.Model]":
+    """The file's graph; of a file of fixed batch first with a batch of one, which computes less where that is right."""
+    from pocketlens.converters.bind import one_of_batch
+    from pocketlens.converters.prepare import prepare, read_onnx
+
+    path = onnx_file(source)
+    single = one_of_batch(read_onnx(path))
+    if single is not None:
+        try:
+            graph = prepare(single, height, width, source.ranges)
+        except InputError:
+            pass
+        else:
+            yield graph
+    yield prepare(read_onnx(path), height, width, source.ranges)

@@ -13,7 +13,7 @@ from pocketlens.files import cached
 from pocketlens.images import Floats
 from pocketlens.models.source import Source
 from pocketlens.pipeline.eval_set import EvalSet
-from pocketlens.pipeline.export import export_graphs
+from pocketlens.pipeline.export import export_graphs, onnx_file
 from pocketlens.pipeline.stage_key import stage_key
 from pocketlens.precisions import PRECISIONS
 
@@ -28,8 +28,7 @@ def teacher_of(source: Source) -> "Teacher":
     from pocketlens.models.teacher import onnx_teacher, torch_teacher
 
     if source.kind == "onnx":
-        assert source.path is not None
-        return onnx_teacher(source.path, source.ranges)
+        return onnx_teacher(onnx_file(source), source.ranges)
     return torch_teacher(source.load(), source.ranges)
 
 

@@ -19,6 +19,7 @@ from pocketlens.pipeline.benchmark_cases import benchmark_case
 from pocketlens.pipeline.budgets import budget_from
 from pocketlens.pipeline.bundle_spec import bundle_spec, licenses_of
 from pocketlens.pipeline.commands.distill import recipe_source, student_source
+from pocketlens.pipeline.commands.model import signature_of
 from pocketlens.pipeline.compile import CompiledSize, compile_sizes
 from pocketlens.pipeline.eval_set import read_eval_set
 from pocketlens.pipeline.evaluation import Evaluation
@@ -173,12 +174,15 @@ def _sources(
     """What is built, and the teacher that it was distilled from where the recipe asks for a student."""
     about = recipe.filter
     ranges, size = (about.input_range, about.output_range), about.sizes[0]
+    signature = signature_of(about)
     if generator is None and recipe.compress is not None:
         return student_source(recipe, base, threads=threads, notify=notify), recipe_source(about, base)
     if generator is None or isinstance(generator, str):
         name = generator or about.source
-        return resolve(name, base=base, architecture=about.architecture, ranges=ranges, size=size), None
-    return wrap(generator, about.name, ranges=ranges, size=size), None
+        return resolve(
+            name, base=base, architecture=about.architecture, ranges=ranges, size=size, signature=signature
+        ), None
+    return wrap(generator, about.name, ranges=ranges, size=size, signature=signature), None
 
 
 def _evaluations(recipe: Recipe, base: Path, source: Source, original: Source | None) -> list[Evaluation]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from pocketlens import files
 from pocketlens.errors import InputError, require
 from pocketlens.models.source import Source, resolve
+from pocketlens.pipeline.commands.model import signature_of
 from pocketlens.pipeline.eval_set import check_unseen, read_eval_set
 from pocketlens.pipeline.student_summary import measure_times
 from pocketlens.pipeline.teacher import play_teacher
@@ -63,7 +64,8 @@ def distill(
     student_filter = recipe.filter.model_copy(
         update={
             "source": compressed.path.name, "architecture": compressed.architecture, "input_range": None,
-            "output_range": None, "license_file": _absolute(base, recipe.filter.license_file),
+            "output_range": None, "input": "", "output": "", "constants": {}, "mean": None, "deviation": None,
+            "input_order": "RGB", "output_order": "RGB", "license_file": _absolute(base, recipe.filter.license_file),
         }
     )  # fmt: skip
     pictures = recipe.pictures.model_copy(
@@ -143,7 +145,7 @@ def recipe_source(table: Filter, base: Path) -> Source:
     """The generator that a recipe's ``[filter]`` names."""
     return resolve(
         table.source, base=base, architecture=table.architecture, ranges=(table.input_range, table.output_range),
-        size=table.sizes[0],
+        size=table.sizes[0], signature=signature_of(table),
     )  # fmt: skip
 
 

@@ -14,6 +14,7 @@ from pocketlens.converters import roofline
 from pocketlens.converters.emitter import Labels, OnnxReader, emitter, refuse
 from pocketlens.converters.rewrites import registry
 from pocketlens.converters.roofline import LayerCost, Machine
+from pocketlens.converters.signature import Signature
 from pocketlens.models.source import RangeOverrides, Source, resolve
 from pocketlens.pipeline.eval_set import read_eval_set
 from pocketlens.pipeline.export import export_graphs
@@ -99,6 +100,7 @@ def explain(
     architecture: str = "",
     size: tuple[int, int] = (256, 256),
     ranges: RangeOverrides = (None, None),
+    signature: Signature | None = None,
     targets: tuple[str, ...] = ("tflite",),
     rewrites: RewriteSelection = "safe",
     machine: Machine | None = None,
@@ -113,6 +115,7 @@ def explain(
         architecture: The generator's architecture, for checkpoints.
         size: Height and width in pixels.
         ranges: The values that the model takes and gives for black and white, where they are not its own.
+        signature: Which input and output is the picture, and what the other inputs are fixed to.
         targets: Whose rewrites to apply.
         rewrites: Which; see :func:`pocketlens.pipeline.rewrite_selection.names_for`.
         machine: What the estimates assume; None for a phone.
@@ -125,7 +128,7 @@ def explain(
         UnsupportedError: It is to be measured in a target that cannot express it.
     """
     machine = machine or Machine()
-    source = resolve(model, base=Path.cwd(), architecture=architecture, ranges=ranges, size=size)
+    source = resolve(model, base=Path.cwd(), architecture=architecture, ranges=ranges, size=size, signature=signature)
     chosen = {target: names_for(rewrites, target) for target in targets}
     graph = next(export_graphs(source, *size))
     sides, costs = [*_given(source, *size), side("graph", graph, (), machine)], []

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from pocketlens.converters import graph as hub
 from pocketlens.converters.emitter import Refusal, emitter
 from pocketlens.converters.rewrites import registry
+from pocketlens.converters.signature import Signature
 from pocketlens.files import whole
 from pocketlens.models.source import RangeOverrides, resolve
 from pocketlens.pipeline.export import export_graphs
@@ -44,6 +45,7 @@ def inspect(
     architecture: str = "",
     size: tuple[int, int] = (256, 256),
     ranges: RangeOverrides = (None, None),
+    signature: Signature | None = None,
     rewrites: RewriteSelection = "safe",
     save: Path | None = None,
 ) -> Inspection:
@@ -54,13 +56,14 @@ def inspect(
         architecture: The generator's architecture, for checkpoints.
         size: Height and width in pixels.
         ranges: The values that the model takes and gives for black and white, where they are not its own.
+        signature: Which input and output is the picture, and what the other inputs are fixed to.
         rewrites: Which rewrites each target gets, as for ``convert``.
         save: Where to write the graph as ``.onnx``, if anywhere.
 
     Raises:
         InputError: The model cannot be read or exported at this size.
     """
-    source = resolve(model, base=Path.cwd(), architecture=architecture, ranges=ranges, size=size)
+    source = resolve(model, base=Path.cwd(), architecture=architecture, ranges=ranges, size=size, signature=signature)
     graph = next(export_graphs(source, *size))
     if save is not None:
         with whole(save) as part:

@@ -7,11 +7,13 @@ from typing import TypedDict
 
 from pocketlens.bundle import licensing
 from pocketlens.converters.emitter import Labels
+from pocketlens.converters.signature import Signature
 from pocketlens.files import artifact_files, copy, whole
 from pocketlens.models.source import RangeOverrides, resolve
 from pocketlens.pipeline.eval_set import read_eval_set
 from pocketlens.pipeline.evaluation import Evaluation
 from pocketlens.pipeline.stages.emit import VerifiedArtifact
+from pocketlens.recipe import Filter
 from pocketlens.targets import TARGETS, every_target
 
 
@@ -22,6 +24,7 @@ class ModelOptions(TypedDict, total=False):
         architecture: The generator's architecture, for checkpoints.
         size: Height and width in pixels; 256 x 256 if left out.
         ranges: The values that the model takes and gives for black and white, where they are not its own.
+        signature: Which input and output is the picture, and what the other inputs are fixed to.
         license: SPDX expression that goes into every artifact.
         judge: Folder of pictures that are scored; those that ship if left out.
         calibrate: Folder of pictures that quantization looks at; those that ship if left out.
@@ -30,6 +33,7 @@ class ModelOptions(TypedDict, total=False):
     architecture: str
     size: tuple[int, int]
     ranges: RangeOverrides
+    signature: Signature
     license: str
     judge: Path | None
     calibrate: Path | None
@@ -53,10 +57,19 @@ def evaluation_of(model: str, options: ModelOptions) -> Evaluation:
         architecture=options.get("architecture", ""),
         ranges=options.get("ranges", (None, None)),
         size=size,
+        signature=options.get("signature"),
     )
     eval_set = read_eval_set(options.get("judge"), *size, calibrate=options.get("calibrate"))
     labels = Labels(re.sub(r"[^A-Za-z0-9._-]", "-", source.name), license=license)
     return Evaluation.prepare(source, eval_set, labels)
+
+
+def signature_of(table: Filter) -> Signature:
+    """What a recipe's ``[filter]`` says of its generator's inputs and outputs."""
+    constants = tuple((name, str(value)) for name, value in table.constants.items())
+    return Signature(
+        table.input, table.output, constants, table.mean, table.deviation, table.input_order, table.output_order
+    )
 
 
 def with_precision(targets: Sequence[str], precision: str) -> dict[str, tuple[str]]:
