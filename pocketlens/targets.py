@@ -258,6 +258,19 @@ TARGETS: dict[str, Target] = {
             extra="qnn",
             chips=SNAPDRAGON,
         ),
+        Target(
+            name="coreai",
+            title="Core AI",
+            package="pocketlens.converters.coreai",
+            suffix=".aimodel",
+            layout="NCHW",
+            precisions=_precisions("fp32", "fp16", "w8", "int8", "palette8", "palette6", "palette4"),
+            runtimes=("coreai",),
+            accelerators=("cpu", "gpu", "npu"),
+            dtype="image",
+            min_os=(("", "iOS 27, macOS 27"),),
+            extra="coreai",
+        ),
     )
 }  # fmt: skip
 """Every target by its name, in the order in which tables show them."""

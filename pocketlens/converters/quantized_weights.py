@@ -59,6 +59,18 @@ class LutWeights:
 QuantizedWeights = AffineQuantizedWeights | LutWeights
 
 
+def pack_indices(weights: LutWeights) -> NDArray[np.uint8]:
+    """The indices as a row of bits, each index's least significant first, filled up to whole bytes.
+
+    Example:
+        >>> pack_indices(LutWeights(np.zeros(4, np.float32), np.uint8([0, 3, 2, 1, 2]))).tolist()
+        [108, 2]
+    """
+    bits = len(weights.table).bit_length() - 1
+    columns = weights.indices.reshape(-1, 1) >> np.arange(bits, dtype=np.uint8) & 1
+    return np.packbits(columns.reshape(-1), bitorder="little")
+
+
 def insert_dequantize(model: ir.Model, value: ir.Value, weights: QuantizedWeights) -> None:
     """Let every reader of a constant of the graph read its quantized form instead."""
     name = value.name or "weight"

@@ -13,6 +13,7 @@ from pocketlens.version import BASE_VERSION
 
 LIBRARIES = (
     "ai-edge-litert",
+    "coreai-core",
     "coremltools",
     "flatbuffers",
     "flip-evaluator",

@@ -138,7 +138,7 @@ class Runtime:
         distributions: Names of the packages that bring them; the first is the one to install.
         install: The command that installs it.
         platform: The only ``sys.platform`` that it runs on, or empty.
-        machine: The only kind of processor that it runs on, as ``platform.machine()`` names it, or empty.
+        machine: The only kind of processor that it runs on under Linux, as ``platform.machine()`` names it, or empty.
         glibc: The oldest C library of Linux that it runs with; zeros if any does.
         default_layout: The order of axes to assume in its artifacts where a shape fits both.
         accelerators: What it can be told to compute on: :data:`PROCESSORS`, and names of its own; ``"*"`` stands for
@@ -184,11 +184,12 @@ class Runtime:
         """Why it cannot be used on this machine, or an empty string."""
         if self.platform and sys.platform != self.platform:
             return f"it runs on {'macOS' if self.platform == 'darwin' else self.platform} only"
-        if self.machine and machine.architecture() != self.machine:
-            return f"it runs on {self.machine} only, this is {machine.architecture()}"
-        if machine.glibc() < self.glibc:
-            wanted, found = (".".join(map(str, version)) for version in (self.glibc, machine.glibc()))
-            return f"it needs glibc {wanted} or newer, this system has {found if any(machine.glibc()) else 'none'}"
+        if sys.platform == "linux":
+            if self.machine and machine.architecture() != self.machine:
+                return f"it runs on {self.machine} only, this is {machine.architecture()}"
+            if machine.glibc() < self.glibc:
+                wanted, found = (".".join(map(str, version)) for version in (self.glibc, machine.glibc()))
+                return f"it needs glibc {wanted} or newer, this system has {found if any(machine.glibc()) else 'none'}"
         if not any(find_spec(library) for library in self.libraries):
             return f"{self.libraries[0]} is not installed"
         return ""
@@ -315,6 +316,19 @@ RUNTIMES: dict[str, Runtime] = {
             plays_once=True,
             compiled=True,
             caveat="`qnn` is Qualcomm's emulator of the Snapdragon NPU; these files have not been run on a phone.",
+        ),
+        Runtime(
+            "coreai",
+            f"{_HERE}.coreai",
+            (".aimodel",),
+            ("coreai",),
+            ("coreai-core",),
+            "pip install 'pocketlens[coreai]'",
+            machine="x86_64",
+            glibc=(2, 34),
+            interpreted=True,
+            caveat="`coreai` plays Core AI files on the generic CPU machine of Apple's runtime; these files have not"
+            " been run on an Apple device.",
         ),
     )
 }

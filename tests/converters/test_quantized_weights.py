@@ -4,10 +4,10 @@ import numpy as np
 import onnx_ir as ir
 
 from pocketlens.converters import graph as hub
-from pocketlens.converters.coreml.weights import pack_indices
 from pocketlens.converters.quantized_weights import (
     AffineQuantizedWeights,
     LutWeights,
+    pack_indices,
     quantized_weights_of,
 )
 from pocketlens.converters.weight_quantization.quantize import quantize_weights

@@ -30,8 +30,9 @@ def artifacts(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
             made[target.suffix] = folder / f"m{target.suffix}"
             emitter(target.name).emit(graph, "fp32", Labels("suite"), made[target.suffix])
         elif not RUNTIMES[target.runtimes[0]].missing():
-            made[target.runtimes[0]] = folder / f"{target.name}{target.suffix}"
-            emitter(target.name).emit(graph, target.float_precision, Labels("suite"), made[target.runtimes[0]])
+            key = target.runtimes[0] if RUNTIMES[target.runtimes[0]].compiled else target.suffix
+            made[key] = folder / f"{target.name}{target.suffix}"
+            emitter(target.name).emit(graph, target.float_precision, Labels("suite"), made[key])
     return made
 
 

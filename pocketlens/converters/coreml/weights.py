@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from pocketlens.converters.quantized_weights import (
     AffineQuantizedWeights,
-    LutWeights,
     QuantizedWeights,
+    pack_indices,
     quantized_weights_of,
 )
 
@@ -74,15 +74,3 @@ def _replace(function: Any, op: Any, weights: QuantizedWeights) -> None:
             )  # fmt: skip
         function.replace_uses_of_var_after_op(anchor_op=op, old_var=old, new_var=new)
         function.remove_ops([op])
-
-
-def pack_indices(weights: LutWeights) -> NDArray[np.uint8]:
-    """The indices as a row of bits, each index's least significant first, filled up to whole bytes.
-
-    Example:
-        >>> pack_indices(LutWeights(np.zeros(4, np.float32), np.uint8([0, 3, 2, 1, 2]))).tolist()
-        [108, 2]
-    """
-    bits = len(weights.table).bit_length() - 1
-    columns = weights.indices.reshape(-1, 1) >> np.arange(bits, dtype=np.uint8) & 1
-    return np.packbits(columns.reshape(-1), bitorder="little")

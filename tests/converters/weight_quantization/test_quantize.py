@@ -29,8 +29,8 @@ OTHERS = [picture(32, 48, seed) for seed in (3, 4, 5)]
 
 CODED = [
     (target, p)
-    for target, kind in TARGETS.items()
-    for p in kind.precision_names
+    for target in every_target()
+    for p in TARGETS[target].precision_names
     if PRECISIONS[p].quantizes == "weights"
 ]
 

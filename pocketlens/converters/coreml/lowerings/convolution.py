@@ -4,15 +4,11 @@ import numpy as np
 import onnx_ir as ir
 
 from pocketlens.converters import graph as hub
+from pocketlens.converters.checks import check_convolution
 from pocketlens.converters.coreml.builder import MILBuilder, Var, vector
-from pocketlens.converters.coreml.lowerings.windows import SpatialWindow, conv_window
 from pocketlens.converters.coreml.registry import lowering
-from pocketlens.converters.lowering import floats, needs_constants, needs_rank
-
-
-def check_convolution(node: ir.Node) -> str:
-    """Why a convolution or transposed convolution is refused."""
-    return needs_rank(node, 4) or needs_constants(node, "its weights are", 1, 2)
+from pocketlens.converters.lowering import floats
+from pocketlens.converters.windows import SpatialWindow, conv_window
 
 
 def shared_inputs(node: ir.Node, window: SpatialWindow) -> dict[str, object]:

@@ -4,18 +4,13 @@ import numpy as np
 import onnx_ir as ir
 
 from pocketlens.converters import graph as hub
+from pocketlens.converters.checks import check_matmul
 from pocketlens.converters.coreml.builder import MILBuilder, Var
 from pocketlens.converters.coreml.registry import lowering
-from pocketlens.converters.lowering import floats, needs_constants, rank
+from pocketlens.converters.lowering import floats, needs_constants
 
 
-def _check_matmul(node: ir.Node) -> str:
-    if min(rank(node.inputs[0]), rank(node.inputs[1])) < 2:
-        return "one of its inputs has one axis, and both have to have two or more"
-    return ""
-
-
-@lowering("MatMul", check=_check_matmul, needs="two or more axes on both sides")
+@lowering("MatMul", check=check_matmul, needs="two or more axes on both sides")
 def matmul(builder: MILBuilder, node: ir.Node) -> Var:
     """``matmul``."""
     x, y = (builder.get(value) for value in node.inputs)

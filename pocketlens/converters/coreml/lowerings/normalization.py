@@ -4,18 +4,13 @@ import numpy as np
 import onnx_ir as ir
 
 from pocketlens.converters import graph as hub
+from pocketlens.converters.checks import check_batch_norm, check_instance_norm, check_layer_norm
 from pocketlens.converters.coreml.builder import MILBuilder, Var, vector
 from pocketlens.converters.coreml.registry import lowering
-from pocketlens.converters.lowering import floats, needs_constants, needs_rank, optional, rank, shape
+from pocketlens.converters.lowering import floats, optional, rank, shape
 
 
-def _check_batch_norm(node: ir.Node) -> str:
-    if hub.integer(node, "training_mode", 0):
-        return "it is in training mode: export the generator in eval mode"
-    return needs_rank(node, 3, 4, 5) or needs_constants(node, "its statistics are", 1, 2, 3, 4)
-
-
-@lowering("BatchNormalization", check=_check_batch_norm, needs="constant statistics, evaluation mode; 3 to 5 axes")
+@lowering("BatchNormalization", check=check_batch_norm, needs="constant statistics, evaluation mode; 3 to 5 axes")
 def batch_norm(builder: MILBuilder, node: ir.Node) -> Var:
     """``batch_norm``; coremltools folds it into a convolution in front."""
     return builder.add(
@@ -29,11 +24,7 @@ def batch_norm(builder: MILBuilder, node: ir.Node) -> Var:
     )
 
 
-def _check_instance_norm(node: ir.Node) -> str:
-    return needs_rank(node, 3, 4) or needs_constants(node, "its scale or shift is", 1, 2)
-
-
-@lowering("InstanceNormalization", check=_check_instance_norm, needs="constant scale and shift; 3 or 4 axes")
+@lowering("InstanceNormalization", check=check_instance_norm, needs="constant scale and shift; 3 or 4 axes")
 def instance_norm(builder: MILBuilder, node: ir.Node) -> Var:
     """``instance_norm``, which sums by itself: nothing of it is decomposed in fp16, where 256 x 256 values overflow.
 
@@ -69,13 +60,7 @@ def _in_rows(flat: ir.Value | None) -> tuple[int, int, int, int]:
     return batch, groups, length // width, width
 
 
-def _check_layer_norm(node: ir.Node) -> str:
-    if len(node.outputs) > 1:
-        return "its mean and deviation are outputs too"
-    return needs_constants(node, "its scale or shift is", 1, 2)
-
-
-@lowering("LayerNormalization", check=_check_layer_norm, needs="constant scale and shift; one output")
+@lowering("LayerNormalization", check=check_layer_norm, needs="constant scale and shift; one output")
 def layer_norm(builder: MILBuilder, node: ir.Node) -> Var:
     """``layer_norm`` over the axes from ``axis`` on."""
     axes = list(range(rank(node.inputs[0])))[hub.integer(node, "axis", -1) :]

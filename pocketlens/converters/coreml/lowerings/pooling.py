@@ -4,9 +4,9 @@ import onnx_ir as ir
 
 from pocketlens.converters import graph as hub
 from pocketlens.converters.coreml.builder import MILBuilder, Var, vector
-from pocketlens.converters.coreml.lowerings.windows import SpatialWindow, pool_window
 from pocketlens.converters.coreml.registry import lowering
 from pocketlens.converters.lowering import needs_rank, shape
+from pocketlens.converters.windows import SpatialWindow, pool_window
 
 
 def _check(node: ir.Node) -> str:

@@ -4,9 +4,10 @@ import numpy as np
 import onnx_ir as ir
 
 from pocketlens.converters import graph as hub
+from pocketlens.converters.checks import check_gather, gathered, slice_ranges
 from pocketlens.converters.coreml.builder import MILBuilder, Var, vector
 from pocketlens.converters.coreml.registry import MAX_RANK, lowering
-from pocketlens.converters.lowering import integers, needs_constants, rank, shape
+from pocketlens.converters.lowering import needs_constants, rank, shape
 
 
 @lowering("Identity", "Dropout")
@@ -53,23 +54,10 @@ def concat(builder: MILBuilder, node: ir.Node) -> Var:
     return builder.add("concat", values=values, axis=np.int32(axis), interleave=False)
 
 
-def _slices(node: ir.Node) -> list[slice]:
-    lengths = shape(node.inputs[0])
-    starts, ends = integers(node, 1), integers(node, 2)
-    assert starts is not None and ends is not None
-    axes = integers(node, 3) or tuple(range(len(starts)))
-    steps = integers(node, 4) or (1,) * len(starts)
-    slices = [slice(0, length, 1) for length in lengths]
-    for start, end, axis, step in zip(starts, ends, axes, steps, strict=True):
-        length = lengths[axis]
-        slices[axis] = slice(*slice(start, end, step).indices(length))
-    return slices
-
-
 @lowering("Slice", check=lambda node: needs_constants(node, "its bounds are", 1, 2, 3, 4), needs="constant bounds")
 def slice_(builder: MILBuilder, node: ir.Node) -> Var:
     """``slice_by_index`` with every start and end made explicit; a negative step slices forwards and reverses."""
-    ranges = [range(s.start, s.stop, s.step) for s in _slices(node)]
+    ranges = slice_ranges(node)
     reversed_axes = [axis for axis, values in enumerate(ranges) if values.step < 0]
     forwards = [values[::-1] if values.step < 0 else values for values in ranges]
     sliced = builder.add(
@@ -93,23 +81,14 @@ def split(builder: MILBuilder, node: ir.Node) -> list[Var]:
     return list(builder.add("split", x=x, split_sizes=vector(sizes), axis=np.int32(axis)))
 
 
-def _check_gather(node: ir.Node) -> str:
-    if reason := needs_constants(node, "its indices are", 1):
-        return reason
-    return "" if rank(node.inputs[1]) <= 1 else f"its indices have {rank(node.inputs[1])} axes, and may have one"
-
-
-@lowering("Gather", check=_check_gather, needs="constant indices of at most one axis")
+@lowering("Gather", check=check_gather, needs="constant indices of at most one axis")
 def gather(builder: MILBuilder, node: ir.Node) -> Var:
     """``gather`` of constant indices, for instance of channels in another order."""
-    axis = hub.integer(node, "axis", 0) % rank(node.inputs[0])
-    length = shape(node.inputs[0])[axis]
-    indices = integers(node, 1)
-    assert indices is not None
+    axis, indices = gathered(node)
     y = builder.add(
         "gather",
         x=builder.get(node.inputs[0]),
-        indices=vector([index % length for index in indices]),
+        indices=vector(indices),
         axis=np.int32(axis),
     )
     return builder.add("reshape", x=y, shape=vector(shape(node.outputs[0]))) if rank(node.inputs[1]) == 0 else y

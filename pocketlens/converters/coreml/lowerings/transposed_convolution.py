@@ -2,11 +2,12 @@
 
 import onnx_ir as ir
 
+from pocketlens.converters.checks import check_convolution
 from pocketlens.converters.coreml.builder import MILBuilder, Var, vector
-from pocketlens.converters.coreml.lowerings.convolution import check_convolution, padding, shared_inputs
-from pocketlens.converters.coreml.lowerings.windows import conv_window, transposed_crop
+from pocketlens.converters.coreml.lowerings.convolution import padding, shared_inputs
 from pocketlens.converters.coreml.registry import lowering
 from pocketlens.converters.lowering import shape
+from pocketlens.converters.windows import conv_window, transposed_crop
 
 
 @lowering("ConvTranspose", check=check_convolution, needs="two spatial axes, constant weights")

@@ -1,0 +1,92 @@
+"""Resize: Core AI samples at ``(i + 1/2 - offset) / scale - 1/2`` and takes scale and offset as they come."""
+
+import numpy as np
+import onnx_ir as ir
+
+from pocketlens.converters import graph as hub
+from pocketlens.converters.coreai.builder import CoreAIBuilder, Var, signed
+from pocketlens.converters.coreai.lowerings.shapes import take
+from pocketlens.converters.coreai.registry import lowering
+from pocketlens.converters.lowering import needs_constants, needs_rank, shape
+from pocketlens.converters.nearest import resize_scale, source_indices
+
+_COORDINATES = ("half_pixel", "pytorch_half_pixel", "align_corners", "asymmetric")
+
+
+def _coordinates(node: ir.Node) -> str:
+    return hub.text(node, "coordinate_transformation_mode", "half_pixel")
+
+
+def _check(node: ir.Node) -> str:
+    if reason := needs_rank(node, 4) or needs_constants(node, "its size is", 2, 3):
+        return reason
+    mode = hub.text(node, "mode", "nearest")
+    if mode not in ("nearest", "linear"):
+        return f"its mode is {mode!r}, and Core AI has nearest and linear"
+    if _coordinates(node) not in _COORDINATES:
+        return f"its coordinates are {_coordinates(node)!r}, and have to be one of {', '.join(_COORDINATES)}"
+    if shape(node.inputs[0])[:2] != shape(node.outputs[0])[:2]:
+        return "it resizes batch or channels"
+    if hub.integer(node, "antialias", 0):
+        return "it is antialiased, and Core AI does not smooth"
+    if hub.text(node, "keep_aspect_ratio_policy", "stretch") != "stretch":
+        return "it keeps an aspect ratio, and has to stretch"
+    return ""
+
+
+@lowering(
+    "Resize",
+    check=_check,
+    needs="height and width of four axes; nearest or linear, without antialias; half_pixel, pytorch_half_pixel,"
+    " align_corners or asymmetric; stretched",
+)
+def resize(builder: CoreAIBuilder, node: ir.Node) -> Var:
+    """``interpolate``; nearest by indices where it is no whole enlargement, since Core AI rounds a half to even."""
+    return _linear(builder, node) if hub.text(node, "mode", "nearest") == "linear" else _nearest(builder, node)
+
+
+def _linear(builder: CoreAIBuilder, node: ir.Node) -> Var:
+    before, after = shape(node.inputs[0]), shape(node.outputs[0])
+    scales, offsets = zip(*(_sampling(node, axis, before, after) for axis in (2, 3)), strict=True)
+    return _interpolate(builder, node, scales, offsets, "linear")
+
+
+def _interpolate(
+    builder: CoreAIBuilder, node: ir.Node, scales: tuple[float, ...], offsets: tuple[float, ...], mode: str
+) -> Var:
+    return builder.ops.interpolate(
+        builder.get(node.inputs[0]),
+        signed(shape(node.outputs[0])),
+        np.array((1, 1, *scales), np.float32),
+        np.array((0, 0, *offsets), np.float32),
+        mode,
+    )
+
+
+def _sampling(node: ir.Node, axis: int, before: tuple[int, ...], after: tuple[int, ...]) -> tuple[float, float]:
+    """Scale and offset that sample where ONNX does."""
+    coordinates, scale = _coordinates(node), resize_scale(node, axis, before, after)
+    if coordinates == "align_corners":
+        scale = (after[axis] - 1) / (before[axis] - 1) if min(before[axis], after[axis]) > 1 else 1.0
+    samples_from_corner = coordinates in ("align_corners", "asymmetric") or (
+        coordinates == "pytorch_half_pixel" and after[axis] == 1
+    )
+    return scale, 0.5 * (1 - scale) if samples_from_corner else 0.0
+
+
+def _nearest(builder: CoreAIBuilder, node: ir.Node) -> Var:
+    before, after = shape(node.inputs[0]), shape(node.outputs[0])
+    picked = {axis: source_indices(node, axis, before, after) for axis in (2, 3)}
+    factors = [after[axis] // before[axis] for axis in (2, 3)]
+    if all(
+        np.array_equal(indices, np.arange(before[axis] * factor) // factor) if factor and indices is not None else False
+        for (axis, indices), factor in zip(picked.items(), factors, strict=True)
+    ):
+        return _interpolate(builder, node, tuple(map(float, factors)), (0.0, 0.0), "nearest_neighbor")
+    x = builder.get(node.inputs[0])
+    lengths = list(before)
+    for axis, indices in picked.items():
+        assert indices is not None
+        x = take(builder, x, lengths, [int(index) for index in indices], axis)
+        lengths[axis] = len(indices)
+    return x
