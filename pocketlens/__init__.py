@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from pocketlens.bundle.verify import verify
     from pocketlens.pipeline.commands.build import build
     from pocketlens.pipeline.commands.convert import convert
+    from pocketlens.pipeline.commands.predict import predict
     from pocketlens.recipe import Recipe
     from pocketlens.runtimes.session import Session
 
@@ -40,6 +41,7 @@ _WHERE = {
     "convert": "pocketlens.pipeline.commands.convert:convert",
     "load": "pocketlens.bundle.load:load",
     "open_bundle": "pocketlens.bundle.read:open_bundle",
+    "predict": "pocketlens.pipeline.commands.predict:predict",
     "verify": "pocketlens.bundle.verify:verify",
 }
 
@@ -53,6 +55,7 @@ __all__ = [
     "convert",
     "load",
     "open_bundle",
+    "predict",
     "verify",
 ]
 

@@ -16,7 +16,7 @@ from mkdocs.structure.pages import Page
 ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT))  # mkdocs loads hooks by path
 
-from docs.generators import commands, documents, recipe, schemas, tables  # noqa: E402
+from docs.generators import commands, documents, phones, recipe, schemas, tables  # noqa: E402
 
 PARTS = {
     "action-inputs": tables.action_inputs,
@@ -24,6 +24,8 @@ PARTS = {
     "floors": tables.floors,
     "options": tables.options,
     "precisions": tables.precisions,
+    "phone-errors": phones.errors,
+    "phone-networks": phones.networks,
     "presets": tables.presets,
     "recipe": recipe.keys,
     "schemas": schemas.versions,

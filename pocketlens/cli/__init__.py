@@ -15,8 +15,8 @@ from pocketlens.cli.renamed import COMMAND, refuse_renamed
 from pocketlens.errors import InputError, PocketlensError
 
 COMMANDS = (
-    "bench", "build", "compare", "convert", "demo", "distill", "doctor", "explain", "inspect", "optimize", "quantize",
-    "run", "train", "verify", "web", "zoo",
+    "bench", "build", "compare", "convert", "demo", "distill", "doctor", "explain", "inspect", "optimize", "predict",
+    "quantize", "run", "train", "verify", "web", "zoo",
 )  # fmt: skip
 """Each a module of this package, and a command."""
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 )
 def bench(
     bundle: options.Bundle,
-    fps: Annotated[float | None, typer.Option(metavar="N", min=0.001, help="Budget: frames a second, at p95.")] = None,
+    fps: options.Fps = None,
     frame_ms: Annotated[
         float | None, typer.Option(metavar="MS", min=0.001, help="Budget: milliseconds a frame, at p95.")
     ] = None,

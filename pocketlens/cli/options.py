@@ -172,6 +172,7 @@ Artifact = Annotated[str | None, typer.Option("--artifact", metavar="ID", help=_
 Artifacts = Annotated[list[str] | None, typer.Option("--artifact", metavar="ID", help=_ARTIFACT + _SEVERAL)]
 _RUNTIME = "Only this runtime: onnxruntime, openvino, litert, coreml or mil."
 Runtime = Annotated[str | None, typer.Option("--runtime", metavar="NAME", help=_RUNTIME)]
+PhoneRuntime = Annotated[str, typer.Option("--runtime", metavar="NAME", help=_RUNTIME)]
 Runtimes = Annotated[list[str] | None, typer.Option("--runtime", metavar="NAME", help=_RUNTIME + _SEVERAL)]
 _ACCELERATOR = "What computes: cpu, gpu, npu or auto, or a runtime's own name for it, such as xnnpack or none."
 Accelerator = Annotated[
@@ -200,6 +201,10 @@ RuntimeThreads = Annotated[
 SeveralThreads = Annotated[
     list[str] | None,
     typer.Option("--threads", metavar="N", help=_THREADS + _SEVERAL, show_default="the runtime's choice"),
+]
+Fps = Annotated[
+    float | None,
+    typer.Option("--fps", metavar="N", min=0.001, help="Budget: frames a second; a measurement is judged at p95."),
 ]
 Bench = Annotated[bool, typer.Option("--bench/--no-bench", help="Measure on this machine.")]
 History = Annotated[
