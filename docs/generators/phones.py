@@ -10,7 +10,7 @@ from pocketlens.phones.networks import NETWORKS, costs
 
 def errors() -> str:
     """The error of each phone, arithmetic and runtime, by leaving each network out."""
-    rows = []
+    rows: list[tuple[str, ...]] = []
     for setting in settings():
         off = np.abs(1 / np.array(list(rates(setting).ratios.values())) - 1)
         median, worst = f"{100 * np.median(off):.0f} %", f"{100 * np.quantile(off, 0.9):.0f} %"
@@ -20,7 +20,7 @@ def errors() -> str:
 
 def networks() -> str:
     """Every network: its work, and how far the predictions without it were off."""
-    rows = []
+    rows: list[tuple[str, ...]] = []
     for name in NETWORKS:
         row = [name, f"{costs(name).gmacs + costs(name).by_channel_gmacs:.2f}"]
         for arithmetic in ("float", "w8a8"):

@@ -114,10 +114,17 @@ def targets(default: str) -> OptionInfo:
 Targets = Annotated[list[str] | None, targets("all that need no extra of their own")]
 _PRECISION = f"The artifact's precision: {', '.join(PRECISIONS)}; not every target has each."
 Precision = Annotated[str, typer.Option("-p", "--precision", metavar="NAME", help=_PRECISION)]
-Precisions = Annotated[
-    list[str] | None,
-    typer.Option("-p", "--precision", metavar="NAME", help=_PRECISION + _SEVERAL, show_default="fp16"),
-]
+
+
+def precisions(default: str) -> OptionInfo:
+    """``-p``, ``--precision``, several; says what is taken where it is left out."""
+    option: OptionInfo = typer.Option(
+        "-p", "--precision", metavar="NAME", help=_PRECISION + _SEVERAL, show_default=default
+    )
+    return option
+
+
+Precisions = Annotated[list[str] | None, precisions("fp16")]
 _REWRITES = (
     "Rewrites of the graph: none, safe (those that need no measuring), auto (those that are faster here), "
     "or their names: A,B."
@@ -170,7 +177,7 @@ BenchmarkModel = Annotated[
 _ARTIFACT = "Only this artifact, by its id: for instance tflite-fp16-256x256."
 Artifact = Annotated[str | None, typer.Option("--artifact", metavar="ID", help=_ARTIFACT)]
 Artifacts = Annotated[list[str] | None, typer.Option("--artifact", metavar="ID", help=_ARTIFACT + _SEVERAL)]
-_RUNTIME = "Only this runtime: onnxruntime, openvino, litert, coreml or mil."
+_RUNTIME = "Only this runtime: onnxruntime, openvino, litert, coreml, mil, qnn or coreai."
 Runtime = Annotated[str | None, typer.Option("--runtime", metavar="NAME", help=_RUNTIME)]
 PhoneRuntime = Annotated[str, typer.Option("--runtime", metavar="NAME", help=_RUNTIME)]
 Runtimes = Annotated[list[str] | None, typer.Option("--runtime", metavar="NAME", help=_RUNTIME + _SEVERAL)]

@@ -21,16 +21,7 @@ def predict(
         list[str] | None,
         typer.Option("--phone", metavar="NAME", help="A phone, or a part of its name.", show_default="all"),
     ] = None,
-    precision: Annotated[
-        list[str] | None,
-        typer.Option(
-            "-p",
-            "--precision",
-            metavar="NAME",
-            help="The artifact's precision: fp32, fp16, w8, int8 or int8-a16.",
-            show_default="fp16,int8",
-        ),
-    ] = None,
+    precision: Annotated[list[str] | None, options.precisions("fp16,int8")] = None,
     runtime: options.PhoneRuntime = "litert",
     fps: options.Fps = None,
     predicted: Annotated[

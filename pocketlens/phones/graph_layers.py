@@ -32,7 +32,8 @@ def _layer(node: ir.Node) -> Layer | None:
 
 
 def _convolution(node: ir.Node) -> Layer:
-    picture, kernel, out = (hub.static_shape(value) for value in (node.inputs[0], node.inputs[1], node.outputs[0]))
+    ends = (node.inputs[0], node.inputs[1], node.outputs[0])
+    picture, kernel, out = (hub.static_shape(value) for value in ends if value is not None)
     pixels = math.prod(picture[2:]), math.prod(out[2:])
     swept = pixels[0] if node.op_type == "ConvTranspose" else pixels[1]
     groups, channels = hub.integer(node, "group", 1), (picture[1], out[1])
