@@ -40,7 +40,8 @@ def load(
         (32, 48, 3)
 
     Args:
-        source: A bundle (folder, zip or opened), or an ``.onnx``, ``.xml``, ``.tflite`` or ``.mlpackage``.
+        source: A bundle (folder, zip or opened), or an ``.onnx``, ``.xml``, ``.tflite``, ``.mlpackage`` or
+            ``.aimodel``.
         runtime: Only this one: ``onnxruntime``, ``openvino``, ``litert``, ``coreml`` or ``mil``.
         threads: Number of threads, or None for the runtime's own choice.
         artifact: Only this one, by its id in the manifest.

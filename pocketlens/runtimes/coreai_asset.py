@@ -55,13 +55,15 @@ def array_function(path: Path, summary: Any) -> str:
     """The entry point to play: the one for arrays, or the first whose inputs and outputs all are arrays.
 
     Raises:
-        InputError: Every one takes or gives pictures, which this machine cannot feed.
+        InputError: There is none, or every one takes or gives pictures, which this machine cannot feed.
     """
     names = sorted(summary.function_names, key=lambda name: name != ARRAYS)
     for name in names:
         kinds = [kind for _, kind in (*summary.function_inputs(name), *summary.function_outputs(name))]
         if all(kind.startswith("NDArray") for kind in kinds):
             return str(name)
+    if not names:
+        raise damaged(path, f"{PROGRAM} holds no entry point")
     raise InputError(
         f"{path} takes pictures only ({', '.join(names)}), which can be fed on Apple's systems only",
         do="convert it with Pocketlens, whose files also have an entry point for arrays",

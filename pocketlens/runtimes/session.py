@@ -252,8 +252,9 @@ def open_artifact(
     """Load one artifact file or folder, whoever made it.
 
     Args:
-        path: ``.onnx``, ``.xml`` (OpenVINO), ``.tflite`` or ``.mlpackage``.
-        runtime: ``onnxruntime``, ``openvino``, ``litert``, ``coreml`` or ``mil``; None takes the first that plays it.
+        path: ``.onnx``, ``.xml`` (OpenVINO), ``.tflite``, ``.mlpackage`` or ``.aimodel``.
+        runtime: ``onnxruntime``, ``openvino``, ``litert``, ``coreml``, ``mil``, ``qnn`` or ``coreai``; None takes
+            the first that plays it.
         threads: Number of threads, or None for the runtime's own choice.
         accelerator: What computes: ``cpu``, ``gpu``, ``npu`` or ``auto``, or a name of the runtime's own, for instance
             ``xnnpack``.

@@ -37,10 +37,15 @@ and a case spreads its values over the picture up to twenty times: one level is 
 that cases of convolutions gave.
 """
 
-RUNTIMES = {"onnx": "onnxruntime", "openvino": "openvino", "tflite": "litert", "coreml": "mil"}
+RUNTIMES = {"onnx": "onnxruntime", "openvino": "openvino", "tflite": "litert", "coreml": "mil", "coreai": "coreai"}
 """Where each target's files are executed; Core ML's in the interpreter, on macOS as well."""
 
-_GENERAL = ("only float32", "only its first output is known", "axes, and Core ML takes 1 to")
+_GENERAL = (
+    "only float32",
+    "only its first output is known",
+    "axes, and Core ML takes 1 to",
+    "no axes, and Core AI takes",
+)
 """Reasons that hold for every operator of a target."""
 
 

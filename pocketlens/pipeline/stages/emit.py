@@ -27,7 +27,8 @@ class VerifiedArtifact:
 
     Attributes:
         spec: Which it is.
-        path: The file (for OpenVINO the ``.xml``, its ``.bin`` beside it) or ``.mlpackage`` folder, in the cache.
+        path: The file (for OpenVINO the ``.xml``, its ``.bin`` beside it) or the ``.mlpackage`` or ``.aimodel``
+            folder, in the cache.
         verification: What it computes beside its teacher.
         rewrites: Those that changed its graph, in order.
         plan: How its layers are quantized; None where they are floats.

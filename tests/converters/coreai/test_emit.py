@@ -1,0 +1,160 @@
+"""What a Core AI file holds, and what coreai-core does silently wrong if it is let."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnx_ir as ir
+import pytest
+from onnx import helper, numpy_helper
+
+from pocketlens.converters import coreai
+from pocketlens.converters import graph as hub
+from pocketlens.converters.coreai.constants import Constants
+from pocketlens.converters.weight_quantization.quantize import quantize_weights
+from pocketlens.errors import InputError, UnsupportedError
+from pocketlens.files import bytes_of, sha256
+from pocketlens.quality import psnr
+from pocketlens.runtimes.adapter import RUNTIMES
+from pocketlens.runtimes.session import open_artifact
+from tests.bands import Case, banded
+from tests.converters.coreai.harness import LABELS, emit, needs_core_ai, run_both
+from tests.generators import picture, small_graph
+
+SIZE = (32, 48)
+
+
+def _graph(weights: np.ndarray, scale: float, *, norm: bool = False) -> ir.Model:
+    """A convolution of a picture, scaled so that it fills 0..255, with a norm between if asked."""
+    nodes = [helper.make_node("Conv", ["image", "w"], ["c"])]
+    nodes += [helper.make_node("InstanceNormalization", ["c", "gamma", "beta"], ["n"])] if norm else []
+    nodes += [
+        helper.make_node("Mul", ["n" if norm else "c", "scale"], ["m"]),
+        helper.make_node("Add", ["m", "shift"], ["a"]),
+        helper.make_node("Clip", ["a", "low", "high"], ["stylized"]),
+    ]
+    constants = {
+        "w": weights.astype(np.float32), "scale": np.float32(scale), "shift": np.float32(128), "low": np.float32(0),
+        "high": np.float32(255), "gamma": np.ones(3, np.float32), "beta": np.zeros(3, np.float32),
+    }  # fmt: skip
+    used = {name for node in nodes for name in node.input}
+    shape = [1, 3, *SIZE]
+    proto = helper.make_model(
+        helper.make_graph(
+            nodes, "g",
+            [helper.make_tensor_value_info("image", onnx.TensorProto.FLOAT, shape)],
+            [helper.make_tensor_value_info("stylized", onnx.TensorProto.FLOAT, shape)],
+            [numpy_helper.from_array(np.asarray(array), name) for name, array in constants.items() if name in used],
+        ),
+        opset_imports=[helper.make_opsetid("", hub.OPSET)], ir_version=10,
+    )  # fmt: skip
+    return ir.from_proto(onnx.shape_inference.infer_shapes(proto))
+
+
+@needs_core_ai
+def test_four_bit_indices_are_packed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """coreai-core's own ``constant`` stores one value a byte, and the runtime reads two: another picture, silently."""
+    graph = quantize_weights(small_graph(*SIZE), "palette4", [picture(*SIZE, seed) for seed in (1, 2)])
+    expected, computed = run_both(graph, "palette4", tmp_path, picture(*SIZE))
+    assert psnr(expected, computed) > 60
+
+    def one_a_byte(self: Constants, data: np.ndarray, shape: tuple[int, ...], bits: int) -> object:
+        from coreai._compiler.ir import IntegerType
+
+        spread = np.stack([data & 15, data >> 4], axis=-1).reshape(-1)[: np.prod(shape)]
+        return self._resource(spread, shape, IntegerType.get_unsigned(bits))
+
+    monkeypatch.setattr(Constants, "packed", one_a_byte)
+    (tmp_path / "wrong").mkdir()
+    with pytest.raises((InputError, AssertionError)):
+        expected, computed = run_both(graph, "palette4", tmp_path / "wrong", picture(*SIZE))
+        assert psnr(expected, computed) > 60
+
+
+@needs_core_ai
+@pytest.mark.parametrize("precision", ["fp16", "w8"])
+def test_subnormal_halves_are_kept(tmp_path: Path, precision: str) -> None:
+    """Weights below 6e-5, which a folded cast and a dequantize in half precision damage."""
+    weights = np.random.default_rng(0).choice([-5e-5, -2e-5, 1e-5, 4e-5], (3, 3, 1, 1))
+    graph = _graph(weights, 8000.0)
+    if precision == "w8":
+        graph = quantize_weights(graph, "w8", [picture(*SIZE, 1)])
+    expected, computed = run_both(graph, precision, tmp_path, picture(*SIZE))
+    assert expected.std() > 5
+    assert psnr(expected, computed) > 55
+
+
+@needs_core_ai
+def test_statistics_of_norms_hold_a_deviation_of_300(tmp_path: Path) -> None:
+    """Its squares overflow half precision; norms that did fell to 14 dB."""
+    weights = 5 * np.eye(3).reshape(3, 3, 1, 1)
+    expected, computed = run_both(_graph(weights, 50.0, norm=True), "fp16", tmp_path, picture(*SIZE))
+    assert psnr(expected, computed) > 60
+
+
+@needs_core_ai
+def test_halves_are_stored_as_halves(tmp_path: Path) -> None:
+    graph = banded(Case("y = Conv <pads = [5, 5, 5, 5]> (x, w)", {"w": np.ones((3, 3, 11, 11), np.float32) / 121}))
+    wide, half = (bytes_of(emit(graph, precision, tmp_path)) for precision in ("fp32", "fp16"))
+    assert wide - half > 2 * 3 * 3 * 11 * 11 * 0.9
+
+
+@needs_core_ai
+def test_it_says_whose_it_is_and_not_when_it_was_made(tmp_path: Path) -> None:
+    path = emit(small_graph(*SIZE), "fp16", tmp_path)
+    assert sorted(file.name for file in path.iterdir()) == ["main.hash", "main.mlirb", "metadata.json"]
+    told = json.loads((path / "metadata.json").read_text())
+    assert (told["author"], told["license"], told["description"]) == ("Hokusai", "MIT", "Waves")
+    assert told["creatorDefinedMetadata"] == {
+        "pocketlens.filter": "wave", "pocketlens.version": "2.1", "pocketlens.precision": "fp16",
+    }  # fmt: skip
+    assert "creationDate" not in told
+
+
+@needs_core_ai
+def test_pictures_go_in_and_out_of_main(tmp_path: Path) -> None:
+    from coreai.authoring import AIModelAsset
+
+    summary = AIModelAsset.load(emit(small_graph(*SIZE), "fp16", tmp_path)).summary()
+    assert set(summary.function_names) == {"main", "tensor"}
+    assert summary.function_inputs("main") == [("image", "Image (48 × 32, 32BGRA)")]
+    assert summary.function_outputs("main") == [("stylized", "Image (48 × 32, 32BGRA)")]
+    assert summary.function_inputs("tensor") == [("image", "NDArray (Float32, 1 × 3 × 32 × 48)")]
+
+
+@needs_core_ai
+def test_another_process_writes_the_same_bytes(tmp_path: Path) -> None:
+    graph = small_graph(*SIZE)
+    hub.save(graph, tmp_path / "graph.onnx")
+    before = ir.to_proto(graph).SerializeToString(deterministic=True)
+    here = emit(graph, "fp16", tmp_path)
+    assert ir.to_proto(graph).SerializeToString(deterministic=True) == before
+    code = (
+        "from pathlib import Path; from pocketlens.converters import coreai, graph, emitter\n"
+        f"coreai.emit(graph.load(Path('graph.onnx')), 'fp16', emitter.{LABELS!r}, Path('c.aimodel'))"
+    )
+    environment = {"PYTHONHASHSEED": "12345", "PATH": "", "PYTHONPATH": ":".join(sys.path)}
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    assert sha256(tmp_path / "c.aimodel") == sha256(here)
+
+
+def test_what_cannot_be_emitted_writes_nothing(tmp_path: Path) -> None:
+    with pytest.raises(UnsupportedError, match="Sinh 'sinh_"):
+        emit(banded(Case("y = Sinh(x)")), "fp32", tmp_path)
+    with pytest.raises(InputError, match="no precision 'int3'"):
+        coreai.emit(small_graph(*SIZE), "int3", LABELS, tmp_path / "p.aimodel")
+    assert list(tmp_path.iterdir()) == []
+
+
+@needs_core_ai
+def test_nothing_is_printed(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    with open_artifact(emit(small_graph(*SIZE), "fp16", tmp_path), "coreai") as session:
+        session(picture(*SIZE))
+    assert capfd.readouterr() == ("", "")
+    assert RUNTIMES["coreai"].interpreted
