@@ -8,17 +8,18 @@ from typing import TypeVar
 import numpy as np
 
 from pocketlens import images, quality
+from pocketlens.converters import graph as hub
+from pocketlens.converters.rounding import lowered, respond
 from pocketlens.errors import VerificationError
 from pocketlens.images import Floats, Picture
-from pocketlens.precisions import Floors
+from pocketlens.precisions import PRECISIONS, SINGLE, Floors
 from pocketlens.quality import Scores
 from pocketlens.runtimes.adapter import RUNTIMES, RuntimeInfo
 from pocketlens.runtimes.session import open_artifact
 
 T = TypeVar("T")
-GRAPH_FLOORS = Floors(100)
+GRAPH_FLOORS = Floors(100, rounding=SINGLE, margin=18, slack=40)
 """What the float32 graph must reach against the generator that it was exported from."""
-_BLOCK = 8
 _GOLDEN_MARGIN = 3.0
 _GOLDEN_CAP = 50.0
 
@@ -78,6 +79,7 @@ def verify_artifact(
     teacher_outputs: Sequence[Floats],
     *,
     graph_outputs: Sequence[Floats] | None = None,
+    graph: Path | None = None,
     clip: Clip | None = None,
     styles: Sequence[Sequence[float]] = (),
 ) -> Verification:
@@ -94,6 +96,8 @@ def verify_artifact(
         graph_outputs: What the graph that the file was emitted from gives for each, where that graph loses something
             already; then ``floors.file`` and ``floors.block_means`` are against these, and ``floors.teacher`` against
             the teacher.
+        graph: The graph that the file was emitted from, or is. Where a floor is missed, it says what rounding alone
+            does to the picture: no file can be nearer (:mod:`pocketlens.converters.rounding`).
         clip: Played for its flicker, of a pack in its first style.
         styles: Of a pack, how much of each style each picture gets.
 
@@ -117,35 +121,59 @@ def verify_artifact(
                 f"{path.name} gives NaN or infinity in {info.runtime}", do="convert to fp32, and please report it"
             )
     scores, worst, index = score(outputs, teacher_outputs)
-    agreement, floor = None, floors.file
+    against = index
+    reached = _Reached(worst.psnr, None, None)
     if graph_outputs is not None:
         pairs = [(np.clip(m, 0, 255), np.clip(o, 0, 255)) for m, o in zip(graph_outputs, outputs, strict=True)]
-        agreement = min(quality.psnr(*pair) for pair in pairs)
-        block_means = min(quality.psnr(*map(_block_means, pair)) for pair in pairs)
-        for reached, least, where in (
-            (agreement, floors.file, ""),
-            (block_means, floors.block_means, f" in means over {_BLOCK} x {_BLOCK} pixels"),
-        ):
-            if reached < least:
-                raise VerificationError(
-                    f"{path.name} is wrong: {reached:.1f} dB{where} against the graph that it was made from in"
-                    f" {info.runtime}, at least {least:.0f} dB expected",
-                    do="this file was thrown away; try another precision or target, and please report the generator",
-                )
-        floor = floors.teacher
-    if worst.psnr < floor:
+        agreements = [quality.psnr(*pair) for pair in pairs]
+        against = agreements.index(min(agreements))
+        means = min(quality.psnr(*map(quality.block_means, pair)) for pair in pairs)
+        reached = _Reached(worst.psnr, min(agreements), means)
+    missed, do = reached.missed(floors), "try another precision or target, and please report the generator"
+    if missed and graph is not None:
+        response = respond(hub.load(graph), floors, pictures[against], blends[against] or ())
+        missed = reached.missed(lowered(floors, response))
+        if missed and lowered(floors, response) != floors:
+            missed += f"; rounding alone moves its picture to {response.psnr:.1f} dB"
+            do = "ask for fp32" if floors.file < PRECISIONS["fp32"].floors.file else do
+    if missed:
         raise VerificationError(
-            f"{path.name} is wrong: {worst.psnr:.1f} dB against the teacher on picture {played[index] + 1} in"
-            f" {info.runtime}, at least {floor:.0f} dB expected; largest error {worst.largest_error:.1f} of 255",
-            do="this file was thrown away; try another precision or target, and please report the generator",
+            f"{path.name} is wrong: {missed}; picture {played[index] + 1} in {info.runtime}, largest error "
+            f"{worst.largest_error:.1f} of 255",
+            do=do,
         )
     flickers = quality.flicker([images.to_uint8(t) for t in clip.teacher_outputs], frames).worst if clip else None
     rounded = [images.to_uint8(output) for output in outputs]
     golden = min(quality.psnr(images.to_uint8(r), p) for r, p in zip(teacher_outputs, rounded, strict=True))
     return Verification(
         scores, worst, played[index], rounded[index], min(_GOLDEN_CAP, golden - _GOLDEN_MARGIN), info, flickers,
-        agreement, played,
+        reached.agreement, played,
     )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class _Reached:
+    """What a file reached on its worst picture in dB, against the teacher and, where that was played, its graph."""
+
+    teacher: float
+    agreement: float | None
+    block_means: float | None
+
+    def missed(self, floors: Floors) -> str:
+        """The floor that is missed, in words; empty where all hold."""
+        of_graph = "against the graph that it was made from"
+        checks = [(self.teacher, floors.file, "against the teacher")]
+        if self.agreement is not None and self.block_means is not None:
+            blocks = f"in means over {quality.BLOCK} x {quality.BLOCK} pixels {of_graph}"
+            checks = [
+                (self.agreement, floors.file, of_graph),
+                (self.block_means, floors.block_means, blocks),
+                (self.teacher, floors.teacher, "against the teacher"),
+            ]
+        for reached, least, words in checks:
+            if reached < least:
+                return f"{reached:.1f} dB {words}, at least {least:.0f} dB expected"
+        return ""
 
 
 def _chosen(items: Sequence[T], indexes: Sequence[int]) -> list[T]:
@@ -162,14 +190,6 @@ def _played_once(
         return (0,)
     lost = [quality.psnr(t, np.clip(g, 0, 255)) for t, g in zip(teacher_outputs, graph_outputs, strict=True)]
     return (min(range(len(lost)), key=lost.__getitem__),)
-
-
-def _block_means(picture: Floats) -> Floats:
-    """Means over blocks of 8 x 8 pixels; what is left over at the right and below is left out."""
-    height, width = (edge - edge % _BLOCK for edge in picture.shape[:2])
-    blocks = picture[:height, :width].reshape(height // _BLOCK, _BLOCK, width // _BLOCK, _BLOCK, -1)
-    found: Floats = blocks.mean((1, 3), dtype=np.float32)
-    return found if found.size else picture
 
 
 def score(outputs: Sequence[Floats], expected: Sequence[Floats]) -> tuple[tuple[Scores, ...], Scores, int]:

@@ -108,12 +108,18 @@ class Evaluation:
         ]
 
     def verify(
-        self, path: Path, floors: Floors, *, graph_outputs: Sequence[Floats] | None = None, with_clip: bool = False
+        self,
+        path: Path,
+        floors: Floors,
+        *,
+        graph: Path | None = None,
+        graph_outputs: Sequence[Floats] | None = None,
+        with_clip: bool = False,
     ) -> Verification:
         """Play a file and compare it with the source; see :func:`pocketlens.converters.verify.verify_artifact`."""
         return verify_artifact(
-            path, floors, self.eval_set.pictures, self.teacher_outputs,
-            graph_outputs=graph_outputs, clip=self.clip if with_clip else None, styles=self.eval_set.styles,
+            path, floors, self.eval_set.pictures, self.teacher_outputs, graph=graph, graph_outputs=graph_outputs,
+            clip=self.clip if with_clip else None, styles=self.eval_set.styles,
         )  # fmt: skip
 
 

@@ -10,6 +10,8 @@ from pocketlens.errors import require
 from pocketlens.quality.perceived import flip
 
 Pixels = NDArray[np.float32] | NDArray[np.uint8]
+BLOCK = 8
+"""Pixels along each edge of a block whose mean is compared."""
 EQUAL_PSNR = 999.0
 """PSNR in dB reported for identical pictures, where the formula gives infinity, which JSON cannot hold."""
 
@@ -57,6 +59,19 @@ def ssim(reference: Pixels, candidate: Pixels) -> float:
 
     a, b = np.asarray(reference, np.float64), np.nan_to_num(np.asarray(candidate, np.float64))
     return float(structural_similarity(a, b, channel_axis=2, data_range=255.0))
+
+
+def block_means(picture: Pixels) -> NDArray[np.float32]:
+    """Means over blocks of 8 x 8 pixels; what is left over at the right and below is left out.
+
+    Example:
+        >>> block_means(np.ones((17, 24, 3), np.float32)).shape
+        (2, 3, 3)
+    """
+    height, width = (edge - edge % BLOCK for edge in picture.shape[:2])
+    blocks = picture[:height, :width].reshape(height // BLOCK, BLOCK, width // BLOCK, BLOCK, -1)
+    means: NDArray[np.float32] = blocks.mean((1, 3), dtype=np.float32)
+    return means if means.size else np.asarray(picture, np.float32)
 
 
 def compare(reference: Pixels, candidate: Pixels) -> Scores:

@@ -1,6 +1,7 @@
 """A graph played as it is written: integers are rounded and clipped as QuantizeLinear says, sums are exact."""
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 import onnx_ir as ir
@@ -17,14 +18,19 @@ def load_player(model: ir.Model) -> Callable[[Pixels], list[Pixels]]:
     Returns:
         A function from ``float32 [1, 3, H, W]`` to every output.
     """
+    session = load_session(model)
+    (image,) = session.get_inputs()
+    return lambda pixels: list(session.run(None, {image.name: pixels}))
+
+
+def load_session(model: ir.Model) -> Any:
+    """The same as onnxruntime's own session."""
     import onnxruntime as ort
 
     options = ort.SessionOptions()
     options.log_severity_level = 3
     options.add_session_config_entry("session.disable_quant_qdq", "1")
-    session = ort.InferenceSession(ir.to_proto(model).SerializeToString(), options, providers=["CPUExecutionProvider"])
-    (image,) = session.get_inputs()
-    return lambda pixels: list(session.run(None, {image.name: pixels}))
+    return ort.InferenceSession(ir.to_proto(model).SerializeToString(), options, providers=["CPUExecutionProvider"])
 
 
 def simulate(model: ir.Model, pictures: Sequence[Picture]) -> list[Floats]:

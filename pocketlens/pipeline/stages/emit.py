@@ -67,7 +67,9 @@ def emit(evaluation: Evaluation, graph: TargetGraph, spec: ArtifactSpec) -> Veri
         path = spec.path(folder)
         write_artifact(hub.load(graph.path), spec, evaluation.labels, path)
         graph_outputs = play_graph(graph.path, evaluation.eval_set) if is_low_bit else None
-        verification = evaluation.verify(path, spec.floors, graph_outputs=graph_outputs, with_clip=is_low_bit)
+        verification = evaluation.verify(
+            path, spec.floors, graph=graph.path, graph_outputs=graph_outputs, with_clip=is_low_bit
+        )
         data = {f.name: getattr(verification, f.name) for f in fields(verification) if f.name != "worst_picture"}
         (folder / "verification.json").write_text(json.dumps(data, default=asdict))
         images.write(folder / "worst.png", verification.worst_picture)

@@ -53,7 +53,7 @@ def fp16_scaling(evaluation: Evaluation, graph: Path, specs: Iterable[ArtifactSp
         if scaled:
             hub.check(model)
             hub.save(model, folder / "graph.onnx")
-            evaluation.verify(folder / "graph.onnx", GRAPH_FLOORS)
+            evaluation.verify(folder / "graph.onnx", GRAPH_FLOORS, graph=folder / "graph.onnx")
             extents = audit(model, calibration.pictures)
         risks = sorted(
             (extent for extent in extents if extent.risky),

@@ -28,7 +28,7 @@ def export_graph(evaluation: Evaluation) -> Path:
         for graph in export_graphs(source, *size):
             hub.save(decompose_long_norms(graph), path)
             try:
-                evaluation.verify(path, GRAPH_FLOORS)
+                evaluation.verify(path, GRAPH_FLOORS, graph=path)
             except VerificationError as error:
                 failure = failure or error
             else:

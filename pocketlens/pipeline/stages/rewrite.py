@@ -52,7 +52,7 @@ def rewrite(evaluation: Evaluation, graph: Path, names: Sequence[str], precision
         if changed:
             hub.check(model)
             hub.save(decompose_long_norms(model), folder / "graph.onnx")
-            evaluation.verify(folder / "graph.onnx", GRAPH_FLOORS)
+            evaluation.verify(folder / "graph.onnx", GRAPH_FLOORS, graph=folder / "graph.onnx")
             hub.save(model, folder / "graph.onnx")
 
     if not names:
