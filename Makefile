@@ -67,7 +67,7 @@ dist: install  ## write the sdist and the wheel into dist/
 	@ls -l dist
 
 docs: install  ## build the documentation's site into build/site; a dead link or a page outside the menu fails
-	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build
+	POCKETLENS_DOCS_LIVE=1 NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build
 	@echo "open build/site/index.html, or: $(BIN)/python -m mkdocs serve"
 
 constraints:  ## write the versions that are in .venv into constraints.txt

@@ -16,7 +16,7 @@ from mkdocs.structure.pages import Page
 ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT))  # mkdocs loads hooks by path
 
-from docs.generators import commands, documents, phones, recipe, schemas, tables  # noqa: E402
+from docs.generators import commands, documents, live, phones, recipe, schemas, tables  # noqa: E402
 
 PARTS = {
     "action-inputs": tables.action_inputs,
@@ -57,6 +57,9 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     """Add the pages that are made."""
     for path, text in pages().items():
         files.append(File.generated(config, path, content=text))
+    for path, made in live.files().items():
+        text, source = (made, None) if isinstance(made, str) else (None, str(made))
+        files.append(File.generated(config, path, content=text, abs_src_path=source))
     return files
 
 

@@ -42,28 +42,49 @@ class DeviceOutcome:
         return overall(judge_all(self.document, budget))
 
 
-def open_device(name: str, ssh_config: Path | None = None, benchmark_model: Path | None = None) -> Device:
-    """The device of a name, without reaching it yet.
+def open_devices(name: str, ssh_config: Path | None = None, benchmark_model: Path | None = None) -> list[Device]:
+    """The devices of a name, without reaching them yet: one, except for ``"web:N"``, which stands for N browsers.
 
     Args:
-        name: ``"local"``, ``"ssh://user@host"`` or ``"adb:SERIAL"`` (``"adb:"`` for the only one).
+        name: ``"local"``, ``"ssh://user@host"``, ``"adb:SERIAL"`` (``"adb:"`` for the only one) or ``"web:"``.
         ssh_config: For ssh, another configuration file than ``~/.ssh/config``.
         benchmark_model: For adb, LiteRT's benchmark tool built for the device; None if the device has it already.
 
     Raises:
         InputError: There is no such kind of device; the message lists them.
+        MissingError: What serves browsers is not installed.
     """
     if name == "local":
-        return Local()
+        return [Local()]
     if name.startswith("ssh://"):
         from pocketlens.bench.devices.ssh import open_ssh
 
-        return open_ssh(name, ssh_config)
+        return [open_ssh(name, ssh_config)]
     if name.startswith("adb:"):
         from pocketlens.bench.devices.android import open_adb
 
-        return open_adb(name, benchmark_model)
-    raise InputError(f"{name!r} is no device", do="write local, ssh://user@host or adb:SERIAL (adb: for the only one)")
+        return [open_adb(name, benchmark_model)]
+    if name.startswith("web:"):
+        from pocketlens.bench.devices.web import open_web
+
+        return list(open_web(name))
+    kinds = "local, ssh://user@host, adb:SERIAL (adb: for the only one) or web:"
+    raise InputError(f"{name!r} is no device", do=f"write {kinds}")
+
+
+def open_device(name: str, ssh_config: Path | None = None, benchmark_model: Path | None = None) -> Device:
+    """The device of a name that stands for one; see :func:`open_devices`.
+
+    Raises:
+        InputError: There is no such kind of device, or the name stands for several.
+        MissingError: What serves browsers is not installed.
+    """
+    devices = open_devices(name, ssh_config, benchmark_model)
+    if len(devices) > 1:
+        for device in devices:
+            device.close()
+        raise InputError(f"{name!r} stands for {len(devices)} devices, one is needed", do="name one")
+    return devices[0]
 
 
 def bench_devices(

@@ -61,13 +61,13 @@ def bench(
     if a device cannot be reached; what was measured on the others is kept.
     """
     from pocketlens.bench.document import BenchmarkSettings
-    from pocketlens.bench.multi_device import bench_devices, open_device
+    from pocketlens.bench.multi_device import bench_devices, open_devices
     from pocketlens.bench.selection import Selection
     from pocketlens.bundle.read import open_bundle
     from pocketlens.pipeline.budgets import budget_of
 
     names = list(dict.fromkeys(device or ["local"]))
-    devices = [open_device(name, ssh_config, benchmark_model) for name in names]
+    devices = [device for name in names for device in open_devices(name, ssh_config, benchmark_model)]
     selection = Selection(
         options.several(artifact) or None,
         options.several(runtime) or None,
@@ -88,7 +88,7 @@ def bench(
     def keep(outcome: "DeviceOutcome") -> None:
         if outcome.document is not None:
             if out is not None:
-                outcome.document.write(out if len(names) == 1 else out / f"{file_name(outcome.device)}.json")
+                outcome.document.write(out if len(devices) == 1 else out / f"{file_name(outcome.device)}.json")
             if history is not None:
                 when = outcome.document.environment.time.replace(":", "")
                 outcome.document.write(history / f"{when}-{file_name(outcome.device)}.json")

@@ -160,7 +160,7 @@ Calibrate = Annotated[
 
 # -- where and how it runs --
 
-_DEVICE = "Where it runs: local, ssh://USER@HOST, or adb:SERIAL (adb: for the only one)."
+_DEVICE = "Where it runs: local, ssh://USER@HOST, adb:SERIAL (adb: for the only one), or web: for a phone's browser."
 Device = Annotated[str, typer.Option("--device", metavar="PLACE", help=_DEVICE)]
 Devices = Annotated[
     list[str] | None,

@@ -12,7 +12,9 @@ _READ = """(async () => {
   const copy = new OffscreenCanvas(shown.width, shown.height).getContext('2d');
   copy.drawImage(shown, 0, 0);
   const { data } = copy.getImageData(0, 0, shown.width, shown.height);
-  return [shown.height, shown.width, btoa(String.fromCharCode(...data))];
+  let text = '';
+  for (const byte of data) text += String.fromCharCode(byte);
+  return [shown.height, shown.width, btoa(text)];
 })()"""
 _READY = "document.body.dataset.ready || !document.getElementById('problem').hidden"
 

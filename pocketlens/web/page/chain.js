@@ -21,8 +21,17 @@ export async function missing(backend, emulated = false) {
   if (!navigator.gpu) return self.isSecureContext ? 'this browser has no WebGPU' : 'the page is not in a secure context';
   const adapter = await navigator.gpu.requestAdapter().catch(() => null);
   if (!adapter) return 'there is no GPU that WebGPU may use';
-  const fallback = adapter.info?.isFallbackAdapter ?? adapter.isFallbackAdapter;
-  return fallback && !emulated ? 'its GPU is emulated' : '';
+  return isEmulated(adapter) && !emulated ? 'its GPU is emulated' : '';
+}
+
+/** Whether an adapter computes on a processor. */
+export function isEmulated(adapter) {
+  const { info } = adapter;
+  return Boolean(info?.isFallbackAdapter) || /swiftshader|llvmpipe/i.test(adapterText(info));
+}
+
+export function adapterText(info) {
+  return info ? [info.vendor, info.architecture, info.device, info.description].filter(Boolean).join(' ') : '';
 }
 
 /** The bytes of an artifact, after its hash was compared; outside of secure contexts a browser has no hashes. */

@@ -1,6 +1,6 @@
 // `index.html?check`: play every golden picture in every file on every backend, and write what came out into the page
 // as JSON, so that anything can read it. `?check=wasm` or `?check=webgpu` asks one kind of backend alone.
-import { BACKENDS, missing, playGolden, readArtifact, readFilter } from './chain.js';
+import { BACKENDS, adapterText, missing, playGolden, readArtifact, readFilter } from './chain.js';
 import { Player } from './player.js';
 
 function base64(bytes) {
@@ -10,8 +10,7 @@ function base64(bytes) {
 }
 
 async function adapterInfo() {
-  const info = (await navigator.gpu?.requestAdapter().catch(() => null))?.info;
-  return info ? [info.vendor, info.architecture, info.device, info.description].filter(Boolean).join(' ') : '';
+  return adapterText((await navigator.gpu?.requestAdapter().catch(() => null))?.info);
 }
 
 async function one(filter, backend, artifact) {

@@ -42,7 +42,9 @@ class Filter {
       : await filter.litert.loadLiteRt(`${runtime}${name}.js`);
     URL.revokeObjectURL(address);
     filter.threads = backend === 'threads' ? threads : 1;
+    const begun = performance.now();
     await filter.compile(model, backend === 'webgpu', gpuPrecision);
+    filter.compile_ms = performance.now() - begun;
     return filter;
   }
 
@@ -66,7 +68,6 @@ class Filter {
     });
     this.picture = this.inputs[picture];
     this.style = this.inputs.find((input) => input !== this.picture);
-    this.styles = this.style ? details.find((input) => input.shape.length !== 4).shape.at(-1) : 0;
   }
 
   /** A tensor's own memory while `use` runs: nothing is copied. */
@@ -88,8 +89,8 @@ class Filter {
     if (this.style) this.within(this.style, false, true, (values) => values.set(weights));
   }
 
-  /** Play a picture in place; gives the milliseconds of the network alone. */
-  async play(rgba) {
+  /** Play a picture, in place or into another; gives the milliseconds of the network alone. */
+  async play(rgba, result = rgba) {
     this.within(this.picture, this.bytes, true, (values) => {
       for (let i = 0, j = 0; i < rgba.length; i += 4) {
         values[j++] = rgba[i];
@@ -103,11 +104,11 @@ class Filter {
     const ms = performance.now() - begun;
     // A clamped array, which a canvas's pixels are, rounds to the nearest: what the bundle's own session does.
     this.within(output, this.bytes, false, (values) => {
-      for (let i = 0, j = 0; i < rgba.length; i += 4) {
-        rgba[i] = values[j++];
-        rgba[i + 1] = values[j++];
-        rgba[i + 2] = values[j++];
-        rgba[i + 3] = 255;
+      for (let i = 0, j = 0; i < result.length; i += 4) {
+        result[i] = values[j++];
+        result[i + 1] = values[j++];
+        result[i + 2] = values[j++];
+        result[i + 3] = 255;
       }
     });
     if (output !== outputs[0]) output.delete();

@@ -37,9 +37,8 @@ async function tell(error) {
 
 self.addEventListener('fetch', (event) => {
   const { request } = event;
-  const url = new URL(request.url);
-  const inside = url.href.startsWith(registration.scope);
-  if (request.method === 'GET' && inside && !url.pathname.includes('/rpc')) event.respondWith(answer(request));
+  const inside = request.url.startsWith(registration.scope);
+  if (request.method === 'GET' && inside) event.respondWith(answer(request));
 });
 
 async function answer(request) {

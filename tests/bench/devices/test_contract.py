@@ -1,6 +1,6 @@
 """What every device must do. A new one is added to the fixture below."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 import numpy as np
@@ -12,14 +12,23 @@ from pocketlens.bench.devices.local import Local
 from pocketlens.bench.document import BenchmarkSettings, Document
 from pocketlens.bench.measure import measure
 from tests.bench.cases import QUICK
+from tests.bench.devices.browsers import browser_device, started
 from tests.bench.devices.phones import device_of
 
 SETTINGS = replace(QUICK, count=6)
-DEVICES = ("local", "ssh", "adb", "adb with benchmark_model")
+DEVICES = ("local", "ssh", "adb", "adb with benchmark_model", "web")
 
 
 @pytest.fixture(params=DEVICES)
-def device(request: pytest.FixtureRequest) -> Callable[[], Device]:
+def device(request: pytest.FixtureRequest) -> Iterator[Callable[[], Device]]:
+    if request.param == "web":
+        with started() as browser:
+            yield lambda: browser_device(browser)
+    else:
+        yield _opener(request)
+
+
+def _opener(request: pytest.FixtureRequest) -> Callable[[], Device]:
     if request.param == "local":
         return Local
     if request.param == "ssh":
@@ -38,7 +47,7 @@ def test_a_case_is_checked_and_timed(device: Callable[[], Device], lite: Benchma
     assert result.check is not None and result.check.holds
     assert result.timing is not None and result.timing.load_ms > 0 and result.timing.first_ms > 0
     assert sum(len(block.frame_ms) for block in result.blocks) >= SETTINGS.count
-    assert result.memory is not None
+    assert result.memory is not None or reached.name.startswith("web:")  # a browser does not tell
     environment = document.environment
     assert environment.device == reached.name and environment.host.cores >= 1 and environment.host.machine
     assert Document.from_json(document.to_json()) == document

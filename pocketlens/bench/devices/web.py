@@ -1,0 +1,279 @@
+"""Any browser as a device: whoever opens the address that is printed is measured, a phone above all."""
+
+import base64
+import io
+import re
+import sys
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pocketlens import files, quality
+from pocketlens.bench.channel import LostError, WorkerError
+from pocketlens.bench.devices.device import BlockTimes, FirstFrame, LoadResult
+from pocketlens.bench.document import Host, Snapshot
+from pocketlens.bench.result import ExecutionSettings
+from pocketlens.errors import InputError, MissingError, require
+from pocketlens.images import Picture
+from pocketlens.runtimes.adapter import Options
+from pocketlens.version import VERSION
+from pocketlens.web.link import MAX_BROWSERS, GoneError, Link
+from pocketlens.web.runtime import NAME as RUNTIME_NAME
+from pocketlens.web.runtime import VERSION as RUNTIME_VERSION
+
+PREFIX = "web:"
+_RUNTIME = "litert"
+_WAIT_SECONDS = 300.0
+_RECONNECT_SECONDS = 60.0
+_ASK_SECONDS = 30.0
+_HIDDEN_TRIES = 3
+"""How often a block is asked for again that was played while nobody saw the page: browsers slow such pages down."""
+_PRESSED = ("serious", "critical")
+_PLACES = ("iPhone", "iPad", "Android", "Macintosh", "Windows", "Linux")
+_BROWSERS = ("Firefox", "Chrome", "Safari")
+"""In this order: Chrome calls itself Safari as well."""
+
+
+def open_web(name: str, announce: Callable[[str], Any] = sys.stderr.write) -> list["WebDevice"]:
+    """The devices of a name: each stands for the next browser that opens the address, which is announced now.
+
+    Args:
+        name: ``web:`` for one browser in this network, ``web:3`` for three; ``web:localhost`` for one that reaches
+            this machine as its own, as an Android phone does after ``adb reverse``.
+        announce: Takes the address and its QR code.
+
+    Raises:
+        InputError: The name is none of these.
+        MissingError: cryptography or segno is not installed; ``web:localhost`` needs neither.
+    """
+    place = name.removeprefix(PREFIX)
+    if place == "localhost":
+        link = Link()
+        announce(f"open in a browser of this machine: {link.url}\n")
+        return [WebDevice(link, 0, [1])]
+    if place and not (place.isdecimal() and 1 <= int(place) <= MAX_BROWSERS):
+        raise InputError(
+            f"{name!r} is no device", do=f"write web:, web:N for N phones up to {MAX_BROWSERS}, or web:localhost"
+        )
+    require("segno", "web")
+    from pocketlens.web.certificate import local_address, server_context
+
+    address = local_address()
+    context = server_context(address)
+
+    def wrap(socket: Any) -> Any:
+        # The handshake belongs to the thread of its connection: a slow phone must not keep others out.
+        return context.wrap_socket(socket, server_side=True, do_handshake_on_connect=False)
+
+    link = Link(address, wrap)
+    count = int(place or 1)
+    announce(_invitation(link, count))
+    users = [count]
+    return [WebDevice(link, index, users) for index in range(count)]
+
+
+def _invitation(link: Link, count: int) -> str:
+    import segno
+
+    code = io.StringIO()
+    segno.make(link.lan_url, error="l").terminal(code, compact=True)
+    phones = "the phone" if count == 1 else f"each of the {count} phones"
+    return (
+        f"{code.getvalue()}open this address on {phones}, in this computer's network: {link.lan_url}\n"
+        "its certificate is this computer's own: the browser warns, go on\n"
+        f"an Android phone on a cable: adb reverse tcp:{link.port} tcp:{link.port}, then {link.url}\n"
+    )
+
+
+class WebDevice:
+    """A browser; see :class:`~pocketlens.bench.devices.device.Device`.
+
+    Args:
+        link: Where browsers come to.
+        index: Which of them it is, in the order in which they come.
+        users: How many devices use the link, in one list for all; the last one closes it.
+    """
+
+    def __init__(self, link: Link, index: int, users: list[int]) -> None:
+        self.link, self._index, self._users = link, index, users
+        self.name = PREFIX
+        self.emulated = False
+        self.session = ""
+        self._workers = 0
+
+    def missing(self, runtime: str) -> str:
+        return "" if runtime == _RUNTIME else f"{runtime} does not run in a browser"
+
+    def accelerators(self, runtime: str) -> Sequence[str]:
+        return ("cpu", "gpu") if runtime == _RUNTIME else ()
+
+    def prepare(self, runtimes: Sequence[str]) -> None:
+        """Wait until the browser has opened the page.
+
+        Raises:
+            MissingError: It has not within five minutes.
+        """
+        sessions = self.link.wait_for(self._index + 1, _WAIT_SECONDS)
+        if len(sessions) <= self._index:
+            minutes = f"{_WAIT_SECONDS / 60:.0f} minutes"
+            raise MissingError(
+                f"no browser has opened the page within {minutes}", do="open the address that was printed"
+            )
+        self.session = sessions[self._index]
+        names = [_name(self.link.browsers[session].host) for session in sessions]
+        again = names[: self._index].count(names[-1])
+        self.name = f"{PREFIX}{names[-1]}" + (f" {again + 1}" if again else "")
+
+    def host(self) -> Host:
+        told = self.ask({"do": "host"}, _ASK_SECONDS)
+        memory = told.get("memory_gb")
+        packages = {
+            RUNTIME_NAME.split()[0]: RUNTIME_VERSION,
+            "browser": _text(told, "browser") or _text(told, "agent"),
+            "gpu": _text(told, "gpu") or "none",
+            "isolated": "yes" if told.get("isolated") else "no",
+        }
+        return Host(
+            os=f"{_text(told, 'platform')} {_text(told, 'platform_version')}".strip(),
+            kernel=_text(told, "agent"),
+            machine=_text(told, "architecture") or "wasm32",
+            cpu=_text(told, "model"),
+            cores=int(told.get("cores") or 1),
+            memory_mb=float(memory) * 1000 if isinstance(memory, int | float) else None,
+            python="",
+            pocketlens=VERSION,
+            packages=packages,
+        )
+
+    def snapshot(self) -> Snapshot:
+        told = self.ask({"do": "snapshot"}, _ASK_SECONDS)
+        reasons = ["the page was hidden"] if told.get("was_hidden") else []
+        reasons += [f"pressure {told['pressure']}"] if told.get("pressure") in _PRESSED else []
+        battery = told.get("battery_percent")
+        return Snapshot(
+            throttled=", ".join(reasons),
+            battery_percent=float(battery) if isinstance(battery, int | float) else None,
+            charging=told.get("charging") if isinstance(told.get("charging"), bool) else None,
+            screen_on=bool(told.get("visible")),
+        )
+
+    def start(self) -> "WebWorker":
+        self._workers += 1
+        return WebWorker(self, self._workers)
+
+    def reconnect(self) -> None:
+        if not self.link.wait_until_seen(self.session, _RECONNECT_SECONDS):
+            raise LostError(
+                f"{self.name} does not ask for commands", do="wake the phone, and bring the page to the front"
+            )
+
+    def close(self) -> None:
+        if self._users[0] > 0:
+            self._users[0] -= 1
+            if not self._users[0]:
+                self.link.close()
+
+    def ask(self, command: dict[str, Any], seconds: float) -> dict[str, Any]:
+        """Send a command to the browser; see :meth:`Link.ask`."""
+        try:
+            answer = self.link.ask(self.session, command, seconds)
+        except GoneError as error:
+            raise LostError(f"{self.name}: {error}", do="wake the phone, and bring the page to the front") from error
+        if problem := _text(answer, "error"):
+            kind = MissingError if answer.get("missing") else WorkerError
+            raise kind(f"{self.name}: {problem}", do="look at the page on the device")
+        return answer
+
+
+class WebWorker:
+    """A worker of a browser; see :class:`~pocketlens.bench.devices.device.Worker`."""
+
+    def __init__(self, device: WebDevice, number: int) -> None:
+        self._device, self._number = device, number
+
+    def load(self, path: Path, runtime: str, options: Options, seconds: float) -> LoadResult:
+        digest = files.sha256(path)
+        name = f"{digest[:16]}.tflite"
+        self._device.link.files[name] = path
+        precision = path.stem.split("-")[1] if path.stem.count("-") >= 2 else ""
+        artifact = {"path": f"artifacts/{name}", "sha256": digest, "precision": precision}
+        told = self._ask(
+            {"do": "load", "artifact": artifact, "threads": options.threads, "accelerator": options.accelerator},
+            seconds,
+        )
+        on_gpu = told.get("backend") == "webgpu"
+        host = self._device.link.browsers[self._device.session].host
+        self._device.emulated |= on_gpu and bool(host.get("gpu_emulated"))
+        height, width = (int(length) for length in told["size"])
+        return LoadResult(
+            load_ms=float(told["load_ms"]),
+            size=(height, width),
+            baseline_mb=0.0,
+            runtime_version=RUNTIME_VERSION,
+            effective=ExecutionSettings(
+                threads=int(told["threads"]), accelerator="gpu" if on_gpu else "cpu", delegate=_text(told, "backend")
+            ),
+        )
+
+    def first(self, picture: Picture, expected: Picture | None, seconds: float) -> FirstFrame:
+        rgba = np.dstack([picture, np.full(picture.shape[:2], 255, np.uint8)])
+        told = self._ask({"do": "first", "pixels": base64.b64encode(rgba.tobytes()).decode()}, seconds)
+        try:
+            pixels = np.frombuffer(base64.b64decode(told["pixels"], validate=True), np.uint8).reshape(rgba.shape)
+        except (KeyError, TypeError, ValueError) as error:
+            raise WorkerError(f"the picture of {self._device.name} cannot be read: {error}", do="try again") from error
+        stylized = np.ascontiguousarray(pixels[..., :3])
+        first_ms = float(told["first_ms"])
+        if expected is None:
+            return FirstFrame(first_ms, stylized=stylized)
+        psnr, error_size = quality.psnr(expected, stylized), quality.largest_error(expected, stylized)
+        return FirstFrame(first_ms, psnr, error_size, stylized)
+
+    def play(self, block_seconds: float, block_count: int, seconds: float) -> BlockTimes:
+        for _ in range(_HIDDEN_TRIES):
+            told = self._ask({"do": "block", "seconds": block_seconds, "count": block_count}, seconds)
+            if not told.get("hidden"):
+                break
+            self._device.snapshot()  # the page forgets that it was hidden once this is known
+        frames, inferences = (tuple(float(ms) for ms in told[key]) for key in ("frame_ms", "inference_ms"))
+        return BlockTimes(frames, inferences)
+
+    def peak_mb(self, seconds: float) -> float | None:
+        return None
+
+    def close(self) -> None:
+        with suppress(WorkerError, MissingError):  # the page is gone, and its workers with it
+            self._ask({"do": "close"}, 5)
+
+    def _ask(self, command: dict[str, Any], seconds: float) -> dict[str, Any]:
+        return self._device.ask({**command, "worker": self._number}, seconds)
+
+
+def _text(told: dict[str, Any], key: str) -> str:
+    """A text that a browser said, harmless and short; empty where it said none."""
+    value = told.get(key)
+    return re.sub(r"[^\x20-\x7e]", "", value)[:200] if isinstance(value, str) else ""
+
+
+def _name(host: dict[str, Any]) -> str:
+    """What people call a browser: ``Pixel 8, Chrome 156``.
+
+    Example:
+        >>> _name({"agent": "Mozilla/5.0 (iPhone; CPU iPhone OS 27_2 like Mac OS X) Version/27.2 Safari/604.1"})
+        'iPhone, Safari 27'
+        >>> _name({"model": "Pixel 8", "browser": "Chromium 156.0.1", "agent": "Mozilla/5.0 (Linux; Android 16)"})
+        'Pixel 8, Chromium 156'
+    """
+    agent, browser = _text(host, "agent"), _text(host, "browser")
+    place = _text(host, "model") or _first(_PLACES, agent) or _text(host, "platform") or "browser"
+    if not browser:
+        version = re.search(r"(?:Version|Firefox|Chrome)/(\d+)", agent)
+        browser = f"{_first(_BROWSERS, agent)} {version[1] if version else ''}"
+    return f"{place}, {browser.split('.')[0]}".strip(" ,")
+
+
+def _first(words: Sequence[str], text: str) -> str:
+    return next((word for word in words if word in text), "")

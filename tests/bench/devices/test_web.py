@@ -1,0 +1,165 @@
+"""A browser as a device: who may speak to it, and what it does when a phone does what phones do."""
+
+import json
+import socket
+import ssl
+import threading
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+
+import pytest
+
+from pocketlens.bench.case import BenchmarkCase
+from pocketlens.bench.channel import LostError
+from pocketlens.bench.devices import web
+from pocketlens.bench.devices.web import open_web
+from pocketlens.bench.measure import measure
+from pocketlens.bench.multi_device import open_devices
+from pocketlens.errors import InputError, MissingError
+from pocketlens.runtimes.adapter import Options
+from pocketlens.web.link import MAX_BYTES, GoneError, Link
+from tests.bench.cases import QUICK
+from tests.bench.devices.browsers import started
+
+
+@pytest.fixture
+def link() -> Iterator[Link]:
+    made = Link()
+    yield made
+    made.close()
+
+
+def post(url: str, document: object, **headers: str) -> dict:  # type: ignore[type-arg]
+    body = document if isinstance(document, bytes) else json.dumps(document).encode()
+    with urllib.request.urlopen(urllib.request.Request(url, body, headers), timeout=20) as answer:
+        return dict(json.loads(answer.read()))
+
+
+def code(url: str, document: object = None, **headers: str) -> int:
+    try:
+        if document is None:
+            with urllib.request.urlopen(url, timeout=10) as answer:
+                return int(answer.status)
+        post(url, document, **headers)
+    except urllib.error.HTTPError as error:
+        return error.code
+    return 200
+
+
+def told(session: str = "1-2", answers: tuple[dict[str, object], ...] = ()) -> dict[str, object]:
+    return {"session": session, "host": {"agent": "test"}, "answers": list(answers)}
+
+
+def test_nobody_without_the_word_reads_or_posts(link: Link) -> None:
+    root = link.url.removesuffix(f"{link.token}/")
+    assert [code(link.url + name) for name in ("", "device.js", "chain.js", "runtime/litert.js")] == [200] * 4
+    for path in ("", "device.html", "device.js", "wrong/", f"{link.token}x/device.js", f"{link.token}/../device.js"):
+        assert code(root + path) == 404, path
+    for path in ("artifacts/x.tflite", "runtime/../link.py", "%2e%2e/link.py", "__init__.py", "runtime/LICENSES"):
+        assert code(link.url + path) == 404, path
+    assert code(f"{root}wrong/rpc", told()) == 404 and code(f"{link.url}other", told()) == 404
+    assert not link.browsers
+
+
+def test_what_is_no_answer_is_refused(link: Link) -> None:
+    assert code(f"{link.url}rpc", b"[" * 100_000) == 400
+    assert code(f"{link.url}rpc", {"session": "../x", "host": {}, "answers": []}) == 400
+    assert code(f"{link.url}rpc", {"session": "1-2", "host": {}, "answers": [1]}) == 400
+    with socket.create_connection(("localhost", link.port), timeout=10) as connection:
+        head = f"POST /{link.token}/rpc HTTP/1.1\r\nHost: x\r\nContent-Length: {MAX_BYTES + 1}\r\n\r\n"
+        connection.sendall(head.encode())
+        assert b"413" in connection.recv(100)
+    assert not link.browsers
+
+
+def test_commands_reach_the_browser_that_they_are_for(link: Link) -> None:
+    given: dict[str, dict] = {}  # type: ignore[type-arg]
+
+    def browse(session: str) -> None:
+        command = post(f"{link.url}rpc", told(session))["commands"][0]
+        given[session] = command
+        answers = ({"id": command["id"] + 1000, "never": "asked"}, {"id": command["id"], "echo": command["word"]})
+        post(f"{link.url}rpc", told(session, answers))
+
+    threads = [threading.Thread(target=browse, args=(f"{i}-{i}",)) for i in range(2)]
+    for thread in threads:
+        thread.start()
+    first, second = sorted(link.wait_for(2, 10))
+    assert link.ask(second, {"word": "b"}, 10) == {"echo": "b"}
+    assert link.ask(first, {"word": "a"}, 10) == {"echo": "a"}
+    link.close()
+    for thread in threads:
+        thread.join(10)
+    assert (given["0-0"]["word"], given["1-1"]["word"]) == ("a", "b")
+
+
+def test_a_page_that_was_loaded_again_has_forgotten(link: Link) -> None:
+    def browse() -> None:
+        post(f"{link.url}rpc", told())
+        post(f"{link.url}rpc", told())
+
+    thread = threading.Thread(target=browse)
+    thread.start()
+    (session,) = link.wait_for(1, 10)
+    with pytest.raises(GoneError, match="loaded again"):
+        link.ask(session, {"do": "host"}, 10)
+    with pytest.raises(GoneError, match="no answer"):
+        link.ask(session, {"do": "host"}, 0.1)
+    link.close()
+    thread.join(10)
+
+
+def test_names_that_are_no_device() -> None:
+    for name in ("web:0", "web:17", "web:phone", "web:-1"):
+        with pytest.raises(InputError, match="is no device"):
+            open_web(name)
+    with pytest.raises(InputError, match="web:"):
+        open_devices("bluetooth:")
+
+
+def test_no_phone_comes(monkeypatch: pytest.MonkeyPatch, lite: BenchmarkCase) -> None:
+    monkeypatch.setattr(web, "_WAIT_SECONDS", 0.1)
+    (device,) = open_web("web:localhost", announce=lambda text: None)
+    with pytest.raises(MissingError, match="no browser has opened the page"):
+        measure([lite], QUICK, device=device)
+
+
+def test_an_invitation_over_https() -> None:
+    pytest.importorskip("cryptography", reason="pip install 'pocketlens[web]'")
+    pytest.importorskip("segno", reason="pip install 'pocketlens[web]'")
+    said: list[str] = []
+    first, second = open_web("web:2", announce=said.append)
+    assert first.link is second.link and first.link.lan_url.startswith("https://") and first.link.lan_url in said[0]
+    assert said[0].count("\n") > 15 and "adb reverse" in said[0]  # the code
+    trusting = ssl.create_default_context()
+    trusting.check_hostname, trusting.verify_mode = False, ssl.CERT_NONE
+    with urllib.request.urlopen(first.link.lan_url, context=trusting, timeout=10) as answer:
+        assert b"Pocketlens measures" in answer.read()
+    first.close()
+    with urllib.request.urlopen(first.link.lan_url, context=trusting, timeout=10) as answer:
+        assert answer.status == 200
+    second.close()
+    with pytest.raises(urllib.error.URLError):
+        urllib.request.urlopen(first.link.lan_url, context=trusting, timeout=2)
+
+
+def test_a_page_that_goes_away_and_comes_back(lite: BenchmarkCase) -> None:
+    with started() as browser:
+        (device,) = open_web("web:localhost", announce=lambda text: None)
+        page = browser.page(device.link.url)
+        device.prepare(["litert"])
+        assert device.name.startswith("web:") and "Linux" in device.name
+        worker = device.start()
+        loaded = worker.load(lite.path, "litert", Options(threads=1), 60)
+        assert loaded.size == lite.picture.shape[:2] and loaded.effective.threads == 1
+        page.call("Page.navigate", url="about:blank")
+        with pytest.raises(LostError, match="no answer"):
+            worker.first(lite.picture, lite.expected, 0.5)
+        page.open(device.link.url)
+        device.reconnect()
+        again = device.start()
+        again.load(lite.path, "litert", Options(threads=1), 60)
+        first = again.first(lite.picture, lite.expected, 60)
+        assert first.psnr is not None and first.psnr > 40
+        device.close()
