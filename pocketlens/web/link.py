@@ -12,13 +12,12 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from http.server import ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 from pocketlens.web import runtime
 from pocketlens.web.folder import PAGE
-from pocketlens.web.serve import ISOLATION, Handler
+from pocketlens.web.serve import ISOLATION, Handler, Server
 
 DEVICE = Path(__file__).parent / "device"
 MAX_BYTES = 64_000_000
@@ -64,7 +63,7 @@ class Link:
         self.files: dict[str, Path] = {}
         self._changed = threading.Condition()
         self._count, self._ended = 0, False
-        self._servers: list[ThreadingHTTPServer] = []
+        self._servers: list[Server] = []
         self.port = self._listen("127.0.0.1", None)
         self.url = f"http://localhost:{self.port}/{self.token}/"
         self.lan_url = ""
@@ -74,8 +73,7 @@ class Link:
 
     def _listen(self, address: str, wrap: Callable[[Any], Any] | None) -> int:
         handler = functools.partial(_Handler, headers={"Cache-Control": "no-store", **ISOLATION}, link=self)
-        server = ThreadingHTTPServer((address, 0), handler)
-        server.daemon_threads = True
+        server = Server((address, 0), handler)
         if wrap is not None:
             server.socket = wrap(server.socket)
         threading.Thread(target=server.serve_forever, args=(0.1,), daemon=True).start()

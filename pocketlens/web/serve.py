@@ -1,6 +1,7 @@
 """Serves a folder to browsers, on this machine alone unless told otherwise."""
 
 import functools
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -45,6 +46,16 @@ class Handler(SimpleHTTPRequestHandler):
         pass
 
 
+class Server(ThreadingHTTPServer):
+    """A server that is quiet about browsers that hang up, or that do not trust its certificate yet."""
+
+    daemon_threads = True
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        if not isinstance(sys.exc_info()[1], OSError):
+            super().handle_error(request, client_address)
+
+
 @contextmanager
 def serve(folder: Path, *, isolated: bool = True) -> Iterator[str]:
     """Serve a folder on this machine while the block runs; yields its address.
@@ -55,8 +66,7 @@ def serve(folder: Path, *, isolated: bool = True) -> Iterator[str]:
     """
     headers = {"Cache-Control": "no-store", **(ISOLATION if isolated else {})}
     handler = functools.partial(Handler, directory=str(folder), headers=headers)
-    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    server.daemon_threads = True
+    server = Server(("127.0.0.1", 0), handler)
     threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
     try:
         yield f"http://localhost:{server.server_address[1]}/"

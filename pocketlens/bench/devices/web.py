@@ -195,6 +195,8 @@ class WebWorker:
         self._device, self._number = device, number
 
     def load(self, path: Path, runtime: str, options: Options, seconds: float) -> LoadResult:
+        if reason := self._device.missing(runtime):
+            raise MissingError(reason, do="measure TFLite files there: --runtime litert")
         digest = files.sha256(path)
         name = f"{digest[:16]}.tflite"
         self._device.link.files[name] = path
