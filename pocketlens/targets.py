@@ -27,12 +27,15 @@ class QuantizerPlacement:
             bytes clip them.
         dynamic_ranges: The runtime finds ranges itself, picture by picture. What lies outside of the calibrated range
             is cut off before, so that a single bright spot does not cost all other values their levels.
+        everywhere: Every value: the processor computes nothing in floats. What a plan keeps in float computes in 16
+            bits (:mod:`pocketlens.converters.quantization.everywhere`).
     """
 
     outputs: bool = False
     biases: bool = False
     pair_sums: bool = False
     dynamic_ranges: bool = False
+    everywhere: bool = False
 
 
 @dataclass(frozen=True)
@@ -249,11 +252,12 @@ TARGETS: dict[str, Target] = {
             package="pocketlens.converters.qnn",
             suffix=".onnx",
             layout="NCHW",
-            precisions=_precisions("fp16"),
+            precisions=_precisions("fp16", "int8", "int8-a16"),
             runtimes=("qnn",),
             accelerators=("npu",),
             beside=(".bin",),
             dtype="uint8",
+            quantizers=QuantizerPlacement(biases=True, everywhere=True),
             layer_times="graph",
             extra="qnn",
             chips=SNAPDRAGON,

@@ -6,6 +6,7 @@ output goes to a norm or any other float operator it stays float, unless the run
 """
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import onnx_ir as ir
@@ -18,6 +19,7 @@ from pocketlens.converters.quantization import plan as plans
 from pocketlens.converters.quantization.calibrate import ActivationStatistics
 from pocketlens.converters.quantization.plan import Plan
 from pocketlens.converters.quantization.qparams import (
+    MAX_LEVELS,
     ActivationQParams,
     choose_qparams_absmax,
     choose_qparams_affine,
@@ -74,8 +76,8 @@ def insert_quantizers(
     """
     nodes = plans.quantized_nodes(model, plan)
     if any(setting == "int8-a16" for _, setting in nodes):
-        _allow_16_bits(model)
-    writer = _QuantizerWriter(model)
+        allow_16_bits(model)
+    writer = QuantizerWriter(model)
     dequantized: dict[tuple[str, int], ir.Value] = {}
     input_qparams = {}
     for node, setting in nodes:
@@ -90,9 +92,9 @@ def insert_quantizers(
                 if placement.dynamic_ranges
                 else writer.quantize(source, input_qparams[node])
             )
-        weight_scale = _quantize_weight(writer, node, placement.pair_sums and bits == 8)
+        weight_scale = quantize_weight(writer, node, placement.pair_sums and bits == 8)
         if placement.biases and len(node.inputs) > 2 and node.inputs[2] is not None:
-            _quantize_bias(writer, node, input_qparams[node].scale * weight_scale)
+            quantize_bias(writer, node, input_qparams[node].scale * weight_scale)
     for node, setting in nodes:
         bits = _activation_bits(setting)
         source = node.inputs[0]
@@ -112,7 +114,7 @@ def _activation_bits(setting: str) -> int:
     return 16 if setting == "int8-a16" else 8
 
 
-def _allow_16_bits(model: ir.Model) -> None:
+def allow_16_bits(model: ir.Model) -> None:
     """Raise the operator set to the first whose QuantizeLinear knows 16 bits; only group norms mean something else
     there.
     """
@@ -156,7 +158,8 @@ def _clip_limits(
     return [low if low > least else None, high if high < most else None]
 
 
-def _quantize_weight(writer: "_QuantizerWriter", node: ir.Node, pair_sums: bool) -> NDArray[np.float32]:
+def quantize_weight(writer: "QuantizerWriter", node: ir.Node, pair_sums: bool) -> NDArray[np.float32]:
+    """Make a node's constant weights int8; their scales, ``float32 [output channels]``."""
     array = constant(node.inputs[1])
     assert array is not None
     axis = hub.output_axis(node)
@@ -166,17 +169,18 @@ def _quantize_weight(writer: "_QuantizerWriter", node: ir.Node, pair_sums: bool)
     return scale
 
 
-def _quantize_bias(writer: "_QuantizerWriter", node: ir.Node, scale: NDArray[np.float32]) -> None:
+def quantize_bias(writer: "QuantizerWriter", node: ir.Node, scale: NDArray[np.float32]) -> None:
+    """Make a node's constant bias int32, of the scale that its sums have."""
     array = constant(node.inputs[2])
     if array is None:
         return
     scale = np.tile(scale, array.size // scale.size)  # the groups of a ConvTranspose share their scales
-    most = float(np.iinfo(np.int32).max)
-    integers = np.clip(np.rint(array / scale.astype(np.float64)), -most, most).astype(np.int32)
-    node.replace_input_with(2, writer.dequantize_constant(str(node.inputs[2].name), integers, scale, 0))  # type: ignore[union-attr]
+    node.replace_input_with(2, writer.bias(str(node.inputs[2].name), array, scale))  # type: ignore[union-attr]
 
 
-class _QuantizerWriter:
+class QuantizerWriter:
+    """Adds quantizers behind the values of a graph."""
+
     def __init__(self, model: ir.Model) -> None:
         self._model = model
 
@@ -223,6 +227,22 @@ class _QuantizerWriter:
         return self._add(
             "DequantizeLinear", [stored, scales], f"{name}_dq", ir.DataType.FLOAT, stored.shape, {"axis": axis}
         )
+
+    def bias(self, name: str, array: NDArray[Any], scale: NDArray[np.float32]) -> ir.Value:
+        """Add a constant as int32 of one scale, or of one a number."""
+        most = float(np.iinfo(np.int32).max)
+        integers = np.clip(np.rint(array / scale.astype(np.float64)), -most, most).astype(np.int32)
+        return self.dequantize_constant(name, integers, scale, 0)
+
+    def constant(self, value: ir.Value, array: NDArray[Any], qparams: ActivationQParams) -> ir.Value:
+        """Add a constant as unsigned integers of one scale and zero point."""
+        kind = np.uint8 if qparams.bits == 8 else np.uint16
+        integers = np.clip(np.rint(array / qparams.scale) + qparams.zero_point, 0, MAX_LEVELS[qparams.bits])
+        name = f"{value.name}_{qparams.bits}"
+        stored = hub.add_constant(self._model, f"{name}_int", integers.astype(kind))
+        scale = hub.add_constant(self._model, f"{name}_scale", np.array(qparams.scale, np.float32))
+        zero = hub.add_constant(self._model, f"{name}_zero", np.array(qparams.zero_point, kind))
+        return self._add("DequantizeLinear", [stored, scale, zero], f"{name}_dq", ir.DataType.FLOAT, stored.shape)
 
     def _add(
         self,

@@ -12,7 +12,8 @@ from pocketlens.converters.constants import constant
 def use_uint8_pixels(model: ir.Model) -> ir.Model:
     """A copy of a graph whose picture and output are ``uint8``, the same pixels; the output is rounded half to even.
 
-    A first quantizer that takes pixels as the integers that they are falls away.
+    A first quantizer that takes pixels as the integers that they are falls away, and so does a last one that gives
+    them.
     """
     model = model.clone()
     image, (stylized,) = model.graph.inputs[0], model.graph.outputs
@@ -34,6 +35,14 @@ def use_uint8_pixels(model: ir.Model) -> ir.Model:
         model.graph.insert_before(model.graph[0], dequantize)
     else:
         dequantize.replace_input_with(0, None)
+    last = stylized.producer()
+    if last is not None and last.op_type == "DequantizeLinear" and _is_plain(last) and len(stylized.uses()) == 0:
+        integers = last.inputs[0]
+        assert integers is not None
+        stylized.name, integers.name = "stylized_float", hub.OUTPUT
+        model.graph.outputs[0] = integers
+        model.graph.remove(last, safe=True)
+        return model
     stylized.name = "stylized_float"
     quantize = ir.node(
         "QuantizeLinear", [stylized, scale, zero], name="pixels_out", outputs=[_float(hub.OUTPUT, stylized)]
@@ -49,8 +58,8 @@ def _float(name: str, like: ir.Value) -> ir.Value:
 
 
 def _is_plain(node: ir.Node) -> bool:
-    """Whether a quantizer leaves whole numbers of 0 to 255 as they are."""
-    if node.op_type != "QuantizeLinear":
+    """Whether a quantizer or its reverse leaves whole numbers of 0 to 255 as they are."""
+    if node.op_type not in ("QuantizeLinear", "DequantizeLinear"):
         return False
     scale, zero = constant(node.inputs[1]), constant(node.inputs[2])
     return scale is not None and zero is not None and bool((scale == 1) & (zero == 0)) and zero.dtype == np.uint8

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import onnx_ir as ir
 
-from pocketlens.converters.quantization import equalize, insert
+from pocketlens.converters.quantization import equalize, everywhere, insert
 from pocketlens.converters.quantization.bias_correct import correct_biases
 from pocketlens.converters.quantization.calibrate import ActivationStatistics, calibrate
 from pocketlens.converters.quantization.plan import Plan, has_quantizers, quantized_nodes
@@ -57,7 +57,10 @@ class CalibratedGraph:
         model = self.model.clone()
         if plan.correct_bias:
             correct_biases(model, plan, self.statistics, self.placement)
-        insert.insert_quantizers(model, plan, self.statistics, self.placement)
+        if self.placement.everywhere:
+            everywhere.quantize_everywhere(model, plan, self.statistics)
+        else:
+            insert.insert_quantizers(model, plan, self.statistics, self.placement)
         return model
 
 
@@ -74,7 +77,11 @@ def calibrate_graph(
     model = model.clone()
     equalize_channels(model, plan, pictures, placement)
     rewrite(model)
-    names = insert.values_to_calibrate(model, plan, placement)
+    names = (
+        everywhere.values_to_calibrate(model)
+        if placement.everywhere
+        else insert.values_to_calibrate(model, plan, placement)
+    )
     statistics = calibrate(model, names, pictures, histograms=plan.ranges != "minmax") if names else {}
     return CalibratedGraph(model, statistics, placement)
 

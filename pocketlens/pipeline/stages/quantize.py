@@ -34,7 +34,7 @@ def graph_quantizer(
     """What makes the quantized graphs of an artifact, its rules checked and its settings measured.
 
     A generator that was trained through the rounding of ``int8`` keeps the ranges that it learnt, unless rules are
-    written.
+    written, or the target rounds every value: then most of the ranges were not learnt.
 
     Args:
         evaluation: Whose calibration pictures are looked at.
@@ -51,7 +51,7 @@ def graph_quantizer(
         InputError: The graph is not what was trained, or a value cannot be calibrated.
     """
     trained = None
-    if spec.precision == "int8" and not quantize.rules:
+    if spec.precision == "int8" and not quantize.rules and not spec.format.quantizers.everywhere:
         trained = insert_trained_quantizers(evaluation.source, graph, spec.target)
     if trained is not None:  # nothing is left to plan in a graph that came with its quantizers
         plan = plan or plan_of_recipe(quantize, spec)
