@@ -94,6 +94,7 @@ ACCELERATORS: dict[str, Accelerator] = {
     accelerator.name: accelerator
     for accelerator in (
         Accelerator("litert-gpu", "LiteRT GPU", ("tflite",), f"{_HERE}.litert_gpu"),
+        Accelerator("snapdragon-npu", "Snapdragon NPU", ("qnn",), f"{_HERE}.snapdragon_npu", runtime="qnn"),
         Accelerator("coreai-cpu", "Core AI, generic CPU", ("coreai",), f"{_HERE}.coreai", runtime="coreai"),
         Accelerator("web-wasm", "Browser, WebAssembly", ("tflite",), f"{_HERE}.web_wasm", mode="off"),
         Accelerator("web-webgpu", "Browser, WebGPU", ("tflite",), f"{_HERE}.web_webgpu", mode="off"),

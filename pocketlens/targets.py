@@ -77,6 +77,7 @@ class Target:
         extra: The extra that installs its compiler, where that is not in ``build``. Commands that are given no target
             leave it out.
         chips: That its files are compiled for, each file for one; empty where a file is for every processor.
+        notice: What ``LICENSES/NOTICE`` of a bundle says of its files; empty where there is nothing to say.
     """
 
     name: str
@@ -97,6 +98,7 @@ class Target:
     snippets: tuple[Snippet, ...] = ()
     extra: str = ""
     chips: tuple[Chip, ...] = ()
+    notice: str = ""
 
     @property
     def precision_names(self) -> tuple[str, ...]:
@@ -261,6 +263,10 @@ TARGETS: dict[str, Target] = {
             layer_times="graph",
             extra="qnn",
             chips=SNAPDRAGON,
+            notice="The files for Snapdragon chips were compiled with Qualcomm's AI Stack, which onnxruntime-qnn brings."
+            " Its licence lets an application be shipped with what it holds of that software, in object code, and"
+            " grants no right to pass the software on by itself; it lists uses that it forbids. Read"
+            " Qualcomm_LICENSE.pdf in the package onnxruntime-qnn before you ship them.",
         ),
         Target(
             name="coreai",

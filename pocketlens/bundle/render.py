@@ -27,11 +27,16 @@ def class_name(name: str) -> str:
 
 
 def notice(manifest: Manifest) -> str:
-    """The text of ``LICENSES/NOTICE``: whom to name for the filter and for the golden pictures."""
+    """The text of ``LICENSES/NOTICE``: whom to name for the filter and for the golden pictures, and what the licences
+    of compilers say of their files.
+    """
     about = manifest.filter
     lines = [f"{about.name} {about.version}", f"License: {about.license}", *about.attribution, ""]
     lines.append("The pictures in golden/in_*.png:")
     lines += [f"{golden.picture}: {golden.source} ({golden.license})" for golden in manifest.golden]
+    for name in dict.fromkeys(artifact.target for artifact in manifest.artifacts):
+        if name in TARGETS and TARGETS[name].notice:
+            lines += ["", TARGETS[name].notice]
     return "\n".join(lines) + "\n"
 
 

@@ -21,6 +21,7 @@ LIBRARIES = (
     "onnx",
     "onnx-ir",
     "onnxruntime",
+    "onnxruntime-qnn",
     "onnxscript",
     "openvino",
     "optimum",

@@ -58,7 +58,12 @@ def open_session(model: bytes | Path, settings: Mapping[str, str], soc_model: in
 
 
 class Player:
-    """A compiled ``.onnx`` file with its ``.bin``."""
+    """A compiled ``.onnx`` file with its ``.bin``.
+
+    Attributes:
+        chip: The chip that it is for, as it is sold.
+        left_to_cpu: The operators that the NPU does not compute, each once.
+    """
 
     def __init__(self, path: Path, options: Options) -> None:
         self._path = path
@@ -68,6 +73,8 @@ class Player:
             said = self._session.get_modelmeta().custom_metadata_map
             self.inputs: tuple[Port, ...] = tuple(port_of(node, options.size) for node in self._session.get_inputs())
             self.outputs: tuple[Port, ...] = tuple(port_of(node, None) for node in self._session.get_outputs())
+        self.chip = str(said.get("chip_title", "chip"))
+        self.left_to_cpu = tuple(name for name in said.get("left_to_cpu", "").split(",") if name)
         self._feeds = [port.allocate() for port in self.inputs]
         self._results: list[NDArray[Any]] = []
         self.runtime_info = RuntimeInfo(

@@ -65,8 +65,8 @@ def emit(
             raise UnsupportedError(
                 f"{path.stem} would not stay on the NPU: {len(compiled.left)} of its operators are left to the"
                 f" processor:\n{lines}",
-                do="replace them in the model, choose another precision, or allow it in the recipe: [qnn] partly_on_cpu"
-                " = true",
+                do="replace them in the model, choose another precision, or allow it in the recipe: [chips]"
+                " partly_on_cpu = true",
             )
         write_context_file(compiled, path, precision, labels, chosen)
 

@@ -28,6 +28,7 @@ def write_context_file(compiled: CompiledContext, path: Path, precision: str, la
         "precision": precision,
         "chip": chip.name,
         "chip_title": chip.title,
+        "left_to_cpu": ",".join(sorted({node.op_type for node in model.graph.node} - {"EPContext"})),
     }
     del model.metadata_props[:]
     for key, value in sorted(said.items()):
