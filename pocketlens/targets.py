@@ -186,6 +186,12 @@ def _precisions(*names: str) -> tuple[Precision, ...]:
     return tuple(PRECISIONS[name] for name in names)
 
 
+_QUALCOMM = (
+    "The files for Snapdragon chips were compiled with Qualcomm's AI Stack, which onnxruntime-qnn brings. Its licence"
+    " lets an application be shipped with what it holds of that software, in object code, and grants no right to pass"
+    " the software on by itself; it lists uses that it forbids. Read Qualcomm_LICENSE.pdf in the package"
+    " onnxruntime-qnn before you ship them."
+)
 TARGETS: dict[str, Target] = {
     target.name: target
     for target in (
@@ -263,10 +269,7 @@ TARGETS: dict[str, Target] = {
             layer_times="graph",
             extra="qnn",
             chips=SNAPDRAGON,
-            notice="The files for Snapdragon chips were compiled with Qualcomm's AI Stack, which onnxruntime-qnn brings."
-            " Its licence lets an application be shipped with what it holds of that software, in object code, and"
-            " grants no right to pass the software on by itself; it lists uses that it forbids. Read"
-            " Qualcomm_LICENSE.pdf in the package onnxruntime-qnn before you ship them.",
+            notice=_QUALCOMM,
         ),
         Target(
             name="coreai",
