@@ -36,7 +36,7 @@ def doctor(json: options.Json = False) -> None:
     rows = []
     for runtime in RUNTIMES.values():
         reason = runtime.missing()
-        installed = _first_version([library.replace("_", "-") for library in runtime.libraries])
+        installed = _first_version(runtime.distributions)
         rows.append(("play", runtime.name, "" if reason else installed, reason, runtime.install if reason else ""))
     for purpose, library, extra in _NEEDS:
         installed = _first_version([library])
