@@ -21,7 +21,7 @@ from pocketlens.pipeline.search.rewrite_search import RewriteCandidates, Timing,
 from pocketlens.pipeline.search.rewrite_trials import RewriteChoice
 from pocketlens.pipeline.stages.emit import VerifiedArtifact
 from pocketlens.pipeline.stages.fp16_scaling import ScaledGraph, fp16_scaling
-from pocketlens.pipeline.stages.graph import export_graph
+from pocketlens.pipeline.stages.graph import export_graph, graph_notes
 from pocketlens.pipeline.stages.score_against_original import score_against_original
 from pocketlens.progress import Progress
 from pocketlens.recipe import Quantize
@@ -59,7 +59,8 @@ def base_graph(evaluation: Evaluation, specs: Sequence[ArtifactSpec]) -> ScaledG
         VerificationError: The graph does not compute what the source computes.
     """
     warnings = evaluation.warnings
-    return replace(fp16_scaling(evaluation, export_graph(evaluation), specs), warnings=warnings)
+    graph = export_graph(evaluation)
+    return replace(fp16_scaling(evaluation, graph, specs), warnings=(*warnings, *graph_notes(graph)))
 
 
 def compile_sizes(

@@ -45,9 +45,12 @@ def rewrite(evaluation: Evaluation, graph: Path, names: Sequence[str], precision
     def make(folder: Path) -> None:
         from pocketlens.converters import graph as hub
         from pocketlens.converters.long_norms import decompose_long_norms
+        from pocketlens.converters.rewrites.flush_tiny_weights import FlushTinyWeights
 
         model = hub.load(graph)
         changed = registry.apply(model, names)
+        if changed:
+            FlushTinyWeights()(model)  # Winograd's form, for one, multiplies weights by less than 1
         (folder / "rewrites.json").write_text(json.dumps(changed))
         if changed:
             hub.check(model)
