@@ -48,9 +48,8 @@ def average_pool(builder: CoreAIBuilder, node: ir.Node) -> Var:
     """``sumpool2d`` in float32, times what each window's count comes to; the counts are constants."""
     window = pool_window(node)
     x = pad_spatial(builder, builder.get(node.inputs[0]), *_pads(node, window), 0)
-    sums = builder.ops.sumpool2d(
-        builder.in_float32(x), unsigned(window.kernel), unsigned(window.strides), unsigned(window.dilations)
-    )
+    dilations = builder.constants.array(unsigned(window.dilations))  # sumpool2d does not make one of an array
+    sums = builder.ops.sumpool2d(builder.in_float32(x), unsigned(window.kernel), unsigned(window.strides), dilations)
     rows, columns = (_counts(node, window, axis) for axis in range(2))
     counts = rows[:, None] * columns[None, :]
     if (counts == counts[0, 0]).all():
