@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install test-quick docs bench-peers demo test conformance fuzz bench-matrix operators rewrites check format schema changelog dist constraints train lab-pi clean bench-rewrites bench-agreement lab-android lab-pages bench-shim lab-arm64
+.PHONY: help install test-quick docs bench-peers demo test conformance fuzz bench-matrix operators rewrites check format schema changelog dist constraints train lab-pi clean bench-rewrites bench-accelerators operators-on bench-agreement lab-android lab-pages bench-shim lab-arm64
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
@@ -43,6 +43,12 @@ fuzz: install  ## damaged files of every kind that is read, FUZZ_CASES each
 	FUZZ_CASES=$(FUZZ_CASES) $(BIN)/pytest -n 2 tests/attacks/test_fuzz.py
 
 operators: install  ## write docs/operators.md again, after a lowering has changed
+	$(BIN)/python -m pocketlens.converters.operators
+
+ON ?= litert-gpu
+
+operators-on: install  ## play cases of every operator on the accelerator ON, and record what it made of them
+	$(BIN)/python -m tests.conformance.on_accelerators $(ON)
 	$(BIN)/python -m pocketlens.converters.operators
 
 rewrites: install  ## write docs/rewrites.md again, after the registry has changed
@@ -138,6 +144,11 @@ lab-android: install  ## Android's own adbd and LiteRT's own benchmark_model, bu
 	lab/adbd.sh build
 	lab/tool.sh build
 	$(BIN)/python -m lab.check_android $(LAB)/adbd/adbd $(LAB)/tool/benchmark_model
+
+WEIGHTS ?= build/weights
+
+bench-accelerators: install  ## every accelerator whose engine runs here, on the filters that ship, trained ones and WEIGHTS/ARCHITECTURE.safetensors
+	$(BIN)/python -m benchmarks.accelerators --weights $(WEIGHTS)
 
 bench-agreement: install  ## our p50 beside benchmark_app, litert-benchmark and a loop by hand, in turns: within 5 %
 	$(BIN)/python -m benchmarks.agreement

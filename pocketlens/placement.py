@@ -46,13 +46,18 @@ class Placement:
             >>> Placement("litert-gpu", "partly", ("CAST",), psnr=61.24).text
             'partly: not CAST, 61.2 dB'
             >>> Placement("neural-engine", "by-rule").text
-            'by rule: whole'
+            'by rule: nothing excluded'
         """
         if self.status == "unchecked":
             return "not checked"
-        word = f"by rule: {'partly' if self.operators else 'whole'}" if self.status == "by-rule" else self.status
-        missing = f": not {', '.join(self.operators)}" if self.operators else ""
-        return word + missing + (f", {self.psnr:.1f} dB" if self.psnr is not None else "")
+        missing = f"not {', '.join(self.operators)}" if self.operators else ""
+        if self.status == "by-rule":
+            return f"by rule: {missing or 'nothing excluded'}"
+        return (
+            self.status
+            + (f": {missing}" if missing else "")
+            + (f", {self.psnr:.1f} dB" if self.psnr is not None else "")
+        )
 
 
 @dataclass(frozen=True)
@@ -98,6 +103,8 @@ ACCELERATORS: dict[str, Accelerator] = {
         Accelerator("coreai-cpu", "Core AI, generic CPU", ("coreai",), f"{_HERE}.coreai", runtime="coreai"),
         Accelerator("web-wasm", "Browser, WebAssembly", ("tflite",), f"{_HERE}.web_wasm", mode="off"),
         Accelerator("web-webgpu", "Browser, WebGPU", ("tflite",), f"{_HERE}.web_webgpu", mode="off"),
+        Accelerator("neural-engine", "Neural Engine", ("coreml",), f"{_HERE}.neural_engine", executes=False),
+        Accelerator("snapml", "SnapML", ("onnx",), f"{_HERE}.snapml", executes=False),
     )
 }
 """Every accelerator by its name, in the order in which tables show them."""

@@ -22,7 +22,7 @@ def test_what_is_no_accelerator() -> None:
 
 def test_a_cell_says_how_it_is_known() -> None:
     assert Placement("x", "refused", psnr=8.04, reason="another picture").text == "refused, 8.0 dB"
-    assert Placement("x", "by-rule", ("MUL",), source="https://example.com").text == "by rule: partly: not MUL"
+    assert Placement("x", "by-rule", ("MUL",), source="https://example.com").text == "by rule: not MUL"
     assert Placement("x", "unchecked", reason="pip install y").text == "not checked"
 
 

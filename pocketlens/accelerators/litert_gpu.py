@@ -3,7 +3,7 @@
 from pocketlens.accelerators import Answer, Request
 from pocketlens.errors import InputError, MissingError
 from pocketlens.placement import Placement
-from pocketlens.runtimes import litert_gpu, litert_library
+from pocketlens.runtimes import litert_gpu, litert_library, vulkan
 from pocketlens.runtimes.adapter import Options
 from pocketlens.runtimes.litert_gpu import EngineError, EngineProcess, Player
 from pocketlens.runtimes.session import Session
@@ -20,8 +20,8 @@ def missing() -> MissingError | None:
 
 
 def version() -> str:
-    """The library that plays."""
-    return f"ai-edge-litert {litert_library.version()}"
+    """The library that plays, and the drivers that it may choose from."""
+    return ", ".join((f"ai-edge-litert {litert_library.version()}", *vulkan.drivers()))
 
 
 def place(request: Request) -> Answer:
@@ -38,7 +38,7 @@ def place(request: Request) -> Answer:
     except InputError as error:
         return Answer(Placement(NAME, "refused", reason=error.what))
     loaded = player.loaded
-    engine = f"{version()}, {loaded.adapter}"
+    engine = f"ai-edge-litert {litert_library.version()}, {loaded.adapter}"
     if loaded.whole:
         return Answer(Placement(NAME, "whole", engine=engine), output)
     reason = "; ".join(dict.fromkeys(loaded.refused.values())) or "the engine does not name them"

@@ -211,6 +211,8 @@ def _unmeasured(result: CaseResult) -> tuple[None, Verdict, str] | None:
 def _judge_time(result: CaseResult, limit: float, rank: float) -> tuple[float | None, Verdict, str]:
     if unmeasured := _unmeasured(result):
         return unmeasured
+    if result.runtime.emulated:
+        return None, "not measured", "software stood in for the accelerator: its times say nothing of it"
     if not result.blocks:
         return None, "not measured", "no frame was timed"
     samples = statistics.frames(result.blocks)

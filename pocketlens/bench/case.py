@@ -292,7 +292,12 @@ class CaseRun:
             artifact=MeasuredArtifact(
                 case.artifact, case.target, case.precision, size, artifact_bytes(case.path), case.macs
             ),
-            runtime=MeasuredRuntime(case.runtime, load.runtime_version if load else None, is_interpreted(case.runtime)),
+            runtime=MeasuredRuntime(
+                case.runtime,
+                load.runtime_version if load else None,
+                is_interpreted(case.runtime),
+                load.emulated if load else False,
+            ),
             picture=_digest(case.picture),
             requested=case.requested,
             effective=load.effective if load else ExecutionSettings(),

@@ -22,7 +22,7 @@ HISTORY = {
     "1.2": "asked_delegate and asked_precision, beside what the runtime did; added later under the same version: "
     "settings.least_rounds",
     "1.3": "asked_accelerator and effective_accelerator: cpu, gpu, npu or auto, beside the runtime's own name in "
-    "delegate",
+    "delegate; added later under the same version: runtime_emulated",
 }
 """Each version of the document and the fields that it added."""
 SCHEMA = "1.3"

@@ -181,6 +181,8 @@ def _note(result: CaseResult | None) -> str:
         return f"not timed: {result.runtime.name} interprets the artifact to check it; its speed would mean nothing"
     if result.failure or result.skipped:
         return str(result.failure or result.skipped)
+    if result.runtime.emulated:
+        return "emulated: software stood in for the accelerator, its times say nothing of it"
     if result.timing and not result.timing.warm:
         return "the times did not become stable during the warm-up"
     return ""

@@ -38,11 +38,13 @@ class MeasuredRuntime:
         name: A key of :data:`pocketlens.runtimes.adapter.RUNTIMES`.
         version: The library's version, or None where nothing was played.
         interpreted: Whether it only shows what an artifact computes, not how fast. Such a case is never timed.
+        emulated: Whether software stood in for the accelerator. Such times decide nothing.
     """
 
     name: str
     version: str | None = None
     interpreted: bool = False
+    emulated: bool = False
 
 
 @dataclass(frozen=True)
@@ -173,7 +175,9 @@ class CaseResult:
     """
 
     artifact: MeasuredArtifact = field(metadata=typed.flattened(id="artifact"))
-    runtime: MeasuredRuntime = field(metadata=typed.flattened(name="runtime", version="runtime_version"))
+    runtime: MeasuredRuntime = field(
+        metadata=typed.flattened(name="runtime", version="runtime_version", emulated="runtime_emulated")
+    )
     picture: str
     requested: ExecutionSettings = field(
         default_factory=ExecutionSettings,

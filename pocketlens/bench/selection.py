@@ -14,7 +14,7 @@ from pocketlens.bench.devices.local import Local
 from pocketlens.bundle.manifest import Artifact, Golden
 from pocketlens.bundle.read import Bundle
 from pocketlens.errors import InputError, MissingError
-from pocketlens.runtimes.adapter import RUNTIMES, Options
+from pocketlens.runtimes.adapter import RUNTIMES, Options, has
 
 _GRAPH_SUFFIX = ".onnx"
 """Of the artifacts that :mod:`pocketlens.converters.graph` reads."""
@@ -72,16 +72,6 @@ class Selection:
         precisions = [name for name in self.compute_precisions if name in RUNTIMES[runtime].compute_precisions]
         combinations = product(self.threads or (None,), accelerators or (None,), precisions or (None,))
         return [Options(threads, accelerator, precision) for threads, accelerator, precision in combinations]
-
-
-def has(known: Sequence[str] | set[str], name: str) -> bool:
-    """Whether a name is among those known, of which ``"*"`` stands for the path of any library.
-
-    Example:
-        >>> has(("xnnpack", "*"), "/opt/libdelegate.so"), has(("xnnpack", "*"), "gpu")
-        (True, False)
-    """
-    return name in known or ("*" in known and "/" in name)
 
 
 def select_cases(

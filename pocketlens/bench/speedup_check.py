@@ -44,7 +44,7 @@ class SpeedupCheck:
 
 def check_speedups(document: Document) -> list[SpeedupCheck]:
     """Compare each timed low-bit artifact with its float baseline; those without a baseline are left out."""
-    timed = [result for result in document.results if result.blocks and not result.runtime.interpreted]
+    timed = [r for r in document.results if r.blocks and not (r.runtime.interpreted or r.runtime.emulated)]
     checks = []
     for result in timed:
         if not _is_low_bit(result):

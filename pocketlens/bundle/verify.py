@@ -11,7 +11,7 @@ from pocketlens.bundle.load import open_in
 from pocketlens.bundle.manifest import Artifact, Golden, Verdict
 from pocketlens.bundle.read import Bundle, open_bundle
 from pocketlens.errors import InputError, MissingError
-from pocketlens.runtimes.adapter import RUNTIMES
+from pocketlens.runtimes.adapter import RUNTIMES, Options, has
 from pocketlens.runtimes.session import Session
 
 State = Literal["ok", "fail", "skipped"]
@@ -59,7 +59,11 @@ class Report:
 
 
 def verify(
-    path: Path | str, runtimes: Sequence[str] | None = None, progress: Callable[[Check], None] | None = None
+    path: Path | str,
+    runtimes: Sequence[str] | None = None,
+    progress: Callable[[Check], None] | None = None,
+    *,
+    accelerator: str | None = None,
 ) -> Report:
     """Check a bundle: its manifest, every file's hash, and the golden pictures in every runtime that is here.
 
@@ -67,13 +71,24 @@ def verify(
         path: The bundle, folder or zip.
         runtimes: Only these; None takes all.
         progress: Called with each check as it is made.
+        accelerator: Only runtimes that have it, and on it; None for each runtime's own choice.
 
     Raises:
-        InputError: There is nothing at ``path``, or no such runtime. Faults of the bundle are in the report.
+        InputError: There is nothing at ``path``, or no such runtime or accelerator. Faults of the bundle are in the
+            report.
+        MissingError: The accelerator cannot be used here.
     """
     for name in runtimes or ():
         if name not in RUNTIMES:
             raise InputError(f"there is no runtime {name!r}", do=f"choose from {', '.join(RUNTIMES)}")
+    if accelerator is not None:
+        with_it = [name for name in runtimes or RUNTIMES if has(RUNTIMES[name].accelerators, accelerator)]
+        runtimes = [name for name in with_it if not RUNTIMES[name].missing()]
+        if not with_it:
+            known = {name for runtime in RUNTIMES.values() for name in runtime.accelerators} - {"*"}
+            raise InputError(
+                f"no runtime has the accelerator {accelerator!r}", do=f"choose from {', '.join(sorted(known))}"
+            )
     if not Path(path).exists():
         raise InputError(f"{path} does not exist", do="check the path")
     checks: list[Check] = []
@@ -95,9 +110,16 @@ def verify(
             note(check)
         for artifact in bundle.manifest.artifacts:
             for runtime in playable(artifact) or [""]:
-                if not runtimes or runtime in runtimes:
-                    note(_play(bundle, artifact, runtime))
-        if not any(check.psnr is not None or check.state == "fail" for check in checks):
+                if runtimes is None or runtime in runtimes:
+                    note(_play(bundle, artifact, runtime, accelerator))
+        unplayed = not any(check.psnr is not None or check.state == "fail" for check in checks)
+        if unplayed and accelerator is not None:
+            reasons = "; ".join(dict.fromkeys(check.details for check in checks if check.state == "skipped"))
+            raise MissingError(
+                f"no artifact of {path} could be played on {accelerator} here: {reasons or 'no runtime is installed'}",
+                do="pocketlens doctor says what is missing",
+            )
+        if unplayed:
             note(
                 Check(
                     "playing",
@@ -122,8 +144,8 @@ def _files(bundle: Bundle) -> list[Check]:
     return [Check("files", "ok", f"{len(listed)} files, {size / 1e6:.1f} MB, every hash as listed")]
 
 
-def _play(bundle: Bundle, artifact: Artifact, runtime: str) -> Check:
-    name = f"{artifact.id} in {runtime}" if runtime else artifact.id
+def _play(bundle: Bundle, artifact: Artifact, runtime: str, accelerator: str | None) -> Check:
+    name = f"{artifact.id} in {runtime}{f' on {accelerator}' if accelerator else ''}" if runtime else artifact.id
     fitting = [g for g in bundle.manifest.golden if (g.height, g.width) == (artifact.height, artifact.width)]
     if not runtime:
         return Check(name, "skipped", f"this pocketlens knows none of its runtimes: {', '.join(artifact.runtimes)}")
@@ -132,14 +154,17 @@ def _play(bundle: Bundle, artifact: Artifact, runtime: str) -> Check:
     if not fitting:
         return Check(name, "skipped", f"there is no golden picture of {artifact.height} x {artifact.width}")
     try:
-        with open_in(bundle, artifact, runtime) as session:
+        with open_in(bundle, artifact, runtime, Options(accelerator=accelerator)) as session:
+            info = session.runtime_info
             reached = min(_psnr(bundle, session, golden) for golden in fitting)
     except MissingError as error:
-        return Check(name, "skipped", error.what)
+        return Check(name, "skipped", f"{error.what}: {error.do}")
     except InputError as error:
         return Check(name, "fail", error.what)
     shown = "identical" if reached >= quality.EQUAL_PSNR else f"{reached:.1f} dB"
     details = f"{shown} against the teacher's picture, at least {artifact.golden_psnr:.1f} dB expected"
+    details += f"; {info.delegate}" if accelerator and info.delegate else ""
+    details += f", without {info.elsewhere}" if info.elsewhere else ""
     return Check(name, "ok" if reached >= artifact.golden_psnr else "fail", details, reached)
 
 

@@ -225,6 +225,7 @@ def rows(document: "Document") -> list[dict[str, Any]]:
             "threads": result.effective.threads or result.requested.threads,
             "accelerator": result.effective.delegate or result.effective.accelerator,
             "compute_precision": result.effective.compute_precision,
+            "emulated": result.runtime.emulated,
             "bytes": result.artifact.bytes,
             "skipped": result.skipped,
             "failure": result.failure,
@@ -249,7 +250,10 @@ def show(document: "Document", verdicts: "list[BudgetVerdict]") -> None:
             continue
         times = [f"{row[k]:.1f}" for k in ("p50_ms", "p90_ms", "p95_ms", "p99_ms", "first_ms", "load_ms")]
         memory = f"{row['memory_mb']:.0f}" if "memory_mb" in row else "-"
-        lines.append([result.label, *times, f"{1000 / row['p95_ms']:.1f}", memory, _worst(verdicts, result.label), ""])
+        note = "emulated: says nothing of a device" if result.runtime.emulated else ""
+        lines.append(
+            [result.label, *times, f"{1000 / row['p95_ms']:.1f}", memory, _worst(verdicts, result.label), note]
+        )
     columns = ["artifact", "p50 ms", "p90", "p95", "p99", "first", "load", "fps", "MB", "budget", "note"]
     if not any(line[-1] for line in lines):
         columns, lines = columns[:-1], [line[:-1] for line in lines]

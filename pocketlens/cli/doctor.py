@@ -31,6 +31,8 @@ _NEEDS = (
 @command("doctor", "doctor --json")
 def doctor(json: options.Json = False) -> None:
     """What is installed, what is missing, and how to get it. Exit code 3 if nothing can play an artifact."""
+    from pocketlens.accelerators import engine
+    from pocketlens.placement import ACCELERATORS
     from pocketlens.runtimes.adapter import RUNTIMES
 
     rows = []
@@ -38,6 +40,14 @@ def doctor(json: options.Json = False) -> None:
         reason = runtime.missing()
         installed = _first_version(runtime.distributions)
         rows.append(("play", runtime.name, "" if reason else installed, reason, runtime.install if reason else ""))
+    for accelerator in ACCELERATORS.values():
+        if accelerator.executes:
+            module = engine(accelerator.name)
+            error = module.missing()
+            version = "" if error else module.version()
+            rows.append(
+                ("accelerator", accelerator.name, version, error.what if error else "", error.do if error else "")
+            )
     for purpose, library, extra in _NEEDS:
         installed = _first_version([library])
         get = "" if installed else f"pip install 'pocketlens[{extra}]'"

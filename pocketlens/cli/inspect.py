@@ -9,7 +9,12 @@ from pocketlens.cli import command, options, output
 from pocketlens.errors import InputError
 
 
-@command("inspect builtin:cartoon", "inspect wave.npz -a fast-style", "inspect wave.bundle")
+@command(
+    "inspect builtin:cartoon",
+    "inspect wave.npz -a fast-style",
+    "inspect wave.bundle",
+    "inspect wave.bundle --accelerators",
+)
 def inspect(
     model: options.ModelOrBundle,
     architecture: options.Architecture = "",
@@ -25,10 +30,19 @@ def inspect(
     output_order: options.OutputOrder = "RGB",
     rewrites: options.Rewrites = "safe",
     graph: Annotated[Path | None, typer.Option(metavar="FILE", help="Also write the graph to this .onnx file.")] = None,
+    accelerators: Annotated[
+        bool,
+        typer.Option(
+            "--accelerators", help="Of a bundle or one artifact: ask every accelerator that can be asked here."
+        ),
+    ] = False,
     json: options.Json = False,
 ) -> None:
     """Show what a model or bundle is and, target by target, whether it can be converted and why not."""
     path = Path(model)
+    if accelerators:
+        _accelerators(path, json)
+        return
     if (path / "manifest.json").is_file() or path.suffix == ".zip":
         _bundle(path, json)
         return
@@ -57,6 +71,17 @@ def inspect(
     output.table(["target", "supported", "why not"], rows)
 
 
+def _accelerators(path: Path, json: bool) -> None:
+    from pocketlens.pipeline.commands.place import place_bundle, place_file
+
+    is_bundle = (path / "manifest.json").is_file() or path.suffix == ".zip"
+    placements = place_bundle(path) if is_bundle else place_file(path)
+    if json:
+        output.document({"placements": placements})
+    else:
+        output.placements(placements)
+
+
 def _bundle(path: Path, json: bool) -> None:
     from pocketlens import open_bundle
 
@@ -77,3 +102,4 @@ def _bundle(path: Path, json: bool) -> None:
         for artifact in manifest.artifacts
     ]
     output.table(["artifact", "MB", "PSNR dB", "SSIM", "played by"], rows)
+    output.placements({artifact.id: artifact.placements for artifact in manifest.artifacts})

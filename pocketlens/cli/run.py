@@ -114,7 +114,10 @@ def _pictures(session: "Session", picture: list[Path], out: Path, json: bool, lo
         ["picture", "stylized", "size"],
         [[str(row["picture"]), str(row["stylized"]), f"{row['size'][0]}x{row['size'][1]}"] for row in rows],
     )
-    output.say(f"{info.runtime} {info.version}, computed at {session.size[0]}x{session.size[1]}")
+    where = f" on {info.delegate}" if info.delegate else ""
+    output.say(f"{info.runtime} {info.version}{where}, computed at {session.size[0]}x{session.size[1]}")
+    if info.elsewhere:
+        output.say(f"the processor computed {info.elsewhere}")
 
 
 def _video(

@@ -5,8 +5,13 @@ import typer
 from pocketlens.cli import command, options, output
 
 
-@command("verify wave.bundle")
-def verify(bundle: options.Bundle, runtime: options.Runtimes = None, json: options.Json = False) -> None:
+@command("verify wave.bundle", "verify wave.bundle --accelerator gpu")
+def verify(
+    bundle: options.Bundle,
+    runtime: options.Runtimes = None,
+    accelerator: options.Accelerator = None,
+    json: options.Json = False,
+) -> None:
     """Check a bundle here: its manifest, every hash, and its golden pictures in every runtime that is installed."""
     from pocketlens.bundle.verify import verify as verify_bundle
 
@@ -18,7 +23,9 @@ def verify(bundle: options.Bundle, runtime: options.Runtimes = None, json: optio
             done += 1
             notify(name, done, done)
 
-        report = verify_bundle(bundle, options.several(runtime) or None, lambda check: count(check.name))
+        report = verify_bundle(
+            bundle, options.several(runtime) or None, lambda check: count(check.name), accelerator=accelerator
+        )
     if json:
         output.document({"checks": report.checks, "gates": report.gates, "verdict": report.verdict})
     else:

@@ -5,9 +5,12 @@
 
 from pathlib import Path
 
+from pocketlens.accelerators.operators import OperatorRecord
+from pocketlens.accelerators.operators import read as read_records
 from pocketlens.converters import graph as hub
 from pocketlens.converters.emitter import LoweredOperators, emitter
 from pocketlens.converters.opset import standard_operators
+from pocketlens.placement import ACCELERATORS
 from pocketlens.targets import TARGETS
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "operators.md"
@@ -27,6 +30,7 @@ and older opsets are converted. `pocketlens inspect MODEL` says what your model 
 def page() -> str:
     """The text of ``docs/operators.md``."""
     targets = {target: emitter(target).lowered_operators() for target in TARGETS}
+    played = read_records()
     own = [lowered.conditions for lowered in targets.values() if lowered.has_own_lowerings]
     rows: list[str] = []
     others: list[str] = []
@@ -36,18 +40,20 @@ def page() -> str:
         [
             _HEAD,
             *(f"- **{target}** {lowered.summary}" for target, lowered in targets.items()),
+            *(f"- **{name}** ({ACCELERATORS[name].title}) played files of generated cases here." for name in played),
             "",
-            f"| operator | {' | '.join(targets)} |",
-            "|" + "---|" * (1 + len(targets)),
-            *(_row(operator, targets) for operator in rows),
+            f"| operator | {' | '.join([*targets, *played])} |",
+            "|" + "---|" * (1 + len(targets) + len(played)),
+            *(_row(operator, targets, played) for operator in rows),
             "",
             *_paragraphs(others, targets),
         ]
     )
 
 
-def _row(operator: str, targets: dict[str, LoweredOperators]) -> str:
-    cells = (_cell(lowered.conditions.get(operator)) for lowered in targets.values())
+def _row(operator: str, targets: dict[str, LoweredOperators], played: dict[str, dict[str, OperatorRecord]]) -> str:
+    cells = [_cell(lowered.conditions.get(operator)) for lowered in targets.values()]
+    cells += [records[operator].text if operator in records else "-" for records in played.values()]
     return f"| {operator} | {' | '.join(cells)} |"
 
 

@@ -6,7 +6,7 @@ The documentation's page on adding a runtime shows how.
 import contextlib
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import MISSING, asdict, dataclass, field, fields
 from importlib import import_module
 from importlib.util import find_spec
@@ -242,6 +242,16 @@ class Runtime:
                 raise InputError(
                     f"{self.name} has no {option} {chosen!r}", do=f"choose from {names}" if known else "leave it out"
                 )
+
+
+def has(known: Collection[str], name: str) -> bool:
+    """Whether a name is among those known, of which ``"*"`` stands for the path of any library.
+
+    Example:
+        >>> has(("xnnpack", "*"), "/opt/libdelegate.so"), has(("xnnpack", "*"), "gpu")
+        (True, False)
+    """
+    return name in known or ("*" in known and "/" in name)
 
 
 _HERE = "pocketlens.runtimes"

@@ -30,6 +30,11 @@ def missing() -> str:
     return "" if _driver_files() else "there is no Vulkan driver"
 
 
+def drivers() -> list[str]:
+    """The names of the drivers that are here: ``vk_swiftshader_icd``."""
+    return [file.stem for file in _driver_files()]
+
+
 def prepare() -> None:
     """Let this process find a loader and a driver. For a process that does nothing but play: it changes its
     environment.

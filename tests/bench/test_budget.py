@@ -142,3 +142,11 @@ def test_the_last_minute_is_judged(slow_from: float, verdict: str) -> None:
     assert judged.verdict == verdict
     assert len(last_minute(heated.results[0]).blocks) == 12
     assert Document.from_json(heated.to_json()) == heated
+
+
+def test_times_of_an_emulated_accelerator_decide_nothing() -> None:
+    timed = result(blocks_of(*[around(20)] * 8))
+    emulated = replace(timed, runtime=replace(timed.runtime, emulated=True))
+    (judged,) = judge(emulated, PerformanceBudget.of(frame_ms=1))
+    assert (judged.verdict, judged.actual) == ("not measured", None)
+    assert "software stood in" in judged.reason

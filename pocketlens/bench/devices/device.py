@@ -22,6 +22,7 @@ class LoadResult:
         runtime_version: The version of the runtime's library, or None if it does not report it.
         effective: How the runtime really plays, as far as it reports it.
         restarts: Whether each block starts a program anew, which takes longer than its frames do.
+        emulated: Whether software stands in for the accelerator.
     """
 
     load_ms: float
@@ -30,6 +31,7 @@ class LoadResult:
     runtime_version: str | None = None
     effective: ExecutionSettings = field(default_factory=ExecutionSettings)
     restarts: bool = False
+    emulated: bool = False
 
 
 @dataclass(frozen=True)

@@ -32,6 +32,7 @@ def parse_load(answer: dict[str, Any]) -> LoadResult:
     """The answer to ``load``."""
     info = answer.pop("runtime_info", {})
     answer["runtime_version"] = info.get("version")
+    answer["emulated"] = info.get("emulated", False)
     answer["effective"] = {
         "threads": info.get("threads"),
         "accelerator": info.get("accelerator"),

@@ -3,8 +3,9 @@
 
 - ``fp16``: each kernel stands behind a DEQUANTIZE that the runtime runs once, when it loads. This is how TFLite's own
   float16 files look, so every runtime and delegate knows it: XNNPACK folds the DEQUANTIZE away and computes in float32,
-  GPU delegates read the float16 kernel itself. Biases and the norms' vectors stay float32: together they are under one
-  percent of a generator, and they are what half precision hurts.
+  GPU delegates read the float16 kernel itself. Biases are float16 too: XNNPACK's WebAssembly build leaves a convolution
+  with a float16 kernel and a float32 bias to a kernel that is five times slower (see docs/decisions/0020). The norms'
+  vectors stay float32.
 - ``w8``: each kernel stands behind a DEQUANTIZE too, so that arithmetic stays in floats. Without it LiteRT would choose
   its hybrid kernels, which also quantize what the layer reads, anew for each picture: three times as fast, and the
   picture of ``int8`` and not of ``w8`` (see docs/decisions/0009).
@@ -30,6 +31,8 @@ from pocketlens.converters.tflite.builder import Operator, Tensor
 _KERNEL_INPUTS = {"CONV_2D": 1, "DEPTHWISE_CONV_2D": 1, "TRANSPOSE_CONV": 1, "FULLY_CONNECTED": 1}
 """Operators with weights, and which input they are."""
 
+_BIAS_INPUTS = {"CONV_2D": 2, "DEPTHWISE_CONV_2D": 2, "TRANSPOSE_CONV": 3, "FULLY_CONNECTED": 2}
+
 _FLOAT16_MAX = float(np.finfo(np.float16).max)
 
 
@@ -48,19 +51,27 @@ def store_float16(operators: list[Operator]) -> list[Operator]:
     dequantized: dict[int, Tensor] = {}
     dequantizers: list[Operator] = []
     for operator in operators:
-        index = _KERNEL_INPUTS.get(operator.code)
-        if index is None:
+        kernel, bias = _KERNEL_INPUTS.get(operator.code), _BIAS_INPUTS.get(operator.code)
+        if kernel is None or bias is None or not _fits_float16(operator.inputs[kernel]):
             continue
-        kernel = operator.inputs[index]
-        if kernel.data is None or np.abs(kernel.data).max(initial=0.0) > _FLOAT16_MAX:
-            continue
-        if id(kernel) not in dequantized:
-            stored = Tensor(f"{kernel.name}/half", kernel.shape, np.dtype(np.float16), kernel.data.astype(np.float16))
-            # Version 3 is the first that takes float16.
-            dequantizers.append(Operator("DEQUANTIZE", [stored], [Tensor(kernel.name, kernel.shape)], version=3))
-            dequantized[id(kernel)] = dequantizers[-1].outputs[0]
-        operator.inputs[index] = dequantized[id(kernel)]
+        for index in (kernel, bias):
+            tensor = operator.inputs[index] if index < len(operator.inputs) else None
+            if tensor is None or not _fits_float16(tensor):
+                continue
+            if id(tensor) not in dequantized:
+                assert tensor.data is not None
+                stored = Tensor(
+                    f"{tensor.name}/half", tensor.shape, np.dtype(np.float16), tensor.data.astype(np.float16)
+                )
+                # Version 3 is the first that takes float16.
+                dequantizers.append(Operator("DEQUANTIZE", [stored], [Tensor(tensor.name, tensor.shape)], version=3))
+                dequantized[id(tensor)] = dequantizers[-1].outputs[0]
+            operator.inputs[index] = dequantized[id(tensor)]
     return [*dequantizers, *operators]
+
+
+def _fits_float16(tensor: Tensor) -> bool:
+    return tensor.data is not None and bool(np.abs(tensor.data).max(initial=0.0) <= _FLOAT16_MAX)
 
 
 def store_int8(operators: list[Operator]) -> list[Operator]:
@@ -72,9 +83,10 @@ def store_int8(operators: list[Operator]) -> list[Operator]:
     dequantizers: dict[int, Operator] = {}
     for operator, index, kernel in _quantized_kernels(operators):
         if id(kernel) not in dequantizers:
-            # Version 5 is the first that takes a scale for each channel.
+            # Version 2 is the first that takes int8, and its kernel reads a scale for each channel as well. Version 5,
+            # which says so, is refused by LiteRT's GPU engine: it takes 3 at most, and reads these scales.
             output = Tensor(kernel.name, kernel.shape)
-            dequantizers[id(kernel)] = Operator("DEQUANTIZE", [_quantize(kernel)], [output], version=5)
+            dequantizers[id(kernel)] = Operator("DEQUANTIZE", [_quantize(kernel)], [output], version=2)
         operator.inputs[index] = dequantizers[id(kernel)].outputs[0]
     return [*dequantizers.values(), *operators]
 

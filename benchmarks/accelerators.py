@@ -1,0 +1,148 @@
+"""Every accelerator whose engine runs here: whole or not, dB against the teacher, seconds of the check.
+
+    make bench-accelerators                                     # all accelerators, what is not in the table yet
+    python -m benchmarks.accelerators --accelerator litert-gpu --again
+    python -m benchmarks.accelerators --only table              # write the page's table from what there is
+
+Results stay in ``benchmarks/accelerators.json``, since no machine need have every engine; the table in
+``docs/figures/accelerators.md`` is made of them. Pictures are those that ship; the score is that of the worst.
+"""
+
+import argparse
+import json
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pocketlens import accelerators, files
+from pocketlens.accelerators import Request
+from pocketlens.converters.emitter import Labels
+from pocketlens.errors import PocketlensError
+from pocketlens.models.source import resolve
+from pocketlens.pipeline.compile import compile_sizes
+from pocketlens.pipeline.eval_set import read_eval_set
+from pocketlens.pipeline.evaluation import Evaluation
+from pocketlens.pipeline.stages.emit import VerifiedArtifact
+from pocketlens.placement import ACCELERATORS, Accelerator
+from pocketlens.progress import silent
+from pocketlens.targets import TARGETS
+
+ROOT = Path(__file__).resolve().parents[1]
+RESULTS = Path(__file__).with_suffix(".json")
+PAGE = ROOT / "docs/figures/accelerators.md"
+BEGIN, END = "<!-- measured: accelerators -->\n", "<!-- end -->\n"
+PRECISIONS = ("fp32", "fp16", "w8", "int8", "int8-a16")
+"""Those whose columns the page shows, where an accelerator's target has them."""
+
+
+@dataclass(frozen=True)
+class Net:
+    """A generator of the table: its source, architecture, and the side of its pictures."""
+
+    name: str
+    source: str
+    architecture: str
+    side: int
+
+
+def nets(weights: Path, shared: Path) -> list[Net]:
+    """The generators that ship, two trained ones, and every other architecture; absent files are left out."""
+    sides = {"pix2pix-unet": 256, "pocket": 128}
+    trained = [Net(name, str(shared / f"{name}.npz"), "fast-style", 128) for name in ("wave", "la_muse")]
+    architectures = [
+        Net(path.stem, str(path), path.stem, sides.get(path.stem, 64)) for path in sorted(weights.glob("*.safetensors"))
+    ]
+    builtin = [Net(name, f"builtin:{name}", "", 128) for name in ("cartoon", "starry", "atelier")]
+    return [*builtin, *(net for net in trained if Path(net.source).exists()), *architectures]
+
+
+def measure(net: Net, accelerator: Accelerator, precision: str) -> dict[str, Any]:
+    """Build one file and ask one accelerator about it."""
+    side = (net.side, net.side)
+    target = accelerator.targets[0]
+    try:
+        source = resolve(net.source, base=Path.cwd(), architecture=net.architecture, ranges=(None, None), size=side)
+        evaluation = Evaluation.prepare(source, read_eval_set(None, *side), Labels(net.name))
+        (size,) = compile_sizes([evaluation], {target: (precision,)}, silent)
+    except PocketlensError as error:
+        return {"text": "-", "reason": error.what, "seconds": 0.0}
+    artifact = size.artifacts[0]
+    began = time.perf_counter()
+    placement = accelerators.place(accelerator.name, *_request(evaluation, artifact, accelerator))
+    seconds = time.perf_counter() - began
+    text = placement.text
+    if placement.psnr is None and artifact.verification.runtime_info.runtime == accelerator.runtime:
+        text += f", {artifact.verification.worst.psnr:.1f} dB"
+    return {"text": text, "reason": placement.reason, "engine": placement.engine, "seconds": round(seconds, 2)}
+
+
+def _request(evaluation: Evaluation, artifact: VerifiedArtifact, accelerator: Accelerator) -> tuple[Any, ...]:
+    verification, pictures = artifact.verification, evaluation.eval_set
+    if verification.runtime_info.runtime == accelerator.runtime:
+        return (Request(artifact.path),)
+    worst = verification.worst_index
+    style = tuple(pictures.styles[worst]) if pictures.styles else None
+    floors = artifact.spec.floors
+    request = Request(artifact.path, pictures.pictures[worst], style)
+    return request, evaluation.teacher_outputs[worst], floors.teacher or floors.file
+
+
+def read() -> dict[str, dict[str, Any]]:
+    """``net size accelerator precision`` → what was measured."""
+    return dict(json.loads(RESULTS.read_text())) if RESULTS.exists() else {}
+
+
+def table(results: dict[str, dict[str, Any]]) -> str:
+    """The page's table: a row for each net, a column for each accelerator and precision."""
+    keys = [tuple(key.split(" ")) for key in results]
+    rows = list(dict.fromkeys(key[:2] for key in keys))
+    order = {name: i for i, name in enumerate(PRECISIONS)}
+    columns = sorted(
+        {key[2:] for key in keys}, key=lambda c: (list(ACCELERATORS).index(c[0]), order.get(c[1], len(order)))
+    )
+    lines = [
+        "| network | size | " + " | ".join(f"{accelerator} {precision}" for accelerator, precision in columns) + " |",
+        "|" + "---|" * (2 + len(columns)),
+    ]
+    for row in rows:
+        cells = (results.get(" ".join((*row, *column))) for column in columns)
+        shown = (f"{c['text']}, {c['seconds']:.1f} s" if c and c["seconds"] else "-" for c in cells)
+        lines.append(f"| {row[0]} | {row[1]} | {' | '.join(shown)} |")
+    return "\n".join(lines) + "\n"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--accelerator", action="append", choices=[n for n, a in ACCELERATORS.items() if a.executes])
+    parser.add_argument("--net", action="append", help="only these, by name")
+    parser.add_argument(
+        "--weights", type=Path, default=ROOT / "build/weights", help="NAME.safetensors of architectures"
+    )
+    parser.add_argument("--shared", type=Path, default=ROOT / "../shared/data/fast_style")
+    parser.add_argument("--again", action="store_true", help="measure what is in the table as well")
+    parser.add_argument("--only", choices=["table"])
+    arguments = parser.parse_args()
+    results = read()
+    asked = [a for n, a in ACCELERATORS.items() if a.executes and n in (arguments.accelerator or ACCELERATORS)]
+    for accelerator in asked if arguments.only is None else ():
+        if missing := accelerators.engine(accelerator.name).missing():
+            print(f"{accelerator.title}: {missing}")
+            continue
+        names = TARGETS[accelerator.targets[0]].precision_names
+        for net in nets(arguments.weights, arguments.shared):
+            for precision in (p for p in PRECISIONS if p in names):
+                key = f"{net.name} {net.side}x{net.side} {accelerator.name} {precision}"
+                if (arguments.net and net.name not in arguments.net) or (key in results and not arguments.again):
+                    continue
+                results[key] = measure(net, accelerator, precision)
+                print(key, results[key], flush=True)
+                merged = {**read(), key: results[key]}
+                files.write(RESULTS, json.dumps(merged, indent=1) + "\n")
+    before, _, rest = PAGE.read_text().partition(BEGIN)
+    _, _, after = rest.partition(END)
+    files.write(PAGE, before + BEGIN + table(read()) + END + after)
+
+
+if __name__ == "__main__":
+    main()
