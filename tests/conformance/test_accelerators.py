@@ -24,7 +24,7 @@ needs_the_fault = pytest.mark.skipif(
 @needs_engine
 @pytest.mark.parametrize("operator", _NAMES)
 def test_cases_are_whole_as_recorded(operator: str) -> None:
-    record = operators.read()["litert-gpu"][operator.split(",")[0]]
+    record = operators.read()["litert-gpu"][operator.split(",", maxsplit=1)[0]]
     for case in cases(operator, 4 if DEEP else 1):
         try:
             placement = check_on(case, "litert-gpu")

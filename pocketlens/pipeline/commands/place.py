@@ -13,6 +13,9 @@ from pocketlens.precisions import PRECISIONS
 from pocketlens.runtimes.session import open_artifact
 from pocketlens.targets import TARGETS
 
+_USUAL = [accelerator for accelerator in ACCELERATORS.values() if accelerator.mode != "off"]
+"""Those that a build asks too where its recipe does not say: the others take minutes."""
+
 
 def place_bundle(path: Path) -> dict[str, tuple[Placement, ...]]:
     """Artifact → its placements, asked anew on this machine; dB against a golden picture.
@@ -31,9 +34,9 @@ def place_file(path: Path) -> dict[str, tuple[Placement, ...]]:
     Raises:
         InputError: No accelerator is asked about such files, or the file is damaged.
     """
-    asked = [a for a in ACCELERATORS.values() if any(TARGETS[name].suffix == path.suffix for name in a.targets)]
+    asked = [a for a in _USUAL if any(TARGETS[name].suffix == path.suffix for name in a.targets)]
     if not asked:
-        known = sorted({TARGETS[name].suffix for a in ACCELERATORS.values() for name in a.targets})
+        known = sorted({TARGETS[name].suffix for a in _USUAL for name in a.targets})
         raise InputError(
             f"no accelerator is asked about {path.name}", do=f"give a bundle, or one of {', '.join(known)}"
         )
@@ -51,7 +54,7 @@ def place_file(path: Path) -> dict[str, tuple[Placement, ...]]:
 
 
 def _place_artifact(bundle: Bundle, artifact: Artifact) -> tuple[Placement, ...]:
-    asked = [accelerator for accelerator in ACCELERATORS.values() if artifact.target in accelerator.targets]
+    asked = [accelerator for accelerator in _USUAL if artifact.target in accelerator.targets]
     path = bundle.path_of(artifact)
     fitting = [g for g in bundle.manifest.golden if (g.height, g.width) == (artifact.height, artifact.width)]
     request, expected = Request(path), None
