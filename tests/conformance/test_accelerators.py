@@ -1,16 +1,20 @@
 """Conformance of accelerators whose engines run here; ``docs/operators.md`` has what all cases gave."""
 
+from pathlib import Path
+
 import pytest
 
 from pocketlens import accelerators
 from pocketlens.accelerators import litert_gpu, operators
+from pocketlens.pipeline.commands.place import place_file
 from pocketlens.placement import ACCELERATORS
 from pocketlens.runtimes.litert_library import version
-from tests.conformance.case import Case, Place, Weights
+from tests.conformance.case import Case, Place
 from tests.conformance.conform import DEEP
 from tests.conformance.on_accelerators import cases, check_on
 from tests.conformance.operators import CASES
 
+UPSTREAM = Path(__file__).resolve().parents[1] / "data/upstream"
 _FEW = ("Conv", "Resize", "InstanceNormalization", "DepthToSpace", "ReduceMean", "PRelu", "Softmax", "Gather")
 """Operators of an ordinary run."""
 _NAMES = [name for name in (CASES if DEEP else _FEW) if name.split(",")[0] in operators.read().get("litert-gpu", {})]
@@ -35,24 +39,22 @@ def test_cases_are_whole_as_recorded(operator: str) -> None:
 
 
 @needs_the_fault
-def test_a_picture_that_the_engine_computes_wrongly_is_refused() -> None:
-    """Its engine takes a pad of 128 in front of a convolution for one of zeros; see ``docs/upstream.md``."""
-    nodes = "m = Pad(x, p, f)\ny = Conv(m, w)"
-    constants = {"p": (0, 0, 1, 1, 0, 0, 1, 1), "f": 128.0, "w": Weights((3, 3, 3, 3), 2.0)}
-    with pytest.raises(AssertionError, match=r"status='refused'[\s\S]*another picture than the teacher's"):
-        check_on(Case(nodes, constants, Place(3, 6, 6, "Conv", "Mul")), "litert-gpu")
-
-
-@needs_the_fault
-def test_a_crash_of_the_engine_costs_that_check_alone() -> None:
-    """Groups of six channels end its process; see ``docs/upstream.md``."""
-    nodes = "y = Conv <group = {}, pads = [1, 1, 1, 1]> (x, w)"
-    six = Case(nodes.format(2), {"w": Weights((12, 6, 3, 3), 2.0)}, Place(12, 8, 8, "Conv", "Mul"))
-    with pytest.raises(AssertionError, match=r"status='unchecked'[\s\S]*crashed \(SIG"):
-        check_on(six, "litert-gpu")
-    four = Case(nodes.format(3), {"w": Weights((12, 4, 3, 3), 2.0)}, Place(12, 8, 8, "Conv", "Mul"))
-    placement = check_on(four, "litert-gpu")
-    assert placement is not None and placement.status == "whole"
+@pytest.mark.parametrize(
+    ("file", "status", "reason"),
+    [
+        ("pad-before-convolution", "refused", "another picture"),
+        ("groups-of-two", "refused", "another picture"),
+        ("groups-of-six", "unchecked", "crashed (SIG"),
+    ],
+)
+def test_a_fault_of_the_engine_is_found_and_costs_that_check_alone(file: str, status: str, reason: str) -> None:
+    """The minimal files of ``docs/upstream.md``."""
+    ((placement, *_),) = place_file(UPSTREAM / f"litert-gpu-{file}.tflite").values()
+    assert placement.accelerator == "litert-gpu"
+    assert placement.status == status and reason in placement.reason
+    case = Case("y = Relu(x)", {}, Place(3, 4, 4, "Conv", "Mul"))
+    after = check_on(case, "litert-gpu")
+    assert after is not None and after.status == "whole"
 
 
 def test_what_is_recorded_is_of_accelerators_that_execute() -> None:

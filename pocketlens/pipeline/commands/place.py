@@ -50,7 +50,8 @@ def place_file(path: Path) -> dict[str, tuple[Placement, ...]]:
             request = Request(path, picture)
     except (InputError, MissingError):  # it takes something else than a picture, or no runtime here plays it
         pass
-    return {path.name: tuple(accelerators.place(a.name, request, expected) for a in asked)}
+    floor = min(precision.floors.file for precision in PRECISIONS.values())  # nobody says which precision it is in
+    return {path.name: tuple(accelerators.place(a.name, request, expected, floor) for a in asked)}
 
 
 def _place_artifact(bundle: Bundle, artifact: Artifact) -> tuple[Placement, ...]:
