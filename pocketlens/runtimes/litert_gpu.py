@@ -85,11 +85,12 @@ class EngineProcess:
             InputError: The engine does not play it.
             EngineError: The engine crashed or did not answer in time; it is closed then.
         """
+        before = len(self.log())
         inputs, outputs, whole = self._ask(path, "load", str(path.resolve()), self._folder.name)
         log = self.log()
         adapters = _ADAPTER.findall(log)
         name, kind = adapters[-1] if adapters else ("GPU", "")
-        unsupported = [] if whole else _UNSUPPORTED.findall(log)
+        unsupported = [] if whole else _UNSUPPORTED.findall(log[before:])
         refused = dict(_REFUSED.findall(unsupported[-1])) if unsupported else {}
         ports = tuple(tuple(Port(*port) for port in side) for side in (inputs, outputs))
         return Loaded(ports[0], ports[1], whole, name, "Software" in kind, refused)

@@ -15,7 +15,7 @@ from tests.conformance.on_accelerators import cases, check_on
 from tests.conformance.operators import CASES
 
 UPSTREAM = Path(__file__).resolve().parents[1] / "data/upstream"
-_FEW = ("Conv", "Resize", "InstanceNormalization", "DepthToSpace", "ReduceMean", "PRelu", "Softmax", "Gather")
+_FEW = ("Conv", "Resize, linear", "InstanceNormalization", "DepthToSpace", "ReduceMean", "PRelu", "Softmax", "Gather")
 """Operators of an ordinary run."""
 _NAMES = [name for name in (CASES if DEEP else _FEW) if name.split(",")[0] in operators.read().get("litert-gpu", {})]
 MISSING = litert_gpu.missing()
