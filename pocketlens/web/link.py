@@ -55,9 +55,11 @@ class Link:
     Args:
         address: To listen on; other machines reach only what does not begin with 127.
         wrap: Makes the server's socket one of TLS, where it is to be HTTPS.
+        users: How many will say :meth:`leave`.
     """
 
-    def __init__(self, address: str = "127.0.0.1", wrap: Callable[[Any], Any] | None = None) -> None:
+    def __init__(self, address: str = "127.0.0.1", wrap: Callable[[Any], Any] | None = None, *, users: int = 1) -> None:
+        self._users = users
         self.token = secrets.token_urlsafe(12)
         self.browsers: dict[str, Browser] = {}
         self.files: dict[str, Path] = {}
@@ -133,6 +135,12 @@ class Link:
             commands, browser.waiting = browser.waiting, []
             browser.sent = {command["id"] for command in commands}
             return {"end": True} if self._ended else {"commands": commands}
+
+    def leave(self) -> None:
+        """One user needs it no more; the last one closes it."""
+        self._users -= 1
+        if not self._users:
+            self.close()
 
     def close(self) -> None:
         """Tell every browser that this is the end, and stop serving; closing twice is fine."""

@@ -7,7 +7,6 @@ import pytest
 
 import pocketlens
 from pocketlens import images
-from pocketlens.bundle.web import write_web
 from pocketlens.errors import MissingError
 from pocketlens.models.checkpoint_metadata import CheckpointMetadata, save_checkpoint
 from pocketlens.pipeline.eval_set import SHIPPED
@@ -45,6 +44,8 @@ sizes = [[64, 64]]
 tflite = ["fp32"]
 [accelerators]
 litert_gpu = "off"
+[bundle]
+web = true
 """
 
 
@@ -58,14 +59,13 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def pack(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The page of a pack."""
+    """The page of a pack, in its bundle; the browser's backends were asked when it was built."""
     folder = tmp_path_factory.mktemp("pack")
     about = CheckpointMetadata("pocket", {**WIDE, "styles": len(STYLES)}, styles=STYLES)
     save_checkpoint(tiny(), folder / "tiny.safetensors", about)
     (folder / "tiny.toml").write_text(PACK)
     pocketlens.build(folder / "tiny.toml", folder / "tiny.bundle", bench=False)
-    write_web(folder / "tiny.bundle", folder / "web")
-    return folder / "web"
+    return folder / "tiny.bundle/web"
 
 
 @pytest.fixture(scope="session")

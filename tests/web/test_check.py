@@ -9,6 +9,7 @@ import pytest
 
 from pocketlens import images, quality
 from pocketlens.accelerators import Request, place
+from pocketlens.bundle.read import open_bundle
 from pocketlens.errors import MissingError
 from pocketlens.web import check, chromium
 from pocketlens.web.chromium import BrowserError
@@ -59,6 +60,15 @@ def test_styles_are_given_as_weights(pack: Path) -> None:
     artifact = pack / about["artifacts"][0]["path"]
     played = check.play_file(artifact, images.read(pack / chalk["picture"]), (0.0, 0.0, 1.0), backend="compat")
     assert quality.psnr(images.read(pack / chalk["expected"]), played.outputs[0]) > 45
+
+
+def test_a_build_with_a_page_asks_the_browser(pack: Path) -> None:
+    with open_bundle(pack.parent) as opened:
+        (artifact,) = opened.manifest.artifacts
+    placements = {placement.accelerator: placement for placement in artifact.placements}
+    assert {"web-wasm", "web-webgpu"} <= set(placements)
+    for name in ("web-wasm", "web-webgpu"):
+        assert placements[name].status == "whole" and (placements[name].psnr or 0) > 40
 
 
 def test_what_is_no_model_is_refused(tmp_path: Path) -> None:

@@ -102,7 +102,7 @@ def test_styles_switch_and_blend(browser: Chromium, pack: Path) -> None:
         until(lambda: shown(page), near(expected["ink"]))
         page.evaluate("document.querySelector('#chips input[value=chalk]').click()")
         picture = {g["style"]: g["picture"] for g in about["golden"]}
-        with pocketlens.load(pack.parent / "tiny.bundle") as session:
+        with pocketlens.load(pack.parent) as session:
             source = images.read(pack / picture["ink"])
             until(lambda: shown(page), near(session(source, style="chalk")))
             move(page, "share", 40)

@@ -53,7 +53,7 @@ def open_web(name: str, announce: Callable[[str], Any] = sys.stderr.write) -> li
     if place == "localhost":
         link = Link()
         announce(f"open in a browser of this machine: {link.url}\n")
-        return [WebDevice(link, 0, [1])]
+        return [WebDevice(link, 0)]
     if place and not (place.isdecimal() and 1 <= int(place) <= MAX_BROWSERS):
         raise InputError(
             f"{name!r} is no device", do=f"write web:, web:N for N phones up to {MAX_BROWSERS}, or web:localhost"
@@ -68,11 +68,10 @@ def open_web(name: str, announce: Callable[[str], Any] = sys.stderr.write) -> li
         # The handshake belongs to the thread of its connection: a slow phone must not keep others out.
         return context.wrap_socket(socket, server_side=True, do_handshake_on_connect=False)
 
-    link = Link(address, wrap)
     count = int(place or 1)
+    link = Link(address, wrap, users=count)
     announce(_invitation(link, count))
-    users = [count]
-    return [WebDevice(link, index, users) for index in range(count)]
+    return [WebDevice(link, index) for index in range(count)]
 
 
 def _invitation(link: Link, count: int) -> str:
@@ -94,13 +93,13 @@ class WebDevice:
     Args:
         link: Where browsers come to.
         index: Which of them it is, in the order in which they come.
-        users: How many devices use the link, in one list for all; the last one closes it.
     """
 
-    def __init__(self, link: Link, index: int, users: list[int]) -> None:
-        self.link, self._index, self._users = link, index, users
+    def __init__(self, link: Link, index: int) -> None:
+        self.link, self._index = link, index
         self.name = PREFIX
         self.emulated = False
+        self._closed = False
         self.session = ""
         self._workers = 0
 
@@ -171,10 +170,9 @@ class WebDevice:
             )
 
     def close(self) -> None:
-        if self._users[0] > 0:
-            self._users[0] -= 1
-            if not self._users[0]:
-                self.link.close()
+        if not self._closed:
+            self._closed = True
+            self.link.leave()
 
     def ask(self, command: dict[str, Any], seconds: float) -> dict[str, Any]:
         """Send a command to the browser; see :meth:`Link.ask`."""
