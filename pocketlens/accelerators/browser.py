@@ -2,8 +2,6 @@
 
 from dataclasses import dataclass
 
-import numpy as np
-
 from pocketlens.accelerators import Answer, Request
 from pocketlens.errors import MissingError
 from pocketlens.placement import Placement
@@ -45,7 +43,7 @@ class BrowserEngine:
         if played.refused:
             return Answer(Placement(self.name, "refused", reason=played.refused))
         engine = ", ".join(filter(None, (check.version(), played.adapter)))
-        output = played.outputs[0].astype(np.float32) if played.outputs else None
+        output = played.outputs[0] if played.outputs else None
         if played.whole:
             return Answer(Placement(self.name, "whole", engine=engine), output)
         reason = f"some layers are computed outside of {self.fast_path}"

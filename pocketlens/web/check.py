@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from pocketlens import images
-from pocketlens.images import Picture
+from pocketlens.images import Floats, Picture
 from pocketlens.web import chromium, runtime
 from pocketlens.web.folder import WebArtifact, WebFilter, WebGolden, write_folder
 from pocketlens.web.serve import serve
@@ -29,7 +29,8 @@ class BrowserResult:
     Attributes:
         backend: ``"threads"``, ``"compat"`` or ``"webgpu"``.
         artifact: Its id.
-        outputs: A picture for each golden one, ``uint8 [H, W, 3]``; empty where it was refused.
+        outputs: A picture for each golden one, ``float32 [H, W, 3]`` as the file gives it, not rounded; empty where it
+            was refused.
         refused: Why nothing was played, or empty.
         whole: Whether the backend's fast path computes every layer.
         threads: That computed.
@@ -39,7 +40,7 @@ class BrowserResult:
 
     backend: str
     artifact: str
-    outputs: tuple[Picture, ...] = ()
+    outputs: tuple[Floats, ...] = ()
     refused: str = ""
     whole: bool = False
     threads: int = 1
@@ -75,7 +76,7 @@ def _result(entry: dict[str, Any], size: Sequence[int], adapter: str) -> Browser
     return BrowserResult(
         entry["backend"],
         entry["artifact"],
-        tuple(_pixels(golden["rgba"], size) for golden in entry["golden"]),
+        tuple(_pixels(golden["floats"], size) for golden in entry["golden"]),
         whole=entry["whole"],
         threads=entry["threads"],
         ms=entry["golden"][-1]["ms"] if entry["golden"] else 0.0,
@@ -83,8 +84,8 @@ def _result(entry: dict[str, Any], size: Sequence[int], adapter: str) -> Browser
     )
 
 
-def _pixels(rgba: str, size: Sequence[int]) -> Picture:
-    pixels = np.frombuffer(base64.b64decode(rgba), np.uint8).reshape(*size, 4)
+def _pixels(rgba: str, size: Sequence[int]) -> Floats:
+    pixels = np.frombuffer(base64.b64decode(rgba), np.float32).reshape(*size, 4)
     return np.ascontiguousarray(pixels[..., :3])
 
 

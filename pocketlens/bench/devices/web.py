@@ -4,6 +4,7 @@ import base64
 import io
 import re
 import sys
+import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -30,7 +31,9 @@ _WAIT_SECONDS = 300.0
 _RECONNECT_SECONDS = 60.0
 _ASK_SECONDS = 30.0
 _HIDDEN_TRIES = 3
-"""How often a block is asked for again that was played while nobody saw the page: browsers slow such pages down."""
+"""How often a block is asked for that was played while nobody saw the page: browsers slow such pages down."""
+_VISIBLE_SECONDS = 30.0
+"""How long a hidden page is waited for."""
 _PRESSED = ("serious", "critical")
 _PLACES = ("iPhone", "iPad", "Android", "Macintosh", "Windows", "Linux")
 _BROWSERS = ("Firefox", "Chrome", "Safari")
@@ -99,7 +102,7 @@ class WebDevice:
         self.link, self._index = link, index
         self.name = PREFIX
         self.emulated = False
-        self._closed = False
+        self._closed = self._was_hidden = False
         self.session = ""
         self._workers = 0
 
@@ -149,7 +152,8 @@ class WebDevice:
 
     def snapshot(self) -> Snapshot:
         told = self.ask({"do": "snapshot"}, _ASK_SECONDS)
-        reasons = ["the page was hidden"] if told.get("was_hidden") else []
+        self._was_hidden |= bool(told.get("was_hidden"))
+        reasons = ["the page was hidden, and what it played meanwhile was dropped"] if self._was_hidden else []
         reasons += [f"pressure {told['pressure']}"] if told.get("pressure") in _PRESSED else []
         battery = told.get("battery_percent")
         return Snapshot(
@@ -158,6 +162,22 @@ class WebDevice:
             charging=told.get("charging") if isinstance(told.get("charging"), bool) else None,
             screen_on=bool(told.get("visible")),
         )
+
+    def wait_until_visible(self) -> None:
+        """Wait until somebody sees the page.
+
+        Raises:
+            LostError: Nobody does within half a minute.
+        """
+        end_s = time.monotonic() + _VISIBLE_SECONDS
+        while not self.snapshot().screen_on:
+            if time.monotonic() > end_s:
+                raise self.hidden()
+            time.sleep(0.2)
+
+    def hidden(self) -> LostError:
+        """The error that the page is hidden: times of hidden pages say nothing."""
+        return LostError(f"{self.name}: its page is hidden", do="bring it to the front, and keep the screen on")
 
     def start(self) -> "WebWorker":
         self._workers += 1
@@ -236,10 +256,10 @@ class WebWorker:
         for _ in range(_HIDDEN_TRIES):
             told = self._ask({"do": "block", "seconds": block_seconds, "count": block_count}, seconds)
             if not told.get("hidden"):
-                break
-            self._device.snapshot()  # the page forgets that it was hidden once this is known
-        frames, inferences = (tuple(float(ms) for ms in told[key]) for key in ("frame_ms", "inference_ms"))
-        return BlockTimes(frames, inferences)
+                frames, inferences = (tuple(float(ms) for ms in told[key]) for key in ("frame_ms", "inference_ms"))
+                return BlockTimes(frames, inferences)
+            self._device.wait_until_visible()
+        raise self._device.hidden()
 
     def peak_mb(self, seconds: float) -> float | None:
         return None

@@ -82,12 +82,12 @@ export function weightsOf(styles, first, second = first, share = 0) {
   return weights;
 }
 
-/** Play every golden picture on a player: `[{ psnr, ms, pixels }]`. */
-export async function playGolden(player, filter, count = filter.golden.length) {
+/** Play golden pictures on a player: `[{ psnr, ms, pixels }]`, pixels as floats if they are to be exact. */
+export async function playGolden(player, filter, { count = filter.golden.length, exact = false } = {}) {
   const played = [];
   for (const golden of filter.golden.slice(0, count)) {
     const [picture, expected] = await Promise.all([readPixels(golden.picture), readPixels(golden.expected)]);
-    const { pixels, ms } = await player.play(picture.data, golden.weights || weightsOf(filter.styles, golden.style));
+    const { pixels, ms } = await player.play(picture.data, golden.weights || weightsOf(filter.styles, golden.style), exact);
     played.push({ psnr: psnr(pixels, expected.data), ms, pixels });
   }
   return played;
@@ -122,7 +122,7 @@ async function openChecked(filter, backend, artifact) {
   // Half precision on a GPU may be too coarse for a network: then its arithmetic is done in single precision.
   for (const options of backend === 'webgpu' ? [{}, { gpuPrecision: 'fp32' }] : [{}]) {
     const player = await Player.open(backend, model, options);
-    const [golden] = await playGolden(player, filter, 1).catch((error) => { player.close(); throw error; });
+    const [golden] = await playGolden(player, filter, { count: 1 }).catch((error) => { player.close(); throw error; });
     worst = golden.psnr;
     if (worst >= artifact.min_psnr) return Object.assign(player, { artifact, golden });
     player.close();

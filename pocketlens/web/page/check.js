@@ -19,9 +19,9 @@ async function one(filter, backend, artifact) {
   try {
     player = await Player.open(backend, await readArtifact(artifact));
     const open_ms = performance.now() - begun;
-    const golden = await playGolden(player, filter);
+    const golden = await playGolden(player, filter, { exact: true });
     return { open_ms, whole: player.whole, threads: player.threads, golden: golden.map((played) => ({
-      psnr: played.psnr, ms: played.ms, rgba: base64(new Uint8Array(played.pixels.buffer)),
+      psnr: played.psnr, ms: played.ms, floats: base64(new Uint8Array(played.pixels.buffer)),
     })) };
   } catch (error) {
     return { refused: error.message };

@@ -43,8 +43,8 @@ export class Player {
     });
   }
 
-  /** Play a picture; gives its RGBA pixels and the milliseconds of the network. */
-  play(pixels, weights) { return this.ask('play', { pixels: pixels.slice(), weights }); }
+  /** Play a picture; gives its RGBA pixels, as floats if they are to be exact, and the network's milliseconds. */
+  play(pixels, weights, exact = false) { return this.ask('play', { pixels: pixels.slice(), weights, exact }); }
 
   end(reason) {
     for (const { reject } of this.waiting.values()) reject(new Error(reason));

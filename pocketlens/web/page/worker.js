@@ -25,10 +25,11 @@ const commands = {
     look = message.look;
     if (last && !message.live) await show();
   },
-  async play({ pixels, weights }) {
+  async play({ pixels, weights, exact }) {
+    const result = exact ? new Float32Array(pixels.length) : pixels;
     filter.setStyle(weights);
-    const ms = await filter.play(pixels);
-    return { pixels, ms };
+    const ms = await filter.play(pixels, result);
+    return { pixels: result, ms };
   },
   async still({ picture }) {
     await take(picture, false);

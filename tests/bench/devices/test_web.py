@@ -153,7 +153,8 @@ def test_a_page_that_goes_away_and_comes_back(lite: BenchmarkCase) -> None:
         worker = device.start()
         loaded = worker.load(lite.path, "litert", Options(threads=1), 60)
         assert loaded.size == lite.picture.shape[:2] and loaded.effective.threads == 1
-        page.call("Page.navigate", url="about:blank")
+        page.open("about:blank")
+        page.wait("location.href === 'about:blank'")
         with pytest.raises(LostError, match="no answer"):
             worker.first(lite.picture, lite.expected, 0.5)
         page.open(device.link.url)
@@ -162,4 +163,31 @@ def test_a_page_that_goes_away_and_comes_back(lite: BenchmarkCase) -> None:
         again.load(lite.path, "litert", Options(threads=1), 60)
         first = again.first(lite.picture, lite.expected, 60)
         assert first.psnr is not None and first.psnr > 40
+        device.close()
+
+
+def test_what_a_hidden_page_played_is_dropped(lite: BenchmarkCase, monkeypatch: pytest.MonkeyPatch) -> None:
+    with started() as browser:
+        (device,) = open_web("web:localhost", announce=lambda text: None)
+        page = browser.page(device.link.url)
+        device.prepare(["litert"])
+        worker = device.start()
+        worker.load(lite.path, "litert", Options(threads=1), 60)
+        worker.first(lite.picture, lite.expected, 60)
+        assert device.snapshot().throttled == ""
+        page.evaluate("""(() => {
+            window.unseen = true;
+            Object.defineProperty(document, 'hidden', {get: () => window.unseen});
+            document.dispatchEvent(new Event('visibilitychange'));
+            setTimeout(() => { window.unseen = false; document.dispatchEvent(new Event('visibilitychange')); }, 1500);
+        })()""")
+        assert not device.snapshot().screen_on
+        block = worker.play(0.05, 3, 60)
+        assert len(block.frame_ms) >= 3
+        after = device.snapshot()
+        assert after.screen_on and "hidden" in (after.throttled or "")
+        page.evaluate("window.unseen = true; document.dispatchEvent(new Event('visibilitychange'))")
+        monkeypatch.setattr(web, "_VISIBLE_SECONDS", 0.1)
+        with pytest.raises(LostError, match="page is hidden"):
+            worker.play(0.05, 3, 60)
         device.close()
