@@ -45,6 +45,10 @@ class VerificationError(PocketlensError):
     exit_code = 1
 
 
+class SizeError(InputError):
+    """A generator does not fit the size that it was asked for."""
+
+
 class MissingError(PocketlensError):
     """A library is not installed or a device cannot be reached (exit code 3)."""
 

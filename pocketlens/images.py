@@ -3,6 +3,7 @@
 import io
 import warnings
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -127,6 +128,25 @@ def resize(picture: Picture, height: int, width: int, *, quick: bool = False) ->
 def fill(picture: Picture, height: int, width: int) -> Picture:
     """Scale a picture to cover a size and crop the middle, so that nothing is stretched."""
     return np.asarray(ImageOps.fit(Image.fromarray(picture), (width, height), Image.Resampling.LANCZOS))
+
+
+MAX_FACTOR = 8
+"""How many times larger or smaller a generator's picture may come out, each way."""
+
+
+def size_factor(before: tuple[int, int], after: tuple[int, int]) -> Fraction | None:
+    """How many times larger a picture came out: a whole number, or one over a whole number; None for anything else.
+
+    Example:
+        >>> size_factor((64, 96), (256, 384)), size_factor((64, 96), (32, 48)), size_factor((64, 96), (64, 100))
+        (Fraction(4, 1), Fraction(1, 2), None)
+    """
+    factors = {Fraction(new, old) for old, new in zip(before, after, strict=True) if old and new}
+    if len(factors) != 1:
+        return None
+    factor = factors.pop()
+    whole_number = max(factor.numerator, factor.denominator)
+    return factor if 1 in (factor.numerator, factor.denominator) and whole_number <= MAX_FACTOR else None
 
 
 def to_uint8(pixels: NDArray[Any]) -> Picture:

@@ -1,7 +1,8 @@
 """The graph: one ONNX model of fixed size, pixels in and pixels out, that every emitter reads.
 
 The contract (:func:`check`): one input ``image`` and one output ``stylized``, both ``float32 [1, 3, height, width]``,
-RGB, 0..255, the output clamped; every shape static; weights are initializers; nodes are named and in order. The graph
+RGB, 0..255, the output clamped and as large as the input or a whole number of times larger or smaller; every shape
+static; weights are initializers; nodes are named and in order. The graph
 of a style pack has a second input, ``style``, ``float32 [1, styles]``: how much of each is wanted.
 """
 
@@ -13,9 +14,9 @@ import numpy as np
 import onnx_ir as ir
 from numpy.typing import NDArray
 
-from pocketlens.errors import InputError
+from pocketlens.errors import InputError, SizeError
 from pocketlens.files import whole
-from pocketlens.images import Picture
+from pocketlens.images import Picture, size_factor
 from pocketlens.runtimes import ports
 
 INPUT = "image"
@@ -44,6 +45,12 @@ def size(model: ir.Model) -> tuple[int, int]:
     return shape[2], shape[3]
 
 
+def output_size(model: ir.Model) -> tuple[int, int]:
+    """Height and width of the picture that comes out, in pixels."""
+    shape = static_shape(model.graph.outputs[0])
+    return shape[2], shape[3]
+
+
 def styles(model: ir.Model) -> int:
     """How many styles a pack has; 0 where there is one."""
     return static_shape(model.graph.inputs[1])[1] if len(model.graph.inputs) > 1 else 0
@@ -69,7 +76,7 @@ def static_shape(value: ir.Value) -> tuple[int, ...]:
     if value.shape is None or not all(isinstance(d, int) for d in value.shape):
         node = value.producer()
         producer = f" (made by {node.op_type} {node.name!r})" if node else ""
-        raise InputError(
+        raise SizeError(
             f"the shape of {value.name!r}{producer} is not fixed: {value.shape}", do="export with a fixed size"
         )
     return tuple(int(d) for d in value.shape)  # type: ignore[arg-type]
@@ -208,11 +215,11 @@ def check(model: ir.Model) -> None:
                 f"the {kind} {name!r} is {values[0].dtype} {list(shape)}, expected float32 [1, 3, height, width]",
                 do="a generator takes one RGB picture and gives one RGB picture; repeat a grey one three times",
             )
-    if static_shape(graph.inputs[0]) != static_shape(graph.outputs[0]):
-        raise InputError(
+    if size_factor(size(model), output_size(model)) is None:
+        raise SizeError(
             f"the picture goes in as {list(static_shape(graph.inputs[0]))} and leaves as "
             f"{list(static_shape(graph.outputs[0]))}",
-            do=_keeping(static_shape(graph.inputs[0])[2:], static_shape(graph.outputs[0])[2:]),
+            do="choose a size that the generator keeps, for instance a multiple of 32",
         )
     if len(graph.inputs) > 1:
         given = static_shape(graph.inputs[1])
@@ -231,13 +238,3 @@ def check(model: ir.Model) -> None:
                     f"the weights {value.name!r} of {node.op_type} {node.name!r} hold NaN or infinity",
                     do="check the checkpoint",
                 )
-
-
-def _keeping(before: tuple[int, ...], after: tuple[int, ...]) -> str:
-    factor = after[0] // before[0]
-    if factor > 1 and all(a == b * factor for a, b in zip(after, before, strict=True)):
-        return (
-            f"it enlarges {factor} times, and Pocketlens takes generators that keep the size: "
-            "resize its output in the model"
-        )
-    return "choose a size that the generator keeps, for instance a multiple of 32"

@@ -11,6 +11,8 @@ _INITIALIZERS_ARE_NO_INPUTS = 4
 """The IR version since which initializers need not be graph inputs."""
 
 
+_TRAINING_MODE = 14
+"""The opset in which batch norms got an attribute for training mode."""
 _FIRST_WITHOUT_EXPERIMENTS = 10
 """The opset in which Slice took its places as inputs; files of operators that were experiments are all older."""
 
@@ -129,6 +131,8 @@ def _decompose(model: ir.Model, version: int) -> None:
             _group_norm(node, version)
         elif node.op_type == "Swish":
             _swish(node)
+        elif node.op_type == "BatchNormalization" and _uses_the_picture(node, version):
+            _instance_norm(node)
         elif version < _FIRST_WITHOUT_EXPERIMENTS and (nodes := decompose_experimental_op(node)):
             assert node.graph is not None
             node.graph.insert_before(node, nodes)
@@ -179,6 +183,20 @@ def _group_norm(node: ir.Node, version: int) -> None:
         for op, term in (("Mul", scale), ("Add", shift)):
             result = _put(node, op, [result, _put(node, "Reshape", [term, lead])])
     _replace(node, result)
+
+
+def _uses_the_picture(node: ir.Node, version: int) -> bool:
+    """Whether a batch norm computes its statistics: in training mode, which until opset 13 its outputs say."""
+    updates = node.outputs[1:]
+    if any(value.uses() or value.is_graph_output() for value in updates):
+        return False
+    return bool(hub.integer(node, "training_mode", 0)) or (version < _TRAINING_MODE and bool(updates))
+
+
+def _instance_norm(node: ir.Node) -> None:
+    """Of one picture, a batch norm by its own statistics is an instance norm."""
+    epsilon = ir.AttrFloat32("epsilon", hub.number(node, "epsilon", 1e-5))
+    _replace(node, _put(node, "InstanceNormalization", list(node.inputs[:3]), epsilon=epsilon))
 
 
 def _swish(node: ir.Node) -> None:

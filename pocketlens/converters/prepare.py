@@ -5,6 +5,7 @@ is channels first, and :func:`~pocketlens.converters.rewrites.canonicalize.canon
 this makes needless.
 """
 
+import logging
 import math
 from collections.abc import Callable
 
@@ -14,6 +15,7 @@ from onnx_ir.passes import common
 
 from pocketlens.converters import graph as hub
 from pocketlens.converters.bounds import output_bounds
+from pocketlens.converters.constants import constant
 from pocketlens.converters.onnx_file import read_onnx
 from pocketlens.converters.opset import convert_opset
 from pocketlens.converters.ranges import Ranges
@@ -21,7 +23,7 @@ from pocketlens.converters.rewrites import edit
 from pocketlens.converters.rewrites.canonicalize import canonicalize
 from pocketlens.converters.rewrites.fold_constants import FoldConstants
 from pocketlens.converters.rewrites.widen_floats import WidenFloats
-from pocketlens.errors import InputError, PocketlensError
+from pocketlens.errors import InputError, PocketlensError, SizeError
 
 __all__ = ["prepare", "read_onnx"]
 
@@ -57,7 +59,7 @@ def prepare(model: ir.Model, height: int, width: int, ranges: Ranges, styles: in
     _with_size_in_errors(height, width, lambda: FoldConstants()(model))
     _refuse_nodes(model)
     _check_sizes(model)
-    _planar_output(model, height, width)
+    _planar_output(model)
     _check_range(model, ranges)
     _fold_ranges(model, ranges)
     _with_size_in_errors(height, width, lambda: canonicalize(model))
@@ -66,6 +68,9 @@ def prepare(model: ir.Model, height: int, width: int, ranges: Ranges, styles: in
 
 
 def _with_size_in_errors(height: int, width: int, work: Callable[[], object]) -> None:
+    library = logging.getLogger("onnx_ir")
+    level = library.level
+    library.setLevel(logging.CRITICAL)  # it prints a traceback for each shape that it cannot infer
     try:
         work()
     except PocketlensError:
@@ -73,7 +78,9 @@ def _with_size_in_errors(height: int, width: int, work: Callable[[], object]) ->
     except Exception as error:  # shape inference raises RuntimeErrors of several libraries
         cause = error.__cause__ or error
         first = (str(cause).strip().splitlines() or [type(cause).__name__])[0]
-        raise InputError(f"the generator does not fit {height} x {width}: {first}", do="choose another size") from error
+        raise SizeError(f"the generator does not fit {height} x {width}: {first}", do="choose another size") from error
+    finally:
+        library.setLevel(level)
 
 
 def _check_ends(model: ir.Model, styles: int) -> None:
@@ -169,7 +176,7 @@ def _take_floats(image: ir.Value) -> None:
         image.dtype = ir.DataType.FLOAT
 
 
-def _planar_output(model: ir.Model, height: int, width: int) -> None:
+def _planar_output(model: ir.Model) -> None:
     """Make the output channels first and float32."""
     graph = model.graph
     output = graph.outputs[0]
@@ -177,11 +184,13 @@ def _planar_output(model: ir.Model, height: int, width: int) -> None:
         _give_floats(model)
         output = graph.outputs[0]
     shape = edit.shape_of(output)
-    if shape in ((1, height, width), (1, 1, height, width), (1, height, width, 1)):
-        _repeat_grey(model, height, width)
-    if shape == (1, height, width, 3):
+    if shape is None or not shape or shape[0] != 1:
+        return
+    if len(shape) == 3 or (len(shape) == 4 and (shape[1] == 1 or shape[3] == 1)):
+        _repeat_grey(model, *(shape[1:3] if len(shape) == 3 or shape[1] != 1 else shape[2:]))
+    elif len(shape) == 4 and shape[3] == 3 and shape[1] != 3:
         turned = ir.node("Transpose", [output], {"perm": list(_TO_FIRST)}, outputs=[ir.Value(name="planar")])
-        turned.outputs[0].shape, turned.outputs[0].type = ir.Shape((1, 3, height, width)), output.type
+        turned.outputs[0].shape, turned.outputs[0].type = ir.Shape((1, 3, *shape[1:3])), output.type
         graph.append(turned)
         graph.outputs[0] = turned.outputs[0]
 
@@ -228,11 +237,16 @@ def _refuse_nodes(model: ir.Model) -> None:
                 f"{node.op_type} {node.name!r} decides while the model runs",
                 do="export the generator without control flow",
             )
-        if node.op_type in _RANDOM:
+        if node.op_type in _RANDOM or _drops_at_random(node):
             raise InputError(
                 f"{node.op_type} {node.name!r} gives other values each time",
                 do="export the generator with its noise fixed or switched off",
             )
+
+
+def _drops_at_random(node: ir.Node) -> bool:
+    training = constant(node.inputs[2]) if node.op_type == "Dropout" and len(node.inputs) > 2 else None
+    return training is not None and bool(training.any())
 
 
 _RANDOM = ("Bernoulli", "Multinomial", "RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike")

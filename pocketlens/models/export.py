@@ -11,7 +11,7 @@ from torch import nn
 from pocketlens.converters import graph as hub
 from pocketlens.converters.prepare import prepare
 from pocketlens.converters.ranges import Ranges
-from pocketlens.errors import InputError
+from pocketlens.errors import InputError, SizeError
 from pocketlens.models.bound import require_picture
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def export_unprepared(module: nn.Module, height: int, width: int, exporter: str 
         with torch.no_grad():
             given = module(*example)
     except (RuntimeError, ValueError, TypeError) as error:
-        raise InputError(
+        raise SizeError(
             f"the generator fails at {height} x {width}: {error}", do="choose a size that it can take"
         ) from error
     require_picture(given)

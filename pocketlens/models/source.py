@@ -174,7 +174,7 @@ def wrap(
         from pocketlens.models.bound import Bound
 
         module = Bound(module, signature)
-        key = files.key_of(module=fingerprint(module, size), **signature.digests())
+        key = files.key_of(module=key, **signature.digests())
     return Source(name, "module", key, ranges_here, multiple, "", None, lambda: module, styles, ranges_said=said)
 
 

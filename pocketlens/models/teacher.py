@@ -9,8 +9,8 @@ import numpy as np
 
 from pocketlens.converters.ranges import Ranges
 from pocketlens.converters.rewrites.flush_tiny_weights import flush_tiny
-from pocketlens.errors import InputError
-from pocketlens.images import Floats, Picture
+from pocketlens.errors import InputError, SizeError
+from pocketlens.images import Floats, Picture, size_factor
 
 if TYPE_CHECKING:
     from torch import nn
@@ -26,7 +26,10 @@ class Teacher(Protocol):
         ...
 
 
-_RETURN = "return one picture of the size that came in; for some generators only multiples of 4 or 32 are kept"
+_RETURN = (
+    "return one picture of the size that came in, or a whole number of times larger or smaller; for some generators "
+    "only multiples of 4 or 32 are kept"
+)
 _DTYPES = {"tensor(float16)": np.float16, "tensor(double)": np.float64, "tensor(uint8)": np.uint8}
 """Types of pictures but float32, as onnxruntime names them."""
 
@@ -50,7 +53,7 @@ def torch_teacher(module: "nn.Module", ranges: Ranges) -> Teacher:
             raise
         # It is the user's own code, which may raise anything.
         except Exception as error:
-            raise InputError(
+            raise SizeError(
                 f"the generator fails at {height} x {width}: {type(error).__name__}: {error}",
                 do="run it alone on float32 [1, 3, height, width] and mend it",
             ) from error
@@ -117,7 +120,7 @@ def onnx_teacher(path: Path, ranges: Ranges) -> Teacher:
             output = session.run(None, {graph_input.name: image.astype(dtype)})[0].astype(np.float32)
         except Exception as error:
             raise _run_error(path, error) from error
-        planar = output.ndim != 4 or output.shape[1] == 3 or output.shape[1:] == (1, *picture.shape[:2])
+        planar = output.ndim != 4 or output.shape[1] == 3 or (output.shape[1] == 1 and output.shape[3] > 1)
         return _pixels(output if planar else output.transpose(0, 3, 1, 2), ranges, picture.shape[:2])
 
     return run
@@ -131,10 +134,10 @@ def _scaled(picture: Picture, ranges: Ranges) -> Floats:
 
 def _pixels(values: Floats, ranges: Ranges, size: tuple[int, int]) -> Floats:
     height, width = size
-    if values.shape in ((1, height, width), (1, 1, height, width)):  # grey: the same in every colour
-        values = np.repeat(values.reshape(1, 1, height, width), 3, axis=1)
-    if values.shape != (1, 3, height, width):
-        raise InputError(f"the generator gives {list(values.shape)}, expected [1, 3, {height}, {width}]", do=_RETURN)
+    if values.ndim == 3 or values.shape[:2] == (1, 1):  # grey: the same in every colour
+        values = np.repeat(values.reshape(1, 1, *values.shape[-2:]), 3, axis=1)
+    if values.ndim != 4 or values.shape[:2] != (1, 3) or size_factor(size, values.shape[2:]) is None:
+        raise SizeError(f"the generator gives {list(values.shape)}, expected [1, 3, {height}, {width}]", do=_RETURN)
     if np.isnan(values).any():
         raise InputError(
             "the generator gives NaN for a picture", do="check its weights: its training may have diverged"

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pocketlens.errors import InputError
+from pocketlens.errors import InputError, PocketlensError, SizeError
 from pocketlens.files import cached
 from pocketlens.models.source import Source
 from pocketlens.pipeline.stage_key import stage_key
@@ -16,7 +16,48 @@ if TYPE_CHECKING:
     import onnx_ir as ir
 
 
+MULTIPLES = (2, 4, 8, 16, 32, 64)
+"""What height and width are tried as multiples of, where a generator does not fit a size."""
+
+
 def export_graphs(source: Source, height: int, width: int) -> "Iterator[ir.Model]":
+    """Import an ONNX file, or export a module with each exporter that can.
+
+    Raises:
+        InputError: The source cannot be exported or imported at this size in any way; where another size would do,
+            says which.
+    """
+    try:
+        yield from _export(source, height, width)
+    except SizeError as error:
+        raise with_fitting_size(error, source, height, width) from error
+
+
+def with_fitting_size(error: SizeError, source: Source, height: int, width: int) -> InputError:
+    """The same error with a size that does fit, if one is found by trying."""
+    near = _fitting_size(source, height, width)
+    if near is None:
+        return error
+    multiple, (rows, columns) = near
+    what = f"{source.name} does not fit {height} x {width}: {error.what}"
+    return InputError(what, do=f"use {rows} x {columns}: it fits multiples of {multiple}")
+
+
+def _fitting_size(source: Source, height: int, width: int) -> tuple[int, tuple[int, int]] | None:
+    """The smallest multiple that fits, and the size next to the one asked for."""
+    for multiple in MULTIPLES:
+        rows, columns = (max(multiple, round(edge / multiple) * multiple) for edge in (height, width))
+        if (rows, columns) == (height, width):
+            continue
+        try:
+            next(_export(source, rows, columns))
+        except PocketlensError:
+            continue
+        return multiple, (rows, columns)
+    return None
+
+
+def _export(source: Source, height: int, width: int) -> "Iterator[ir.Model]":
     """Import an ONNX file, or export a module with each exporter that can.
 
     Raises:

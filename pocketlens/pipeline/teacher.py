@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from pocketlens.converters.verify import GRAPH_FLOORS
-from pocketlens.errors import VerificationError
+from pocketlens.errors import SizeError, VerificationError
 from pocketlens.files import cached
 from pocketlens.images import Floats
 from pocketlens.models.source import Source
 from pocketlens.pipeline.eval_set import EvalSet
-from pocketlens.pipeline.export import export_graphs, onnx_file
+from pocketlens.pipeline.export import export_graphs, onnx_file, with_fitting_size
 from pocketlens.pipeline.stage_key import stage_key
 from pocketlens.precisions import PRECISIONS
 
@@ -40,7 +40,10 @@ def play_teacher(source: Source, eval_set: EvalSet) -> tuple[Floats, ...]:
         graph = next(export_graphs(source, *eval_set.size)) if source.kind == "onnx" else None
         teacher = teacher_of(source)
         styles = eval_set.styles or [()] * len(eval_set.pictures)
-        outputs = [teacher(p, style) for p, style in zip(eval_set.pictures, styles, strict=True)]
+        try:
+            outputs = [teacher(p, style) for p, style in zip(eval_set.pictures, styles, strict=True)]
+        except SizeError as error:
+            raise with_fitting_size(error, source, *eval_set.size) from error
         if graph is not None:
             outputs = _precise_outputs(source, graph, eval_set, outputs, folder / "graph.onnx")
         np.save(folder / "pictures.npy", np.stack(outputs))

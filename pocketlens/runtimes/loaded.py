@@ -1,12 +1,14 @@
 """One loaded artifact: it stylizes pictures of exactly its size."""
 
 from collections.abc import Mapping
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from pocketlens import images
 from pocketlens.errors import InputError
 from pocketlens.images import Floats, Picture
 from pocketlens.runtimes.adapter import Player
@@ -31,6 +33,7 @@ class LoadedArtifact:
 
     Attributes:
         size: Height and width that it computes at, in pixels.
+        factor: How many times larger its pictures are.
         extra: The inputs besides the picture and the style.
         style_count: How many styles it can blend; 0 if it has no input for that.
 
@@ -49,6 +52,7 @@ class LoadedArtifact:
         image = picture_port(path, "input", player.inputs, default_layout)
         stylized = picture_port(path, "output", player.outputs, default_layout)
         self.size = image.size
+        self.factor = images.size_factor(image.size, stylized.size) or Fraction(1)
         others = {i: port for i, port in enumerate(player.inputs) if i != image.index}
         self._style = next((i for i, port in others.items() if port.style_count), None)
         self.style_count = others[self._style].style_count if self._style is not None else 0

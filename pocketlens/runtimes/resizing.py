@@ -2,6 +2,7 @@
 
 import functools
 from collections.abc import Callable
+from fractions import Fraction
 from typing import Literal, get_args
 
 import numpy as np
@@ -16,11 +17,15 @@ Stylize = Callable[[Picture], Picture]
 
 _resize = functools.partial(images.resize, quick=True)
 
+SAME = Fraction(1)
+"""The picture comes out as large as it goes in."""
 OVERLAP = 0.25
 """How much of a tile lies under its neighbour, at least, along each side."""
 
 
-def stylize_resized(stylize: Stylize, size: tuple[int, int], image: Picture, resize: Resize) -> Picture:
+def stylize_resized(
+    stylize: Stylize, size: tuple[int, int], image: Picture, resize: Resize, factor: Fraction = SAME
+) -> Picture:
     """Stylize a picture of any size.
 
     Args:
@@ -31,37 +36,45 @@ def stylize_resized(stylize: Stylize, size: tuple[int, int], image: Picture, res
             with the picture's edge, and cut off again. ``crop`` stylizes the middle and returns only that. ``tile``
             cuts a picture that is larger than ``size`` into tiles that overlap and blends their seams, so that all its
             detail is kept; a smaller one is fitted.
+        factor: How many times larger than ``size`` the artifact's pictures are.
 
     Returns:
-        ``uint8``, of the size of ``image``; with ``crop`` of its middle.
+        ``uint8``, ``factor`` times the size of ``image``; with ``crop`` of its middle.
     """
     height, width = image.shape[:2]
     if (height, width) == size:
         return stylize(image)
     if resize == "stretch":
-        return _resize(stylize(_resize(image, *size)), height, width)
+        return _resize(stylize(_resize(image, *size)), *_times((height, width), factor))
     if resize == "crop":
-        return _crop(stylize, size, image)
+        return _crop(stylize, size, image, factor)
     if resize == "tile" and (height > size[0] or width > size[1]):
-        return _tile(stylize, size, image)
-    return _fit(stylize, size, image)
+        return _tile(stylize, size, image, factor)
+    return _fit(stylize, size, image, factor)
 
 
-def _fit(stylize: Stylize, size: tuple[int, int], image: Picture) -> Picture:
+def _times(lengths: tuple[int, ...], factor: Fraction) -> tuple[int, ...]:
+    """Lengths of the picture that goes in, as those of the picture that comes out."""
+    return tuple(max(1, round(length * factor)) for length in lengths)
+
+
+def _fit(stylize: Stylize, size: tuple[int, int], image: Picture, factor: Fraction) -> Picture:
     height, width = image.shape[:2]
     scale = min(size[0] / height, size[1] / width)
     inner = (max(1, min(size[0], round(height * scale))), max(1, min(size[1], round(width * scale))))
     top, left = (size[0] - inner[0]) // 2, (size[1] - inner[1]) // 2
     around = ((top, size[0] - inner[0] - top), (left, size[1] - inner[1] - left), (0, 0))
     stylized = stylize(np.pad(_resize(image, *inner), around, mode="edge"))
-    scaled = _resize(stylized, *size)  # an artifact's output may be larger than its input
-    return _resize(np.ascontiguousarray(scaled[top : top + inner[0], left : left + inner[1]]), height, width)
+    scaled = _resize(stylized, *_times(size, factor))
+    (first, begin), (rows, columns) = (round(top * factor), round(left * factor)), _times(inner, factor)
+    middle = np.ascontiguousarray(scaled[first : first + rows, begin : begin + columns])
+    return _resize(middle, *_times((height, width), factor))
 
 
-def _crop(stylize: Stylize, size: tuple[int, int], image: Picture) -> Picture:
+def _crop(stylize: Stylize, size: tuple[int, int], image: Picture, factor: Fraction) -> Picture:
     top, left, height, width = center_crop(image.shape[:2], size)
     inner = np.ascontiguousarray(image[top : top + height, left : left + width])
-    return _resize(stylize(_resize(inner, *size)), height, width)
+    return _resize(stylize(_resize(inner, *size)), *_times((height, width), factor))
 
 
 def center_crop(shape: tuple[int, ...], size: tuple[int, int]) -> tuple[int, int, int, int]:
@@ -76,20 +89,25 @@ def center_crop(shape: tuple[int, ...], size: tuple[int, int]) -> tuple[int, int
     return (shape[0] - height) // 2, (shape[1] - width) // 2, height, width
 
 
-def _tile(stylize: Stylize, size: tuple[int, int], image: Picture) -> Picture:
+def _tile(stylize: Stylize, size: tuple[int, int], image: Picture, factor: Fraction) -> Picture:
     """Tiles at full detail, blended by how far a pixel is from its tile's edge, so that no seam shows."""
     height, width = image.shape[:2]
     padded = np.pad(image, ((0, max(0, size[0] - height)), (0, max(0, size[1] - width)), (0, 0)), mode="edge")
-    total = np.zeros(padded.shape, np.float32)
-    weight = np.zeros((*padded.shape[:2], 1), np.float32)
-    ramp = (_ramp(size[0])[:, None] * _ramp(size[1])[None, :])[..., None]
+    rows, columns = _times(padded.shape[:2], factor)
+    inner = _times(size, factor)
+    total = np.zeros((rows, columns, 3), np.float32)
+    weight = np.zeros((rows, columns, 1), np.float32)
+    ramp = (_ramp(inner[0])[:, None] * _ramp(inner[1])[None, :])[..., None]
     for top in _starts(padded.shape[0], size[0]):
         for left in _starts(padded.shape[1], size[1]):
             place = np.s_[top : top + size[0], left : left + size[1]]
-            stylized = _resize(stylize(np.ascontiguousarray(padded[place])), *size)
+            stylized = _resize(stylize(np.ascontiguousarray(padded[place])), *inner)
+            first, begin = min(round(top * factor), rows - inner[0]), min(round(left * factor), columns - inner[1])
+            place = np.s_[first : first + inner[0], begin : begin + inner[1]]
             total[place] += stylized * ramp
             weight[place] += ramp
-    total /= weight
+    total /= np.maximum(weight, np.finfo(np.float32).tiny)
+    height, width = _times((height, width), factor)
     return images.to_uint8(total[:height, :width])
 
 

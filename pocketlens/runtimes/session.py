@@ -9,6 +9,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from pocketlens import images
 from pocketlens.errors import InputError
 from pocketlens.images import Floats, Picture, coloured, recolour
 from pocketlens.runtimes.adapter import RUNTIMES, Options, Player, runtime_for
@@ -57,6 +58,7 @@ class Session:
         runtime: The name of the runtime that plays.
         size: Height and width that the artifact computes at, in pixels; of several the first.
         sizes: Every size that it computes at.
+        factor: How many times larger than the picture that goes in the one is that comes out.
         resize: How a picture of another size is made to fit.
         inputs: The artifact's inputs besides the picture and the style.
         style_count: How many styles the artifact can blend; 0 where there is one style and no input for it.
@@ -84,7 +86,7 @@ class Session:
         self._layout = RUNTIMES[runtime].default_layout if runtime in RUNTIMES else "NCHW"
         first = self._load(player)
         self.runtime, self.resize = runtime, resize
-        self.size = first.size
+        self.size, self.factor = first.size, first.factor
         self.sizes: tuple[Size, ...] = (first.size, *(size for size in others or {} if size != first.size))
         self.inputs: tuple[Port, ...] = first.extra
         self.style_count = first.style_count
@@ -108,7 +110,8 @@ class Session:
                 loads nothing again.
 
         Returns:
-            ``uint8``, of the shape of ``image``; with ``resize="crop"`` its middle.
+            ``uint8``, of the shape of ``image``, or as many times larger or smaller as :attr:`factor` says; with
+            ``resize="crop"`` its middle.
 
         Raises:
             InputError: There is no such style, or ``image`` or ``inputs`` have another shape or type, or the session is
@@ -122,8 +125,15 @@ class Session:
                 return self._still_open(loaded).picture(image, inputs, weights)
             colours = coloured(image)
             stylized = stylize_resized(
-                lambda part: self._still_open(loaded).picture(part, inputs, weights), loaded.size, colours, self.resize
+                lambda part: self._still_open(loaded).picture(part, inputs, weights),
+                loaded.size,
+                colours,
+                self.resize,
+                loaded.factor,
             )
+        if loaded.factor != 1 and image.shape[2:] == (4,):  # the alpha grows with the colours
+            height, width = (max(1, round(edge * loaded.factor)) for edge in image.shape[:2])
+            image = images.resize(image, height, width)
         return recolour(image, stylized)
 
     def floats(self, image: Picture, inputs: ExtraInputs | None = None, style: Style | None = None) -> Floats:

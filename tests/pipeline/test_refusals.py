@@ -1,6 +1,6 @@
 """Files that are no generator of RGB pictures, or whose range is said wrong: refused in words, before any work."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 from pocketlens.cli import app
 from pocketlens.cli import convert as _convert  # noqa: F401 - makes the command known
 from pocketlens.cli import inspect as _inspect  # noqa: F401
+from pocketlens.runtimes.session import open_artifact
 
 Shape = Sequence[int | str]
 FREE = ("n", 3, "h", "w")
@@ -121,19 +122,12 @@ def fused(path: Path) -> None:
 
 
 REFUSED = {
-    "two inputs": (two_inputs, "the model has 2 inputs ('x', 'mask')", "fixed values"),
-    "two outputs": (two_outputs, "the model has 2 outputs ('y', 'z')", "onnx.utils.extract_model"),
-    "grey": (channels(1, 1), "'x' has channels 1, expected 3", "makes RGB grey"),
-    "transparent": (channels(4, 4), "'x' has channels 4, expected 3", "adds the fourth channel"),
-    "features": (channels(8, 3), "'x' has channels 8, expected 3", "a generator of RGB pictures"),
-    "a batch of four": (batch, "'x' has batch 4, expected 1", "batch of 1"),
+    "two inputs": (two_inputs, "the model has 2 inputs: 'x'", "--constant mask="),
+    "two outputs": (two_outputs, "the model has 2 outputs: 'y'", "--output y"),
+    "grey": (channels(1, 1), "'x' has 1 channel, a picture 3", "makes RGB grey"),
+    "transparent": (channels(4, 4), "'x' has 4 channels, a picture 3", "--constant x.3=NUMBER"),
+    "features": (channels(8, 3), "'x' has 8 channels, a picture 3", "--constant x.3=NUMBER"),
     "another size": (another_size, "'x' has height 64, expected 32", "64x64, the size that it was exported with"),
-    "enlarging": (enlarging, "goes in as [1, 3, 32, 48] and leaves as [1, 3, 64, 96]", "enlarges 2 times"),
-    "grey out": (
-        channels(3, 1),
-        "is FLOAT [1, 1, 32, 48], expected float32 [1, 3, height, width]",
-        "repeat a grey one three times",
-    ),
     "a classifier": (classifier, "is FLOAT [1, 3], expected float32 [1, 3, height, width]", "gives one RGB picture"),
     "random": (random, "RandomNormalLike 'grain' gives other values each time", "noise fixed"),
     "deciding": (deciding, "If 'choose' decides while the model runs", "without control flow"),
@@ -178,3 +172,18 @@ def test_a_range_that_cannot_be_is_refused_and_the_right_one_is_taken(tmp_path: 
     assert right.exit_code == 0, right.output
     turned = CliRunner().invoke(app, [*asked, "--output-range", "1", "-1"])
     assert turned.exit_code == 2 and "Traceback" not in turned.output
+
+
+@pytest.mark.parametrize(
+    ("make", "factor"), [(batch, 1), (enlarging, 2), (channels(3, 1), 1)], ids=["batch", "x2", "grey"]
+)
+def test_pictures_of_another_kind_convert(make: Callable[[Path], None], factor: int, tmp_path: Path) -> None:
+    make(tmp_path / "odd.onnx")
+    arguments = ["convert", str(tmp_path / "odd.onnx"), "-t", "tflite", "-p", "fp32", "-o", str(tmp_path / "out")]
+    ranges = ["--input-range", "0", "255", "--output-range", "-255", "255"]
+    done = CliRunner().invoke(app, [*arguments, "--size", "32x48", *ranges])
+    assert done.exit_code == 0, done.output
+    with open_artifact(tmp_path / "out" / "tflite-fp32-32x48.tflite") as session:
+        assert session(np.zeros((32, 48, 3), np.uint8)).shape == (32 * factor, 48 * factor, 3)
+        assert session(np.zeros((20, 30, 3), np.uint8)).shape == (20 * factor, 30 * factor, 3)
+        assert session(np.zeros((20, 30, 4), np.uint8)).shape == (20 * factor, 30 * factor, 4)

@@ -7,11 +7,13 @@ from pocketlens.converters.rewrites.crop_transposed_conv import CropTransposedCo
 from pocketlens.converters.rewrites.decompose_layer_norm import DecomposeLayerNorm
 from pocketlens.converters.rewrites.decompose_rare import DecomposeRare
 from pocketlens.converters.rewrites.decompose_resize import DecomposeResize
+from pocketlens.converters.rewrites.decompose_tables import DecomposeTables
 from pocketlens.converters.rewrites.drop_no_ops import DropNoOps
 from pocketlens.converters.rewrites.fold_affine_after import FoldAffineAfter
 from pocketlens.converters.rewrites.fold_affine_before import FoldAffineBefore
 from pocketlens.converters.rewrites.fold_constants import FoldConstants
 from pocketlens.converters.rewrites.merge_affine import MergeAffine
+from pocketlens.converters.rewrites.merge_axes import MergeAxes
 from pocketlens.converters.rewrites.merge_reshapes import MergeReshapes
 from pocketlens.converters.rewrites.move_transposes import MoveTransposes
 from pocketlens.converters.rewrites.passes import run
@@ -28,6 +30,8 @@ PASSES: tuple[type[ir.passes.InPlacePass], ...] = (
     DecomposeLayerNorm,
     DecomposeRare,
     DecomposeResize,
+    DecomposeTables,
+    MergeAxes,
     RecognizeNorms,
     FoldAffineAfter,
     FoldAffineBefore,

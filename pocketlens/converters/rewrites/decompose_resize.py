@@ -8,6 +8,8 @@ from pocketlens.converters.constants import constant
 from pocketlens.converters.rewrites import edit
 from pocketlens.converters.rewrites.passes import NodePass
 
+_COORDINATES = "coordinate_transformation_mode"
+
 
 class DecomposeResize(NodePass):
     """Do without the attributes ``axes`` and ``keep_aspect_ratio_policy``.
@@ -15,14 +17,25 @@ class DecomposeResize(NodePass):
     Exact: an axis that is not named keeps its length, which is a scale of 1. Under a policy ONNX takes the smallest or
     largest ratio of the sizes as the scale of every named axis; where each axis times that ratio is a whole number, the
     sizes that come out say the same without the policy. Elsewhere a policy stays as it is, since the scale is then no
-    ratio of sizes.
+    ratio of sizes. ``tf_half_pixel_for_nn`` becomes half_pixel.
     """
 
     operators = ("Resize",)
 
     def rewrite(self, model: ir.Model, node: ir.Node) -> bool:
         """Rewrite the place if it applies."""
-        return _decompose(model, node)
+        return _as_half_pixel(node) or _decompose(model, node)
+
+
+def _as_half_pixel(node: ir.Node) -> bool:
+    """TensorFlow's own nearest: ``floor((x + 0.5) / scale)`` is half_pixel's place, rounded half up."""
+    if hub.text(node, _COORDINATES, "half_pixel") != "tf_half_pixel_for_nn":
+        return False
+    if hub.text(node, "mode", "nearest") != "nearest" or hub.text(node, "nearest_mode", "") != "floor":
+        return False
+    node.attributes[_COORDINATES] = ir.AttrString(_COORDINATES, "half_pixel")
+    node.attributes["nearest_mode"] = ir.AttrString("nearest_mode", "round_prefer_ceil")
+    return True
 
 
 def _decompose(model: ir.Model, node: ir.Node) -> bool:

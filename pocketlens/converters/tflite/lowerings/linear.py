@@ -1,4 +1,4 @@
-"""Matrix products, MatMul and Gemm, with a constant matrix: for styles and gates on ``[N, features]``."""
+"""Matrix products: MatMul and Gemm with a constant matrix, for styles and gates, or MatMul of two computed ones."""
 
 import numpy as np
 import onnx_ir as ir
@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 
 from pocketlens.converters import graph as hub
 from pocketlens.converters.constants import constant
-from pocketlens.converters.lowering import floats, optional, rank
+from pocketlens.converters.lowering import floats, optional, rank, shape
 from pocketlens.converters.tflite.builder import Tensor, TFLiteBuilder
 from pocketlens.converters.tflite.registry import lowering
 from pocketlens.converters.tflite.weights import channel_scales
@@ -45,25 +45,45 @@ def gemm(builder: TFLiteBuilder, node: ir.Node) -> Tensor:
 
 
 def _check_matmul(node: ir.Node) -> str:
-    matrix = constant(node.inputs[1])
-    if matrix is None or matrix.ndim != 2:
-        return "its right side is not a constant matrix"
-    left = rank(node.inputs[0])
-    return "" if left in (2, 3) else f"its left side has rank {left}, expected 2 or 3"
+    matrix, left, right = constant(node.inputs[1]), rank(node.inputs[0]), rank(node.inputs[1])
+    if matrix is not None and matrix.ndim == 2 and left in (2, 3):
+        return ""
+    if left != right or left not in (2, 3, 4):
+        return f"its sides have {left} and {right} axes, expected 2 to 4 on both"
+    same = shape(node.inputs[0])[:-2] == shape(node.inputs[1])[:-2]
+    return "" if same else "its sides have different axes in front of the matrices"
 
 
-@lowering("MatMul", check=_check_matmul, needs="a constant matrix on the right; two or three axes on the left")
+@lowering(
+    "MatMul",
+    check=_check_matmul,
+    needs="a constant matrix on the right and two or three axes on the left; or two to four axes on both sides",
+)
 def matmul(builder: TFLiteBuilder, node: ir.Node) -> Tensor:
-    """FULLY_CONNECTED where the right side is a constant matrix."""
+    """FULLY_CONNECTED where the right side is a constant matrix, else BATCH_MATMUL."""
     matrix = floats(node, 1)
-    assert matrix is not None
+    if matrix is None or matrix.ndim != 2 or rank(node.inputs[0]) not in (2, 3):
+        return _batch_matmul(builder, node)
     bias = np.zeros(matrix.shape[1], np.float32)
     return _connect(builder, builder.get(node.inputs[0]), matrix.T, bias, channel_scales(node, 1))
 
 
+def _batch_matmul(builder: TFLiteBuilder, node: ir.Node) -> Tensor:
+    sides = []
+    for value in node.inputs:
+        before = shape(value)
+        tensor = builder.get(value)
+        if len(before) == 4:  # stored channels last: the product wants its rows and columns last
+            tensor = builder.reshape_graph(tensor, before, (before[0] * before[1], *before[2:]))
+        sides.append(tensor)
+    result = shape(node.outputs[0])
+    product = builder.add("BATCH_MATMUL", sides, (*sides[0].shape[:-1], sides[1].shape[-1]), adjX=False, adjY=False)
+    return builder.reshape_graph(product, product.shape, result) if len(result) == 4 else product
+
+
 def _connect(builder: TFLiteBuilder, x: Tensor, matrix: Floats, bias: Floats, scales: Floats | None) -> Tensor:
     inputs = [x, builder.weights(matrix, scales, 0), builder.constant(bias)]
-    shape = (*x.shape[:-1], matrix.shape[0])
+    outputs = (*x.shape[:-1], matrix.shape[0])
     if len(x.shape) == 2:
-        return builder.add("FULLY_CONNECTED", inputs, shape)
-    return builder.add("FULLY_CONNECTED", inputs, shape, 5, keepNumDims=True)
+        return builder.add("FULLY_CONNECTED", inputs, outputs)
+    return builder.add("FULLY_CONNECTED", inputs, outputs, 5, keepNumDims=True)
