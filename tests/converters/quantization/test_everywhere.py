@@ -1,0 +1,70 @@
+"""Quantizers on every value: nothing is computed in floats, and convolutions have the bits that their plan says."""
+
+from dataclasses import replace
+
+import numpy as np
+import onnx_ir as ir
+
+from pocketlens.converters.constants import constant
+from pocketlens.converters.quantization.plan import Plan, PlanRule, default_plan
+from pocketlens.converters.quantization.quantize import quantize
+from pocketlens.converters.quantization.simulate import simulate
+from pocketlens.quality import psnr
+from pocketlens.targets import QuantizerPlacement
+from tests.generators import picture, small_graph
+
+EVERYWHERE = QuantizerPlacement(biases=True, everywhere=True)
+PICTURES = [picture(32, 48, seed) for seed in (1, 2, 3)]
+_PIXEL_LIMITS = ("Clip", "Pad", "Resize")
+
+
+def _quantized(plan: Plan) -> ir.Model:
+    return quantize(small_graph(), plan, PICTURES, EVERYWHERE)
+
+
+def _bits(node: ir.Node) -> int:
+    """Of the integers that a node reads."""
+    zero = constant(node.inputs[0].producer().inputs[2])  # type: ignore[union-attr]
+    assert zero is not None
+    return zero.dtype.itemsize * 8
+
+
+def _operators(model: ir.Model) -> list[ir.Node]:
+    return [node for node in model.graph if node.op_type not in ("QuantizeLinear", "DequantizeLinear")]
+
+
+def test_every_operator_reads_and_writes_integers() -> None:
+    for node in _operators(_quantized(default_plan("int8"))):
+        for index, value in enumerate(node.inputs):
+            if value is None or (index and node.op_type in _PIXEL_LIMITS):
+                continue
+            made = value.producer()
+            assert made is not None and made.op_type == "DequantizeLinear", f"{node.op_type} reads {value.name}"
+        for value in node.outputs:
+            assert [reader.op_type for reader, _ in value.uses()] == ["QuantizeLinear"], node.name
+
+
+def test_convolutions_have_eight_bits_and_all_between_them_sixteen() -> None:
+    operators = _operators(_quantized(default_plan("int8")))
+    convolutions = [node for node in operators if node.op_type in ("Conv", "ConvTranspose")]
+    assert {_bits(node) for node in convolutions} == {8}
+    assert {_bits(n) for n in operators if n.op_type in ("InstanceNormalization", "Add", "Tanh")} == {16}
+    assert operators[-1].op_type == "Clip" and _bits(operators[-1]) == 8, "the picture ends in bytes"
+    assert {_bits(node) for node in _operators(_quantized(default_plan("int8-a16")))[:-1]} == {16}
+
+
+def test_what_a_plan_keeps_in_float_gets_sixteen_bits() -> None:
+    plan = default_plan("int8")
+    kept = replace(plan, rules=(*plan.rules, PlanRule("last", "float")))
+    last = [node for node in _operators(_quantized(kept)) if node.op_type == "Conv"][-1]
+    assert _bits(last) == 16
+
+
+def test_more_bits_lose_less() -> None:
+    shown = picture(32, 48, 7)
+    (teacher,) = simulate(small_graph(), [shown])
+    reached = [
+        psnr(np.clip(teacher, 0, 255), np.clip(simulate(_quantized(default_plan(precision)), [shown])[0], 0, 255))
+        for precision in ("int8", "int8-a16")
+    ]
+    assert 45 < reached[0] < reached[1]
