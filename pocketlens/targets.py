@@ -341,6 +341,8 @@ class ArtifactSpec:
 
     def __post_init__(self) -> None:
         self.format.precision(self.precision)
+        if self.chip:
+            self.format.chip(self.chip)
         chips = self.format.chip_names(self.precision, [self.chip] if self.chip else ())
         object.__setattr__(self, "chip", chips[0])
 

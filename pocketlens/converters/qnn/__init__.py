@@ -9,6 +9,7 @@ from pathlib import Path
 import onnx_ir as ir
 
 from pocketlens.converters import graph as hub
+from pocketlens.converters.constants import constant
 from pocketlens.converters.emitter import Labels, LoweredOperators, Refusal
 from pocketlens.converters.long_norms import decompose_long_norms
 from pocketlens.converters.qnn.compiler import compile_context
@@ -25,11 +26,26 @@ def refusals(model: ir.Model) -> list[Refusal]:
     """Nodes of operators that onnxruntime-qnn hands to no NPU. Whether it takes a node of the others is known when the
     graph is compiled.
     """
-    return [
-        Refusal("qnn", node.op_type, node.name or "", "onnxruntime-qnn leaves it to the processor")
-        for node in model.graph
-        if node.domain not in ("", "ai.onnx") or node.op_type not in HTP_OPERATORS
-    ]
+    return [Refusal("qnn", n.op_type, n.name or "", reason) for n in model.graph if (reason := _why_refused(n))]
+
+
+def _why_refused(node: ir.Node) -> str:
+    if node.domain not in ("", "ai.onnx") or node.op_type not in HTP_OPERATORS:
+        return "onnxruntime-qnn leaves it to the processor"
+    if node.op_type == "Pad" and _pads_beyond(node):
+        return "the NPU's compiler fills more pixels than the value has with something else than the number it is given"
+    return ""
+
+
+def _pads_beyond(node: ir.Node) -> bool:
+    """Whether a Pad adds more than the value has along an axis, of another number than 0 (docs/upstream.md)."""
+    value = node.inputs[0]
+    amounts, fill = (constant(node.inputs[i]) if len(node.inputs) > i else None for i in (1, 2))
+    if hub.text(node, "mode", "constant") != "constant" or amounts is None or fill is None or not fill.any():
+        return False
+    assert value is not None
+    lengths = hub.static_shape(value)
+    return any(amount > length for amount, length in zip(amounts.tolist(), (*lengths, *lengths), strict=True))
 
 
 def emit(

@@ -132,6 +132,11 @@ class _MixedPrecisionSearch:
     emitted: dict[tuple[int, str], VerifiedArtifact] = field(default_factory=dict)
     first_error: VerificationError | None = None
 
+    @property
+    def _kept_in(self) -> str:
+        """What the layers that a plan keeps compute in: 16 bits, where the target computes nothing in floats."""
+        return _SIXTEEN if self.problem.quantizer.spec.format.quantizers.everywhere else "float"
+
     def front(self) -> ParetoFront:
         began = time.perf_counter()
         quantizer = self.problem.quantizer
@@ -141,10 +146,10 @@ class _MixedPrecisionSearch:
         self.notify(f"{label}: what each layer costs", 0, total)
         self.order = sensitivity.rank_layers(quantizer.float_graph, quantizer.model, quantizer.plan, pictures)
         for kept in self._wanted():
-            self.notify(f"{label}: {kept} of {len(self.order)} layers in float", 1 + len(self.points), total)
-            self._try(kept, "float")
+            self.notify(f"{label}: {kept} of {len(self.order)} layers in {self._kept_in}", 1 + len(self.points), total)
+            self._try(kept, self._kept_in)
         good = [kept for (kept, _), point in self.points.items() if point.passes and kept]
-        if good and spec.precision == "int8" and _SIXTEEN in spec.format.precision_names:
+        if good and spec.precision == "int8" and _SIXTEEN in spec.format.precision_names and self._kept_in != _SIXTEEN:
             self._try(min(good), _SIXTEEN)
         if not self.emitted:
             assert self.first_error is not None
@@ -171,19 +176,19 @@ class _MixedPrecisionSearch:
         if most < 1:
             return
         fail, good, kept, budget = 0, most + 1, 0, self.settings.points
-        if self.points[0, "float"].passes:
+        if self.points[0, self._kept_in].passes:
             good = 0
         while len(self.points) < budget and good - fail > 1:
             last = len(self.points) == budget - 1
             kept = most if last and good > most else min(max(self._guess(kept, most), fail + 1), good - 1)
             yield kept
-            if self.points[kept, "float"].passes:
+            if self.points[kept, self._kept_in].passes:
                 good = kept
             else:
                 fail = kept
         between = sorted({most, most // 2, most // 4, 3 * most // 4}, reverse=True)
         for kept in between:
-            if len(self.points) < budget and (kept, "float") not in self.points:
+            if len(self.points) < budget and (kept, self._kept_in) not in self.points:
                 yield kept
 
     def _guess(self, kept: int, most: int) -> int:
@@ -192,7 +197,7 @@ class _MixedPrecisionSearch:
         Errors add up, so that what keeping some more gains in dB is the same for every picture that spreads its error
         alike. One more than ``kept`` where that says nothing.
         """
-        scores, limit = self.points[kept, "float"].scores, self.settings.gate.psnr
+        scores, limit = self.points[kept, self._kept_in].scores, self.settings.gate.psnr
         if scores is None or limit is None:
             return kept + 1
         wanted = sensitivity.expected_psnr(self.order, kept) + limit - scores.psnr
