@@ -48,13 +48,13 @@ def lower_graph(model: ir.Model, dtype: type[np.floating[Any]]) -> Any:
     module = Module.create()
     with module:
         inner, outer = (TensorType(picture, numbers, name=hub.OUTPUT) for numbers in (dtype, np.float32))
-        body = _add_graph("body", types(TensorType(picture, dtype), dtype), inner, nodes, private=True)
-        _add_graph(ARRAYS, types(TensorType(picture, np.float32), np.float32), outer, on_arrays)
-        _add_graph("main", types(pictures.type(), np.float32), pictures.type(hub.OUTPUT), on_pictures)
+        body = add_graph("body", types(TensorType(picture, dtype), dtype), inner, nodes, private=True)
+        add_graph(ARRAYS, types(TensorType(picture, np.float32), np.float32), outer, on_arrays)
+        add_graph("main", types(pictures.type(), np.float32), pictures.type(hub.OUTPUT), on_pictures)
     return AIProgram(module)
 
 
-def _add_graph(
+def add_graph(
     name: str, inputs: list[Any], output: Any, build: Callable[..., Var], *, private: bool = False
 ) -> Callable[..., list[Var]]:
     """Add a graph to the module that is open.

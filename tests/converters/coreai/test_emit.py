@@ -1,5 +1,6 @@
 """What a Core AI file holds, and what coreai-core does silently wrong if it is let."""
 
+import asyncio
 import json
 import subprocess
 import sys
@@ -13,7 +14,11 @@ from onnx import helper, numpy_helper
 
 from pocketlens.converters import coreai
 from pocketlens.converters import graph as hub
+from pocketlens.converters.coreai.builder import CoreAIBuilder, Var
 from pocketlens.converters.coreai.constants import Constants
+from pocketlens.converters.coreai.lower import add_graph
+from pocketlens.converters.coreai.pictures import Pictures
+from pocketlens.converters.coreai.write import write
 from pocketlens.converters.weight_quantization.quantize import quantize_weights
 from pocketlens.errors import InputError, UnsupportedError
 from pocketlens.files import bytes_of, sha256
@@ -123,6 +128,40 @@ def test_pictures_go_in_and_out_of_main(tmp_path: Path) -> None:
     assert summary.function_inputs("main") == [("image", "Image (48 × 32, 32BGRA)")]
     assert summary.function_outputs("main") == [("stylized", "Image (48 × 32, 32BGRA)")]
     assert summary.function_inputs("tensor") == [("image", "NDArray (Float32, 1 × 3 × 32 × 48)")]
+
+
+@needs_core_ai
+@pytest.mark.parametrize("dtype", [np.float32, np.float16])
+def test_pixels_of_pictures_keep_their_colours(tmp_path: Path, dtype: type[np.floating]) -> None:
+    """What stands around the body in ``main``, on arrays: the machine here cannot be fed pictures."""
+    from coreai.authoring import AIModelAsset, AIProgram, Module, TensorType
+    from coreai.runtime import NDArray
+
+    builder = CoreAIBuilder(dtype)
+    pictures = Pictures(builder, *SIZE)
+
+    def brighter(pixels: Var) -> Var:
+        array = pictures.from_pixels(pixels)
+        assert tuple(array.type.shape) == (1, 3, *SIZE)
+        red = builder.floats(np.array([60.4, 0, -40.6]).reshape(1, 3, 1, 1))
+        return pictures.to_pixels(builder.ops.broadcasting_add(array, red))
+
+    module, shape = Module.create(), (*SIZE, 4)
+    with module:
+        add_graph("main", [TensorType(shape, np.uint8)], TensorType(shape, np.uint8, name="out"), brighter)
+    write(AIProgram(module), LABELS, "fp32", tmp_path / "p.aimodel")
+    rgb = picture(*SIZE)
+    bgra = np.concatenate([rgb[:, :, ::-1], np.full((*SIZE, 1), 7, np.uint8)], axis=2)
+
+    async def play() -> np.ndarray:
+        async with AIModelAsset.load(tmp_path / "p.aimodel").executable() as model:
+            outputs = await model.load_function("main")({"image": NDArray(np.ascontiguousarray(bgra))})
+            return outputs["out"].numpy().copy()
+
+    changed = asyncio.run(play())
+    expected = np.clip(np.rint(rgb + dtype([60.4, 0, -40.6]).astype(np.float32)), 0, 255)
+    assert np.abs(changed[:, :, 2::-1] - expected).max() <= (0 if dtype is np.float32 else 1)
+    assert (changed[:, :, 3] == 255).all(), "opaque"
 
 
 @needs_core_ai
