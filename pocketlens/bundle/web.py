@@ -10,12 +10,12 @@ from pocketlens.web.folder import NAME, WebArtifact, WebFilter, WebGolden, write
 
 FOLDER = "web"
 """Where the page lies in a bundle."""
-_WEBGPU = ("fp16", "fp32")
-"""Precisions on WebGPU, best first. Low-bit files are not whole there: w8 computes in part on the processor, and int8
-needs another build of the runtime."""
+_WEBGPU = ("fp16", "fp32", "w8")
+"""Precisions on WebGPU, best first. int8 is not among them: its bytes need another build of the runtime."""
 _WASM = ("w8", "fp32", "fp16")
-"""Precisions in WebAssembly, best first: w8 and fp32 take the same time, and w8 is a third of the download. int8 is
-faster and less exact: it comes first where the recipe sets a limit on the picture and int8 keeps it."""
+"""Precisions in WebAssembly, best first: all take the same time, and w8 is the smallest download. fp16 is last because
+files of earlier versions are 14 times slower there. int8 is faster and less exact: it comes first where the recipe sets
+a limit on the picture and int8 keeps it."""
 
 
 def write_web(bundle: Path, output: Path) -> None:

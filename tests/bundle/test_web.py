@@ -44,7 +44,7 @@ def test_it_stands_alone(paged: Path) -> None:
     about = json.loads((page / NAME).read_text())
     for artifact in about["artifacts"]:
         assert files.sha256(page / artifact["path"]) == artifact["sha256"]
-    assert about["play"]["webgpu"] == ["tflite-fp16-48x64", "tflite-fp32-48x64"]
+    assert about["play"]["webgpu"] == [f"tflite-{name}-48x64" for name in ("fp16", "fp32", "w8")]
     assert about["play"]["wasm"] == [f"tflite-{name}-48x64" for name in ("int8", "w8", "fp32", "fp16")]
     assert all((page / golden[key]).is_file() for golden in about["golden"] for key in ("picture", "expected"))
     shell = json.loads((page / "sw.js").read_text().split("const SHELL = ")[1].split(";\n")[0])

@@ -57,7 +57,7 @@ async function snapshot() {
 
 /** The backend that is asked for: 'gpu' or 'cpu'; null where the rule decides. */
 async function backendFor(accelerator, precision) {
-  const gpu = accelerator === null ? ['fp16', 'fp32'].includes(precision) && !(await missing('webgpu')) : accelerator === 'gpu';
+  const gpu = accelerator === null ? ['fp16', 'fp32', 'w8'].includes(precision) && !(await missing('webgpu')) : accelerator === 'gpu';
   if (gpu) {
     const reason = await missing('webgpu', true);
     if (reason) throw Object.assign(new Error(reason), { missing: true });
