@@ -4,6 +4,15 @@ Library code raises these and never exits; the command line turns each into its 
 """
 
 
+_LONGEST_LINE = 1_000
+"""Characters of a message's line: a name of a file or a key may have millions."""
+
+
+def _shortened(text: str) -> str:
+    lines = text.split("\n")
+    return "\n".join(line if len(line) <= _LONGEST_LINE else f"{line[:_LONGEST_LINE]}…" for line in lines)
+
+
 class PocketlensError(Exception):
     """Something that the user can act on.
 
@@ -19,9 +28,8 @@ class PocketlensError(Exception):
     exit_code = 2
 
     def __init__(self, what: str, *, do: str = "") -> None:
-        super().__init__(what)
-        self.what = what
-        self.do = do
+        self.what, self.do = _shortened(what), _shortened(do)
+        super().__init__(self.what)
 
     def __str__(self) -> str:
         return f"{self.what}\n  do: {self.do}" if self.do else self.what

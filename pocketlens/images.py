@@ -11,8 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
+from pocketlens import picture_limits
 from pocketlens.errors import InputError
 from pocketlens.files import whole
+from pocketlens.picture_limits import MAX_PIXELS
 
 Picture = NDArray[np.uint8]
 Floats = NDArray[np.float32]
@@ -22,10 +24,10 @@ _FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "TIFF", "GIF")
 """The formats that are decoded, whatever a file's suffix is. Pillow knows forty more, and starts Ghostscript for
 one.
 """
-MAX_PIXELS = 100_000_000
-"""Largest picture that is decoded, in pixels; a larger one is refused before its pixels are read."""
 
 
+_AT_ONCE = 1 << 22
+"""How many values are converted at a time."""
 LUMA = np.array([0.299, 0.587, 0.114])
 """The weights of red, green and blue in grey (ITU-R BT.601, as Pillow converts)."""
 
@@ -39,12 +41,22 @@ class DecodedPicture:
 
 
 def _sixteen_to_eight(image: Image.Image) -> Image.Image:
-    values = np.asarray(image, dtype=np.float64)
-    if image.mode == "F":
-        values = values * (255.0 if values[np.isfinite(values)].max(initial=0.0) <= 1.0 else 1.0)
-    else:
-        values = values / 257.0
-    return Image.fromarray(to_uint8(values))
+    """16-bit, 32-bit and float values as 0..255, some rows at a time: as float64 they take eight times the room."""
+    result, rows = np.empty((image.height, image.width), np.uint8), max(1, _AT_ONCE // max(image.width, 1))
+    strips = [(top, min(top + rows, image.height)) for top in range(0, image.height, rows)]
+    largest = max((_finite(_strip(image, *ends)).max(initial=0.0) for ends in strips), default=0.0)
+    factor = (255.0 if largest <= 1.0 else 1.0) if image.mode == "F" else 1 / 257.0
+    for top, end in strips:
+        result[top:end] = to_uint8(_strip(image, top, end) * factor)
+    return Image.fromarray(result)
+
+
+def _strip(image: Image.Image, top: int, end: int) -> NDArray[np.float64]:
+    return np.asarray(image.crop((0, top, image.width, end)), dtype=np.float64)
+
+
+def _finite(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    return values[np.isfinite(values)]
 
 
 def decode(path: Path) -> DecodedPicture:
@@ -62,7 +74,8 @@ def decode(path: Path) -> DecodedPicture:
     except InputError:
         raise
     except Image.DecompressionBombError as error:
-        raise _too_large(path, "far") from error
+        many = f"{path} is far more than {MAX_PIXELS:,} pixels"
+        raise InputError(many, do="make the picture smaller first") from error
     # Each of Pillow's formats has its own way to fail on a damaged file, from struct.error to TypeError.
     except Exception as error:
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
@@ -72,22 +85,19 @@ def decode(path: Path) -> DecodedPicture:
 
 
 def _decoded(path: Path) -> DecodedPicture:
-    with Image.open(path, formats=_FORMATS) as image:
-        if image.width * image.height > MAX_PIXELS:
-            raise _too_large(path, f"{image.width} x {image.height} pixels,")
-        upright = ImageOps.exif_transpose(image)
-        upright.load()
-    if upright.mode in ("I", "I;16", "I;16B", "I;16L", "F"):
-        upright = _sixteen_to_eight(upright)
-    alpha = None
-    if "A" in upright.getbands() or "transparency" in upright.info:
-        upright = upright.convert("RGBA")
-        alpha = np.asarray(upright.getchannel("A"))
-    return DecodedPicture(np.ascontiguousarray(np.asarray(upright.convert("RGB"))), alpha)
-
-
-def _too_large(path: Path, size: str) -> InputError:
-    return InputError(f"{path} is {size} more than {MAX_PIXELS:,} pixels", do="make the picture smaller first")
+    with path.open("rb") as file, Image.open(path, formats=_FORMATS) as image:
+        if reason := picture_limits.problem(image, file):
+            raise InputError(f"{path} {reason}", do="save the picture again, smaller if it is large")
+        image.load()
+        upright: Image.Image = image
+        ImageOps.exif_transpose(image, in_place=True)
+        if upright.mode in ("I", "I;16", "I;16B", "I;16L", "F"):
+            upright = _sixteen_to_eight(upright)
+        alpha = None
+        if "A" in upright.getbands() or "transparency" in upright.info:
+            upright = upright if upright.mode == "RGBA" else upright.convert("RGBA")
+            alpha = np.asarray(upright.getchannel("A"))
+        return DecodedPicture(np.ascontiguousarray(np.asarray(upright.convert("RGB"))), alpha)
 
 
 def read(path: Path) -> Picture:

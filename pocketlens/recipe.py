@@ -17,6 +17,7 @@ from pydantic import (
     model_validator,
 )
 
+from pocketlens import patterns
 from pocketlens.chips import ChipChoice
 from pocketlens.errors import InputError
 from pocketlens.placement import ACCELERATORS
@@ -29,6 +30,12 @@ Limit = Annotated[float, Field(gt=0, strict=True)]
 LARGEST = 1e6
 """Largest number in a value range; beyond it float32 has no room for the steps between pixels."""
 NARROWEST = 1e-6
+_MAX_TEXT = 20_000
+"""Longest text in a recipe, in characters."""
+_MAX_LINES = 20
+"""Most faults of a recipe that one message names."""
+_LONG_KEY = re.compile(r"""(?<![\w-])(?:(?:[\w-]++|"[^"\n]*+"|'[^'\n]*+')[ \t]*+\.[ \t]*+){30}""")
+"""A dotted key that takes the parser of TOML a time that grows with the square of its length."""
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 
@@ -44,7 +51,7 @@ MAX_BYTES = 1_000_000
 
 
 class _Table(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, str_max_length=_MAX_TEXT)
 
 
 class Filter(_Table):
@@ -261,10 +268,8 @@ def _setting(name: str) -> str:
 
 
 def _expression(text: str) -> str:
-    try:
-        re.compile(text)
-    except re.error as error:
-        raise ValueError(f"{text!r} is no regular expression: {error}") from error
+    if reason := patterns.problem(text):
+        raise ValueError(f"{text[:60]!r} is no regular expression that can be searched for: {reason}")
     return text
 
 
@@ -493,6 +498,8 @@ class Recipe(_Table):
             InputError: It is not TOML, or a key or value is wrong; names the field and the nearest known key.
         """
         try:
+            if _LONG_KEY.search(text):
+                raise InputError(f"{where} has a key of more than 30 parts", do=f"see {page('recipe')} for every key")
             return cls.model_validate(tomllib.loads(text))
         except tomllib.TOMLDecodeError as error:
             raise InputError(f"{where} is not TOML: {error}", do=f"see {page('recipe')} for an example") from error
@@ -502,8 +509,14 @@ class Recipe(_Table):
             # A list whose only entry is wrong is also called empty: the entry alone is what to mend.
             found = error.errors()
             inner = {detail["loc"][:depth] for detail in found for depth in range(len(detail["loc"]))}
-            lines = "\n".join(f"  {_line(cls, detail)}" for detail in found if detail["loc"] not in inner)
-            raise InputError(f"{where} is wrong:\n{lines}", do=f"see {page('recipe')} for every key") from error
+            wrong = [detail for detail in found if detail["loc"] not in inner]
+            lines = [f"  {_line(cls, detail)}" for detail in wrong[:_MAX_LINES]]
+            if len(wrong) > _MAX_LINES:
+                lines.append(f"  and {len(wrong) - _MAX_LINES:,} more")
+            text = "\n".join(lines)
+            raise InputError(f"{where} is wrong:\n{text}", do=f"see {page('recipe')} for every key") from error
+        except ValueError as error:  # a number of more digits than Python reads
+            raise InputError(f"{where} is not TOML: {error}", do=f"see {page('recipe')} for an example") from error
 
     def text(self) -> str:
         """The recipe as TOML; :meth:`parse` reads it back equal."""

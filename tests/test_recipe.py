@@ -1,5 +1,6 @@
 """A recipe is right to the last key, or the message says which is wrong and what was meant."""
 
+import time
 from pathlib import Path
 
 import pytest
@@ -102,3 +103,15 @@ def test_students_of_earlier_versions_are_found() -> None:
     settings = Compress(half_res_channels=24, instance_norm=True).key("steps", "int8_steps")
     assert (settings["half"], settings["whole"]) == (24, True)
     assert settings.keys().isdisjoint({"half_res_channels", "instance_norm", "cut"})
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["a." * 200_000 + "b = 1", '"a".' * 100_000 + "b = 1", "a = " + "[" * 100_000, "a = " + "9" * 5000,
+     "a" * 900_000, "\n".join(f"k{i} = 1" for i in range(20_000)), "[filter]\nname = '" + "s" * 500_000 + "'"],
+)  # fmt: skip
+def test_recipes_that_take_long_to_read_are_refused_at_once(text: str) -> None:
+    start = time.process_time()
+    with pytest.raises(InputError) as refused:
+        Recipe.parse(text)
+    assert time.process_time() - start < 5 and len(str(refused.value)) < 10_000

@@ -108,7 +108,9 @@ def _pairs(base: Document, other: Document) -> list[tuple[CaseResult, CaseResult
 
 def _ratio(label: str, base: Sequence[Block], other: Sequence[Block]) -> Ratio:
     first, second = (statistics.percentile(statistics.frames(blocks), 50) for blocks in (base, other))
-    ratios = _medians(other, 1) / _medians(base, 0)
+    medians = [statistics.resampled_percentiles(blocks, 50, seed) for seed, blocks in enumerate((base, other))]
+    resamples = min(map(len, medians))
+    ratios = medians[1][:resamples] / medians[0][:resamples]
     tail = 50 * (1 - statistics.CONFIDENCE)
     low, high = (float(value) for value in np.percentile(ratios, [tail, 100 - tail]))
     ratio = second / first
@@ -116,19 +118,6 @@ def _ratio(label: str, base: Sequence[Block], other: Sequence[Block]) -> Ratio:
     if not low <= 1 <= high and abs(ratio - 1) >= LEAST_CHANGE:
         finding = "slower" if ratio > 1 else "faster"
     return Ratio(label, first, second, ratio, low, high, finding)
-
-
-def _medians(blocks: Sequence[Block], seed: int) -> statistics.Samples:
-    """Medians of bootstrap resamples. Whole blocks are drawn, because frames of one block resemble each other."""
-    random = np.random.default_rng(seed)
-    groups = [np.asarray(block.frame_ms) for block in blocks]
-    if len(groups) < statistics.MIN_BLOCKS:
-        samples = np.concatenate(groups)
-        resamples = random.integers(0, len(samples), (statistics.RESAMPLES, len(samples)))
-        medians: statistics.Samples = np.median(samples[resamples], axis=1)
-        return medians
-    resamples = random.integers(0, len(groups), (statistics.RESAMPLES, len(groups)))
-    return np.array([np.median(np.concatenate([groups[i] for i in row])) for row in resamples])
 
 
 @dataclass(frozen=True)

@@ -29,6 +29,10 @@ SCHEMA = "1.3"
 """The version that is written. Another major version is refused; unknown keys of a later minor version are ignored."""
 
 MB = 1e6
+MAX_FRAMES, MAX_BLOCKS = 1_000_000, 20_000
+"""Most frames and rounds of one case that are read: an hour and more of any network."""
+MAX_RESULTS = 2_000
+"""Most cases of one document that are read."""
 MAX_BUSY = 0.25
 """The share of all cores that other programs may use before a machine counts as busy."""
 _NUMBERS = re.compile(r"\[\n[\s\d.,eE+-]*\]")
@@ -224,6 +228,8 @@ class Document:
         if not isinstance(schema, str) or schema.split(".")[0] != SCHEMA.split(".", maxsplit=1)[0]:
             raise InputError(f"{where}: schema is {str(schema)[:40]!r}, expected {SCHEMA!r}", do=_AGAIN)
         document = typed.build(cls, data, where)
+        count = len(document.results)
+        _expect(count <= MAX_RESULTS, f"{where}: subjects", f"are {count:,}, at most {MAX_RESULTS:,}")
         for i, result in enumerate(document.results):
             _check_result(result, f"{where}: subjects[{i}]")
         return document
@@ -261,6 +267,10 @@ def _check_result(result: CaseResult, where: str) -> None:
         for name in ("load_ms", "first_ms", "warmup_count"):
             value = getattr(result.timing, name)
             _expect(value >= 0, f"{where}.timing.{name}", f"is {value}, expected at least 0")
+    frames = sum(len(block.frame_ms) for block in result.blocks)
+    _expect(frames <= MAX_FRAMES, f"{where}.timing.rounds", f"have {frames:,} frames, at most {MAX_FRAMES:,}")
+    blocks = len(result.blocks)
+    _expect(blocks <= MAX_BLOCKS, f"{where}.timing.rounds", f"are {blocks:,}, at most {MAX_BLOCKS:,}")
     for i, block in enumerate(result.blocks):
         key = f"{where}.timing.rounds[{i}]"
         _expect(len(block.frame_ms) > 0, f"{key}.frame_ms", "is empty")

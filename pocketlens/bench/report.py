@@ -11,6 +11,7 @@ from pocketlens.bench.report_pictures import ReportPicture, picture_panel
 from pocketlens.bench.report_text import budget_text, gate_text
 from pocketlens.bundle.manifest import Manifest
 from pocketlens.errors import require
+from pocketlens.outside_text import for_html
 from pocketlens.placement import notes, table
 
 __all__ = ["DeviceReport", "ReportPicture", "Section", "render", "summary"]
@@ -68,6 +69,7 @@ def render(
     pages = Environment(
         loader=FileSystemLoader(_TEMPLATES),
         autoescape=True,
+        finalize=for_html,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,

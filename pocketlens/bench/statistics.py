@@ -12,6 +12,8 @@ Samples = NDArray[np.float64]
 
 CONFIDENCE = 0.95
 RESAMPLES = 1000
+MIN_RESAMPLES, MAX_DRAWS = 200, 100_000_000
+"""The least number of resamples, and the frames that are drawn in all of them together above which they are fewer."""
 MIN_BLOCKS = 5
 """From so many blocks on, the bootstrap draws whole blocks."""
 
@@ -125,6 +127,17 @@ def bootstrap_interval(blocks: Sequence[Block], rank: float = 95, seed: int = 0)
     Returns:
         The ends of the interval that holds the percentile with a confidence of :data:`CONFIDENCE`.
     """
+    estimates = resampled_percentiles(blocks, rank, seed)
+    tail = 100 * (1 - CONFIDENCE) / 2
+    low, high = np.percentile(estimates, [tail, 100 - tail])
+    return float(low), float(high)
+
+
+def resampled_percentiles(blocks: Sequence[Block], rank: float, seed: int) -> Samples:
+    """A percentile of the frame time, in ms, in each resample of the bootstrap; see :func:`bootstrap_interval`.
+
+    There are :data:`RESAMPLES`, and fewer above :data:`MAX_DRAWS` drawn frames: a long measurement is sure without.
+    """
     samples = frames(blocks)
     if len(blocks) < MIN_BLOCKS:
         group_of = np.arange(len(samples))
@@ -133,16 +146,14 @@ def bootstrap_interval(blocks: Sequence[Block], rank: float = 95, seed: int = 0)
     order = np.argsort(samples, kind="stable")
     ranked, group_of = samples[order], group_of[order]
     random, groups = np.random.default_rng(seed), int(group_of.max()) + 1
-    estimates = np.empty(RESAMPLES)
-    for i in range(RESAMPLES):
+    estimates = np.empty(min(RESAMPLES, max(MIN_RESAMPLES, MAX_DRAWS // len(samples))))
+    for i in range(len(estimates)):
         # Instead of copying and sorting the resample: how often each sample was drawn, in order of size.
         counts = np.bincount(random.integers(0, groups, groups), minlength=groups)[group_of].cumsum()
         place = (counts[-1] - 1) * rank / 100
         below, above = ranked[np.searchsorted(counts, [np.floor(place), np.ceil(place)], side="right")]
         estimates[i] = below + (above - below) * (place - np.floor(place))
-    tail = 100 * (1 - CONFIDENCE) / 2
-    low, high = np.percentile(estimates, [tail, 100 - tail])
-    return float(low), float(high)
+    return estimates
 
 
 def paired_ratio(before: Sequence[Block], after: Sequence[Block], seed: int = 0) -> tuple[float, float, float]:

@@ -7,6 +7,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from pocketlens.bundle.choose import by_preference, playable
 from pocketlens.bundle.manifest import Artifact, Golden, Manifest, suffixes_beside
+from pocketlens.outside_text import for_line, for_markdown
 from pocketlens.runtimes.adapter import RUNTIMES
 from pocketlens.targets import TARGETS
 
@@ -31,9 +32,10 @@ def notice(manifest: Manifest) -> str:
     of compilers say of their files.
     """
     about = manifest.filter
-    lines = [f"{about.name} {about.version}", f"License: {about.license}", *about.attribution, ""]
+    lines = [f"{about.name} {about.version}", f"License: {about.license}", *about.attribution]
+    lines = [*map(for_line, lines), ""]
     lines.append("The pictures in golden/in_*.png:")
-    lines += [f"{golden.picture}: {golden.source} ({golden.license})" for golden in manifest.golden]
+    lines += [for_line(f"{golden.picture}: {golden.source} ({golden.license})") for golden in manifest.golden]
     for name in dict.fromkeys(artifact.target for artifact in manifest.artifacts):
         if name in TARGETS and TARGETS[name].notice:
             lines += ["", TARGETS[name].notice]
@@ -51,7 +53,7 @@ def texts(manifest: Manifest) -> dict[str, str]:
         autoescape=False,  # code and Markdown, not HTML
     )
     environment.filters["megabytes"] = lambda size: f"{size / 1e6:.2f}"
-    environment.filters["one_line"] = lambda text: " ".join(text.split())
+    environment.filters["markdown"] = for_markdown
     environment.filters["suffixes_beside"] = suffixes_beside
     common: dict[str, Any] = {
         "filter": manifest.filter,

@@ -5,7 +5,6 @@ install.
 import dataclasses
 import functools
 import json
-import sys
 import types
 from collections.abc import Mapping
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
@@ -16,8 +15,22 @@ T = TypeVar("T")
 _NAMES = {str: "text", int: "a whole number", float: "a number", bool: "true or false", type(None): "null"}
 
 
+MAX_CHARACTERS = 64_000_000
+"""Longest document, in characters; a million frames have a quarter of it."""
+MAX_TEXT = 20_000
+"""Longest text in a document, in characters, keys included."""
+MAX_NUMBER = 1e15
+"""Largest number in a document: a time in ms, a size in bytes. Sums and ratios of such numbers stay finite."""
+MIN_NUMBER = 1e-15
+"""Smallest number above 0; what is nearer to it counts as 0."""
+MAX_DIGITS = 1000
+"""Most digits of a whole number."""
+MAX_DEPTH = 64
+"""Deepest nesting of lists and objects."""
+
+
 def parse(text: str, where: str) -> Any:
-    """Strict JSON: it refuses a key that occurs twice, NaN, infinity, and too deep nesting.
+    """Strict JSON: it refuses a key that occurs twice, NaN, infinity, and what is longer or deeper than documents are.
 
     Args:
         text: The document.
@@ -26,12 +39,32 @@ def parse(text: str, where: str) -> Any:
     Raises:
         InputError: It is not strict JSON.
     """
+    if len(text) > MAX_CHARACTERS:
+        raise InputError(f"{where} has more than {MAX_CHARACTERS:,} characters", do="get the file again")
     try:
-        return json.loads(text, object_pairs_hook=_unique, parse_constant=_refuse_constant)
+        data = json.loads(text, object_pairs_hook=_unique, parse_constant=_refuse_constant, parse_int=_whole_number)
+        _check_depth(data)
+        return data
     except RecursionError as error:
         raise InputError(f"{where} is nested too deep", do="get the file again") from error
     except ValueError as error:
         raise InputError(f"{where} is not readable JSON: {error}", do="get the file again") from error
+
+
+def _check_depth(data: Any) -> None:
+    level = [data] if isinstance(data, dict | list) else []
+    for _ in range(MAX_DEPTH):
+        inner = (outer.values() if isinstance(outer, dict) else outer for outer in level)
+        level = [item for items in inner for item in items if isinstance(item, dict | list)]
+        if not level:
+            return
+    raise RecursionError
+
+
+def _whole_number(digits: str) -> int:
+    if len(digits) > MAX_DIGITS:
+        raise ValueError(f"a number of {len(digits):,} digits, at most {MAX_DIGITS}")
+    return int(digits)
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -140,15 +173,28 @@ def _value(kind: Any, data: Any, where: str) -> Any:
     if origin is dict:
         if not isinstance(data, dict):
             raise _wrong(where, data, "an object")
-        return {key: _value(inner[1], value, f"{where}[{key!r}]") for key, value in data.items()}
+        for name in data:
+            _check_text(name, where)
+        return {name: _value(inner[1], value, f"{where}[{name!r}]") for name, value in data.items()}
     if dataclasses.is_dataclass(kind):
         return _dataclass(kind, data, where)
-    if kind is float and type(data) in (int, float) and abs(data) <= sys.float_info.max:  # false for NaN too
-        return float(data)
+    if type(data) in (int, float) and not abs(data) <= MAX_NUMBER:  # true for NaN too
+        raise _wrong(where, data, f"a number of at most {MAX_NUMBER:.0e}")
+    if kind is float and type(data) in (int, float):
+        return float(data) if abs(data) >= MIN_NUMBER else 0.0
+    if type(data) is str:
+        _check_text(data, where)
     # type() and not isinstance(): in Python a bool is an int, in a document it is not.
     if kind is float or type(data) is not kind:
         raise _wrong(where, data, _NAMES[kind])
     return data
+
+
+def _check_text(text: str, where: str) -> None:
+    if len(text) > MAX_TEXT:
+        raise _wrong(where, text, f"a text of at most {MAX_TEXT:,} characters, not {len(text):,}")
+    if not text.isascii() and any("\ud800" <= character <= "\udfff" for character in text):
+        raise _wrong(where, text, "text: half a character (a lone surrogate) is none")
 
 
 def _union(kinds: tuple[Any, ...], data: Any, where: str) -> Any:
@@ -193,6 +239,6 @@ def _dataclass(kind: Any, data: Any, where: str, keys: Mapping[str, str] = types
 
 
 def _wrong(where: str, value: Any, expected: str) -> InputError:
-    shown = repr(value)
+    shown = repr(value[:60] if isinstance(value, str) else value)
     shown = shown if len(shown) <= 60 else shown[:57] + "..."
     return InputError(f"{where} is {shown}, expected {expected}", do="get the file again, or make it with pocketlens")

@@ -60,10 +60,10 @@ def _guarded() -> Iterator[None]:
 
 
 def _complain(text: str) -> None:
-    from pocketlens.cli.output import harmless
+    from pocketlens.outside_text import for_terminal
 
     with suppress(OSError):  # whoever read standard error may have gone
-        print(harmless(text), file=sys.stderr)  # noqa: T201
+        print(for_terminal(text), file=sys.stderr)  # noqa: T201
 
 
 def _stop(number: int, frame: object) -> None:
@@ -148,11 +148,29 @@ def _root(
         os.environ["POCKETLENS_DEBUG"] = "1"
 
 
+def _silence_libraries() -> None:
+    """What libraries log, warn of and compute beyond numbers is theirs; what matters of it, a message says."""
+    import logging
+    import warnings
+
+    logging.getLogger().addHandler(logging.NullHandler())  # else Python prints what nobody handles
+    logging.getLogger("torch").setLevel(logging.ERROR)
+    warnings.simplefilter("ignore")  # numpy's "divide by zero" among them
+    for name, value in _QUIET.items():
+        os.environ.setdefault(name, value)
+
+
+_QUIET = {"TF_CPP_MIN_LOG_LEVEL": "3"}
+"""What native libraries read before they print."""
+
+
 def main() -> None:
     """The ``pocketlens`` command."""
     load_commands()
     if "--debug" in sys.argv[2:]:
         sys.argv.remove("--debug")
         os.environ["POCKETLENS_DEBUG"] = "1"
+    if not _debugging():
+        _silence_libraries()
     signal.signal(signal.SIGTERM, _stop)  # what Ctrl-C tidies up, a service manager's stop does too
     app()

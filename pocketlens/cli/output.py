@@ -1,7 +1,6 @@
 """What every command prints with: tables that fit a terminal, JSON for scripts, progress on long work."""
 
 import json
-import re
 import sys
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from pocketlens.files import artifact_bytes
+from pocketlens.outside_text import for_terminal
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -33,22 +33,11 @@ _UNBROKEN = "\xa0"
 """A space where :func:`textwrap.wrap` breaks no line."""
 _PAUSE = 10.0
 """Seconds between two lines about the same stage, where there is no terminal."""
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
-
-
-def harmless(text: str) -> str:
-    """Text without the characters that steer a terminal: names come out of files that somebody else wrote.
-
-    Example:
-        >>> harmless("\\x1b[31mred")
-        '?[31mred'
-    """
-    return _CONTROL.sub("?", text)
 
 
 def say(text: str) -> None:
     """Print a line for people."""
-    typer.echo(harmless(text))
+    typer.echo(for_terminal(text))
 
 
 def table(columns: Sequence[str], rows: Sequence[Sequence[str]], title: str = "") -> None:
@@ -60,11 +49,11 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[str]], title: str = ""
     from rich.console import Console
 
     console = Console()
-    cells = [[harmless(cell) for cell in row] for row in rows]
+    cells = [[for_terminal(cell) for cell in row] for row in rows]
     if (widths := _widths(columns, cells, console.width)) is not None:
         console.print(_grid(columns, cells, widths, title))
         return
-    for line in (*_wrapped(harmless(title), console.width, ""), *_blocks(columns, cells, console.width)):
+    for line in (*_wrapped(for_terminal(title), console.width, ""), *_blocks(columns, cells, console.width)):
         typer.echo(line)
 
 
@@ -86,10 +75,16 @@ def _grid(columns: Sequence[str], rows: Sequence[Sequence[str]], widths: Sequenc
     from rich.markup import escape
     from rich.table import Table
 
-    grid = Table(title=title or None, title_justify="left", header_style="bold", box=None, padding=(0, 1, 0, 0))
+    grid = Table(
+        title=escape(for_terminal(title)) or None,
+        title_justify="left",
+        header_style="bold",
+        box=None,
+        padding=(0, 1, 0, 0),
+    )
     for index, (column, width) in enumerate(zip(columns, widths, strict=True)):
         numeric = bool(rows) and all(row[index][:1].isdigit() or row[index] in ("", "-") for row in rows)
-        grid.add_column(column, justify="right" if numeric else "left", width=width)
+        grid.add_column(escape(column), justify="right" if numeric else "left", width=width)
     for row in rows:
         grid.add_row(*(_coloured(escape(cell), cell) for cell in row))
     return grid
@@ -141,7 +136,7 @@ def progress() -> Iterator["Progress"]:
             stage, now = what.partition(":")[0], time.monotonic()
             if stage != last_stage or now - last_time > _PAUSE or done == total:
                 last_stage, last_time = stage, now
-                typer.echo(f"[{done}/{total}] {harmless(what)}", err=True)
+                typer.echo(f"[{done}/{total}] {for_terminal(what)}", err=True)
 
         yield notify
         return
@@ -151,11 +146,13 @@ def progress() -> Iterator["Progress"]:
     from rich.table import Column
 
     # The text is cut where the terminal is narrow, and the numbers stay.
-    text = TextColumn("{task.description}", table_column=Column(ratio=1, no_wrap=True, overflow="ellipsis"))
+    text = TextColumn(
+        "{task.description}", markup=False, table_column=Column(ratio=1, no_wrap=True, overflow="ellipsis")
+    )
     columns = (BarColumn(20), MofNCompleteColumn(), TimeElapsedColumn(), text)
     with ProgressBar(*columns, console=Console(stderr=True), transient=True, expand=True) as bar:
         task = bar.add_task("", total=None)
-        yield lambda what, done, total: bar.update(task, description=what, completed=done, total=total)
+        yield lambda what, done, total: bar.update(task, description=for_terminal(what), completed=done, total=total)
 
 
 def megabytes(count: int) -> str:
@@ -187,7 +184,7 @@ def artifacts(verified: "Sequence[VerifiedArtifact]", failed: "Sequence[FailedAr
 def warn(texts: Iterable[str]) -> None:
     """A line on standard error for each thing that is odd and may be meant."""
     for text in texts:
-        typer.echo(f"warning: {harmless(text)}", err=True)
+        typer.echo(f"warning: {for_terminal(text)}", err=True)
 
 
 def failures(failed: Iterable[tuple[str, str, str]]) -> None:

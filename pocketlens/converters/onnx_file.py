@@ -22,8 +22,16 @@ MAX_BYTES = 2_000_000_000
 """Largest model that is read, in bytes, external data included (the limit of the format itself)."""
 MAX_FIELDS = 1_000_000
 """Most protobuf fields; real generators have some ten thousand."""
-MAX_NODES = 20_000
+MAX_NODES = 8_000
 """Most nodes, those in subgraphs and functions included, the latter as often as they are called."""
+MAX_READS = 5 * MAX_NODES
+"""Most inputs of all nodes together; real graphs have two a node."""
+MAX_NAME = 4_096
+"""Longest name of a node, a value or anything else, in characters."""
+MAX_NUMBER = 1 << 24
+"""Largest whole number as an attribute, where it counts something: a kernel, a stride, a padding, a block."""
+_ANY_NUMBER = ("Constant", "Slice")
+"""Operators whose attributes are values or places, which may be anything: Slice ends at 2⁶³ - 1 for "the end"."""
 MAX_NESTING = 4
 """Deepest nesting of subgraphs."""
 
@@ -41,6 +49,8 @@ def read_onnx(path: Path) -> ir.Model:
     try:
         proto = _parse(path)
         _count_nodes(proto, path)
+        _check_nodes(proto, path)
+        _drop_texts(proto)
         room = MAX_BYTES
         for tensor in _tensors(proto):
             room -= _check_tensor(tensor, path)
@@ -158,16 +168,67 @@ def _count_nodes(proto: Any, path: Path) -> None:
         raise InputError(f"{path} has {count:,} nodes, more than {MAX_NODES:,}", do="export the generator alone")
 
 
-def _tensors(proto: Any) -> Iterator[Any]:
-    """Every tensor of the model, wherever it is."""
+def _check_nodes(proto: Any, path: Path) -> None:
+    """Refuse what makes ONNX's own code count, name or allocate without end, before that code sees it."""
+    reads = 0
+    _check_names(path, proto.producer_name, proto.producer_version, proto.domain)
+    for owner in _graphs(proto):
+        if getattr(owner, "sparse_initializer", ()):
+            raise InputError(f"{path} keeps weights in sparse form", do="save them as dense tensors")
+        _check_names(path, owner.name, *(tensor.name for tensor in getattr(owner, "initializer", ())))
+        for node in owner.node:
+            where = f"{node.op_type[:40]} {node.name[:80]!r} of {path}"
+            _check_names(path, node.op_type, node.domain, node.name, *node.input, *node.output)
+            reads += len(node.input) + len(node.output)
+            if reads > MAX_READS:
+                raise InputError(f"the nodes of {path} have more than {MAX_READS:,} inputs and outputs", do=_ALONE)
+            for attribute in node.attribute:
+                _check_names(path, attribute.name)
+                numbers = (attribute.i, *attribute.ints)
+                if node.op_type not in _ANY_NUMBER and not node.domain and any(abs(n) > MAX_NUMBER for n in numbers):
+                    raise InputError(
+                        f"{where} has {attribute.name} {max(numbers, key=abs)}, more than {MAX_NUMBER:,}", do=_ALONE
+                    )
+                if (node.op_type, attribute.name) == ("Split", "num_outputs") and attribute.i > len(node.output):
+                    raise InputError(f"{where} has {len(node.output)} outputs and num_outputs {attribute.i}", do=_WHOLE)
+
+
+_ALONE, _WHOLE = "export the generator alone", "check that the file is whole"
+
+
+def _check_names(path: Path, *names: str) -> None:
+    for name in names:
+        if len(name) > MAX_NAME:
+            raise InputError(f"{path} has a name of {len(name):,} characters, at most {MAX_NAME:,}", do=_WHOLE)
+
+
+def _drop_texts(proto: Any) -> None:
+    """Take out what nobody reads, however long it is: notes of the exporter, and how the model was trained."""
+    for field in ("metadata_props", "training_info", "doc_string"):
+        proto.ClearField(field)
+    for owner in _graphs(proto):
+        for part in (owner, *owner.node, *owner.value_info, *getattr(owner, "initializer", ())):
+            part.ClearField("doc_string")
+            part.ClearField("metadata_props")
+
+
+def _graphs(proto: Any) -> Iterator[Any]:
+    """The graph, the functions, and the graphs inside their nodes."""
     todo = [proto.graph, *proto.functions]
     while todo:
         owner = todo.pop()
+        yield owner
+        for node in owner.node:
+            todo.extend(_subgraphs(node))
+
+
+def _tensors(proto: Any) -> Iterator[Any]:
+    """Every tensor of the model, wherever it is."""
+    for owner in _graphs(proto):
         yield from getattr(owner, "initializer", ())
         for sparse in getattr(owner, "sparse_initializer", ()):
             yield from (sparse.values, sparse.indices)
         for node in owner.node:
-            todo.extend(_subgraphs(node))
             for attribute in node.attribute:
                 if attribute.HasField("t"):
                     yield attribute.t

@@ -1,6 +1,7 @@
 """Hostile ``.onnx`` files: an error that says what is wrong, soon, and with no file outside the folder read."""
 
 import os
+import resource
 import time
 from collections.abc import Iterator
 from contextlib import suppress
@@ -293,3 +294,127 @@ def test_changed_bytes_crash_nothing(tmp_path: Path, data: st.DataObject) -> Non
     path.write_bytes(bytes(good))
     with suppress(InputError):
         prepare(read_onnx(path), 16, 16, Ranges())
+
+
+@pytest.mark.parametrize(
+    ("operator", "inputs", "attributes", "opset"),
+    [
+        ("Range", ["zero", "huge", "one"], {}, 20),
+        ("Range", ["zero", "huge", "one"], {}, 11),
+        ("ConstantOfShape", ["large_shape"], {}, 20),
+        ("Expand", ["numbers", "large_shape"], {}, 20),
+        ("Tile", ["numbers", "many"], {}, 20),
+        ("OneHot", ["places", "huge", "pair"], {}, 20),
+        ("Pad", ["numbers", "paddings"], {}, 20),
+        ("Resize", ["picture", "", "", "resized"], {"mode": "cubic"}, 20),
+        ("TfIdfVectorizer", ["numbers"], {"max_gram_length": 10**6, "max_skip_count": 10**6, "min_gram_length": 1,
+            "mode": "TF", "ngram_counts": [0], "ngram_indexes": [0], "pool_int64s": [1]}, 20),
+        ("TfIdfVectorizer", ["numbers"], {"max_gram_length": 10**9, "max_skip_count": 10**9, "min_gram_length": 1,
+            "mode": "TF", "ngram_counts": [0], "ngram_indexes": [0], "pool_int64s": [1]}, 20),
+        ("Einsum", ["numbers"] * 4, {"equation": "a,b,c,d->abcd"}, 20),
+        ("Conv", ["picture", "kernel"], {"pads": [50_000] * 4}, 20),
+        ("MaxPool", ["picture"], {"kernel_shape": [999, 999], "pads": [990] * 4}, 20),
+        ("HannWindow", ["huge"], {}, 20),
+    ],
+)  # fmt: skip
+def test_constants_that_a_few_bytes_blow_up(
+    tmp_path: Path, operator: str, inputs: list[str], attributes: dict[str, object], opset: int
+) -> None:
+    """Refused, or left as a node, within the five seconds and without the memory that the value would take."""
+    arrays = {
+        "zero": np.int64(0), "one": np.int64(1), "huge": np.int64(10**11), "many": np.array([10**8]),
+        "large_shape": np.array([10**5, 10**6]), "numbers": np.ones(10**5, np.float32), "places": np.zeros(1000, int),
+        "pair": np.ones(2, np.float32), "paddings": np.array([10**9, 10**9]), "resized": np.array([1, 1, 4000, 4000]),
+        "picture": np.ones((1, 1, 8, 8), np.float32), "kernel": np.ones((1, 1, 5, 5), np.float32),
+    }  # fmt: skip
+    nodes = [
+        helper.make_node(operator, inputs, ["t"], **attributes),
+        helper.make_node("Cast", ["t"], ["f"], to=TensorProto.FLOAT),
+        helper.make_node("ReduceMax", ["f"], ["m"], keepdims=0),
+        helper.make_node("Mul", ["x", "m"], ["y"]),
+    ]
+    model = _model(nodes, [numpy_helper.from_array(np.asarray(arrays[name]), name) for name in set(inputs) - {""}])
+    model.opset_import[0].version = opset
+    path = tmp_path / "m.onnx"
+    path.write_bytes(model.SerializeToString())
+    before = _peak_mb()
+    with suppress(InputError):
+        prepare(read_onnx(path), 16, 16, Ranges())
+    assert _peak_mb() - before < 600
+
+
+def _peak_mb() -> int:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+
+
+def test_concats_that_double_a_constant(tmp_path: Path) -> None:
+    nodes = [helper.make_node("Concat", [f"v{i}"] * 2, [f"v{i + 1}"], axis=0) for i in range(40)]
+    nodes += [helper.make_node("ReduceMax", ["v40"], ["m"], keepdims=0), helper.make_node("Mul", ["x", "m"], ["y"])]
+    _refused(tmp_path, _model(nodes, [numpy_helper.from_array(np.ones(2, np.float32), "v0")]), "Concat")
+
+
+def test_a_split_that_claims_more_pieces_than_it_gives(tmp_path: Path) -> None:
+    for claimed, match in ((2**31, "num_outputs"), (10**6, "num_outputs 1000000")):
+        _refused(tmp_path, _model([helper.make_node("Split", ["x"], ["y"], num_outputs=claimed)]), match)
+
+
+def test_a_sequence_of_too_many_pieces_stays_whole(tmp_path: Path) -> None:
+    arrays = {"shape": np.array([2**30]), "one": np.int64(1), "number": np.float32(1)}
+    nodes = [
+        helper.make_node("Expand", ["number", "shape"], ["long"]),
+        helper.make_node("SplitToSequence", ["long", "one"], ["pieces"]),
+        helper.make_node("SequenceAt", ["pieces", "one"], ["piece"]),
+        helper.make_node("Mul", ["x", "piece"], ["y"]),
+    ]
+    model = _model(nodes, [numpy_helper.from_array(np.asarray(a), n) for n, a in arrays.items()])
+    (tmp_path / "m.onnx").write_bytes(model.SerializeToString())
+    kept = prepare(read_onnx(tmp_path / "m.onnx"), 16, 16, Ranges())
+    assert "SplitToSequence" in [node.op_type for node in kept.graph]  # no target has it: it is refused by name there
+
+
+def test_more_nodes_and_inputs_than_a_generator_has(tmp_path: Path) -> None:
+    wide = [helper.make_node("Relu", ["x"], [f"r{i}"]) for i in range(9000)]
+    wide.append(helper.make_node("Sum", [f"r{i}" for i in range(9000)], ["y"]))
+    _refused(tmp_path, _model(wide), "9,001 nodes")
+    _refused(tmp_path, _model([helper.make_node("Sum", ["x"] * 200_000, ["y"])]), "inputs and outputs")
+
+
+@pytest.mark.parametrize("kind", ["chain", "constants", "fan", "slices"])
+def test_time_grows_with_the_graph_and_not_with_its_square(tmp_path: Path, kind: str) -> None:
+    def seconds(count: int) -> float:
+        names = ["x" if kind != "constants" else "k", *(f"v{i}" for i in range(count - 1))]
+        if kind == "fan":
+            nodes = [helper.make_node("Relu", ["x"], [name]) for name in names[1:]]
+            nodes.append(helper.make_node("Sum", names[1:], ["y"]))
+        elif kind == "slices":
+            nodes = [helper.make_node("Slice", ["x", "from", "to", "last"], [name]) for name in names[1:]]
+            nodes.append(helper.make_node("Sum", names[1:], ["y"]))
+        else:
+            nodes = [helper.make_node("Add", [name, "k"], [after]) for name, after in pairwise([*names, "z"])]
+            nodes.append(helper.make_node("Mul", ["x", "z"], ["y"]))
+        arrays = {"k": np.float32(1), "from": np.array([0]), "to": np.array([16]), "last": np.array([3])}
+        used = {name for node in nodes for name in node.input}
+        model = _model(nodes, [numpy_helper.from_array(np.asarray(a), n) for n, a in arrays.items() if n in used])
+        (tmp_path / "m.onnx").write_bytes(model.SerializeToString())
+        start = time.process_time()
+        prepare(read_onnx(tmp_path / "m.onnx"), 16, 16, Ranges())
+        return time.process_time() - start
+
+    seconds(20)
+    assert seconds(400) < 8 * seconds(100) + 0.2
+
+
+def test_long_texts_are_dropped_or_refused(tmp_path: Path) -> None:
+    model = _model([helper.make_node("Relu", ["x"], ["y"], doc_string="d" * 10**6)])
+    model.metadata_props.add(key="note", value="n" * 10**7)
+    (tmp_path / "m.onnx").write_bytes(model.SerializeToString())
+    kept = prepare(read_onnx(tmp_path / "m.onnx"), 16, 16, Ranges())
+    assert not kept.metadata_props and all(not node.doc_string for node in kept.graph)
+    _refused(tmp_path, _model([helper.make_node("Relu", ["x"], ["y"], name="n" * 10**6)]), "1,000,000 characters")
+
+
+def test_sparse_weights_are_refused_in_words(tmp_path: Path) -> None:
+    model = _scaled(numpy_helper.from_array(np.ones(3, np.float32), "w"))
+    values, places = (numpy_helper.from_array(np.ones(1, kind), "w") for kind in (np.float32, np.int64))
+    model.graph.sparse_initializer.append(onnx.SparseTensorProto(values=values, indices=places, dims=[10**6, 10**6]))
+    _refused(tmp_path, model, "sparse")

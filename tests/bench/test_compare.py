@@ -1,12 +1,13 @@
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from pocketlens.bench.compare import compare, history, incomparable, latest, regressions, series
 from pocketlens.bench.document import Document
 from pocketlens.errors import InputError
-from tests.bench.samples import at, noisy
+from tests.bench.samples import at, blocks_of, noisy
 
 
 def test_a_real_difference_is_found_with_its_interval() -> None:
@@ -73,3 +74,16 @@ def test_what_cannot_be_compared_is_passed_over_in_a_history() -> None:
     assert latest([other_filter, newest], force=True) == [(other_filter, newest)]
     names = list(series([first, other_artifact, other_filter, newest]))
     assert len(names) == 3 and names[0].endswith("picture 000000") and names[2].endswith("picture 111111")
+
+
+def test_a_round_of_200_000_frames_is_compared_in_little_memory() -> None:
+    import resource
+
+    from pocketlens.bench import statistics
+
+    random = np.random.default_rng(0)
+    blocks = blocks_of(random.normal(5, 0.5, 200_000).tolist())
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    medians = statistics.resampled_percentiles(blocks, 50, 0)
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 200_000  # KB
+    assert abs(medians.mean() - 5) < 0.01 and 0 < medians.std() < 0.01

@@ -124,3 +124,35 @@ def test_what_slowed_the_device_down_is_said() -> None:
     during = (TimedSnapshot(5.0, Snapshot(throttled="thermal state severe")),)
     assert replace(clear, during=during).throttled == "thermal state severe"
     assert clear.throttled == ""
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "match"),
+    [
+        ("threads", "9" * 5000, "5,000 digits"),
+        ("bytes", "9" * 19, "number of at most"),
+        ("artifact", '"' + "n" * 2_000_000 + '"', "2,000,000"),
+        ("artifact", '"\\ud800"', "surrogate"),
+        ("artifact", "[" * 2000 + "]" * 2000, "nested too deep"),
+        ("memory", "[" * 100 + "]" * 100, "nested too deep"),
+    ],
+)
+def test_what_no_document_holds_is_refused_at_the_door(key: str, value: str, match: str) -> None:
+    data = json.loads(document(result(blocks_of([1.5]))).to_json())
+    data["subjects"][0][key] = "HERE"
+    text = json.dumps(data).replace('"HERE"', value)
+    with pytest.raises(InputError, match=match):
+        Document.from_json(text, "x.json")
+
+
+@pytest.mark.parametrize("time", ["1e308", "1.7e308", "1e16"])
+def test_times_whose_sums_are_no_numbers_are_refused(time: str) -> None:
+    text = document(result(blocks_of([1.5]))).to_json().replace("1.5", time)
+    with pytest.raises(InputError, match="a number of at most"):
+        Document.from_json(text)
+
+
+def test_more_frames_or_rounds_than_anybody_measures_are_refused() -> None:
+    for blocks, match in ((blocks_of([1.0] * 1_000_001), "1,000,001 frames"), (blocks_of(*[[1.0]] * 20_001), "20,001")):
+        with pytest.raises(InputError, match=match):
+            Document.from_json(document(result(blocks)).to_json())

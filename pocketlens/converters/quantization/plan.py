@@ -10,6 +10,7 @@ import numpy as np
 import onnx_ir as ir
 from numpy.typing import NDArray
 
+from pocketlens import patterns
 from pocketlens.converters import graph as hub
 from pocketlens.converters.constants import constant
 from pocketlens.errors import InputError
@@ -45,16 +46,14 @@ class PlanRule:
             )
         if self.setting not in SETTINGS:
             raise InputError(f"there is no setting {self.setting!r}", do=f"choose from {', '.join(SETTINGS)}")
-        try:
-            re.compile(self.match)
-        except re.error as error:
-            raise InputError(f"{self.match!r} is no regular expression: {error}", do="mend the rule") from error
+        if reason := patterns.problem(self.match):
+            raise InputError(f"{self.match[:60]!r} cannot be searched for: {reason}", do="mend the rule")
 
     def fits(self, node: ir.Node) -> bool:
         """Whether the rule applies to a node."""
         if self.operator not in ("", node.op_type):
             return False
-        return any(re.search(self.match, name) for name in names_of(node))
+        return any(patterns.is_in(self.match, name) for name in names_of(node))
 
 
 @dataclass(frozen=True)

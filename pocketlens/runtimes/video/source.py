@@ -18,6 +18,8 @@ _HD = 720
 """A clip that does not state its colour matrix counts as BT.709 from this height on, and as BT.601 below."""
 _BT709, _BT601, _UNSPECIFIED = 1, 5, 2
 _FULL = 2
+_STANDARD_INPUT = "pipe:0"
+_AGAIN = "get the file again"
 SCALING = 4
 """How FFmpeg scales frames to the artifact's size, and back: bicubic."""
 _WHOLE_COLOURS = 0x2000
@@ -73,7 +75,9 @@ class VideoSource:
         av = pyav()
         self.name, self.live, self._paced = name, live, live and kind == "lavfi"
         try:
-            self.container: Any = av.open(name, format=kind or None, options=options or {})
+            # A path from the root: FFmpeg takes what stands before a colon for a protocol.
+            location = name if kind or name == _STANDARD_INPUT else str(Path(name).absolute())
+            self.container: Any = av.open(location, format=kind or None, options=options or {})
         except (av.FFmpegError, OSError, ValueError) as error:
             raise InputError(f"{name} cannot be opened as video: {error}", do="give a video file") from error
         if not self.container.streams.video:
@@ -83,6 +87,12 @@ class VideoSource:
         self.stream.thread_type = "AUTO" if not live else "SLICE"
         self.audio = next(iter(self.container.streams.audio), None)
         context = self.stream.codec_context
+        if context is None:
+            self.container.close()
+            raise InputError(f"the pictures of {name} are in a form that PyAV cannot decode", do="convert it to H.264")
+        if not live and min(context.height, context.width) < 2:
+            self.container.close()
+            raise InputError(f"{name} is {context.width} x {context.height}, at least 2 x 2", do="give a larger clip")
         self.at: Callable[[int, int], tuple[int, int]] | None = None
         self.frames: int = self.stream.frames
         self.rate: Fraction = self.stream.average_rate or Fraction(30)
@@ -95,21 +105,36 @@ class VideoSource:
         """Frames as :class:`Frame`, and packets of the sound as PyAV has them, in the order of the file."""
         av = pyav()
         streams = [self.stream] + ([self.audio] if self.audio is not None and not self.live else [])
-        began, last = time.monotonic(), -1
+        began, last, packets, seconds = time.monotonic(), -1, 0, 0.0
         try:
             for packet in self.container.demux(*streams):
                 if packet.stream is not self.stream:
                     if packet.dts is not None:
                         yield packet
                     continue
+                packets += packet.size > 0
                 for decoded in packet.decode():
                     frame = self._frame(decoded, last)
                     last = frame.pts
+                    seconds = float((frame.pts + frame.duration) * frame.time_base)
                     if self._paced:
                         time.sleep(max(0.0, began + float(frame.pts * frame.time_base) - time.monotonic()))
                     yield frame
         except av.FFmpegError as error:
             raise InputError(f"{self.name} is damaged: {error}", do="check that the file is whole") from error
+
+        if not self.live:
+            self._check_end(packets, seconds)
+
+    def _check_end(self, packets: int, seconds: float) -> None:
+        """Refuse a clip that ends before its own head says: FFmpeg gives what is there and tells nobody."""
+        if packets < self.frames:
+            raise InputError(f"{self.name} is cut: {packets} of {self.frames} frames are there", do=_AGAIN)
+        stated = _seconds(self.stream.metadata.get("DURATION", ""))
+        if seconds < stated - max(1.0, stated / 10) or (stated and not packets):
+            raise InputError(
+                f"{self.name} is cut: {packets} frames, {seconds:.1f} of {stated:.1f} seconds, are there", do=_AGAIN
+            )
 
     def _frame(self, decoded: Any, last: int) -> Frame:
         base = decoded.time_base or self.stream.time_base
@@ -136,10 +161,20 @@ class VideoSource:
         self.container.close()
 
 
+def _seconds(text: str) -> float:
+    """``01:02:03.5`` in seconds; 0 where it says nothing."""
+    parts = text.split(":")
+    try:
+        hours, minutes, seconds = map(float, parts)
+    except ValueError:
+        return 0.0
+    return hours * 3600 + minutes * 60 + seconds
+
+
 def open_file(path: Path) -> VideoSource:
     """A video file, or ``-`` for what comes in on the standard input, every frame of it. See :class:`VideoSource`."""
     if str(path) == "-":
-        return VideoSource("pipe:0")
+        return VideoSource(_STANDARD_INPUT)
     if not path.is_file():
         raise InputError(f"{path} does not exist", do="check the path")
     return VideoSource(str(path))

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pocketlens.converters.rewrites import fold_constants
+from pocketlens.converters.rewrites import fold_budget
 from pocketlens.converters.rewrites.fold_constants import FoldConstants
 from tests.converters.graph_builder import GraphBuilder
 from tests.converters.rewrites.harness import check_passes, quick
@@ -25,7 +25,7 @@ def test_arithmetic_on_constants_is_done(chosen: list[str], times: int) -> None:
 
 
 def test_a_small_constant_that_stands_for_a_large_one_stays(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fold_constants, "MAX_FOLDED_ELEMENTS", 1000)
+    monkeypatch.setattr(fold_budget, "MAX_FOLDED_ELEMENTS", 1000)
     builder = GraphBuilder((1, 1, 40, 40))
     large = builder.add("Expand", builder.array(1.5), builder.ints(1, 1, 40, 40))
     builder.add("Add", "x", large)
