@@ -8,6 +8,7 @@ from pocketlens import files
 from pocketlens.bundle import archive, manifest, paths
 from pocketlens.bundle.manifest import Artifact, Manifest
 from pocketlens.errors import InputError
+from pocketlens.targets import TARGETS
 
 _REMAKE = "get the bundle again, or build it again"
 
@@ -125,10 +126,11 @@ def open_bundle(path: Path | str) -> Bundle:
         InputError: There is nothing at ``path``, it is no bundle, it is damaged, or a path in it leads out of it.
     """
     path = Path(path)
-    if path.is_dir():
-        return Bundle(path)
     if not path.exists():
         raise InputError(f"{path} does not exist", do="check the path")
+    _check_kind(path)
+    if path.is_dir():
+        return Bundle(path)
     unpacked = tempfile.TemporaryDirectory(prefix="pocketlens-")
     try:
         folder = Path(unpacked.name)
@@ -137,6 +139,37 @@ def open_bundle(path: Path | str) -> Bundle:
     except BaseException:
         unpacked.cleanup()
         raise
+
+
+_CONVERT = "pocketlens convert makes files of it for phones, pocketlens build a bundle"
+_NO_BUNDLES = {
+    **dict.fromkeys(
+        (target.suffix for target in TARGETS.values()),
+        (
+            "one artifact",
+            "pocketlens run plays it as it is; all else needs the bundle that it came in",
+        ),
+    ),
+    ".onnx": ("an ONNX model", f"pocketlens run plays it as it is; {_CONVERT}"),
+    ".mlmodel": (
+        "a Core ML model of the older kind",
+        "give the model that it was made from, an .onnx file or a checkpoint: what runs here are .mlpackage folders",
+    ),
+    ".ort": ("an onnxruntime model", "give the .onnx file that it was made from"),
+    ".h5": ("a Keras model", "export it to .onnx with tf2onnx, and convert that"),
+    ".keras": ("a Keras model", "export it to .onnx with tf2onnx, and convert that"),
+    ".pb": ("a TensorFlow graph", "export it to .onnx with tf2onnx, and convert that"),
+    **dict.fromkeys((".pt", ".pth", ".npz", ".safetensors", ".ckpt"), ("a checkpoint", _CONVERT)),
+    ".toml": ("a recipe", "pocketlens build makes a bundle of it"),
+}
+"""By suffix: what a file is that is no bundle, and what to do with it."""
+
+
+def _check_kind(path: Path) -> None:
+    """Refuse what its name says to be something else; a bundle may be called anything but that."""
+    kind, do = _NO_BUNDLES.get(path.suffix.lower(), ("", ""))
+    if kind and not (path / manifest.NAME).is_file():
+        raise InputError(f"{path} is {kind}, not a bundle", do=do)
 
 
 def _top(folder: Path) -> Path:

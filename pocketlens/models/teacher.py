@@ -98,6 +98,7 @@ def onnx_teacher(path: Path, ranges: Ranges) -> Teacher:
     options = ort.SessionOptions()
     options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
     options.log_severity_level = 3
+    ort.set_default_logger_severity(3)  # what is deprecated in an old file, the user has not written
     options.add_session_config_entry("session.set_denormal_as_zero", "1")  # a hundred times faster where there are any
     try:
         session = ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])

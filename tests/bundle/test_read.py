@@ -131,3 +131,25 @@ def test_a_file_that_is_not_listed_cannot_be_asked_for(bundle: Path) -> None:
 
 def test_the_manifest_is_plain_json(bundle: Path) -> None:
     assert json.loads((bundle / "manifest.json").read_text())["schema"] == "1.4"
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "do"),
+    [
+        ("wave.tflite", "one artifact", "pocketlens run"),
+        ("wave.mlpackage", "one artifact", "pocketlens run"),
+        ("wave.mlmodel", "a Core ML model of the older kind", ".mlpackage"),
+        ("wave.onnx", "an ONNX model", "pocketlens convert"),
+        ("wave.pth", "a checkpoint", "pocketlens convert"),
+        ("wave.h5", "a Keras model", "tf2onnx"),
+        ("wave.toml", "a recipe", "pocketlens build"),
+    ],
+)
+def test_what_is_no_bundle_is_called_what_it_is(name: str, kind: str, do: str, tmp_path: Path) -> None:
+    if name.endswith("package"):
+        (tmp_path / name).mkdir()
+    else:
+        (tmp_path / name).write_bytes(b"\0\1")
+    with pytest.raises(InputError) as error:
+        open_bundle(tmp_path / name)
+    assert f"is {kind}, not a bundle" in error.value.what and do in error.value.do

@@ -1,6 +1,7 @@
 """The ``openvino`` target: an IR (``.xml`` with its ``.bin``), read from the graph by OpenVINO's own ONNX frontend."""
 
 import io
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from pocketlens.converters.openvino.weights import store_int8
 from pocketlens.converters.openvino.workarounds import apply_workarounds, computes_something_else
 from pocketlens.converters.opset import standard_operators
 from pocketlens.converters.quantization.pixels import use_uint8_pixels
+from pocketlens.converters.rewrites import edit
 
 
 def refusals(model: ir.Model) -> list[Refusal]:
@@ -21,20 +23,61 @@ def refusals(model: ir.Model) -> list[Refusal]:
     frontend = FrontEndManager().load_by_framework("onnx")
     partly_converted = frontend.convert_partially(frontend.load(_stream(model)))
     producers = {str(value.name): node for node in model.graph for value in node.outputs}
+    producers |= {node.name: node for node in model.graph if node.name}
     refused = [
         Refusal("openvino", node.op_type, str(node.name), reason)
         for node in model.graph
         if (reason := computes_something_else(node))
     ]
-    for operation in partly_converted.get_ordered_ops():
-        if operation.get_type_name() in ("NotSupportedONNXNode", "ONNXFrameworkNode"):
-            attributes = operation.get_attributes()
-            node = producers.get(operation.get_friendly_name())
-            name = str(node.name) if node is not None else operation.get_friendly_name()
-            operator = str(attributes.get("ONNX_META_type", "operator"))
-            reason = attributes.get("ONNX_META_error_message") or "OpenVINO has no conversion for it"
-            refused.append(Refusal("openvino", operator, name, str(reason)))
+    operations = partly_converted.get_ordered_ops()
+    unconverted = [op for op in operations if op.get_type_name() in ("NotSupportedONNXNode", "ONNXFrameworkNode")]
+    misread = misread_nodes(operations, producers) if unconverted else {}
+    refused += [Refusal("openvino", node.op_type, str(node.name), reason) for node, reason in misread.items()]
+    for operation in unconverted:
+        attributes = operation.get_attributes()
+        node = producers.get(operation.get_friendly_name())
+        reason = attributes.get("ONNX_META_error_message")
+        if not reason and node is not None and _comes_after(node, misread):
+            continue  # it could be converted, if it got what it expects
+        name = str(node.name) if node is not None else operation.get_friendly_name()
+        operator = str(attributes.get("ONNX_META_type", "operator"))
+        refused.append(Refusal("openvino", operator, name, str(reason or "OpenVINO has no conversion for it")))
     return refused
+
+
+def misread_nodes(operations: Iterable[Any], producers: Mapping[str, ir.Node]) -> dict[ir.Node, str]:
+    """The first nodes that OpenVINO takes for something of another shape, and the reason in words.
+
+    What follows such a node cannot be converted either, and is not to blame.
+
+    Args:
+        operations: What OpenVINO made of the graph, in order; each is named like its node, or the value that it gives.
+        producers: The graph's node for each of these names.
+    """
+    misread: dict[ir.Node, str] = {}
+    for operation in operations:
+        constant = operation.get_type_name() == "Constant"  # which may have the name of the node that reads it
+        node = None if constant else producers.get(operation.get_friendly_name())
+        if node is None or len(node.outputs) != 1 or operation.get_output_size() != 1 or _comes_after(node, misread):
+            continue
+        found, expected = operation.get_output_partial_shape(0), edit.shape_of(node.outputs[0])
+        if expected and found.is_static and tuple(found.to_shape()) != expected:
+            misread[node] = f"OpenVINO gives it the shape {list(found.to_shape())}, ONNX {list(expected)}"
+    return misread
+
+
+def _comes_after(node: ir.Node, others: Collection[ir.Node]) -> bool:
+    """Whether a node reads, directly or not, what one of the others gives."""
+    waiting, seen = [node] if others else [], set()
+    while waiting:
+        for value in waiting.pop().inputs:
+            producer = value.producer() if value is not None else None
+            if producer is not None and producer not in seen:
+                if producer in others:
+                    return True
+                seen.add(producer)
+                waiting.append(producer)
+    return False
 
 
 def as_read(model: ir.Model) -> ir.Model:

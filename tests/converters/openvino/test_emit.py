@@ -2,12 +2,14 @@
 
 from pathlib import Path
 
+import numpy as np
 import onnx_ir as ir
 import pytest
 
 from pocketlens.converters import openvino
 from pocketlens.converters.emitter import Labels
 from pocketlens.files import sha256
+from tests.converters.graph_builder import GraphBuilder
 from tests.generators import small_graph
 
 LABELS = Labels("wave", version="2.1", description="Waves", license="MIT", author="Hokusai")
@@ -36,3 +38,15 @@ def test_the_same_graph_gives_the_same_bytes_and_is_left_alone(tmp_path: Path, p
     assert ir.to_proto(graph).SerializeToString(deterministic=True) == before
     for suffix in ("xml", "bin"):
         assert sha256(tmp_path / f"a.{suffix}") == sha256(tmp_path / f"b.{suffix}")
+
+
+def test_a_refusal_names_the_node_that_is_misread_and_not_those_behind_it() -> None:
+    """OpenVINO 2026.4 transforms along another axis than ONNX says, so that no convolution behind it fits."""
+    builder = GraphBuilder((1, 3, 8, 8))
+    column = builder.add("Unsqueeze", "x", builder.ints(4))
+    spectrum = builder.add("DFT", column, "", builder.array(3, np.int64), onesided=1)
+    real = builder.add("Gather", spectrum, builder.array(0, np.int64), axis=4)
+    builder.add("Conv", real, builder.array(np.ones((3, 3, 1, 1), np.float32)))
+    found = openvino.refusals(builder.model())
+    assert found and {refusal.operator for refusal in found} == {"DFT"}
+    assert "OpenVINO gives it the shape" in found[0].reason and "ONNX [1, 3, 8, 5, 2]" in found[0].reason
