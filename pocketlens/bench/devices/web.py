@@ -218,6 +218,7 @@ class WebWorker:
         digest = files.sha256(path)
         name = f"{digest[:16]}.tflite"
         self._device.link.files[name] = path
+        # Files of bundles are named TARGET-PRECISION-SIZE; of any other the page takes WebAssembly.
         precision = path.stem.split("-")[1] if path.stem.count("-") >= 2 else ""
         artifact = {"path": f"artifacts/{name}", "sha256": digest, "precision": precision}
         told = self._ask(

@@ -14,11 +14,11 @@ export function askCamera(facing) {
 /** Why there is no camera, for people. */
 export function cameraProblem(error) {
   const texts = {
-    NotAllowedError: 'The camera was not allowed. Allow it in the browser’s settings of this page, or choose a picture.',
-    NotFoundError: 'There is no camera here. Choose a picture.',
+    NotAllowedError: 'The camera was not allowed. Allow it in the browser’s settings of this page, or open a picture.',
+    NotFoundError: 'There is no camera here. Open a picture.',
     NotReadableError: 'Another app uses the camera. Close it and try again.',
     OverconstrainedError: 'There is no such camera here.',
-    NotSupportedError: 'This page may not use the camera: it needs HTTPS. Choose a picture.',
+    NotSupportedError: 'This page may not use the camera: it needs HTTPS. Open a picture.',
   };
   return texts[error.name] || `The camera cannot be used: ${error.message}`;
 }
