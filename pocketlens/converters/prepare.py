@@ -230,7 +230,12 @@ def _refuse_nodes(model: ir.Model) -> None:
         if node.domain:
             raise InputError(
                 f"{node.op_type} {node.name!r} of {node.domain!r} is no standard ONNX operator",
-                do="export the generator without fusing operators for one runtime",
+                do="give the file as it was before onnxruntime optimized or quantized it: now it is for one runtime",
+            )
+        if node.op_type in _INTEGERS:
+            raise InputError(
+                f"{node.op_type} {node.name!r} computes in integers: the file was quantized already",
+                do="give the float file that it was made from; Pocketlens quantizes itself: -p int8",
             )
         if node.op_type in ("If", "Loop", "Scan"):
             raise InputError(
@@ -249,6 +254,8 @@ def _drops_at_random(node: ir.Node) -> bool:
     return training is not None and bool(training.any())
 
 
+_INTEGERS = ("ConvInteger", "DynamicQuantizeLinear", "MatMulInteger", "QLinearConv", "QLinearMatMul")
+"""Operators that quantize_dynamic and the older static quantization of onnxruntime write."""
 _RANDOM = ("Bernoulli", "Multinomial", "RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike")
 
 

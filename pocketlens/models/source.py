@@ -30,6 +30,15 @@ RangeOverrides = tuple[Range | None, Range | None]
 """The recipe's input and output range; None keeps the generator's own."""
 Kind = Literal["checkpoint", "onnx", "hf", "module", "builtin"]
 CHECKPOINTS = (".npz", ".safetensors", ".pt", ".pth")
+_WAYS_BACK = {
+    ".tflite": "convert it to ONNX first: python -m tf2onnx.convert --tflite FILE --output model.onnx --opset 17",
+    ".h5": "convert it to ONNX first: python -m tf2onnx.convert --keras FILE --output model.onnx --opset 17",
+    ".keras": "convert it to ONNX first: python -m tf2onnx.convert --keras FILE --output model.onnx --opset 17",
+    ".pb": "convert it to ONNX first: python -m tf2onnx.convert --graphdef FILE --output model.onnx --opset 17",
+    ".mlmodel": "give the model that it was converted from: an ONNX file, a checkpoint or a module",
+    ".mlpackage": "give the model that it was converted from: an ONNX file, a checkpoint or a module",
+}
+"""What to do with files of other tools, by their suffix."""
 _KINDS = f"a file that ends in {', '.join((*CHECKPOINTS, '.onnx'))}, hf:FOLDER, module:factory, or builtin:NAME"
 
 
@@ -108,7 +117,8 @@ def resolve(
         name = Path(source.rpartition(":")[0].removesuffix(".py")).name
         return wrap(make(source, base), name, ranges=ranges, size=size, signature=signature)
     else:
-        raise InputError(f"the source {source!r} is no kind that can be read", do=f"give {_KINDS}")
+        way = _WAYS_BACK.get(Path(source).suffix.lower(), f"give {_KINDS}")
+        raise InputError(f"the source {source!r} is no kind that can be read", do=way)
     if not signature.is_plain and resolved.kind != "onnx":
         raise InputError(
             f"{source} is a picture in and a picture out: it has no inputs or outputs to choose",

@@ -121,7 +121,16 @@ def fused(path: Path) -> None:
     path.write_bytes(helper.make_model(graph, opset_imports=opsets, ir_version=8).SerializeToString())
 
 
+def integers(path: Path) -> None:
+    nodes = [
+        helper.make_node("DynamicQuantizeLinear", ["x"], ["q", "s", "z"], name="quantize"),
+        helper.make_node("DequantizeLinear", ["q", "s", "z"], ["y"]),
+    ]
+    write(path, nodes)
+
+
 REFUSED = {
+    "quantized as it runs": (integers, "DynamicQuantizeLinear 'quantize' computes in integers", "the float file"),
     "two inputs": (two_inputs, "the model has 2 inputs: 'x'", "--constant mask="),
     "two outputs": (two_outputs, "the model has 2 outputs: 'y'", "--output y"),
     "grey": (channels(1, 1), "'x' has 1 channel, a picture 3", "makes RGB grey"),
@@ -131,7 +140,7 @@ REFUSED = {
     "a classifier": (classifier, "is FLOAT [1, 3], expected float32 [1, 3, height, width]", "gives one RGB picture"),
     "random": (random, "RandomNormalLike 'grain' gives other values each time", "noise fixed"),
     "deciding": (deciding, "If 'choose' decides while the model runs", "without control flow"),
-    "fused for one runtime": (fused, "FusedConv 'first' of 'com.microsoft'", "without fusing"),
+    "fused for one runtime": (fused, "FusedConv 'first' of 'com.microsoft'", "before onnxruntime optimized"),
 }
 
 

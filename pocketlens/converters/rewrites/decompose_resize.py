@@ -8,6 +8,7 @@ from pocketlens.converters.constants import constant
 from pocketlens.converters.rewrites import edit
 from pocketlens.converters.rewrites.passes import NodePass
 
+_TO_FIRST, _TO_LAST = (0, 3, 1, 2), (0, 2, 3, 1)
 _COORDINATES = "coordinate_transformation_mode"
 
 
@@ -17,14 +18,15 @@ class DecomposeResize(NodePass):
     Exact: an axis that is not named keeps its length, which is a scale of 1. Under a policy ONNX takes the smallest or
     largest ratio of the sizes as the scale of every named axis; where each axis times that ratio is a whole number, the
     sizes that come out say the same without the policy. Elsewhere a policy stays as it is, since the scale is then no
-    ratio of sizes. ``tf_half_pixel_for_nn`` becomes half_pixel.
+    ratio of sizes. ``tf_half_pixel_for_nn`` becomes half_pixel, and a picture
+    that lies channels last is turned first.
     """
 
     operators = ("Resize",)
 
     def rewrite(self, model: ir.Model, node: ir.Node) -> bool:
         """Rewrite the place if it applies."""
-        return _as_half_pixel(node) or _decompose(model, node)
+        return _as_half_pixel(node) or _decompose(model, node) or _channels_first(model, node)
 
 
 def _as_half_pixel(node: ir.Node) -> bool:
@@ -63,6 +65,37 @@ def _decompose(model: ir.Model, node: ir.Node) -> bool:
     node.attributes.pop("axes", None)
     node.attributes.pop("keep_aspect_ratio_policy", None)
     return True
+
+
+def _channels_first(model: ir.Model, node: ir.Node) -> bool:
+    """A picture that lies channels last is turned, resized, and turned back: emitters resize the last two axes."""
+    x = node.inputs[0]
+    before, after = edit.shape_of(x), edit.shape_of(node.outputs[0])
+    if x is None or before is None or after is None or len(before) != 4 or before[::3] != after[::3]:
+        return False
+    if before[1] == after[1] or "axes" in node.attributes:
+        return False
+    editor = edit.Editor(model, node)
+    inputs: list[ir.Value | None] = [editor.add("Transpose", [x], _turned(before), [_permutation(_TO_FIRST)])]
+    for index, value in enumerate(node.inputs[1:], start=1):
+        array = constant(value)
+        if value is None or array is None or not array.size:
+            inputs.append(value)
+        elif array.size != 4:
+            return False
+        else:
+            inputs.append(editor.constant(np.ascontiguousarray(array[list(_TO_FIRST)]), f"turned_{index}"))
+    resized = editor.add("Resize", inputs, _turned(after), node.attributes.values())
+    edit.replace(node.outputs[0], editor.add("Transpose", [resized], after, [_permutation(_TO_LAST)]))
+    return True
+
+
+def _turned(shape: tuple[int, ...]) -> tuple[int, ...]:
+    return tuple(shape[axis] for axis in _TO_FIRST)
+
+
+def _permutation(order: tuple[int, ...]) -> ir.Attr:
+    return ir.AttrInt64s("perm", list(order))
 
 
 def _says_as_much(

@@ -26,3 +26,22 @@ def test_resizes_say_the_size_of_every_axis(how: dict, applies: bool) -> None:
     inputs = ["x", "", builder.array(how["scales"])] if "scales" in how else ["x", "", "", builder.ints(*how["sizes"])]
     builder.add("Resize", *inputs, mode="linear", **axes, **policy)
     check_passes(builder.model(), DecomposeResize, applies=applies)
+
+
+@pytest.mark.parametrize("mode", ["nearest", "linear"])
+@pytest.mark.parametrize("by", ["scales", "sizes"])
+def test_a_picture_that_lies_channels_last_is_turned(mode: str, by: str) -> None:
+    builder = GraphBuilder((1, 6, 7, 4))
+    empty = builder.array([])
+    given = [builder.array([1, 2, 2, 1])] if by == "scales" else [empty, builder.ints(1, 12, 14, 4)]
+    builder.add("Resize", "x", empty, *given, mode=mode)
+    assert check_passes(builder.model(), DecomposeResize) == {"Transpose": 2, "Resize": 1}
+
+
+def test_tensorflows_nearest_is_half_pixel_rounded_up() -> None:
+    builder = GraphBuilder((1, 4, 6, 7))
+    attributes = {"coordinate_transformation_mode": "tf_half_pixel_for_nn", "nearest_mode": "floor"}
+    builder.add("Resize", "x", builder.array([]), builder.array([1, 1, 2, 3]), mode="nearest", **attributes)
+    model = builder.model()
+    check_passes(model, DecomposeResize)
+    assert model.graph[0].attributes["coordinate_transformation_mode"].as_string() == "half_pixel"
