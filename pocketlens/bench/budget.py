@@ -199,6 +199,8 @@ def _unmeasured(result: CaseResult) -> tuple[None, Verdict, str] | None:
         return None, "fail", result.failure
     if result.skipped is not None:
         return None, "not measured", f"not measured here: {result.skipped}"
+    if result.runtime.emulated:
+        return None, "not measured", "software stood in for the accelerator: neither time nor memory say anything of it"
     if result.runtime.interpreted:
         return (
             None,
@@ -211,8 +213,6 @@ def _unmeasured(result: CaseResult) -> tuple[None, Verdict, str] | None:
 def _judge_time(result: CaseResult, limit: float, rank: float) -> tuple[float | None, Verdict, str]:
     if unmeasured := _unmeasured(result):
         return unmeasured
-    if result.runtime.emulated:
-        return None, "not measured", "software stood in for the accelerator: its times say nothing of it"
     if not result.blocks:
         return None, "not measured", "no frame was timed"
     samples = statistics.frames(result.blocks)
