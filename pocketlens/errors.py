@@ -3,7 +3,6 @@
 Library code raises these and never exits; the command line turns each into its exit code.
 """
 
-
 _LONGEST_LINE = 1_000
 """Characters of a message's line: a name of a file or a key may have millions."""
 
