@@ -110,6 +110,20 @@ def _cut(editor: edit.Editor, x: ir.Value, axis: int, start: int, end: int) -> i
     return editor.add("Slice", [x, *bounds], (*shape[:axis], end - start, *shape[axis + 1 :]))
 
 
+def _normalized(editor: edit.Editor, node: ir.Node, x: ir.Value) -> ir.Value | None:
+    """A batch norm whose statistics, scale or shift are computed, as Keras writes its layer norms."""
+    shape = edit.shape_of(x)
+    if shape is None or len(shape) < 2 or all(constant(value) is not None for value in node.inputs[1:]):
+        return None
+    if hub.integer(node, "training_mode", 0) or any(value is None for value in node.inputs[1:5]):
+        return None
+    lengths = (1, shape[1], *(1,) * (len(shape) - 2))
+    scale, shift, mean, variance = (editor.reshape(value, lengths) for value in node.inputs[1:5] if value is not None)
+    total = editor.add("Add", [variance, _number(editor, hub.number(node, "epsilon", 1e-5), "epsilon")], lengths)
+    away = editor.add("Div", [editor.add("Sub", [x, mean], shape), editor.add("Sqrt", [total], lengths)], shape)
+    return editor.add("Add", [editor.add("Mul", [away, scale], shape), shift], shape)
+
+
 def _by_flat_places(editor: edit.Editor, node: ir.Node, x: ir.Value) -> ir.Value | None:
     """A Gather by places of several axes: a Transpose where they name every value once, in strides, else a flat one."""
     places, before, after = constant(node.inputs[1]), edit.shape_of(x), edit.shape_of(node.outputs[0])
@@ -223,6 +237,7 @@ def _sloped(editor: edit.Editor, node: ir.Node, x: ir.Value) -> ir.Value | None:
 
 
 _DEFINITIONS: dict[str, Callable[[edit.Editor, ir.Node, ir.Value], ir.Value | None]] = {
+    "BatchNormalization": _normalized,
     "Celu": _celu,
     "Conv": _convolved,
     "ConvTranspose": _row_convolution,

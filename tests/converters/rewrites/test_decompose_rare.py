@@ -67,3 +67,11 @@ def test_computed_kernels_are_a_matrix_product(strides: list[int], biased: bool)
     found = check_passes(builder.model(), DecomposeRare)
     assert "Conv" not in found
     assert found["MatMul"] == 1
+
+
+def test_a_batch_norm_by_computed_statistics_is_taken_apart() -> None:
+    builder = GraphBuilder((1, 4, 6, 7))
+    mean = builder.add("ReduceMean", "x", builder.ints(0, 2, 3), keepdims=0)
+    variance = builder.add("Abs", mean)
+    builder.add("BatchNormalization", "x", builder.random(4), builder.random(4), mean, variance, epsilon=1e-2)
+    assert "BatchNormalization" not in check_passes(builder.model(), DecomposeRare)
