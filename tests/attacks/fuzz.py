@@ -64,6 +64,30 @@ def _manifest() -> tuple[bytes, str, Read]:
     return text, "manifest.json", lambda path: open_bundle(path.parent)
 
 
+def _document() -> tuple[bytes, str, Read]:
+    from pocketlens.bench.compare import compare
+    from pocketlens.bench.document import Document
+    from tests.bench.samples import blocks_of, document, result
+
+    good = document(result(blocks_of([1.5] * 20, [1.6] * 20)))
+
+    def read(path: Path) -> None:
+        compare(good, Document.read(path), force=True)
+
+    return good.to_json().encode(), "local.json", read
+
+
+def _recipe() -> tuple[bytes, str, Read]:
+    from pocketlens.recipe import Recipe
+
+    text = (
+        '[filter]\nname = "wave"\nsource = "wave.npz"\nsizes = [[256, 256]]\nlicense = "MIT"\n'
+        '[targets]\nonnx = ["int8"]\n'
+        '[quantize]\nrules = [{match = "conv[0-9]+", setting = "float"}]\n[gate]\npsnr = 32\n[budget]\nfps = 30\n'
+    )
+    return text.encode(), "recipe.toml", Recipe.read
+
+
 def _bundle() -> tuple[bytes, str, Read]:
     from pocketlens.bundle.read import open_bundle
 
@@ -157,6 +181,8 @@ def _weights(suffix: str) -> tuple[bytes, str, Read]:
 
 KINDS: dict[str, Callable[[], tuple[bytes, str, Read]]] = {
     "manifest": _manifest,
+    "document": _document,
+    "recipe": _recipe,
     "bundle": _bundle,
     "picture": _picture,
     "tflite": _tflite,
