@@ -3,29 +3,27 @@
 import contextlib
 import json
 import os
-import queue
 import signal
 import subprocess
-import tempfile
-import threading
 import time
 from collections.abc import Mapping, Sequence
-from typing import IO, Any
+from dataclasses import dataclass, field
+from typing import Any
 
-from pocketlens.errors import MissingError, PocketlensError
-
-_END_SECONDS = 5.0
-"""The time that a process may take to end."""
-
-
-class WorkerError(PocketlensError):
-    """A worker answered with an error, ended, or did not answer in time. Only its own case fails."""
-
-    exit_code = 3
+from pocketlens.bench.errors import AnswerError, WorkerError
+from pocketlens.bench.limits import MAX_ANSWER_BYTES, MAX_ERROR_TEXT, MAX_OUTPUT_BYTES
+from pocketlens.bench.processes import END_SECONDS, Reader, Tail, end
+from pocketlens.bundle import typed
+from pocketlens.errors import InputError, MissingError
 
 
-class LostError(WorkerError):
-    """The connection to a device was lost. That is no fault of the worker, and worth another try."""
+@dataclass(frozen=True)
+class _Refusal:
+    """The answer of a worker that could not do what it was told."""
+
+    error: str = field(metadata=typed.bounds(length=MAX_ERROR_TEXT))
+    do: str = field(default="", metadata=typed.bounds(length=MAX_ERROR_TEXT))
+    missing: bool = False
 
 
 class Channel:
@@ -47,43 +45,37 @@ class Channel:
         self, command: Sequence[str], environment: Mapping[str, str] | None = None, greeting: str = ""
     ) -> None:
         self._greeting = greeting.encode()
-        self._complaints: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - close() closes it
         try:
             self.process = subprocess.Popen(
                 command,
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
-                stderr=self._complaints,
+                stderr=subprocess.PIPE,
                 env=dict(environment if environment is not None else os.environ),
                 start_new_session=True,
             )
         except OSError as error:
-            self._complaints.close()
             raise WorkerError(f"{command[0]} cannot be started: {error.strerror}", do="check the path") from error
-        self._answers: queue.SimpleQueue[bytes] = queue.SimpleQueue()
-        self._reader = threading.Thread(target=self._read, daemon=True)
-        self._reader.start()
+        assert self.process.stdout is not None and self.process.stderr is not None
+        self._complaints = Tail(self.process.stderr)
+        self._answers = Reader(self.process.stdout, "the worker")
+        self._closed = False
 
-    def _read(self) -> None:
-        assert self.process.stdout is not None
-        greeted = not self._greeting
-        for line in self.process.stdout:
-            if greeted:
-                self._answers.put(line)
-            greeted = greeted or line.strip() == self._greeting
-        self._answers.put(b"")
-
-    def ask(self, command: Mapping[str, Any], seconds: float) -> dict[str, Any]:
+    def ask(self, command: Mapping[str, Any], seconds: float, most: int = MAX_ANSWER_BYTES) -> dict[str, Any]:
         """Send a command and wait for its answer.
 
         Args:
             command: JSON data; ``do`` is its name.
             seconds: How long to wait.
+            most: How many bytes the answer may have.
+
+        Returns:
+            The answer's fields, whose types are still to be checked.
 
         Raises:
             MissingError: A library that the worker needs is not installed there.
-            WorkerError: The worker answered with an error, ended, gave no answer in time, or an answer that is not
-                JSON.
+            WorkerError: The worker answered with an error, ended, or gave no answer in time.
+            AnswerError: What came is no answer, or more than one.
         """
         assert self.process.stdin is not None
         # A broken pipe means that the worker has ended; the reader says so, with the reason.
@@ -91,58 +83,70 @@ class Channel:
             self.process.stdin.write(json.dumps(command).encode() + b"\n")
             self.process.stdin.flush()
         try:
-            line = self._answers.get(timeout=seconds)
-        except queue.Empty as error:
+            line = self._line(time.monotonic() + seconds, most)
+        except TimeoutError as error:
             raise WorkerError(
                 f"no answer to {command['do']!r} within {seconds:g} s", do="allow more time, or look at the machine"
             ) from error
         if not line:
             raise WorkerError(f"the worker ended during {command['do']!r}: {self._ending()}", do="run it alone")
-        try:
-            answer = json.loads(line)
-        except ValueError as error:
-            raise WorkerError(
-                f"the worker answered {line[:60]!r}, which is not JSON", do="check its version"
-            ) from error
-        if answer.get("missing"):
-            raise MissingError(answer["error"], do=answer.get("do", ""))
-        if "error" in answer:
-            raise WorkerError(answer["error"], do=answer.get("do", ""))
-        fields: dict[str, Any] = answer
-        return fields
+        if self._answers.waiting:
+            raise AnswerError(f"the worker answered {command['do']!r} more than once", do="check its version")
+        return _fields(line)
+
+    def _line(self, end_s: float, most: int) -> bytes:
+        """The next line after the greeting."""
+        skipped = 0
+        while self._greeting:
+            line = self._answers.line(end_s, MAX_OUTPUT_BYTES)
+            skipped += len(line)
+            if not line or line.strip() == self._greeting:
+                self._greeting = b""
+            if skipped > MAX_OUTPUT_BYTES:
+                raise AnswerError(f"{skipped:,} bytes came before the worker's first line", do="check the login shell")
+        return self._answers.line(end_s, most)
 
     def close(self) -> None:
         """End the process and those that it has started, whatever they are doing; closing twice is fine."""
-        if self._complaints.closed:
+        if self._closed:
             return
-        self._end()
-        assert self.process.stdin is not None and self.process.stdout is not None
+        self._closed = True
+        end(self.process)
+        assert self.process.stdin is not None
         with contextlib.suppress(BrokenPipeError):
             self.process.stdin.close()
-        self._reader.join(_END_SECONDS)
-        if not self._reader.is_alive():  # only then: closing a file that another thread reads waits for that thread
-            self.process.stdout.close()
+        self._answers.close()
         self._complaints.close()
-
-    def _end(self) -> int:
-        # The process leads a group of its own, and until it has been waited for nobody else can have that number.
-        if self.process.returncode is None:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(self.process.pid, signal.SIGKILL)
-        return self.process.wait()
 
     def _ending(self) -> str:
         """Why a worker ended that has closed its output."""
-        deadline = time.monotonic() + _END_SECONDS
-        flags = os.WEXITED | os.WNOHANG | os.WNOWAIT  # without reaping it, which would free its number: see _end
+        deadline = time.monotonic() + END_SECONDS
+        flags = os.WEXITED | os.WNOHANG | os.WNOWAIT  # without reaping it, which would free its number: see end
         while self.process.returncode is None and time.monotonic() < deadline:
             if os.waitid(os.P_PID, self.process.pid, flags) is not None:
                 break
             time.sleep(0.01)
-        code = self._end()
-        self._complaints.seek(0)
-        lines = [line.strip() for line in self._complaints.read().decode(errors="replace").splitlines()]
+        code = end(self.process)
+        lines = [line.strip() for line in self._complaints.text().splitlines()]
         last = next((line for line in reversed(lines) if line), "it printed nothing")
         if code < 0:
             return f"killed by {signal.Signals(-code).name} ({last})"
         return f"exit code {code} ({last})"
+
+
+def _fields(line: bytes) -> dict[str, Any]:
+    """The fields of an answer."""
+    try:
+        answer = typed.parse(line.decode(), "the worker's answer")
+        if not isinstance(answer, dict):
+            raise AnswerError(f"the worker answered {line[:60]!r}, expected an object", do="check its version")
+        if "error" not in answer and "missing" not in answer:
+            return answer
+        refusal = typed.build(_Refusal, answer, "the worker's answer")
+    except UnicodeDecodeError as error:
+        raise AnswerError(f"the worker answered {line[:60]!r}, which is no text", do="check its version") from error
+    except InputError as error:
+        raise AnswerError(f"{error.what} ({line[:60]!r})", do="check its version") from error
+    if refusal.missing:
+        raise MissingError(refusal.error, do=refusal.do)
+    raise WorkerError(refusal.error, do=refusal.do)

@@ -9,6 +9,7 @@ import re
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 
+from pocketlens.bench.limits import MAX_MB, MAX_TEXT
 from pocketlens.bench.result import CaseResult
 from pocketlens.bundle import typed
 from pocketlens.errors import InputError
@@ -33,6 +34,8 @@ MAX_FRAMES, MAX_BLOCKS = 1_000_000, 20_000
 """Most frames and rounds of one case that are read: an hour and more of any network."""
 MAX_RESULTS = 2_000
 """Most cases of one document that are read."""
+_TEXT = typed.bounds(length=MAX_TEXT)
+"""Texts that devices send, and lists of them; the numbers beside them have the bounds of what a machine can be."""
 MAX_BUSY = 0.25
 """The share of all cores that other programs may use before a machine counts as busy."""
 _NUMBERS = re.compile(r"\[\n[\s\d.,eE+-]*\]")
@@ -50,17 +53,17 @@ class Host:
         max_mhz: The highest frequency of a core, or None if it does not say.
     """
 
-    os: str
-    kernel: str
-    machine: str
-    cpu: str
-    cores: int
-    memory_mb: float | None
-    python: str
-    pocketlens: str
-    packages: dict[str, str]
-    simd: tuple[str, ...] = ()
-    max_mhz: float | None = None
+    os: str = field(metadata=_TEXT)
+    kernel: str = field(metadata=_TEXT)
+    machine: str = field(metadata=_TEXT)
+    cpu: str = field(metadata=_TEXT)
+    cores: int = field(metadata=typed.bounds(1, 1e6))
+    memory_mb: float | None = field(metadata=typed.bounds(0, MAX_MB))
+    python: str = field(metadata=_TEXT)
+    pocketlens: str = field(metadata=_TEXT)
+    packages: dict[str, str] = field(metadata=_TEXT)
+    simd: tuple[str, ...] = field(default=(), metadata=_TEXT)
+    max_mhz: float | None = field(default=None, metadata=typed.bounds(1, 1e6))
 
 
 @dataclass(frozen=True)
@@ -81,14 +84,14 @@ class Snapshot:
         screen_on: Phones run other cores when it is off.
     """
 
-    load: float | None = None
-    busy: float | None = None
-    governor: str | None = None
-    frequency_mhz: float | None = None
-    temperature_c: float | None = None
-    throttled: str | None = None
-    throttled_since_boot: str | None = None
-    battery_percent: float | None = None
+    load: float | None = field(default=None, metadata=typed.bounds(0, 1e6))
+    busy: float | None = field(default=None, metadata=typed.bounds(-1, 2))
+    governor: str | None = field(default=None, metadata=_TEXT)
+    frequency_mhz: float | None = field(default=None, metadata=typed.bounds(0, 1e6))
+    temperature_c: float | None = field(default=None, metadata=typed.bounds(-300, 1000))
+    throttled: str | None = field(default=None, metadata=_TEXT)
+    throttled_since_boot: str | None = field(default=None, metadata=_TEXT)
+    battery_percent: float | None = field(default=None, metadata=typed.bounds(0, 1000))
     plugged: bool | None = None
     charging: bool | None = None
     screen_on: bool | None = None

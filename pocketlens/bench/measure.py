@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pocketlens.bench.case import BenchmarkCase, CaseRun, check_cases, is_interpreted
-from pocketlens.bench.channel import WorkerError
 from pocketlens.bench.devices.device import Device
 from pocketlens.bench.devices.local import Local
 from pocketlens.bench.document import BenchmarkSettings, Document, Environment, Snapshot, TimedSnapshot
+from pocketlens.bench.errors import WorkerError
 from pocketlens.bench.selection import Selection, select_cases
 from pocketlens.bundle.read import Bundle, open_bundle
 from pocketlens.errors import MissingError
@@ -69,6 +69,7 @@ def measure(
     Raises:
         InputError: There are no cases, two are the same, or one is not as it must be.
         MissingError: The device cannot be reached, or is not fit to be measured.
+        AnswerError: The device sent what is no answer, and nothing of it is believed.
     """
     settings, device = settings or BenchmarkSettings(), device or Local()
     check_cases(cases)

@@ -5,10 +5,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from pocketlens.bench.budget import PerformanceBudget, Verdict, judge_all, overall
-from pocketlens.bench.channel import WorkerError
 from pocketlens.bench.devices.device import Device
 from pocketlens.bench.devices.local import Local
 from pocketlens.bench.document import BenchmarkSettings, Document
+from pocketlens.bench.errors import AnswerError, WorkerError
 from pocketlens.bench.measure import BenchmarkProgress, bench_bundle
 from pocketlens.bench.selection import Selection
 from pocketlens.bundle.read import Bundle
@@ -107,8 +107,8 @@ def bench_devices(
         keep: Called with each outcome as soon as it is there, so that a later error cannot lose it.
 
     Returns:
-        One outcome a device, in order. A device that could not be reached has its error. An :class:`InputError` is
-        raised: it is about the bundle or the selection, and not about a device.
+        One outcome a device, in order. A device that could not be reached, or sent what is no answer, has its error.
+        An :class:`InputError` is raised: it is about the bundle or the selection, and not about a device.
     """
     outcomes = []
     for device in devices:
@@ -123,14 +123,16 @@ def bench_devices(
                 bundle, selection, settings=settings, progress=notify, device=device, pictures=pictures
             )
             outcome = DeviceOutcome(device.name, document, pictures=pictures)
-        except (MissingError, WorkerError) as error:
+        except (MissingError, WorkerError, AnswerError) as error:
             outcome = DeviceOutcome(device.name, None, error)
-        except (
-            OSError
-        ) as error:  # of this machine, while it worked with that device: other devices can still be measured
-            outcome = DeviceOutcome(
-                device.name, None, WorkerError(f"{device.name}: {error}", do="look at this machine")
-            )
+        except OSError as error:
+            # Of this machine, while it worked with that device: other devices can still be measured.
+            here = WorkerError(f"{device.name}: {error}", do="look at this machine")
+            outcome = DeviceOutcome(device.name, None, here)
+        except (ArithmeticError, LookupError, MemoryError, RecursionError, TypeError, ValueError) as error:
+            # What it sent went through a hole in the types; the others' figures are not lost with it.
+            what = f"{device.name} sent what cannot be used: {type(error).__name__}: {error}"
+            outcome = DeviceOutcome(device.name, None, AnswerError(what, do="look at the device, and report this"))
         outcomes.append(outcome)
         if keep is not None:
             keep(outcome)

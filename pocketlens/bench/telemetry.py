@@ -69,7 +69,8 @@ def pi_temperature(text: str) -> float | None:
         52.0
     """
     match = re.search(r"temp=([\d.]+)'C", text)
-    return float(match[1]) if match and plausible(float(match[1])) else None
+    degrees = number(match[1]) if match else None
+    return degrees if degrees is not None and plausible(degrees) else None
 
 
 def pi_clock(text: str) -> float | None:
@@ -79,7 +80,7 @@ def pi_clock(text: str) -> float | None:
         >>> pi_clock("frequency(48)=1500345728")
         1500.0
     """
-    match = re.search(r"frequency\(\d+\)=(\d+)", text)
+    match = re.search(r"frequency\([0-9]+\)=([0-9]{1,15})\b", text)
     return round(int(match[1]) / 1e6, 0) if match and int(match[1]) else None
 
 
@@ -90,7 +91,7 @@ def pi_throttling(text: str) -> Throttling | None:
         >>> pi_throttling("throttled=0x50005")
         Throttling(now=('under-voltage', 'throttled'), since_boot=('under-voltage', 'throttled'))
     """
-    match = re.search(r"throttled=0x([0-9a-fA-F]+)", text)
+    match = re.search(r"throttled=0x([0-9a-fA-F]{1,16})\b", text)
     if not match:
         return None
     bits = int(match[1], 16)
@@ -107,9 +108,9 @@ def zones(values: Iterable[str]) -> float | None:
     """
     temperatures = []
     for text in values:
-        if re.fullmatch(r"\s*-?\d+\s*", text):
-            value = int(text)
-            temperatures.append(value / 1000 if abs(value) >= 1000 else float(value))
+        value = number(text.strip())
+        if value is not None and value.is_integer():
+            temperatures.append(value / 1000 if abs(value) >= 1000 else value)
     possible = [degrees for degrees in temperatures if plausible(degrees)]
     return round(max(possible), 1) if possible else None
 
@@ -119,8 +120,8 @@ def battery(text: str) -> Battery | None:
     fields = _fields(text)
     if "level" not in fields:
         return None
-    level, scale, status = (_number(fields.get(name, "")) for name in ("level", "scale", "status"))
-    tenths = _number(fields.get("temperature", ""))
+    level, scale, status = (number(fields.get(name, "")) for name in ("level", "scale", "status"))
+    tenths = number(fields.get("temperature", ""))
     degrees = tenths / 10 if tenths is not None else None
     return Battery(
         percent=100 * level / (scale or 100) if level is not None else None,
@@ -133,15 +134,17 @@ def battery(text: str) -> Battery | None:
 
 def thermal(text: str) -> Thermal | None:
     """``dumpsys thermalservice``; None if this is not what it prints. A sensor of 0.0 is one that is not there."""
-    status = re.search(r"Thermal Status:\s*(\d+)", text)
+    status = re.search(r"Thermal Status:\s*([0-9]{1,3})\b", text)
     if not status:
         return None
     section = text.partition("Current temperatures from HAL:")[2] or text
     section = section.partition("Current cooling devices")[0].partition("Temperature static thresholds")[0]
     temperatures = {}
-    for value, kind, name in re.findall(r"Temperature\{mValue=(-?[\d.]+), mType=(-?\d+), mName=([^,}]+)", section):
-        if plausible(float(value)) and int(kind) != _BATTERY_SENSOR:
-            temperatures[name] = float(value)
+    pattern = r"Temperature\{mValue=(-?[\d.]+), mType=(-?[0-9]{1,9}), mName=([^,}]{1,99})"
+    for value, kind, name in re.findall(pattern, section):
+        degrees = number(value)
+        if degrees is not None and plausible(degrees) and int(kind) != _BATTERY_SENSOR:
+            temperatures[name] = degrees
     return Thermal(int(status[1]), temperatures)
 
 
@@ -164,10 +167,13 @@ def jank(text: str) -> Mapping[str, float]:
         {'frames': 105.0, 'janky': 2.0, 'p50_ms': 5.0}
     """
     figures = {}
-    for name, pattern in (("frames", r"Total frames rendered: (\d+)"), ("janky", r"Janky frames: (\d+)")):
+    for name, pattern in (
+        ("frames", r"Total frames rendered: ([0-9]{1,12})"),
+        ("janky", r"Janky frames: ([0-9]{1,12})"),
+    ):
         if match := re.search(pattern, text):
             figures[name] = float(match[1])
-    percentiles = re.findall(r"(\d+)th percentile: (\d+)ms", text)
+    percentiles = re.findall(r"([0-9]{1,2})th percentile: ([0-9]{1,9})ms", text)
     return figures | {f"p{rank}_ms": float(ms) for rank, ms in percentiles}
 
 
@@ -176,5 +182,11 @@ def _fields(text: str) -> dict[str, str]:
     return {name.strip(): value.strip() for name, _, value in lines if value}
 
 
-def _number(text: str) -> float | None:
-    return float(text) if re.fullmatch(r"-?\d+(\.\d+)?", text) else None
+def number(text: str) -> float | None:
+    """A number of at most 15 digits before the point; None if the text is none.
+
+    Example:
+        >>> number("-1.5"), number("1.2.3"), number("9" * 400)
+        (-1.5, None, None)
+    """
+    return float(text) if re.fullmatch(r"-?[0-9]{1,15}(\.[0-9]{1,15})?", text) else None

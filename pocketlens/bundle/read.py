@@ -8,6 +8,7 @@ from pocketlens import files
 from pocketlens.bundle import archive, manifest, paths
 from pocketlens.bundle.manifest import Artifact, Manifest
 from pocketlens.errors import InputError
+from pocketlens.runtimes.data_files import data_files
 from pocketlens.targets import TARGETS
 
 _REMAKE = "get the bundle again, or build it again"
@@ -47,7 +48,8 @@ class Bundle:
         """The path of an artifact. Its files are compared with their hashes first.
 
         Raises:
-            InputError: A file is missing, altered or a link, or a folder holds a file that is not listed.
+            InputError: A file is missing, altered or a link; a folder holds a file that is not listed; or the artifact
+                keeps values in other files.
         """
         listed = self.manifest.files_of(artifact)
         for name in listed:
@@ -61,6 +63,12 @@ class Bundle:
             }
             if extra := sorted(present - set(listed)):
                 raise InputError(f"{extra[0]} is in the artifact's folder but not in the manifest", do=_REMAKE)
+        if others := [name for name in _others(path) if _beside(artifact.path, name) not in listed]:
+            raise InputError(
+                f"{artifact.id} keeps values in another file, {others[0][:200]!r}: an artifact of a bundle holds them "
+                "itself",
+                do=_REMAKE,
+            )
         return path
 
     def file(self, name: str) -> Path:
@@ -170,6 +178,19 @@ def _check_kind(path: Path) -> None:
     kind, do = _NO_BUNDLES.get(path.suffix.lower(), ("", ""))
     if kind and not (path / manifest.NAME).is_file():
         raise InputError(f"{path} is {kind}, not a bundle", do=do)
+
+
+def _beside(path: str, name: str) -> str:
+    """The place in a bundle of a file that the artifact at ``path`` names."""
+    return f"{path.rpartition('/')[0]}/{name}"
+
+
+def _others(artifact: Path) -> list[str]:
+    """The other files that an artifact keeps values in. One that is damaged is refused when a runtime is to open it."""
+    try:
+        return data_files(artifact)
+    except InputError:
+        return []
 
 
 def _top(folder: Path) -> Path:

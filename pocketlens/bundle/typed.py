@@ -5,6 +5,7 @@ install.
 import dataclasses
 import functools
 import json
+import math
 import types
 from collections.abc import Mapping
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
@@ -128,6 +129,48 @@ def flattened(**keys: str) -> dict[str, Any]:
     return {"flattened": keys}
 
 
+def bounds(least: float = -math.inf, most: float = math.inf, *, length: int | None = None) -> dict[str, Any]:
+    """Metadata of a dataclass field whose values have limits.
+
+    Args:
+        least: The least number, of a container's numbers too.
+        most: The largest number.
+        length: The most characters of a text, and the most entries of a list or an object.
+
+    Example:
+        >>> @dataclasses.dataclass
+        ... class Frame:
+        ...     ms: tuple[float, ...] = dataclasses.field(metadata=bounds(0, 1000, length=5))
+        >>> build(Frame, {"ms": [1, -1]}, "frame")
+        Traceback (most recent call last):
+        pocketlens.errors.InputError: frame: ms is -1.0, expected 0 to 1000
+          do: get the file again, or make it with pocketlens
+    """
+    return {"bounds": _Bounds(least, most, length)}
+
+
+@dataclasses.dataclass(frozen=True)
+class _Bounds:
+    least: float
+    most: float
+    length: int | None
+
+    def check(self, value: Any, where: str) -> None:
+        """Check a value that is of the right type already."""
+        if isinstance(value, tuple | dict | str) and self.length is not None and len(value) > self.length:
+            what = "characters" if isinstance(value, str) else "entries"
+            raise _wrong(where, value, f"at most {self.length:,} {what}, it has {len(value):,}")
+        if isinstance(value, tuple):
+            for item in value:
+                self.check(item, where)
+        elif isinstance(value, dict):
+            for name, item in value.items():
+                self.check(name, where)
+                self.check(item, where)
+        elif isinstance(value, int | float) and not self.least <= value <= self.most:
+            raise _wrong(where, value, f"{self.least:g} to {self.most:g}")
+
+
 def plain(value: Any) -> Any:
     """JSON data of a dataclass, or of a container of them: :func:`build` makes an equal dataclass of it."""
     if isinstance(value, tuple | list):
@@ -233,12 +276,22 @@ def _dataclass(kind: Any, data: Any, where: str, keys: Mapping[str, str] = types
             values[field.name] = _dataclass(kinds[field.name], data, where, inner_keys)
         elif (name := _key_of(field, keys)) in data:
             values[field.name] = _value(kinds[field.name], data[name], _join(where, name))
+            if (limits := field.metadata.get("bounds")) is not None:
+                limits.check(values[field.name], _join(where, name))
         elif field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING:
             raise InputError(f"{_join(where, name)} is missing", do="get the file again, or make it with pocketlens")
     return kind(**values)
 
 
 def _wrong(where: str, value: Any, expected: str) -> InputError:
-    shown = repr(value[:60] if isinstance(value, str) else value)
+    shown = _shown(value)
     shown = shown if len(shown) <= 60 else shown[:57] + "..."
     return InputError(f"{where} is {shown}, expected {expected}", do="get the file again, or make it with pocketlens")
+
+
+def _shown(value: Any) -> str:
+    """A value for a message; of a long one only the beginning is written out."""
+    try:
+        return repr(value[:60] if isinstance(value, str | list | tuple) else value)
+    except RecursionError:
+        return "nested deeply"

@@ -8,6 +8,8 @@ the lengths are read here: the format is a chain of ``key, length, content``
 from collections.abc import Iterable
 from typing import Protocol
 
+from pocketlens.runtimes.data_files.protobuf import BYTES, FIXED32, FIXED64, VARINT, DamagedError, varint
+
 
 class Field(Protocol):
     """A field of a message type, as protobuf describes it."""
@@ -21,13 +23,6 @@ class Descriptor(Protocol):
 
     full_name: str
     fields: Iterable[Field]
-
-
-_VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
-
-
-class DamagedError(ValueError):
-    """The bytes are no chain of protobuf fields."""
 
 
 def count_fields(data: bytes, kind: Descriptor, limit: int, depth: int = 64) -> int:
@@ -60,37 +55,21 @@ def count_fields(data: bytes, kind: Descriptor, limit: int, depth: int = 64) -> 
         if left < 0:
             raise DamagedError(f"messages nest more than {depth} deep")
         while at < end and count <= limit:
-            key, at = _varint(data, at)
+            key, at = varint(data, at)
             count += 1
             shape = key & 7
-            if shape == _BYTES:
-                length, at = _varint(data, at)
+            if shape == BYTES:
+                length, at = varint(data, at)
                 deeper = inside.get(key >> 3)
                 if deeper is not None:
                     todo.append((at, min(at + length, end), deeper, left - 1))
                 at += length
-            elif shape == _VARINT:
-                _, at = _varint(data, at)
-            elif shape in (_FIXED64, _FIXED32):
-                at += 8 if shape == _FIXED64 else 4
+            elif shape == VARINT:
+                _, at = varint(data, at)
+            elif shape in (FIXED64, FIXED32):
+                at += 8 if shape == FIXED64 else 4
             else:
                 raise DamagedError(f"byte {at - 1} is no protobuf field")
             if at > end:
                 raise DamagedError(f"it ends within a field, {at - end:,} bytes early")
     return count
-
-
-def _varint(data: bytes, at: int) -> tuple[int, int]:
-    """The number that starts at a byte, and the place behind it."""
-    if at < len(data) and data[at] < 0x80:  # most numbers are of one byte
-        return data[at], at + 1
-    value = shift = 0
-    while True:
-        if at >= len(data) or shift > 63:
-            raise DamagedError("it ends within a number")
-        byte = data[at]
-        at += 1
-        value |= (byte & 0x7F) << shift
-        if byte < 0x80:
-            return value, at
-        shift += 7

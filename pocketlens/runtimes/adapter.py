@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from pocketlens import machine
 from pocketlens.errors import InputError, MissingError, PocketlensError
 from pocketlens.files import is_compiled
+from pocketlens.runtimes import data_files
 from pocketlens.runtimes.ports import Layout, Port
 
 _NEWER = re.compile(r"(?i)ir.?version|opset|op version|version \d+ .*(support|regist)|didn't find op|newer version")
@@ -207,8 +208,8 @@ class Runtime:
 
         Raises:
             MissingError: The runtime is not installed, or does not run on this machine.
-            InputError: The file is absent, or is of a kind that this runtime does not play, or the runtime has no such
-                option.
+            InputError: The file is absent, is of a kind that this runtime does not play, or keeps values in files
+                outside of its folder; or the runtime has no such option.
         """
         settings = options if isinstance(options, Options) else Options(threads=options)
         if reason := self.missing():
@@ -219,6 +220,7 @@ class Runtime:
             kinds = f"{', '.join(self.suffixes)}{' files that are compiled for a chip' if self.compiled else ''}"
             raise InputError(f"{self.name} does not play {path.name}", do=f"it plays {kinds}")
         self._check(settings)
+        data_files.check(path)
         module = dict(self.modules).get(settings.accelerator or "", self.module)
         player: Player = import_module(module).Player(path, settings)
         return player

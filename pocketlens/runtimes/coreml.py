@@ -12,6 +12,7 @@ from PIL import Image
 from pocketlens.errors import InputError
 from pocketlens.runtimes import apple
 from pocketlens.runtimes.adapter import Options, RuntimeInfo, user_errors
+from pocketlens.runtimes.mil import package
 from pocketlens.runtimes.ports import Port
 
 _UNITS = {"auto": "ALL", "cpu": "CPU_ONLY", "gpu": "CPU_AND_GPU", "npu": "CPU_AND_NE"}
@@ -24,6 +25,7 @@ class Player:
         ct = apple.coremltools()
         units = getattr(ct.ComputeUnit, _UNITS[options.accelerator or "auto"])
         self._path = path
+        package.read(path)  # nothing that it names lies outside of it
         # Core ML's compiler reports through RuntimeErrors, coremltools' own reader through several other types.
         with user_errors("Core ML", path, Exception, "check the package"):
             self._model = ct.models.MLModel(str(path), compute_units=units)

@@ -2,7 +2,8 @@ import sys
 
 import pytest
 
-from pocketlens.bench.channel import Channel, WorkerError
+from pocketlens.bench.channel import Channel
+from pocketlens.bench.errors import AnswerError, WorkerError
 from pocketlens.errors import MissingError
 
 
@@ -30,15 +31,15 @@ def test_question_and_answer() -> None:
         ("raise SystemExit('cannot go on')", "exit code 1 .cannot go on"),
         ("import os; os.abort()", "killed by SIGABRT"),
         ("input(); raise RuntimeError('boom')", "RuntimeError: boom"),
-        ("input(); print('INFO: hello', flush=True); input()", "not JSON"),
+        ("input(); print('INFO: hello', flush=True); input()", "not readable JSON"),
         ("import time; time.sleep(600)", "no answer to 'go' within 0.5 s"),
         ('input(); print(\'{"error": "no"}\', flush=True); input()', "no"),
     ],
 )
-def test_every_way_to_go_wrong_is_a_worker_error(script: str, message: str) -> None:
+def test_every_way_to_go_wrong_costs_one_worker(script: str, message: str) -> None:
     worker = channel(script)
     try:
-        with pytest.raises(WorkerError, match=message):
+        with pytest.raises(AnswerError if "JSON" in message else WorkerError, match=message):
             worker.ask({"do": "go"}, 0.5 if "sleep" in script else 30)
     finally:
         worker.close()

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from pocketlens.bench.channel import WorkerError
 from pocketlens.bench.devices.android import open_adb
 from pocketlens.bench.devices.device import Device
 from pocketlens.bench.devices.local import Local
 from pocketlens.bench.document import BenchmarkSettings
+from pocketlens.bench.errors import WorkerError
 from pocketlens.bench.measure import BenchmarkProgress
 from pocketlens.bench.multi_device import DeviceOutcome, bench_devices
 from pocketlens.bench.selection import Selection

@@ -1,12 +1,14 @@
 """The transport to an Android device with the platform's own ``adb``: commands, files, and every way to fail."""
 
 import re
+import shlex
 import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from pocketlens.bench.channel import LostError, WorkerError
-from pocketlens.bench.devices.remote import run_command
+from pocketlens.bench.errors import LostError, WorkerError
+from pocketlens.bench.limits import MAX_OUTPUT_BYTES
+from pocketlens.bench.processes import run_command
 from pocketlens.errors import MissingError
 
 FOLDER = "/data/local/tmp/pocketlens"
@@ -122,9 +124,13 @@ class Adb:
     def put(self, source: Path, target: str) -> None:
         self._adb(["push", str(source), target], 600)
 
-    def get(self, source: str, target: Path) -> None:
-        """Copy a file from the device."""
-        self._adb(["pull", source, str(target)], 600)
+    def read(self, source: str, most: int) -> bytes:
+        """The content of a file on the device.
+
+        Raises:
+            AnswerError: It is longer than ``most`` bytes.
+        """
+        return self._adb(["shell", "-T", f"cat {shlex.quote(source)}"], 600, most=most)
 
     def lost(self, code: int | None = None) -> str:
         try:
@@ -149,8 +155,8 @@ class Adb:
     def close(self) -> None:
         pass
 
-    def _adb(self, arguments: list[str], seconds: float, stdin: bytes = b"") -> bytes:
-        process = run_command(["adb", "-s", self.serial, *arguments], seconds, stdin)
+    def _adb(self, arguments: list[str], seconds: float, stdin: bytes = b"", most: int = MAX_OUTPUT_BYTES) -> bytes:
+        process = run_command(["adb", "-s", self.serial, *arguments], seconds, stdin, most)
         if process.returncode == 0:
             return process.stdout
         complaint = _last_line(process.stderr) or _last_line(process.stdout)

@@ -8,13 +8,14 @@ from functools import cached_property
 from pathlib import Path
 
 from pocketlens.bench import telemetry
-from pocketlens.bench.channel import WorkerError
 from pocketlens.bench.devices import benchmark_model
 from pocketlens.bench.devices.adb import Adb
 from pocketlens.bench.devices.device import BlockTimes, FirstFrame, LoadResult, Worker
-from pocketlens.bench.devices.remote import RemoteDevice
+from pocketlens.bench.devices.remote import RemoteDevice, path_there
+from pocketlens.bench.devices.worker_protocol import check_facts
 from pocketlens.bench.document import Host, Snapshot
-from pocketlens.errors import InputError, MissingError
+from pocketlens.bench.errors import WorkerError
+from pocketlens.errors import InputError, MissingError, PocketlensError
 from pocketlens.images import Picture
 from pocketlens.runtimes.adapter import RUNTIMES, Options
 
@@ -105,9 +106,8 @@ class Android:
         """
         self._adb.find()
         self._check()
-        self._folder = self._adb.run(
-            f"mkdir -p {self._adb.cache} && mktemp -d {self._adb.cache}/run-XXXXXX", 30
-        ).strip()
+        made = self._adb.run(f"mkdir -p {self._adb.cache} && mktemp -d {self._adb.cache}/run-XXXXXX", 30)
+        self._folder = path_there(made)
         if self._tool is not None:
             self._adb.put(self._tool, self._tool_path)
             self._adb.run(f"chmod 755 {self._tool_path}", 30)
@@ -136,7 +136,7 @@ class Android:
     def host(self) -> Host:
         text = self._adb.run(_HOST_SCRIPT, 30)
         properties = dict(line.split("=", 1) for line in text.splitlines() if "=" in line)
-        memory = re.search(r"MemTotal:\s*(\d+) kB", text)
+        memory = re.search(r"MemTotal:\s*([0-9]{1,12}) kB", text)
         machine, arch = properties.get("machine", ""), properties.get("arch", "")
         hardware = properties.get("ro.hardware", "")
         self.emulated = (
@@ -148,28 +148,29 @@ class Android:
         chip = properties.get("ro.soc.model") or hardware
         cores = properties.get("cores", "")
         maker, model = (properties.get(f"ro.product.{name}", "") for name in ("manufacturer", "model"))
-        return Host(
+        host = Host(
             os=f"Android {properties.get('ro.build.version.release', '')}".strip(),
             kernel=f"Linux {properties.get('kernel', '')}",
             machine=properties.get("ro.product.cpu.abi") or machine,
             cpu=f"{maker} {model} ({chip})".strip(),
-            cores=int(cores) if cores.isdigit() and int(cores) else 1,
+            cores=int(cores) if re.fullmatch(r"[1-9][0-9]{0,5}", cores) else 1,
             memory_mb=round(int(memory[1]) * 1024 / 1e6) if memory else None,
             python="",
             pocketlens="",
             packages={"benchmark_model": "given" if self._tool else "found there"} if self._with_tool else {},
         )
+        return check_facts(host)
 
     def snapshot(self) -> Snapshot:
         state = self._state()
         battery, thermal = telemetry.battery(state.get("battery", "")), telemetry.thermal(state.get("thermal", ""))
         heat = list(thermal.temperatures.values()) if thermal else []
         heat += [zone for zone in [telemetry.zones(state.get("zones", "").split())] if zone is not None]
-        clocks = [int(word) for word in state.get("frequency", "").split() if word.isdigit()]
+        clocks = [int(word) for word in state.get("frequency", "").split() if re.fullmatch(r"[0-9]{1,12}", word)]
         load = state.get("load", "").split()
         status = thermal.status if thermal else None
-        return Snapshot(
-            load=float(load[0]) if load and re.fullmatch(r"[\d.]+", load[0]) else None,
+        facts = Snapshot(
+            load=telemetry.number(load[0]) if load else None,
             governor=state.get("governor", "").strip() or None,
             frequency_mhz=round(max(clocks) / 1000) if clocks else None,
             temperature_c=max(heat) if heat else battery.temperature_c if battery else None,
@@ -183,6 +184,7 @@ class Android:
             charging=battery.charging if battery else None,
             screen_on=telemetry.screen_on(state.get("power", "")),
         )
+        return check_facts(facts)
 
     def _state(self) -> dict[str, str]:
         """What the device prints about its state, by section; a section that it does not have is empty."""
@@ -209,8 +211,8 @@ class Android:
     def close(self) -> None:
         try:
             if self._folder:
-                self._adb.run(f"rm -rf {self._folder}", 30)
-        except (WorkerError, MissingError):
+                self._adb.run(f"rm -rf {shlex.quote(self._folder)}", 30)
+        except PocketlensError:
             pass  # it cannot be reached any more
         finally:
             self._folder = ""

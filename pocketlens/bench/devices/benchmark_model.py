@@ -8,19 +8,22 @@ import re
 import shlex
 import tempfile
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from pocketlens import files, quality
-from pocketlens.bench.channel import WorkerError
+from pocketlens import files
 from pocketlens.bench.devices.adb import Adb
 from pocketlens.bench.devices.device import BlockTimes, FirstFrame, LoadResult
+from pocketlens.bench.devices.worker_protocol import parse_block, score
+from pocketlens.bench.errors import AnswerError, WorkerError
+from pocketlens.bench.limits import MAX_MS
 from pocketlens.bench.result import ExecutionSettings
-from pocketlens.errors import MissingError, require
+from pocketlens.errors import InputError, MissingError, require
 from pocketlens.images import Picture, to_uint8
+from pocketlens.runtimes import data_files
 from pocketlens.runtimes.adapter import Options
 
 RUNTIME = "litert"
@@ -72,6 +75,7 @@ def parse(text: str) -> ToolOutput:
 
     Raises:
         WorkerError: There are no figures in it; the message has the tool's last error.
+        AnswerError: A figure is none.
 
     Example:
         >>> parse('''count=9 curr=5
@@ -90,11 +94,10 @@ def parse(text: str) -> ToolOutput:
         errors = [line.strip() for line in text.splitlines() if re.search(r"ERROR|FATAL|rror:|denied|not found", line)]
         last = text.strip().splitlines()[-1:] or ["it printed nothing"]
         raise WorkerError(f"benchmark_model failed: {(errors or last)[-1]}", do="run it by hand on the device")
-    count, current = int(lines[-1][0]), float(lines[-1][2]) / 1000
-    mean = float(timings[3]) / 1000
+    count, current = int(_number(lines[-1][0])), _number(lines[-1][2]) / 1000
     average = re.search(r"avg=([\d.e+]+)", lines[-1][3])
-    mean = float(average[1]) / 1000 if average else mean
-    first = float(lines[-1][1]) / 1000 if lines[-1][1] else current
+    mean = _number(average[1] if average else timings[3]) / 1000
+    first = _number(lines[-1][1]) / 1000 if lines[-1][1] else current
     samples = {1: (current,), 2: (first, current), 3: (first, 3 * mean - first - current, current)}.get(count, ())
     memory = re.search(
         r"Memory footprint delta from the start of the tool \(MB\): init=[\d.e+]+ overall=([\d.e+]+)", text
@@ -104,13 +107,28 @@ def parse(text: str) -> ToolOutput:
         samples=tuple(round(ms, 4) for ms in samples),
         count=count,
         mean=mean,
-        init_ms=float(timings[1]) / 1000,
-        first_ms=float(timings[2]) / 1000,
-        memory_mb=float(memory[1]) if memory else None,
-        peak_mb=float(peak[1]) if peak else None,
+        init_ms=_number(timings[1]) / 1000,
+        first_ms=_number(timings[2]) / 1000,
+        memory_mb=_number(memory[1]) if memory else None,
+        peak_mb=_number(peak[1]) if peak else None,
         applied=_applied(text),
         unknown=tuple(flags[1].split()) if (flags := re.search(r"Unconsumed cmdline flags: (.*)", text)) else (),
     )
+
+
+def _number(text: str) -> float:
+    """A figure of the tool, of any unit, that a time or a memory can be.
+
+    Raises:
+        AnswerError: It is none.
+    """
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value <= 1000 * MAX_MS:
+        raise AnswerError(f"benchmark_model printed {text[:40]!r} for a figure", do="run it by hand on the device")
+    return value
 
 
 def _applied(text: str) -> bool | None:
@@ -162,27 +180,24 @@ class ToolWorker:
                 f"--input_layer_value_files={shlex.quote(f'{name}:{input_path}')} --output_filepath={output_path} "
                 "--num_runs=1 --warmup_runs=0 --warmup_min_secs=0 --min_secs=0",
             )
-            self._adb.get(output_path, raw)
-            data = raw.read_bytes()
+        # One byte more than expected is enough to see that it is another picture.
+        data = self._adb.read(output_path, picture.size * dtype.itemsize + 1)
         if len(data) != picture.size * dtype.itemsize:
             raise WorkerError("benchmark_model wrote no picture", do="use one of 2023 or later (--output_filepath)")
         values = np.frombuffer(data, dtype).reshape(picture.shape)
         stylized = values if dtype == np.uint8 else to_uint8(values.astype(np.float32))
-        first = FirstFrame(output.first_ms or output.mean, stylized=stylized)
-        if expected is None:
-            return first
-        error = quality.largest_error(expected, stylized)
-        return replace(first, psnr=quality.psnr(expected, stylized), largest_error=error)
+        return score(FirstFrame(output.first_ms or output.mean, stylized=stylized), expected)
 
     def play(self, block_seconds: float, block_count: int, seconds: float) -> BlockTimes:
         samples: list[float] = []
-        end = time.monotonic() + block_seconds
+        began = time.monotonic()
+        end = began + block_seconds
         while len(samples) < block_count or (time.monotonic() < end and sum(samples) < 1000 * block_seconds):
             output = self._start(seconds, f"--num_runs={RUNS} --min_secs=0 --warmup_min_secs={_WARM_SECONDS}")
-            if not output.samples or min(output.samples) <= 0:
+            if not output.samples:
                 raise WorkerError(f"benchmark_model made {output.count} runs instead of {RUNS}", do="check its version")
             samples += output.samples
-        return BlockTimes(tuple(samples), tuple(samples))
+        return parse_block({"frame_ms": samples, "inference_ms": samples}, block_count, time.monotonic() - began)
 
     def peak_mb(self, seconds: float) -> float | None:
         return self._peak_mb
@@ -196,8 +211,9 @@ class ToolWorker:
         from ai_edge_litert.interpreter import Interpreter
 
         try:
+            data_files.check(path)
             (detail,) = Interpreter(model_path=str(path)).get_input_details()
-        except (ValueError, RuntimeError) as error:
+        except (InputError, ValueError, RuntimeError) as error:
             raise WorkerError(f"{path.name} is not readable: {str(error)[:100]}", do="verify the bundle") from error
         self._input = (str(detail["name"]), np.dtype(detail["dtype"]))
         return int(detail["shape"][1]), int(detail["shape"][2])

@@ -3,9 +3,9 @@
 import os
 import sys
 import tempfile
+import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -14,12 +14,14 @@ from pocketlens.bench.channel import Channel
 from pocketlens.bench.devices.device import BlockTimes, FirstFrame, LoadResult
 from pocketlens.bench.devices.worker_protocol import (
     load_command,
-    parse_answer,
+    parse_block,
     parse_first_frame,
     parse_load,
+    parse_peak_mb,
     play_command,
 )
 from pocketlens.bench.document import Host, Snapshot
+from pocketlens.bench.limits import picture_bytes
 from pocketlens.images import Picture
 from pocketlens.runtimes.adapter import RUNTIMES, Options
 
@@ -37,7 +39,7 @@ class LocalWorker:
         )
 
     def load(self, path: Path, runtime: str, options: Options, seconds: float) -> LoadResult:
-        return parse_load(self._ask(load_command(str(path.absolute()), runtime, options), seconds))
+        return parse_load(self.channel.ask(load_command(str(path.absolute()), runtime, options), seconds))
 
     def first(self, picture: Picture, expected: Picture | None, seconds: float) -> FirstFrame:
         with tempfile.TemporaryDirectory(prefix="pocketlens-") as folder:
@@ -46,19 +48,19 @@ class LocalWorker:
             if expected is not None:
                 np.save(expected_path, expected)
             files = {"picture": str(picture_path), "expected": str(expected_path) if expected is not None else None}
-            return parse_first_frame(self._ask({"do": "first", **files}, seconds))
+            answer = self.channel.ask({"do": "first", **files}, seconds, picture_bytes(picture.size))
+        return parse_first_frame(answer, picture, expected)
 
     def play(self, block_seconds: float, block_count: int, seconds: float) -> BlockTimes:
-        return parse_answer(BlockTimes, self._ask(play_command(block_seconds, block_count), seconds))
+        began_s = time.monotonic()
+        answer = self.channel.ask(play_command(block_seconds, block_count), seconds)
+        return parse_block(answer, block_count, time.monotonic() - began_s)
 
     def peak_mb(self, seconds: float) -> float | None:
-        return float(self._ask({"do": "memory"}, seconds)["peak_mb"])
+        return parse_peak_mb(self.channel.ask({"do": "memory"}, seconds))
 
     def close(self) -> None:
         self.channel.close()
-
-    def _ask(self, command: dict[str, Any], seconds: float) -> dict[str, Any]:
-        return self.channel.ask(command, seconds)
 
 
 class Local:

@@ -1,11 +1,10 @@
 """Workers on a machine that is reached by a command: what ssh and adb have in common."""
 
 import io
-import json
+import re
 import shlex
-import subprocess
+import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Protocol
@@ -13,19 +12,24 @@ from typing import Any, Protocol
 import numpy as np
 
 from pocketlens import files
-from pocketlens.bench.channel import Channel, LostError, WorkerError
+from pocketlens.bench.channel import Channel
+from pocketlens.bench.devices import probe as probes
 from pocketlens.bench.devices import runner
 from pocketlens.bench.devices.device import BlockTimes, FirstFrame, LoadResult
 from pocketlens.bench.devices.worker_protocol import (
     load_command,
-    parse_answer,
+    parse_block,
     parse_first_frame,
+    parse_host,
     parse_load,
+    parse_peak_mb,
+    parse_snapshot,
     play_command,
 )
 from pocketlens.bench.document import Host, Snapshot
-from pocketlens.bundle import typed
-from pocketlens.errors import MissingError
+from pocketlens.bench.errors import AnswerError, LostError, WorkerError
+from pocketlens.bench.limits import MAX_ANSWER_BYTES, MAX_TEXT, picture_bytes
+from pocketlens.errors import MissingError, PocketlensError
 from pocketlens.images import Picture
 from pocketlens.runtimes.adapter import RUNTIMES, Options
 
@@ -34,17 +38,6 @@ GREETING = "pocketlens-worker 2"
 _IDLE_SECONDS = 900
 """A worker that gets no command for so long ends itself: the connection may be lost."""
 _COPY_SECONDS = 600.0
-_RUNTIMES = [runtime for runtime in RUNTIMES.values() if runner.has_wheels(runtime.name)]
-_LIBRARIES = ("numpy", "PIL", *dict.fromkeys(name for runtime in _RUNTIMES for name in runtime.libraries))
-"""Import names of the libraries that a device is asked for."""
-_PROBE = f"""
-import sys, json, platform
-from importlib.util import find_spec
-libc = platform.libc_ver()[1] or '0.0'
-names = {list(_LIBRARIES)}
-print('pocketlens-probe ' + json.dumps({{'python': list(sys.version_info[:2]), 'machine': platform.machine(),
-    'glibc': libc, 'modules': [name for name in names if find_spec(name)]}}))
-"""
 
 
 class Transport(Protocol):
@@ -92,28 +85,6 @@ class Transport(Protocol):
         ...
 
 
-@dataclass(frozen=True)
-class Probe:
-    """The facts that a machine's Python reports."""
-
-    python: tuple[int, int]
-    machine: str
-    glibc: str
-    modules: tuple[str, ...]
-
-    def has(self, runtime: str) -> bool:
-        """Whether everything for a runtime is installed there."""
-        return {"numpy", "PIL"} <= set(self.modules) and any(
-            name in self.modules for name in RUNTIMES[runtime].libraries
-        )
-
-    @property
-    def platform(self) -> runner.Platform:
-        """What decides which wheels fit. A Python of musl or Android has no glibc, and no wheel fits it."""
-        major, minor = (int(part) for part in self.glibc.split(".")[:2])
-        return runner.Platform(self.machine, self.python, (major, minor))
-
-
 class RemoteWorker:
     """A worker on another machine; see :class:`~pocketlens.bench.devices.device.Worker`."""
 
@@ -133,7 +104,8 @@ class RemoteWorker:
             "picture": self._copy_array(picture),
             "expected": None if expected is None else self._copy_array(expected),
         }
-        return parse_first_frame(self._ask({"do": "first", **paths}, seconds))
+        answer = self._ask({"do": "first", **paths}, seconds, picture_bytes(picture.size))
+        return parse_first_frame(answer, picture, expected)
 
     def _copy_array(self, pixels: Picture) -> str:
         """Copy a picture there as a ``.npy`` file, and return its path there."""
@@ -145,32 +117,49 @@ class RemoteWorker:
         return path
 
     def play(self, block_seconds: float, block_count: int, seconds: float) -> BlockTimes:
-        return parse_answer(BlockTimes, self._ask(play_command(block_seconds, block_count), seconds))
+        began_s = time.monotonic()
+        answer = self._ask(play_command(block_seconds, block_count), seconds)
+        return parse_block(answer, block_count, time.monotonic() - began_s)
 
     def peak_mb(self, seconds: float) -> float | None:
-        return float(self._ask({"do": "memory"}, seconds)["peak_mb"])
+        return parse_peak_mb(self._ask({"do": "memory"}, seconds))
 
     def host(self, seconds: float) -> tuple[Host, str]:
         """The machine's facts, and why it counts as emulated (empty for a real one)."""
-        answer = self._ask({"do": "host"}, seconds)
-        return typed.build(Host, answer["host"], "answer"), str(answer["emulation"])
+        return parse_host(self._ask({"do": "host"}, seconds))
 
     def snapshot(self, seconds: float) -> Snapshot:
         """The machine's state now."""
-        return typed.build(Snapshot, self._ask({"do": "snapshot"}, seconds)["snapshot"], "answer")
+        return parse_snapshot(self._ask({"do": "snapshot"}, seconds))
 
     def close(self) -> None:
         self.channel.close()
 
-    def _ask(self, command: dict[str, Any], seconds: float) -> dict[str, Any]:
+    def _ask(self, command: dict[str, Any], seconds: float, most: int = MAX_ANSWER_BYTES) -> dict[str, Any]:
         try:
-            return self.channel.ask(command, seconds)
+            return self.channel.ask(command, seconds, most)
         except LostError:
             raise
         except WorkerError as error:
             if reason := self._transport.lost(self.channel.process.returncode):
                 raise LostError(f"the connection was lost during {command['do']!r}: {reason}", do=error.do) from error
             raise
+
+
+def path_there(printed: str) -> str:
+    """The path that a shell there has printed.
+
+    Raises:
+        AnswerError: It is none.
+
+    Example:
+        >>> path_there("/tmp/run-a1\\n")
+        '/tmp/run-a1'
+    """
+    path = printed.strip()
+    if not re.fullmatch(r"/[^\x00-\x1f\x7f]*", path) or len(path) > MAX_TEXT:
+        raise AnswerError(f"{path[:60]!r} is no path of a folder", do="look at the device: it is not right")
+    return path
 
 
 def _write_line(target: str) -> str:
@@ -207,22 +196,22 @@ class RemoteDevice:
         self._monitor: RemoteWorker | None = None
 
     @cached_property
-    def probe(self) -> Probe:
+    def probe(self) -> probes.Probe:
         """The facts that its Python reports; asked once.
 
         Raises:
             MissingError: It cannot be reached, has no Python, or one that is too old.
+            AnswerError: What it says of itself cannot be.
         """
         try:
-            printed = self.transport.run(f"{self._python} -c {shlex.quote(_PROBE)}", 60)
+            printed = self.transport.run(f"{self._python} -c {shlex.quote(probes.SCRIPT)}", 60)
         except LostError as error:
             raise MissingError(error.what, do=error.do) from error
         except WorkerError as error:
             raise MissingError(f"{self.name} has no {self._python}: {error.what}", do=_PYTHON) from error
-        lines = [line for line in printed.splitlines() if line.startswith("pocketlens-probe ")]
-        if not lines:
+        probe = probes.parse(printed)
+        if probe is None:
             raise MissingError(f"{self._python} on {self.name} said {printed[-80:]!r}", do=_PYTHON)
-        probe = typed.build(Probe, json.loads(lines[-1].split(" ", 1)[1]), "probe")
         if probe.python < runner.OLDEST_PYTHON:
             version = ".".join(map(str, probe.python))
             raise MissingError(f"{self.name} has Python {version}, 3.11 or newer is needed", do=_PYTHON)
@@ -246,10 +235,12 @@ class RemoteDevice:
         Raises:
             MissingError: The device cannot be reached, or a library that it lacks cannot be fetched.
         """
-        cache = self.transport.run(f"mkdir -p {self.transport.cache} && cd {self.transport.cache} && pwd", 60).strip()
+        cache = path_there(
+            self.transport.run(f"mkdir -p {self.transport.cache} && cd {self.transport.cache} && pwd", 60)
+        )
         # Folders of killed measurements are older than a day; a running one changes its folder.
         self.transport.run(f"find {shlex.quote(cache)} -maxdepth 1 -name 'run-*' -mtime +0 -exec rm -rf '{{}}' +", 60)
-        self._folder = self.transport.run(f"mktemp -d {shlex.quote(cache)}/run-XXXXXX", 60).strip()
+        self._folder = path_there(self.transport.run(f"mktemp -d {shlex.quote(cache)}/run-XXXXXX", 60))
         self._path = [self._unpack(cache, "runner", *runner.archive())]
         lacking = [name for name in runtimes if runner.has_wheels(name) and not self.probe.has(name)]
         if lacking:
@@ -293,7 +284,7 @@ class RemoteDevice:
         try:
             if self._folder:
                 self.transport.run(f"rm -rf {shlex.quote(self._folder)}", 30)
-        except (WorkerError, MissingError):
+        except PocketlensError:
             pass  # it cannot be reached; the next measurement there removes the folder
         finally:
             self._folder = ""
@@ -307,20 +298,3 @@ class RemoteDevice:
 
 
 _PYTHON = "install python3 (3.11 or newer) there, or name another: --device 'ssh://HOST?python=/path/to/python'"
-
-
-def run_command(command: Sequence[str], seconds: float, stdin: bytes = b"") -> subprocess.CompletedProcess[bytes]:
-    """Run a command on this machine.
-
-    Raises:
-        MissingError: It is not installed.
-        LostError: It took longer than ``seconds``.
-    """
-    try:
-        return subprocess.run(
-            command, input=stdin, capture_output=True, timeout=seconds, check=False, start_new_session=True
-        )
-    except FileNotFoundError as error:
-        raise MissingError(f"{command[0]} is not installed", do="install it") from error
-    except subprocess.TimeoutExpired as error:
-        raise LostError(f"no answer within {seconds:g} s", do="look at the device and its connection") from error

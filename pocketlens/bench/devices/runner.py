@@ -18,7 +18,7 @@ from pocketlens.runtimes.adapter import RUNTIMES
 
 _RUNNER_FILES = (
     "*.py", "quality", "runtimes", "bundle/__init__.py", "bundle/typed.py", "bench/__init__.py", "bench/document.py",
-    "bench/environment.py", "bench/result.py", "bench/telemetry.py", "bench/worker.py",
+    "bench/environment.py", "bench/limits.py", "bench/result.py", "bench/telemetry.py", "bench/worker.py",
 )  # fmt: skip
 """The files of the package that a worker needs; a folder stands for all Python files in it."""
 

@@ -1,5 +1,6 @@
 """A device over ssh: OpenSSH's client with the user's own keys and configuration."""
 
+import contextlib
 import shlex
 import shutil
 import subprocess
@@ -8,13 +9,22 @@ import time
 from pathlib import Path
 from urllib.parse import parse_qs, unquote, urlsplit
 
-from pocketlens.bench.channel import LostError, WorkerError
-from pocketlens.bench.devices.remote import RemoteDevice, run_command
+from pocketlens.bench.devices.remote import RemoteDevice
+from pocketlens.bench.errors import LostError, WorkerError
+from pocketlens.bench.processes import Tail, end, run_command
 from pocketlens.errors import InputError, MissingError
 
 _CONNECT_SECONDS = 15
 _CONNECTION_FAILED = 255
 """ssh's own exit code when the connection has failed, and not the command."""
+
+_WATCHED = (
+    'exec 3<&0; "$@" </dev/null 3<&- & child=$!; (cat <&3; kill $child) >/dev/null 2>&1 & watch=$!; '
+    "wait $child; code=$?; kill $watch; exit $code"
+)
+"""A shell line that runs its arguments until they end, or until its standard input closes: then whoever started it has
+ended, perhaps killed, and the connection is not to outlive it.
+"""
 
 _FIXES = (
     (
@@ -60,6 +70,7 @@ class Ssh:
             *("-o", "ServerAliveInterval=5", "-o", "ServerAliveCountMax=3", "-o", f"ControlPath={self._home}/c"),
         ]
         self._master: subprocess.Popen[bytes] | None = None
+        self._complaints: Tail | None = None
 
     def command(self, line: str) -> list[str]:
         self._connect()
@@ -113,34 +124,33 @@ class Ssh:
         if not Path(self._home).is_dir():
             self._home = tempfile.mkdtemp(prefix="pl-")
             self._options[-1] = f"ControlPath={self._home}/c"
-        with tempfile.TemporaryFile() as complaints:
-            master = subprocess.Popen(
-                ["ssh", *self._options, "-o", "ControlMaster=yes", "-N", "-T", self._login],
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=complaints,
-                start_new_session=True,
-            )
-            end = time.monotonic() + 2 * _CONNECT_SECONDS + 5
-            while time.monotonic() < end and master.poll() is None and not Path(self._home, "c").exists():
-                time.sleep(0.02)
-            if Path(self._home, "c").exists() and master.poll() is None:
-                self._master = master
-                return
-            master.kill()
-            master.wait()
-            complaints.seek(0)
-            complaint = complaints.read().decode(errors="replace").strip() or "it did not answer in time: timed out"
+        line = ["ssh", *self._options, "-o", "ControlMaster=yes", "-N", "-T", self._login]
+        master = subprocess.Popen(
+            ["sh", "-c", _WATCHED, "sh", *line],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            start_new_session=True,
+        )
+        assert master.stderr is not None
+        self._master, self._complaints = master, Tail(master.stderr)
+        end_s = time.monotonic() + 2 * _CONNECT_SECONDS + 5
+        while time.monotonic() < end_s and master.poll() is None and not Path(self._home, "c").exists():
+            time.sleep(0.02)
+        if Path(self._home, "c").exists() and master.poll() is None:
+            return
+        self._disconnect()
+        complaint = self._complaints.text().strip() or "it did not answer in time: timed out"
         raise MissingError(f"{self.name} cannot be reached: {_last_line(complaint)}", do=self._fix(complaint))
 
     def _disconnect(self) -> None:
-        if self._master is not None:
-            self._master.terminate()
-            try:
+        if self._master is not None and self._complaints is not None:
+            assert self._master.stdin is not None
+            self._master.stdin.close()
+            with contextlib.suppress(subprocess.TimeoutExpired):
                 self._master.wait(5)
-            except subprocess.TimeoutExpired:
-                self._master.kill()
-                self._master.wait()
+            end(self._master)
+            self._complaints.close()
             self._master = None
         Path(self._home, "c").unlink(missing_ok=True)
 

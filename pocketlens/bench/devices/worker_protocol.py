@@ -1,19 +1,82 @@
-"""The commands to a worker process and its answers; ``pocketlens.bench.worker`` is the other side."""
+"""The commands to a worker process and its answers; ``pocketlens.bench.worker`` is the other side.
+
+Every answer becomes one of the types of this module before anything is done with it, or an
+:class:`~pocketlens.bench.errors.AnswerError`.
+"""
 
 import base64
 import zlib
-from dataclasses import replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 import numpy as np
 
-from pocketlens.bench.channel import WorkerError
+from pocketlens import quality
 from pocketlens.bench.devices.device import BlockTimes, FirstFrame, LoadResult
+from pocketlens.bench.document import Host, Snapshot
+from pocketlens.bench.errors import AnswerError
+from pocketlens.bench.limits import CLOCK_SLACK, MAX_MB, MAX_MS, MAX_SIDE, MAX_TEXT, MIN_MS, PSNR_SLACK_DB
+from pocketlens.bench.result import ExecutionSettings
 from pocketlens.bundle import typed
 from pocketlens.errors import InputError
+from pocketlens.images import Picture
 from pocketlens.runtimes.adapter import Options
 
-Answer = TypeVar("Answer", LoadResult, FirstFrame, BlockTimes)
+T = TypeVar("T")
+_TEXT = typed.bounds(length=MAX_TEXT)
+_CHECK_VERSION = "check the version of Pocketlens there"
+
+
+@dataclass(frozen=True)
+class _RuntimeInfo:
+    """What a runtime said of itself; see :class:`pocketlens.runtimes.adapter.RuntimeInfo`."""
+
+    version: str | None = field(default=None, metadata=_TEXT)
+    threads: int | None = field(default=None, metadata=typed.bounds(0, MAX_SIDE))
+    accelerator: str | None = field(default=None, metadata=_TEXT)
+    delegate: str | None = field(default=None, metadata=_TEXT)
+    precision: str | None = field(default=None, metadata=_TEXT)
+    emulated: bool = False
+
+
+@dataclass(frozen=True)
+class _Load:
+    load_ms: float = field(metadata=typed.bounds(0, MAX_MS))
+    size: tuple[int, int] = field(metadata=typed.bounds(1, MAX_SIDE))
+    baseline_mb: float = field(metadata=typed.bounds(0, MAX_MB))
+    runtime_info: _RuntimeInfo = _RuntimeInfo()
+
+
+@dataclass(frozen=True)
+class _First:
+    first_ms: float = field(metadata=typed.bounds(MIN_MS, MAX_MS))
+    stylized: str
+    shape: tuple[int, int, int]
+    psnr: float | None = None
+    largest_error: float | None = field(default=None, metadata=typed.bounds(0, 255))
+
+
+@dataclass(frozen=True)
+class _Block:
+    frame_ms: tuple[float, ...] = field(metadata=typed.bounds(MIN_MS, MAX_MS))
+    inference_ms: tuple[float, ...] = field(metadata=typed.bounds(0, MAX_MS))
+
+
+@dataclass(frozen=True)
+class _PeakMemory:
+    peak_mb: float | None = field(metadata=typed.bounds(0, MAX_MB))
+
+
+@dataclass(frozen=True)
+class _Host:
+    host: Host
+    emulation: str = field(metadata=_TEXT)
+
+
+@dataclass(frozen=True)
+class _Snapshot:
+    snapshot: Snapshot
 
 
 def load_command(path: str, runtime: str, options: Options) -> dict[str, Any]:
@@ -28,29 +91,45 @@ def load_command(path: str, runtime: str, options: Options) -> dict[str, Any]:
     }
 
 
-def parse_load(answer: dict[str, Any]) -> LoadResult:
+def parse_load(answer: Mapping[str, Any]) -> LoadResult:
     """The answer to ``load``."""
-    info = answer.pop("runtime_info", {})
-    answer["runtime_version"] = info.get("version")
-    answer["emulated"] = info.get("emulated", False)
-    answer["effective"] = {
-        "threads": info.get("threads"),
-        "accelerator": info.get("accelerator"),
-        "delegate": info.get("delegate"),
-        "compute_precision": info.get("precision"),
-    }
-    return parse_answer(LoadResult, answer)
+    load = _parse(_Load, answer)
+    info = load.runtime_info
+    effective = ExecutionSettings(info.threads, info.accelerator, info.delegate, info.precision)
+    return LoadResult(load.load_ms, load.size, load.baseline_mb, info.version, effective, emulated=info.emulated)
 
 
-def parse_first_frame(answer: dict[str, Any]) -> FirstFrame:
-    """The answer to ``first``."""
-    packed, shape = answer.pop("stylized", ""), answer.pop("shape", [])
+def parse_first_frame(answer: Mapping[str, Any], picture: Picture, expected: Picture | None) -> FirstFrame:
+    """The answer to ``first``; the picture is scored here again, and the worker's own score is only compared.
+
+    Args:
+        answer: What the worker sent.
+        picture: What it was given, ``uint8 [H, W, 3]``.
+        expected: What it was to make of it, or None.
+    """
+    first = _parse(_First, answer)
+    if first.shape != picture.shape:
+        raise _wrong(f"the picture has the shape {list(first.shape)}, expected {list(picture.shape)}")
     try:
-        pixels = zlib.decompress(base64.b64decode(packed, validate=True))
-        stylized = np.frombuffer(pixels, np.uint8).reshape(shape)
-    except (ValueError, TypeError, zlib.error) as error:
-        raise WorkerError(f"the worker's picture cannot be read: {error}", do="check its version") from error
-    return replace(parse_answer(FirstFrame, answer), stylized=stylized)
+        unpacker = zlib.decompressobj()
+        pixels = unpacker.decompress(base64.b64decode(first.stylized, validate=True), picture.size + 1)
+    except (ValueError, zlib.error) as error:
+        raise _wrong(f"the picture cannot be read: {error}") from error
+    if len(pixels) != picture.size or not unpacker.eof:
+        raise _wrong(f"the picture does not have the {picture.size:,} bytes of its shape")
+    stylized = np.frombuffer(pixels, np.uint8).reshape(picture.shape)
+    frame = score(FirstFrame(first.first_ms, stylized=stylized), expected)
+    if frame.psnr is not None and (first.psnr is None or abs(first.psnr - frame.psnr) > PSNR_SLACK_DB):
+        raise _wrong(f"it says {first.psnr} dB of a picture that has {frame.psnr:.1f}")
+    return frame
+
+
+def score(frame: FirstFrame, expected: Picture | None) -> FirstFrame:
+    """The first frame with the scores of its picture against the expected one, where there is one."""
+    if expected is None or frame.stylized is None:
+        return frame
+    psnr = quality.psnr(expected, frame.stylized)
+    return FirstFrame(frame.first_ms, psnr, quality.largest_error(expected, frame.stylized), frame.stylized)
 
 
 def play_command(block_seconds: float, block_count: int) -> dict[str, Any]:
@@ -58,13 +137,52 @@ def play_command(block_seconds: float, block_count: int) -> dict[str, Any]:
     return {"do": "play", "seconds": block_seconds, "count": block_count}
 
 
-def parse_answer(kind: type[Answer], answer: dict[str, Any]) -> Answer:
-    """An answer as a dataclass.
+def parse_block(answer: Mapping[str, Any], block_count: int, waited_s: float) -> BlockTimes:
+    """The answer to ``play``.
 
-    Raises:
-        WorkerError: It lacks a field, or a field has another type.
+    Args:
+        answer: What the worker sent.
+        block_count: How many frames it was to play at least.
+        waited_s: How long the answer took, by the clock here.
     """
+    block = _parse(_Block, answer)
+    count = len(block.frame_ms)
+    if count < block_count or count != len(block.inference_ms):
+        raise _wrong(f"{count} and {len(block.inference_ms)} times came of at least {block_count} frames")
+    if any(inner > frame + MIN_MS for frame, inner in zip(block.frame_ms, block.inference_ms, strict=True)):
+        raise _wrong("an inference took longer than its frame")
+    if (played_s := sum(block.frame_ms) / 1000) > CLOCK_SLACK * waited_s + 1:
+        raise _wrong(f"frames of {played_s:,.1f} s came within {waited_s:,.1f} s")
+    return BlockTimes(block.frame_ms, block.inference_ms)
+
+
+def parse_peak_mb(answer: Mapping[str, Any]) -> float | None:
+    """The answer to ``memory``."""
+    return _parse(_PeakMemory, answer).peak_mb
+
+
+def parse_host(answer: Mapping[str, Any]) -> tuple[Host, str]:
+    """The answer to ``host``: the machine, and why it counts as emulated (empty for a real one)."""
+    parsed = _parse(_Host, answer)
+    return parsed.host, parsed.emulation
+
+
+def parse_snapshot(answer: Mapping[str, Any]) -> Snapshot:
+    """The answer to ``snapshot``."""
+    return _parse(_Snapshot, answer).snapshot
+
+
+def check_facts(facts: T) -> T:
+    """Check facts that were made of what a device printed: a :class:`Host` or a :class:`Snapshot`."""
+    return _parse(type(facts), typed.plain(facts))
+
+
+def _parse(kind: type[T], answer: Mapping[str, Any]) -> T:
     try:
-        return typed.build(kind, answer, "answer")
+        return typed.build(kind, answer, "the device's answer")
     except InputError as error:
-        raise WorkerError(f"the worker's answer cannot be read: {error.what}", do="check its version") from error
+        raise _wrong(error.what) from error
+
+
+def _wrong(what: str) -> AnswerError:
+    return AnswerError(what, do=_CHECK_VERSION)

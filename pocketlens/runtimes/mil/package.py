@@ -1,6 +1,7 @@
 """Finds the files of a ``.mlpackage`` and reads its specification; nothing outside the package is ever opened."""
 
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -94,4 +95,25 @@ def read(path: Path) -> Package:
             f"{path} holds a {spec.WhichOneof('Type') or 'model of unknown kind'}, expected an ML Program",
             do="convert it for iOS 15 or later",
         )
-    return Package(path, file.parent, spec)
+    package = Package(path, file.parent, spec)
+    for name in set(_weight_names(spec)):
+        package.weight_file(name)
+    return package
+
+
+def _weight_names(message: Any) -> Iterator[str]:
+    """The weight files that a message names, wherever in it: each is to lie in the package, used or not."""
+    from google.protobuf.message import Message
+
+    for field, value in message.ListFields():
+        if field.name == "blobFileValue":
+            yield value.fileName
+        elif field.message_type is None:
+            continue
+        elif field.message_type.GetOptions().map_entry:
+            if field.message_type.fields_by_name["value"].message_type is not None:
+                for inner in value.values():
+                    yield from _weight_names(inner)
+        else:
+            for inner in [value] if isinstance(value, Message) else value:
+                yield from _weight_names(inner)

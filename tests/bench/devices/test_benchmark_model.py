@@ -2,8 +2,8 @@
 
 import pytest
 
-from pocketlens.bench.channel import WorkerError
 from pocketlens.bench.devices.benchmark_model import parse
+from pocketlens.bench.errors import WorkerError
 from tests.bench.devices.recorded import sample
 
 

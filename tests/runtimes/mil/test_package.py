@@ -198,7 +198,7 @@ DAMAGES: dict[str, tuple[Callable[[Path], None], str]] = {
     "weights' header smashed": (smash(WEIGHTS, 0), "not a weight file"),
     "blob's header smashed": (smash(WEIGHTS, 64), "no blob starts here"),
     "blob's length smashed": (smash(WEIGHTS, 72), "the blob ends at"),
-    "weights linked away": (linked_weights, "outside itself"),
+    "weights linked away": (linked_weights, "a link or a device"),
     "weights outside": (weight_name("@model_path/../../../../weight.bin"), "outside itself"),
     "weights absolute": (weight_name("/etc/passwd"), "expected @model_path/"),
     "weights absolute within": (weight_name("@model_path//etc/passwd"), "outside itself"),
