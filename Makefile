@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install test-quick docs bench-peers demo test conformance fuzz bench-matrix operators rewrites check format schema changelog dist constraints train lab-pi clean bench-rewrites bench-accelerators operators-on bench-agreement lab-android lab-pages bench-shim lab-arm64
+.PHONY: help install test-quick docs bench-peers demo test conformance fuzz kill bench-matrix operators rewrites check format schema changelog dist constraints train lab-pi clean bench-rewrites bench-accelerators operators-on bench-agreement lab-android lab-pages bench-shim lab-arm64
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
@@ -41,6 +41,11 @@ FUZZ_CASES ?= 5000
 
 fuzz: install  ## damaged files of every kind that is read, FUZZ_CASES each
 	FUZZ_CASES=$(FUZZ_CASES) $(BIN)/pytest -n 2 tests/attacks/test_fuzz.py
+
+KILLS ?= 200
+
+kill: install  ## build, distill, quantize and bench, killed at random moments KILLS times in all, and run again
+	$(BIN)/python -m tests.attacks.kill $(KILLS)
 
 operators: install  ## write docs/operators.md again, after a lowering has changed
 	$(BIN)/python -m pocketlens.converters.operators

@@ -25,6 +25,50 @@ _CONTENT, _SEAL = "content", "sha256"
 _CACHE = "free some space, or set POCKETLENS_CACHE to a folder that can be written to"
 
 
+def regular(path: Path, do: str = "check the path") -> Path:
+    """The path of a regular file, before anything opens it: a pipe would be waited for, a device read without end.
+
+    Args:
+        path: As a user or a document gives it; links are followed.
+        do: What to tell the user to do when it is none.
+
+    Raises:
+        InputError: Nothing is there, or a folder, a pipe, a socket or a device, or its folder cannot be looked into.
+
+    Example:
+        >>> regular(Path("/dev/zero"))
+        Traceback (most recent call last):
+        pocketlens.errors.InputError: /dev/zero is a device, not a file
+          do: check the path
+    """
+    try:
+        mode = path.stat().st_mode
+    except FileNotFoundError as error:
+        raise InputError(f"{path} does not exist", do=do) from error
+    except (OSError, ValueError) as error:  # a file where a folder is wanted, no permission, a loop, a NUL in the name
+        raise InputError(f"{path} cannot be read: {getattr(error, 'strerror', None) or error}", do=do) from error
+    if not stat.S_ISREG(mode):
+        raise InputError(f"{path} is {_kind(mode)}, not a file", do=do)
+    return path
+
+
+def check_name(path: Path) -> None:
+    """Refuse a path that is not UTF-8: runtimes and video libraries take no other.
+
+    Raises:
+        InputError: It is not.
+    """
+    try:
+        str(path).encode()
+    except UnicodeEncodeError as error:
+        raise InputError(f"the name {os.fsencode(path)!r} is not UTF-8", do="rename the file or folder") from error
+
+
+def _kind(mode: int) -> str:
+    kinds = {stat.S_IFDIR: "a folder", stat.S_IFIFO: "a pipe", stat.S_IFSOCK: "a socket"}
+    return kinds.get(stat.S_IFMT(mode), "a device")
+
+
 def sha256(path: Path) -> str:
     """The SHA-256 of a file, or of a folder's sorted ``digest  relative/path`` lines, in hex.
 
@@ -38,7 +82,7 @@ def sha256(path: Path) -> str:
     digest = hashlib.sha256()
     if path.is_dir():
         for inner in files_under(path):
-            digest.update(f"{sha256(inner)}  {inner.relative_to(path).as_posix()}\n".encode())
+            digest.update(f"{sha256(inner)}  ".encode() + os.fsencode(inner.relative_to(path).as_posix()) + b"\n")
     else:
         with path.open("rb") as stream:
             while chunk := stream.read(_CHUNK):
@@ -65,7 +109,12 @@ def bytes_of(path: Path) -> int:
 def is_compiled(path: Path) -> bool:
     """Whether an ``.onnx`` file only wraps a binary for a chip, a file beside it: onnxruntime's ``EPContext``."""
     try:
-        return path.suffix == ".onnx" and path.stat().st_size < _LARGEST_WRAPPER and _WRAPPER in path.read_bytes()
+        return (
+            path.suffix == ".onnx"
+            and path.is_file()
+            and path.stat().st_size < _LARGEST_WRAPPER
+            and _WRAPPER in path.read_bytes()
+        )
     except OSError:
         return False
 

@@ -13,7 +13,7 @@ from PIL import Image, ImageOps
 
 from pocketlens import picture_limits
 from pocketlens.errors import InputError
-from pocketlens.files import whole
+from pocketlens.files import regular, whole
 from pocketlens.picture_limits import MAX_PIXELS
 
 Picture = NDArray[np.uint8]
@@ -69,8 +69,6 @@ def decode(path: Path) -> DecodedPicture:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # about pictures near Pillow's own limit, and EXIF data that it skips
             return _decoded(path)
-    except FileNotFoundError as error:
-        raise InputError(f"{path} does not exist", do="check the path") from error
     except InputError:
         raise
     except Image.DecompressionBombError as error:
@@ -85,7 +83,7 @@ def decode(path: Path) -> DecodedPicture:
 
 
 def _decoded(path: Path) -> DecodedPicture:
-    with path.open("rb") as file, Image.open(path, formats=_FORMATS) as image:
+    with regular(path).open("rb") as file, Image.open(path, formats=_FORMATS) as image:
         if reason := picture_limits.problem(image, file):
             raise InputError(f"{path} {reason}", do="save the picture again, smaller if it is large")
         image.load()

@@ -20,6 +20,7 @@ from pydantic import (
 from pocketlens import patterns
 from pocketlens.chips import ChipChoice
 from pocketlens.errors import InputError
+from pocketlens.files import regular
 from pocketlens.placement import ACCELERATORS
 from pocketlens.precisions import PRECISIONS
 from pocketlens.site import page
@@ -528,7 +529,7 @@ class Recipe(_Table):
     def read(cls, path: Path) -> Self:
         """Read and validate a recipe file; see :meth:`parse`."""
         try:
-            if path.stat().st_size > MAX_BYTES:
+            if regular(path).stat().st_size > MAX_BYTES:
                 raise InputError(f"{path} is larger than {MAX_BYTES:,} bytes", do="give a recipe in TOML")
             return cls.parse(path.read_text(encoding="utf-8-sig"), str(path))
         except UnicodeDecodeError as error:

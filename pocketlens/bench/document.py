@@ -13,6 +13,7 @@ from pocketlens.bench.limits import MAX_MB, MAX_TEXT
 from pocketlens.bench.result import CaseResult
 from pocketlens.bundle import typed
 from pocketlens.errors import InputError
+from pocketlens.files import regular
 from pocketlens.files import write as write_whole
 
 HISTORY = {
@@ -245,7 +246,7 @@ class Document:
     def read(cls, path: Path) -> "Document":
         """Read a document's file; see :meth:`from_json`."""
         try:
-            return cls.from_json(path.read_text(encoding="utf-8"), path.name)
+            return cls.from_json(regular(path).read_text(encoding="utf-8"), path.name)
         except (OSError, UnicodeDecodeError) as error:
             raise InputError(f"{path} cannot be read: {error}", do="check the path") from error
 

@@ -37,6 +37,6 @@ def picture_bytes(values: int) -> int:
 
     Example:
         >>> picture_bytes(64 * 64 * 3)
-        4211406
+        4211507
     """
     return MAX_ANSWER_BYTES + values * 14 // 10

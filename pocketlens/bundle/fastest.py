@@ -101,7 +101,7 @@ def _from_measurements(bundle: Bundle, pairs: list[Pair]) -> dict[tuple[str, str
     wanted = {(artifact.id, name) for artifact, name in pairs}
     times: dict[tuple[str, str], float] = {}
     for path in sorted((bundle.folder / "measurements").glob("*.json")):
-        if path.is_symlink() or path.stat().st_size > _MAX_BYTES:
+        if path.is_symlink() or not path.is_file() or path.stat().st_size > _MAX_BYTES:
             continue
         # Measurements are outside the content and its hashes: a document that cannot be read is skipped.
         try:
@@ -114,7 +114,7 @@ def _from_measurements(bundle: Bundle, pairs: list[Pair]) -> dict[tuple[str, str
                 if key in wanted and subject.get("timing"):
                     frames = [ms for block in subject["timing"]["rounds"] for ms in block["frame_ms"]]
                     times[key] = float(np.median(frames))
-        except (ValueError, KeyError, TypeError, AttributeError):
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
             continue
     return times
 

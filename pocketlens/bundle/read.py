@@ -134,8 +134,8 @@ def open_bundle(path: Path | str) -> Bundle:
         InputError: There is nothing at ``path``, it is no bundle, it is damaged, or a path in it leads out of it.
     """
     path = Path(path)
-    if not path.exists():
-        raise InputError(f"{path} does not exist", do="check the path")
+    if not path.is_dir():
+        files.regular(path)
     _check_kind(path)
     if path.is_dir():
         return Bundle(path)

@@ -89,8 +89,8 @@ def verify(
             raise InputError(
                 f"no runtime has the accelerator {accelerator!r}", do=f"choose from {', '.join(sorted(known))}"
             )
-    if not Path(path).exists():
-        raise InputError(f"{path} does not exist", do="check the path")
+    if not Path(path).is_dir():
+        files.regular(Path(path))
     checks: list[Check] = []
 
     def note(check: Check) -> None:

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 import typer
 from typer.core import TyperCommand, TyperGroup
 
+from pocketlens.cli import surroundings
 from pocketlens.cli.renamed import COMMAND, refuse_renamed
 from pocketlens.errors import InputError, PocketlensError
 
@@ -38,9 +39,22 @@ def _guarded() -> Iterator[None]:
         _complain(f"error: {error}")
         raise typer.Exit(error.exit_code) from None
     except BrokenPipeError:
-        # The reader of our output (head, less) has gone; Python would complain again when it flushes at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        surroundings.drop_output()  # its reader (head, less) has gone
         raise typer.Exit(0) from None
+    except UnicodeEncodeError as error:
+        _complain(
+            f"error: {error.object[:200]!r} has letters that are no Unicode: a name in another encoding than UTF-8\n"
+            "  do: rename the file or folder"
+        )
+        raise typer.Exit(InputError.exit_code) from None
+    except OSError as error:
+        # A file that cannot be read or written is said where that happens; left are the machine's own faults.
+        if _debugging():
+            raise
+        where = f" ({error.filename})" if error.filename else ""
+        _complain(f"error: {error.strerror or error}{where}\n  do: {surroundings.advice(error)}")
+        surroundings.drop_output()
+        raise typer.Exit(InputError.exit_code) from None
     except (typer.Exit, typer.Abort):
         raise
     except SystemExit as error:
@@ -86,7 +100,9 @@ class _Command(TyperCommand):
 class _Group(TyperGroup):
     def invoke(self, ctx: Any) -> Any:
         with _guarded():
-            return super().invoke(ctx)
+            result = super().invoke(ctx)
+            sys.stdout.flush()  # here, where a full disk can still be told; Python flushes after everything
+            return result
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         refuse_renamed(COMMAND, args[0])
@@ -166,6 +182,7 @@ _QUIET = {"TF_CPP_MIN_LOG_LEVEL": "3"}
 
 def main() -> None:
     """The ``pocketlens`` command."""
+    surroundings.prepare()
     load_commands()
     if "--debug" in sys.argv[2:]:
         sys.argv.remove("--debug")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from pocketlens.cli import command, options, output
+from pocketlens.errors import InputError
 
 if TYPE_CHECKING:
     from pocketlens.bench.budget import BudgetVerdict, PerformanceBudget, Verdict
@@ -58,10 +59,10 @@ def bench(
 
     Of --runtime, --accelerator, --compute-precision and --threads, every combination that plays an artifact is
     measured. Each picture is checked before it is timed. Exit code 1 if a budget breaks or the figures cannot tell, 3
-    if a device cannot be reached; what was measured on the others is kept.
+    if a device cannot be reached or answers wrongly; what was measured on the others is kept.
     """
     from pocketlens.bench.document import BenchmarkSettings
-    from pocketlens.bench.multi_device import bench_devices, open_devices
+    from pocketlens.bench.multi_device import DeviceOutcome, bench_devices, open_devices
     from pocketlens.bench.selection import Selection
     from pocketlens.bundle.read import open_bundle
     from pocketlens.pipeline.budgets import budget_of
@@ -85,26 +86,52 @@ def bench(
             cooldown_seconds=cooldown,
         )
 
-    def keep(outcome: "DeviceOutcome") -> None:
-        if outcome.document is not None:
-            if out is not None:
-                outcome.document.write(out if len(devices) == 1 else out / f"{file_name(outcome.device)}.json")
-            if history is not None:
-                when = outcome.document.environment.time.replace(":", "")
-                outcome.document.write(history / f"{when}-{file_name(outcome.device)}.json")
+    outcomes: list[DeviceOutcome] = []
+    unwritten: list[InputError] = []
 
-    with open_bundle(bundle) as opened, output.progress() as notify:
+    def keep(outcome: DeviceOutcome) -> None:
+        outcomes.append(outcome)
+        if outcome.document is None:
+            return
+        name = file_name(outcome.device)
+        paths = [out if len(devices) == 1 else out / f"{name}.json"] if out is not None else []
+        if history is not None:
+            paths.append(history / f"{outcome.document.environment.time.replace(':', '')}-{name}.json")
+        for path in paths:
+            try:
+                outcome.document.write(path)
+            except InputError as error:  # a full disk; the figures are shown all the same
+                unwritten.append(error)
+
+    with open_bundle(bundle) as opened:
         budget = budget_of(opened, preset=preset, fps=fps, frame_ms=frame_ms)
-        outcomes = bench_devices(
-            opened,
-            devices,
-            selection,
-            settings=settings,
-            progress=lambda name, p: notify(f"{name}: {p.stage}", int(100 * p.share), 100),
-            keep=keep,
-        )
+        try:
+            with output.progress() as notify:
+                bench_devices(
+                    opened,
+                    devices,
+                    selection,
+                    settings=settings,
+                    progress=lambda name, p: notify(f"{name}: {p.stage}", int(100 * p.share), 100),
+                    keep=keep,
+                )
+        except BaseException:
+            if outcomes:  # what was measured until then is shown, whatever came after it
+                _show(outcomes, budget, json)
+            raise
+        verdict = _show(outcomes, budget, json)
         if report is not None and any(outcome.document is not None for outcome in outcomes):
             _write_report(report, opened, outcomes, budget)
+    if unwritten:
+        raise unwritten[0]
+    if any(outcome.error is not None for outcome in outcomes):
+        raise typer.Exit(3)
+    if verdict in ("fail", "unstable"):
+        raise typer.Exit(1)
+
+
+def _show(outcomes: "list[DeviceOutcome]", budget: "PerformanceBudget", json: bool) -> "Verdict":
+    """Print what was measured, and return the verdict of all devices."""
     verdict = combined([outcome.verdict(budget) for outcome in outcomes])
     if json:
         measured = [_plain(outcome, budget) for outcome in outcomes]
@@ -117,10 +144,7 @@ def bench(
             _show_device(outcome, budget, len(outcomes) > 1)
         judged = not budget.empty or verdict == "fail"
         output.say(f"budget: {verdict if judged else 'none was given'}")
-    if any(outcome.error is not None for outcome in outcomes):
-        raise typer.Exit(3)
-    if verdict in ("fail", "unstable"):
-        raise typer.Exit(1)
+    return verdict
 
 
 def _write_report(path: Path, bundle: "Bundle", outcomes: "list[DeviceOutcome]", budget: "PerformanceBudget") -> None:

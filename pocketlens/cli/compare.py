@@ -44,11 +44,6 @@ def compare(
             (f"{newest.environment.device}, {newest.environment.time}", last, newest)
             for last, newest in comparing.latest(documents, force=force)
         ]
-        if plot is not None:
-            from pocketlens.bench.plot_history import plot_history
-            from pocketlens.files import write
-
-            write(plot, plot_history(comparing.series(documents)))
         if not pairs and not json:
             output.say("no earlier measurement can be compared with the newest")
     else:
@@ -74,6 +69,11 @@ def compare(
                 output.say(f"note: {reason}")
         for name, ratio in slower:
             output.say(f"fail: {name}: {ratio.label} is {ratio.ratio - 1:.1%} slower (at most {threshold:g} %)")
+    if history is not None and plot is not None:  # last: a full disk does not hide the figures
+        from pocketlens.bench.plot_history import plot_history
+        from pocketlens.files import write
+
+        write(plot, plot_history(comparing.series(documents)))
     if slower:
         raise typer.Exit(1)
 

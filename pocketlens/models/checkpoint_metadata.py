@@ -119,7 +119,7 @@ def read_architecture(path: Path) -> str:
 
 def _description(path: Path) -> str | None:
     """The JSON text in a file's metadata; None for other files, and for a file that cannot be read."""
-    if path.suffix.lower() != ".safetensors":
+    if path.suffix.lower() != ".safetensors" or not path.is_file():
         return None
     require("safetensors", "build")
     from safetensors import SafetensorError, safe_open

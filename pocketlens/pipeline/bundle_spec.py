@@ -8,6 +8,7 @@ from pocketlens.bundle.manifest import Failed, FilterInfo, PlanInfo, PlanRule, P
 from pocketlens.bundle.spec import ArtifactEntry, BundleSpec, GoldenEntry
 from pocketlens.converters.fp16_audit import Extent
 from pocketlens.errors import InputError
+from pocketlens.files import regular
 from pocketlens.images import to_uint8
 from pocketlens.models.source import Source
 from pocketlens.pipeline.compile import CompiledSize
@@ -23,6 +24,8 @@ RISKS = 10
 GOLDENS = 2
 """Golden pictures of each size in a bundle."""
 _PICTURES = "pictures.md"
+_MAX_LICENSE_BYTES = 1_000_000
+"""Largest text of a licence that goes into a bundle; the GPL has 35,000."""
 
 
 def bundle_spec(
@@ -136,6 +139,10 @@ def licenses_of(recipe: Recipe, base: Path) -> dict[str, str]:
     if recipe.filter.license_file:
         path = base / recipe.filter.license_file
         try:
+            if regular(path).stat().st_size > _MAX_LICENSE_BYTES:
+                raise InputError(
+                    f"filter.license_file {path} is larger than {_MAX_LICENSE_BYTES:,} bytes", do="give the text alone"
+                )
             texts["FILTER.txt"] = path.read_text("utf-8")
         except (OSError, UnicodeDecodeError) as error:
             raise InputError(f"filter.license_file {path} cannot be read: {error}", do="check the path") from error

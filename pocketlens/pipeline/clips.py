@@ -7,6 +7,7 @@ from PIL import Image
 
 from pocketlens import images
 from pocketlens.errors import InputError, require
+from pocketlens.files import regular
 from pocketlens.images import Picture
 
 FRAMES = 7
@@ -64,8 +65,7 @@ def read(path: Path, height: int, width: int) -> tuple[Picture, ...]:
 
 
 def _video(path: Path) -> list[Picture]:
-    if not path.is_file():
-        raise InputError(f"{path} does not exist", do="check pictures.clip in the recipe")
+    regular(path, "check pictures.clip in the recipe")
     require("av", "video")
     import av
 

@@ -5,7 +5,8 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pocketlens.files import cached
+from pocketlens.errors import InputError
+from pocketlens.files import cached, regular
 from pocketlens.models.source import Source
 from pocketlens.pipeline.export import export_graphs
 from pocketlens.pipeline.stage_key import machine, stage_key
@@ -51,7 +52,7 @@ def read_summary(source: Source) -> StudentSummary | None:
     if source.kind != "checkpoint" or source.path is None:
         return None
     try:
-        document: dict[str, Any] = json.loads(source.path.with_suffix(".json").read_text("utf-8"))
+        document: dict[str, Any] = json.loads(regular(source.path.with_suffix(".json")).read_text("utf-8"))
         before, after = document["before"], document["after"]
         return StudentSummary(
             macs=(_count(before["macs"]) if before else None, _count(after["macs"])),
@@ -59,7 +60,7 @@ def read_summary(source: Source) -> StudentSummary | None:
             layers=tuple(str(line) for line in document["layers"]),
             scores=(float(document["history"][-1]["ssim"]), float(document["history"][-1]["psnr"])),
         )
-    except (OSError, ValueError, KeyError, IndexError, TypeError, RecursionError):
+    except (InputError, OSError, ValueError, KeyError, IndexError, TypeError, RecursionError):
         return None  # people may edit this file, or leave it behind
 
 

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from pocketlens import machine
 from pocketlens.errors import InputError, MissingError, PocketlensError
-from pocketlens.files import is_compiled
+from pocketlens.files import check_name, is_compiled, regular
 from pocketlens.runtimes import data_files
 from pocketlens.runtimes.ports import Layout, Port
 
@@ -220,6 +220,9 @@ class Runtime:
             kinds = f"{', '.join(self.suffixes)}{' files that are compiled for a chip' if self.compiled else ''}"
             raise InputError(f"{self.name} does not play {path.name}", do=f"it plays {kinds}")
         self._check(settings)
+        if not path.is_dir():
+            regular(path)
+        check_name(path)
         data_files.check(path)
         module = dict(self.modules).get(settings.accelerator or "", self.module)
         player: Player = import_module(module).Player(path, settings)

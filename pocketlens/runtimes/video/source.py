@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from pocketlens.errors import InputError, MissingError
+from pocketlens.files import check_name, regular
 from pocketlens.images import Picture
 from pocketlens.runtimes.video.library import pyav
 
@@ -175,9 +176,8 @@ def open_file(path: Path) -> VideoSource:
     """A video file, or ``-`` for what comes in on the standard input, every frame of it. See :class:`VideoSource`."""
     if str(path) == "-":
         return VideoSource(_STANDARD_INPUT)
-    if not path.is_file():
-        raise InputError(f"{path} does not exist", do="check the path")
-    return VideoSource(str(path))
+    check_name(path)
+    return VideoSource(str(regular(path)))
 
 
 def open_camera(name: str) -> VideoSource:
