@@ -3,7 +3,9 @@
 import json
 import resource
 import shlex
+import subprocess
 import sys
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -12,6 +14,7 @@ import pytest
 
 from pocketlens.bench.case import BenchmarkCase
 from pocketlens.bench.channel import Channel
+from pocketlens.bench.devices import benchmark_model
 from pocketlens.bench.devices.local import LocalWorker
 from pocketlens.bench.devices.probe import parse
 from pocketlens.bench.devices.remote import RemoteWorker
@@ -21,7 +24,10 @@ from pocketlens.errors import PocketlensError
 from pocketlens.runtimes.adapter import Options
 from tests.bench.cases import QUICK
 from tests.bench.devices import hostile
-from tests.bench.devices.sshd import Sshd
+from tests.bench.devices.adbd import Adbd
+from tests.bench.devices.phones import device_of
+from tests.bench.devices.sshd import Sshd, children
+from tests.conftest import ROOT
 
 Make = Callable[..., BenchmarkCase]
 SCRIPT = Path(hostile.__file__)
@@ -97,3 +103,71 @@ def test_over_ssh(sshd: Sshd, make_case: Make, way: str) -> None:
         measure([replace(case, expected=case.picture)], QUICK, device=device)
     assert isinstance(error.value, AnswerError), error.value
     device.close()
+
+
+def answer_with(phone: Adbd, name: str, script: str) -> None:
+    """Put a program onto the phone in place of its own."""
+    path = phone.bin / name
+    path.unlink()
+    path.write_text(f"#!/bin/sh\n{script}\n")
+    path.chmod(0o755)
+
+
+@pytest.mark.parametrize(
+    ("program", "script"),
+    [
+        ("getprop", "yes"),
+        ("getprop", "head -c 5000 /dev/zero | tr '\\\\0' m"),
+        ("dumpsys", "cat /dev/zero"),
+        ("python3", f"exec {sys.executable} {SCRIPT} 'times negative' \"$@\""),
+        ("python3", f"exec {sys.executable} {SCRIPT} 'probe glibc huge' \"$@\""),
+        ("python3", f"exec {sys.executable} {SCRIPT} 'a line without end' \"$@\""),
+    ],
+)
+def test_over_adb(phone: Adbd, lite: BenchmarkCase, program: str, script: str) -> None:
+    answer_with(phone, program, script)
+    device = device_of(phone)
+    with pytest.raises(AnswerError):
+        device.missing("litert")
+        measure([replace(lite, expected=lite.picture)], QUICK, device=device)
+    device.close()
+
+
+@pytest.mark.parametrize("text", ["1.2.3", "²", "9" * 400, "-", "1e5"])
+def test_odd_numbers_of_a_phone_are_left_out(phone: Adbd, text: str) -> None:
+    answer_with(phone, "dumpsys", f"echo 'level: {text}'; echo 'temperature: {text}'; echo 'Thermal Status: {text}'")
+    state = device_of(phone).snapshot()
+    assert state.battery_percent is None
+
+
+@pytest.mark.parametrize("figure", ["1e999", "1.2.3", "9" * 400])
+def test_odd_figures_of_the_tool(figure: str) -> None:
+    timings = f"Init: 5, First inference: {figure}, Warmup (avg): 2, Inference (avg): 2"
+    text = f"count=3 first=20 curr=20 min=20 max=20 avg={figure} std=1\nInference timings in us: {timings}\n"
+    with pytest.raises(AnswerError, match="for a figure"):
+        benchmark_model.parse(text)
+
+
+KILLED = """
+import sys
+from pathlib import Path
+from pocketlens.bench.devices.ssh import open_ssh
+device = open_ssh(f"ssh://loopback?python={sys.executable}", Path(sys.argv[1]))
+device.missing("litert")
+print("reached", flush=True)
+sys.stdin.read()
+"""
+
+
+def test_no_connection_outlives_a_killed_bench(sshd: Sshd) -> None:
+    line = [sys.executable, "-c", KILLED, str(sshd.config)]
+    bench = subprocess.Popen(line, stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=ROOT)
+    assert bench.stdout is not None and bench.stdout.readline() == b"reached\n"
+    started = [pid for pid in children(bench.pid) if b"ControlMaster=yes" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+    assert started
+    bench.kill()
+    bench.wait()
+    end_s = time.monotonic() + 20
+    while (left := [pid for pid in started if Path(f"/proc/{pid}").exists()]) and time.monotonic() < end_s:
+        time.sleep(0.05)
+    assert not left
