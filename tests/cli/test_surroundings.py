@@ -35,7 +35,7 @@ def shell(line: str, folder: Path, **environment: str) -> subprocess.CompletedPr
         ("PYTHONIOENCODING=ascii $P verify \"$(printf 'n\\303\\251')\"", 2, b"n\\xe9 does not exist"),
         ("LC_ALL=C PYTHONUTF8=0 $P verify \"$(printf 'n\\351')\"", 2, b"n\\udce9 does not exist"),
         ("$P verify \"$(printf 'n\\351')\"", 2, b"n\\udce9 does not exist"),
-        ("TMPDIR=/nowhere $P verify x.zip", 2, b"not a readable zip"),
+        ("TMPDIR=/nowhere $P verify x.zip", 1, b"not a readable zip"),
     ],
 )
 def test_streams(tmp_path: Path, line: str, code: int, said: bytes) -> None:

@@ -12,11 +12,11 @@ from typing import Any
 
 import numpy as np
 
-from pocketlens import files, quality
-from pocketlens.bench.channel import LostError, WorkerError
+from pocketlens import files
 from pocketlens.bench.devices.device import BlockTimes, FirstFrame, LoadResult
+from pocketlens.bench.devices.worker_protocol import check_facts, parse_block, parse_first_ms, parse_load, score
 from pocketlens.bench.document import Host, Snapshot
-from pocketlens.bench.result import ExecutionSettings
+from pocketlens.bench.errors import AnswerError, LostError, WorkerError
 from pocketlens.errors import InputError, MissingError, require
 from pocketlens.images import Picture
 from pocketlens.runtimes.adapter import Options
@@ -138,17 +138,18 @@ class WebDevice:
             "gpu": _text(told, "gpu") or "none",
             "isolated": "yes" if told.get("isolated") else "no",
         }
-        return Host(
+        host = Host(
             os=f"{_text(told, 'platform')} {_text(told, 'platform_version')}".strip(),
             kernel=_text(told, "agent"),
             machine=_text(told, "architecture") or "wasm32",
             cpu=_text(told, "model"),
-            cores=int(told.get("cores") or 1),
+            cores=told.get("cores") or 1,
             memory_mb=float(memory) * 1000 if isinstance(memory, int | float) else None,
             python="",
             pocketlens=VERSION,
             packages=packages,
         )
+        return check_facts(host)
 
     def snapshot(self) -> Snapshot:
         told = self.ask({"do": "snapshot"}, _ASK_SECONDS)
@@ -156,12 +157,13 @@ class WebDevice:
         reasons = ["the page was hidden, and what it played meanwhile was dropped"] if self._was_hidden else []
         reasons += [f"pressure {told['pressure']}"] if told.get("pressure") in _PRESSED else []
         battery = told.get("battery_percent")
-        return Snapshot(
+        snapshot = Snapshot(
             throttled=", ".join(reasons),
             battery_percent=float(battery) if isinstance(battery, int | float) else None,
             charging=told.get("charging") if isinstance(told.get("charging"), bool) else None,
             screen_on=bool(told.get("visible")),
         )
+        return check_facts(snapshot)
 
     def wait_until_visible(self) -> None:
         """Wait until somebody sees the page.
@@ -228,16 +230,13 @@ class WebWorker:
         on_gpu = told.get("backend") == "webgpu"
         host = self._device.link.browsers[self._device.session].host
         self._device.emulated |= on_gpu and bool(host.get("gpu_emulated"))
-        height, width = (int(length) for length in told["size"])
-        return LoadResult(
-            load_ms=float(told["load_ms"]),
-            size=(height, width),
-            baseline_mb=0.0,
-            runtime_version=RUNTIME_VERSION,
-            effective=ExecutionSettings(
-                threads=int(told["threads"]), accelerator="gpu" if on_gpu else "cpu", delegate=_text(told, "backend")
-            ),
-        )
+        info = {
+            "version": RUNTIME_VERSION,
+            "threads": told.get("threads"),
+            "accelerator": "gpu" if on_gpu else "cpu",
+            "delegate": _text(told, "backend"),
+        }
+        return parse_load({**told, "baseline_mb": 0.0, "runtime_info": info})
 
     def first(self, picture: Picture, expected: Picture | None, seconds: float) -> FirstFrame:
         rgba = np.dstack([picture, np.full(picture.shape[:2], 255, np.uint8)])
@@ -245,20 +244,16 @@ class WebWorker:
         try:
             pixels = np.frombuffer(base64.b64decode(told["pixels"], validate=True), np.uint8).reshape(rgba.shape)
         except (KeyError, TypeError, ValueError) as error:
-            raise WorkerError(f"the picture of {self._device.name} cannot be read: {error}", do="try again") from error
+            raise AnswerError(f"the picture of {self._device.name} cannot be read: {error}", do="try again") from error
         stylized = np.ascontiguousarray(pixels[..., :3])
-        first_ms = float(told["first_ms"])
-        if expected is None:
-            return FirstFrame(first_ms, stylized=stylized)
-        psnr, error_size = quality.psnr(expected, stylized), quality.largest_error(expected, stylized)
-        return FirstFrame(first_ms, psnr, error_size, stylized)
+        return score(FirstFrame(parse_first_ms(told), stylized=stylized), expected)
 
     def play(self, block_seconds: float, block_count: int, seconds: float) -> BlockTimes:
         for _ in range(_HIDDEN_TRIES):
+            began_s = time.monotonic()
             told = self._ask({"do": "block", "seconds": block_seconds, "count": block_count}, seconds)
             if not told.get("hidden"):
-                frames, inferences = (tuple(float(ms) for ms in told[key]) for key in ("frame_ms", "inference_ms"))
-                return BlockTimes(frames, inferences)
+                return parse_block(told, block_count, time.monotonic() - began_s)
             self._device.wait_until_visible()
         raise self._device.hidden()
 
