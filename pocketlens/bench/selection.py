@@ -155,10 +155,12 @@ def _macs(bundle: Bundle, artifact: Artifact) -> int | None:
     if graph is None or find_spec("onnx_ir") is None:
         return None
     from pocketlens.converters import graph as hub
+    from pocketlens.converters.onnx_file import read_onnx
 
     try:
-        return hub.macs(hub.load(bundle.path_of(graph)))
-    except InputError:  # a shape in it is not fixed: nothing can be counted
+        return hub.macs(read_onnx(bundle.path_of(graph)))
+    # A shape in it is not fixed, or it is damaged, or a node lacks an input: nothing can be counted.
+    except (InputError, AssertionError, LookupError, TypeError, ValueError):
         return None
 
 

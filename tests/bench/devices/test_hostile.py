@@ -116,8 +116,7 @@ def answer_with(phone: Adbd, name: str, script: str) -> None:
 @pytest.mark.parametrize(
     ("program", "script"),
     [
-        ("getprop", "yes"),
-        ("getprop", "head -c 5000 /dev/zero | tr '\\\\0' m"),
+        ("getprop", f"exec {sys.executable} -c \"print('m' * 5000)\""),
         ("dumpsys", "cat /dev/zero"),
         ("python3", f"exec {sys.executable} {SCRIPT} 'times negative' \"$@\""),
         ("python3", f"exec {sys.executable} {SCRIPT} 'probe glibc huge' \"$@\""),

@@ -11,9 +11,9 @@ from collections.abc import Iterator
 import pytest
 
 from pocketlens.bench.case import BenchmarkCase
-from pocketlens.bench.channel import LostError
 from pocketlens.bench.devices import web
 from pocketlens.bench.devices.web import open_web
+from pocketlens.bench.errors import LostError
 from pocketlens.bench.measure import measure
 from pocketlens.bench.multi_device import open_devices
 from pocketlens.errors import InputError, MissingError
