@@ -72,9 +72,9 @@ def test_files_that_are_no_recipes(tmp_path: Path) -> None:
     (tmp_path / "binary.toml").write_bytes(b"\xff\xfe\x00\x01")
     with pytest.raises(InputError, match="is not text"):
         Recipe.read(tmp_path / "binary.toml")
-    with pytest.raises(InputError, match="cannot be read"):
+    with pytest.raises(InputError, match="does not exist"):
         Recipe.read(tmp_path / "none.toml")
-    with pytest.raises(InputError, match="cannot be read"):
+    with pytest.raises(InputError, match="is a folder"):
         Recipe.read(tmp_path)
 
 

@@ -20,7 +20,7 @@ from pocketlens.errors import InputError
 
 MAX_BYTES = 2_000_000_000
 """Largest model that is read, in bytes, external data included (the limit of the format itself)."""
-MAX_FIELDS = 1_000_000
+MAX_FIELDS = 500_000
 """Most protobuf fields; real generators have some ten thousand."""
 MAX_NODES = 8_000
 """Most nodes, those in subgraphs and functions included, the latter as often as they are called."""

@@ -1,14 +1,16 @@
 """How a generator's inputs and outputs are to be taken, where it is not simply one picture in and one out."""
 
+import math
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING, Literal
 
 from pocketlens.errors import InputError
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 Order = Literal["RGB", "BGR"]
 Rgb = tuple[float, float, float]
@@ -52,7 +54,7 @@ class Signature:
     def __post_init__(self) -> None:
         for name in ("mean", "deviation"):
             values = getattr(self, name)
-            if values is not None and not (len(values) == 3 and np.isfinite(values).all()):
+            if values is not None and not (len(values) == 3 and all(map(math.isfinite, values))):
                 raise InputError(f"{name} is {values!r}, expected three numbers", do="one for red, green and blue")
         if self.deviation is not None and min(self.deviation) <= 0:
             raise InputError(
@@ -67,13 +69,15 @@ class Signature:
         """Whether nothing is said: one picture goes in and one comes out, as RGB."""
         return self == Signature()
 
-    def normalization(self) -> tuple[NDArray[np.float32], NDArray[np.float32]] | None:
+    def normalization(self) -> "tuple[NDArray[np.float32], NDArray[np.float32]] | None":
         """Scale and shift of each colour, from pixels of 0..255; None where the range says it all.
 
         Example:
             >>> Signature(mean=(0.5, 0.5, 0.5), deviation=(0.5, 0.5, 0.5)).normalization()[1].tolist()
             [-1.0, -1.0, -1.0]
         """
+        import numpy as np
+
         if self.mean is None and self.deviation is None:
             return None
         mean, deviation = (
@@ -103,19 +107,21 @@ class Signature:
             raise InputError(f"{path} is larger than {MAX_CONSTANT:,} bytes", do="give a smaller array")
         return path
 
-    def value(self, value: str) -> NDArray[np.float32]:
+    def value(self, value: str) -> "NDArray[np.float32]":
         """What an input is fixed to: a number, or the array of a file.
 
         Raises:
             InputError: It is neither.
         """
+        import numpy as np
+
         number = _number(value)
         if number is not None:
             return np.array(number, np.float32)
         path = self.file(value)
         try:
             array = np.load(path, allow_pickle=False)
-        except (OSError, ValueError, EOFError) as error:
+        except (OSError, ValueError, EOFError, MemoryError) as error:  # it may claim a shape of any size
             raise InputError(f"{path} is no array: {error}", do="write it with numpy.save") from error
         if not isinstance(array, np.ndarray) or array.dtype.kind not in "fiub":
             raise InputError(f"{path} holds no numbers", do="write it with numpy.save")

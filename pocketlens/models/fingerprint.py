@@ -2,6 +2,7 @@
 
 import ast
 import hashlib
+import re
 import sys
 import warnings
 from collections.abc import Iterator
@@ -13,6 +14,9 @@ from torch import nn
 
 from pocketlens import files
 from pocketlens.models import checkpoint
+
+_CLASS = re.compile(r"__torch__\.[\w.]+")
+"""The name of a class in a traced graph: it has the path of the code, and the count of classes traced before."""
 
 
 def fingerprint(module: nn.Module, size: tuple[int, int]) -> str:
@@ -49,7 +53,7 @@ def _operators(module: nn.Module, noise: torch.Tensor) -> str:
             graph = torch.jit.trace(module, example, check_trace=False, strict=False).inlined_graph
     except Exception:  # noqa: BLE001 - as in fingerprint
         return ""
-    digest = hashlib.sha256(graph.str(print_source_ranges=False).encode())
+    digest = hashlib.sha256(_CLASS.sub("class", graph.str(print_source_ranges=False)).encode())
     for node in graph.findAllNodes("prim::Constant"):
         if node.hasAttribute("value") and node.kindOf("value") == "t":
             value = node.t("value").detach().cpu().contiguous().flatten()

@@ -105,8 +105,8 @@ def test_unknown_keys_of_a_later_minor_version_are_ignored() -> None:
 
 def test_unreadable_files(tmp_path: Path) -> None:
     (tmp_path / "binary.json").write_bytes(b"\xff\xfe\x00")
-    for name in ("absent.json", "binary.json", "."):
-        with pytest.raises(InputError, match="cannot be read"):
+    for name, match in (("absent.json", "does not exist"), ("binary.json", "cannot be read"), (".", "is a folder")):
+        with pytest.raises(InputError, match=match):
             Document.read(tmp_path / name)
 
 

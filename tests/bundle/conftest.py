@@ -28,6 +28,8 @@ def emitted(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "model.tflite").write_bytes(b"stand-in for a flatbuffer")
     (folder / "compiled.onnx").write_bytes(b"stand-in for an EPContext")
     (folder / "compiled.bin").write_bytes(b"stand-in for a chip's program")
+    (folder / "compiled.aimodel").mkdir()
+    (folder / "compiled.aimodel/main.hash").write_bytes(b"stand-in for a program")
     (folder / "model.mlpackage/Data").mkdir(parents=True)
     (folder / "model.mlpackage/Manifest.json").write_text("{}")
     (folder / "model.mlpackage/Data/weight.bin").write_bytes(b"stand-in for weights")

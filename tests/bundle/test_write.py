@@ -146,7 +146,7 @@ def test_a_failure_in_the_middle_leaves_the_old_bundle(spec: BundleSpec, bundle:
 def test_every_precision_of_every_target_can_be_bundled(
     full_spec: BundleSpec, emitted: Path, tmp_path: Path, target: str
 ) -> None:
-    compiled = replace(full_spec.artifacts[0], file=emitted / "compiled.onnx")
+    compiled = replace(full_spec.artifacts[0], file=emitted / f"compiled{TARGETS[target].suffix}")
     entry = next((entry for entry in full_spec.artifacts if entry.spec.target == target), compiled)
     specs = [ArtifactSpec(target, precision, SIZE) for precision in TARGETS[target].precision_names]
     written = write(replace(full_spec, artifacts=tuple(replace(entry, spec=s) for s in specs)), tmp_path / "b")
