@@ -60,7 +60,7 @@ def _metadata_that_is_no_json(path: Path) -> None:
         (_flip_a_byte, "SHA-256"),
         (_cut_with_its_digest, "holds no entry point"),
         (_no_program, "is not a program"),
-        (_a_link_out, "not a file of its own"),
+        (_a_link_out, "a link or a device"),
         (_more_than_is_hashed, r"holds main-universal\.odix"),
         (_no_metadata, r"metadata\.json is missing"),
         (_metadata_that_is_no_json, "Core AI cannot play"),

@@ -88,8 +88,8 @@ def insert_qat_quantizers(
     }
     for index, node in enumerate(quantized.graph):
         node.name = node.name or f"node_{index}"
-    names = "|".join(f"^{re.escape(str(node.name))}$" for node in trained)
-    plan = Plan((PlanRule(names, "int8"),), "minmax", 0.0, False)
+    rules = tuple(PlanRule(f"^{re.escape(str(node.name))}$", "int8") for node in trained)
+    plan = Plan(rules, "minmax", 0.0, False)
     placement = replace(PLACEMENT, dynamic_ranges=dynamic_ranges)
     insert.insert_quantizers(quantized, plan, statistics, placement, is_trained=True)
     hub.check(quantized)

@@ -232,7 +232,8 @@ def _sloped(editor: edit.Editor, node: ir.Node, x: ir.Value) -> ir.Value | None:
     if len(shape) == 4 and all(length == 1 for axis, length in enumerate(lengths) if axis != 1):
         return None
     below = editor.add("Relu", [editor.add("Neg", [x], shape)], shape)
-    sloped = editor.add("Mul", [below, node.inputs[1]], shape)
+    # With all axes: OpenVINO puts these operators together again, and takes a slope of one axis for one of channels.
+    sloped = editor.add("Mul", [below, editor.constant(slope.reshape(lengths), "slope")], shape)
     return editor.add("Sub", [editor.add("Relu", [x], shape), sloped], shape)
 
 
