@@ -75,4 +75,4 @@ def test_it_needs_the_newer_system_and_the_float_graph_does_not(tmp_path: Path) 
 
 def test_sixteen_bits_are_refused() -> None:
     model = rounded(np.uint16, -1, 4)
-    assert {r.reason for r in coreml.refusals(model)} == {"it makes uint16, and Core ML knows int8 and uint8"}
+    assert {r.reason for r in coreml.refusals(model)} == {"it makes uint16, and only int8 and uint8 are known"}
