@@ -2,8 +2,6 @@
 
 import asyncio
 import contextlib
-import os
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from importlib import metadata
 from pathlib import Path
@@ -16,6 +14,7 @@ from pocketlens.errors import InputError
 from pocketlens.runtimes import coreai_asset as assets
 from pocketlens.runtimes.adapter import Options, RuntimeInfo, user_errors
 from pocketlens.runtimes.ports import Port
+from pocketlens.runtimes.quiet import STDERR, quiet
 
 
 class Player:
@@ -48,7 +47,7 @@ class Player:
             raise assets.damaged(self._path, "it holds no program")
         name = assets.array_function(self._path, summary)
         model = await self._home.enter_async_context(asset.executable())
-        with _quiet():
+        with quiet(STDERR):
             self._function = model.load_function(name)
         description = self._function.desc
         self.inputs = tuple(_port(name, description.input_descriptor(name)) for name in description.input_names)
@@ -91,19 +90,6 @@ class Player:
 
 def _port(name: str, description: Any) -> Port:
     return Port(name, str(np.dtype(description.dtype)), tuple(description.shape))
-
-
-@contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """Without the line that the runtime writes to stderr for each entry point; it has no option for it."""
-    stderr = os.dup(2)
-    try:
-        with Path(os.devnull).open("wb") as nowhere:
-            os.dup2(nowhere.fileno(), 2)
-        yield
-    finally:
-        os.dup2(stderr, 2)
-        os.close(stderr)
 
 
 def version() -> str:

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from pocketlens.runtimes import litert_library as library
 from pocketlens.runtimes.adapter import Options, RuntimeInfo, user_errors
 from pocketlens.runtimes.ports import Port
+from pocketlens.runtimes.quiet import STDERR, quiet
 
 _KINDS = (ValueError, RuntimeError)
 """ValueError: not a whole flatbuffer, or a name in it is no text. RuntimeError: an operator that this version does not
@@ -32,7 +33,8 @@ class Player:
         elif options.accelerator not in (None, "cpu", "xnnpack"):
             settings["experimental_delegates"] = [module.load_delegate(options.accelerator)]
         self._path = path
-        with user_errors(library.name(), path, _KINDS, "check the file, or update the runtime"):
+        # It writes "INFO: Created TensorFlow Lite XNNPACK delegate" to stderr.
+        with user_errors(library.name(), path, _KINDS, "check the file, or update the runtime"), quiet(STDERR):
             self._interpreter = module.Interpreter(model_path=str(path), **settings)
             library.check_sizes(path, self._interpreter)
             library.resolve_sizes(self._interpreter, options.size)

@@ -1,10 +1,7 @@
 """Plays files that are compiled for a Snapdragon's NPU in Qualcomm's own emulator of it, with onnxruntime-qnn."""
 
-import contextlib
 import functools
-import os
-import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +12,7 @@ from numpy.typing import NDArray
 from pocketlens.runtimes.adapter import Options, RuntimeInfo, user_errors
 from pocketlens.runtimes.onnxruntime import port_of
 from pocketlens.runtimes.ports import Port
+from pocketlens.runtimes.quiet import STDOUT, quiet
 
 _DO = "check the file and the .bin beside it, or convert again with the onnxruntime-qnn that is installed"
 
@@ -51,7 +49,7 @@ def open_session(model: bytes | Path, settings: Mapping[str, str], soc_model: in
         "offload_graph_io_quantization": "0",  # else the processor would turn bytes into floats and back
         **options,
     }
-    with _quiet_stdout():
+    with quiet(STDOUT):  # --json has its document there
         session_options.add_provider_for_devices(_devices(), provider)
         source = model if isinstance(model, bytes) else str(model)
         return ort.InferenceSession(source, session_options, enable_fallback=0)  # an error, not another provider
@@ -99,17 +97,3 @@ class Player:
 def version() -> str:
     """The installed onnxruntime-qnn's version."""
     return str(onnxruntime_qnn.__version__)
-
-
-@contextlib.contextmanager
-def _quiet_stdout() -> Iterator[None]:
-    """Drop what the library prints to stdout when it is loaded: ``--json`` has its document there."""
-    sys.stdout.flush()
-    kept, nowhere = os.dup(1), os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, 1)
-    try:
-        yield
-    finally:
-        os.dup2(kept, 1)
-        os.close(kept)
-        os.close(nowhere)
