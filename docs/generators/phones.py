@@ -22,7 +22,7 @@ def networks() -> str:
     """Every network: its work, and how far the predictions without it were off."""
     rows: list[tuple[str, ...]] = []
     for name in NETWORKS:
-        row = [name, f"{costs(name).gmacs + costs(name).by_channel_gmacs:.2f}"]
+        row = [name, f"{costs(name).all_gmacs:.2f}"]
         for arithmetic in ("float", "w8a8"):
             settings_with = [s for s in settings() if s.arithmetic == arithmetic and name in measurements()[s]]
             ratios = [1 / rates(setting).ratios[name] for setting in settings_with]

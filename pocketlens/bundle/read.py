@@ -127,6 +127,11 @@ class Bundle:
         self.close()
 
 
+def is_bundle(path: Path) -> bool:
+    """Whether a path that may also be a model is to be opened as a bundle: a folder with a manifest, or a zip."""
+    return (path / manifest.NAME).is_file() or path.suffix == ".zip"
+
+
 def open_bundle(path: Path | str) -> Bundle:
     """Open a bundle: its folder, or a zip of it, which is unpacked to a temporary folder.
 

@@ -39,11 +39,13 @@ def inspect(
     json: options.Json = False,
 ) -> None:
     """Show what a model or bundle is and, target by target, whether it can be converted and why not."""
+    from pocketlens.bundle.read import is_bundle
+
     path = Path(model)
     if accelerators:
         _accelerators(path, json)
         return
-    if (path / "manifest.json").is_file() or path.suffix == ".zip":
+    if is_bundle(path):
         _bundle(path, json)
         return
     if graph is not None and path.exists() and graph.exists() and graph.samefile(path):
@@ -72,10 +74,10 @@ def inspect(
 
 
 def _accelerators(path: Path, json: bool) -> None:
+    from pocketlens.bundle.read import is_bundle
     from pocketlens.pipeline.commands.place import place_bundle, place_file
 
-    is_bundle = (path / "manifest.json").is_file() or path.suffix == ".zip"
-    placements = place_bundle(path) if is_bundle else place_file(path)
+    placements = place_bundle(path) if is_bundle(path) else place_file(path)
     if json:
         output.document({"placements": placements})
     else:

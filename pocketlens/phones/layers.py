@@ -51,6 +51,11 @@ class Costs:
     weights: float
     layers: int
 
+    @property
+    def all_gmacs(self) -> float:
+        """10⁹ multiply-adds, of convolutions by channel as well."""
+        return self.gmacs + self.by_channel_gmacs
+
 
 def convolution(
     operator: str, channels: tuple[int, int], kernel: int, pixels: tuple[int, int], groups: int = 1, swept: int = 0

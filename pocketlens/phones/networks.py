@@ -214,12 +214,9 @@ def u2net() -> Builder:
         if stage:
             net.pool()
         _rsu(net, height, middle, out)
-    for height, middle, out in ((0, 256, 512), (4, 128, 256), (5, 64, 128), (6, 32, 64), (7, 16, 64)):
-        if height:
-            net.resize(2)
-        else:
-            net.resize(2)
-        net.concat(net.channels + encoder[{0: 4, 4: 3, 5: 2, 6: 1, 7: 0}[height]][2])
+    decoder = ((0, 256, 512), (4, 128, 256), (5, 64, 128), (6, 32, 64), (7, 16, 64))
+    for (height, middle, out), (*_, skipped) in zip(decoder, reversed(encoder[:-1]), strict=True):
+        net.resize(2).concat(net.channels + skipped)
         _rsu(net, height, middle, out)
     return net.conv(1).concat(6).conv(1, 1).norm()
 

@@ -5,12 +5,12 @@ from pathlib import Path
 
 import onnx_ir as ir
 
-from pocketlens.bundle.read import Bundle, open_bundle
+from pocketlens.bundle.read import Bundle, is_bundle, open_bundle
 from pocketlens.converters.onnx_file import read_onnx
 from pocketlens.errors import InputError, require
 from pocketlens.models.source import RangeOverrides, resolve
 from pocketlens.phones.graph_layers import graph_layers
-from pocketlens.phones.layers import Costs, total
+from pocketlens.phones.layers import total
 from pocketlens.phones.measurements import ARITHMETICS, Setting, phone_named, phones
 from pocketlens.phones.model import Prediction, settings
 from pocketlens.phones.model import predict as predict_costs
@@ -87,7 +87,7 @@ def predict(
     require("scipy", "build")
     wanted = _settings(phone, precisions, runtime)
     path = Path(model)
-    if (path / "manifest.json").is_file() or path.suffix == ".zip":
+    if is_bundle(path):
         with open_bundle(path) as bundle:
             name, (graph, size) = bundle.manifest.filter.name, _plain_graph(bundle)
     else:
@@ -95,11 +95,7 @@ def predict(
         name, graph = source.name, next(export_graphs(source, *size))
     costs = total(graph_layers(graph))
     predictions = tuple(predict_costs(costs, setting) for setting in wanted)
-    return PhonePredictions(name, size, _gmacs(costs), costs.layers, predictions, None if fps is None else 1000 / fps)
-
-
-def _gmacs(costs: Costs) -> float:
-    return costs.gmacs + costs.by_channel_gmacs
+    return PhonePredictions(name, size, costs.all_gmacs, costs.layers, predictions, None if fps is None else 1000 / fps)
 
 
 def _settings(phone: tuple[str, ...], precisions: tuple[str, ...], runtime: str) -> list[Setting]:
