@@ -10,7 +10,8 @@ import re
 import secrets
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,8 @@ MAX_BYTES = 64_000_000
 """The most that a browser may post at once: a picture of 4096 x 2160 in base64 has 47 MB."""
 MAX_BROWSERS = 16
 _POLL_SECONDS = 10.0
+_END_SECONDS = 5.0
+"""How long pages that wait for a command are waited for, until they have heard that there is none."""
 _NAME = re.compile(r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)+")
 _SESSION = re.compile(r"[0-9]{1,10}-[0-9]{1,10}")
 _FOLDERS = {"": (PAGE, DEVICE), "runtime/": (runtime.FOLDER,)}
@@ -65,6 +68,7 @@ class Link:
         self.files: dict[str, Path] = {}
         self._changed = threading.Condition()
         self._count, self._ended = 0, False
+        self._asking = 0
         self._servers: list[Server] = []
         self.port = self._listen("127.0.0.1", None)
         self.url = f"http://localhost:{self.port}/{self.token}/"
@@ -136,6 +140,18 @@ class Link:
             browser.sent = {command["id"] for command in commands}
             return {"end": True} if self._ended else {"commands": commands}
 
+    @contextmanager
+    def asking(self) -> Iterator[None]:
+        """While a page waits for its answer and receives it."""
+        with self._changed:
+            self._asking += 1
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._asking -= 1
+                self._changed.notify_all()
+
     def leave(self) -> None:
         """One user needs it no more; the last one closes it."""
         self._users -= 1
@@ -147,6 +163,7 @@ class Link:
         with self._changed:
             self._ended = True
             self._changed.notify_all()
+            self._changed.wait_for(lambda: not self._asking, _END_SECONDS)
         for server in self._servers:
             server.shutdown()
             server.server_close()
@@ -185,16 +202,20 @@ class _Handler(Handler):
         elif not length.isdecimal() or int(length) > MAX_BYTES:
             self._refuse(413)
         else:
-            answer = self._poll(self.rfile.read(int(length)))
-            if answer is None:
-                self._refuse(400)
-                return
-            body = json.dumps(answer).encode()
-            self.send_response(200)
-            self.send_header("Content-Type", "application/json")
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
+            body = self.rfile.read(int(length))
+            with self._link.asking():
+                self._answer(self._poll(body))
+
+    def _answer(self, answer: dict[str, Any] | None) -> None:
+        if answer is None:
+            self._refuse(400)
+            return
+        body = json.dumps(answer).encode()
+        self.send_response(200)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
 
     def _poll(self, body: bytes) -> dict[str, Any] | None:
         try:

@@ -6,7 +6,10 @@ import numpy as np
 
 from pocketlens import images
 from pocketlens.images import Picture
+from pocketlens.pipeline.eval_set import SHIPPED
 
+FACE = images.folder(SHIPPED / "judge")[0]
+"""The portrait that tests hold before the camera."""
 SIZE = (480, 640)
 
 

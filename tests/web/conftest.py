@@ -9,13 +9,12 @@ import pocketlens
 from pocketlens import images
 from pocketlens.errors import MissingError
 from pocketlens.models.checkpoint_metadata import CheckpointMetadata, save_checkpoint
-from pocketlens.pipeline.eval_set import SHIPPED
 from pocketlens.recipe import Recipe
 from pocketlens.web import chromium
 from pocketlens.web.chromium import Chromium
 from tests.generators import seeded
 from tests.pipeline.test_packs import STYLES, WIDE, tiny
-from tests.web.camera import write_clip
+from tests.web.camera import FACE, write_clip
 
 RECIPE = """
 [filter]
@@ -72,7 +71,7 @@ def pack(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A camera's clip: one portrait that stays still."""
     path = tmp_path_factory.mktemp("camera") / "face.y4m"
-    write_clip(images.read(images.folder(SHIPPED / "judge")[0]), path)
+    write_clip(images.read(FACE), path)
     return path
 
 

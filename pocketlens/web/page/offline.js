@@ -12,7 +12,7 @@ export async function serveOffline(unkept) {
   navigator.serviceWorker.addEventListener('message', ({ data }) => data.unkept && unkept(data.unkept));
   try {
     await navigator.serviceWorker.register('sw.js');
-    if (!navigator.serviceWorker.controller) await controlled(5000);
+    if (!navigator.serviceWorker.controller) await controlled(15000);
   } catch (error) {
     unkept(error.message);
     return;
