@@ -72,7 +72,7 @@ class Target:
         min_int8_input_channels: Input channels under which an integer convolution is slower than a float one.
         layer_times: How the times of its layers are measured: of the emitted ``file``, of the ``graph`` as ONNX since
             the file renames nodes, or of each of its ``nodes`` as a file of its own since the runtime tells nothing of
-            layers.
+            layers; ``none`` where only an emulator plays it here.
         snippets: Code for apps.
         extra: The extra that installs its compiler, where that is not in ``build``. Commands that are given no target
             leave it out.
@@ -94,7 +94,7 @@ class Target:
     rewrites: tuple[str, ...] = ()
     quantizers: QuantizerPlacement = QuantizerPlacement()
     min_int8_input_channels: int = 0
-    layer_times: Literal["file", "graph", "nodes"] = "file"
+    layer_times: Literal["file", "graph", "nodes", "none"] = "file"
     snippets: tuple[Snippet, ...] = ()
     extra: str = ""
     chips: tuple[Chip, ...] = ()
@@ -266,7 +266,7 @@ TARGETS: dict[str, Target] = {
             beside=(".bin",),
             dtype="uint8",
             quantizers=QuantizerPlacement(biases=True, everywhere=True),
-            layer_times="graph",
+            layer_times="none",
             extra="qnn",
             chips=SNAPDRAGON,
             notice=_QUALCOMM,

@@ -64,6 +64,9 @@ def explain(
         output.document(explanation)
         return
     show(explanation)
+    for cost in explanation.costs if profile else ():
+        if not cost.measured:
+            output.say(f"{cost.target}: no runtime that plays it here tells the time of a layer")
 
 
 def show(explanation: "Explanation") -> None:

@@ -5,6 +5,7 @@ output goes to a norm or any other float operator it stays float, unless the run
 (``outputs``).
 """
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -183,6 +184,7 @@ class QuantizerWriter:
 
     def __init__(self, model: ir.Model) -> None:
         self._model = model
+        self._used_names: Counter[str] = Counter()
 
     def quantize(self, value: ir.Value, qparams: ActivationQParams) -> ir.Value:
         """Add QuantizeLinear and DequantizeLinear behind a value; its consumers still read the value itself."""
@@ -253,6 +255,9 @@ class QuantizerWriter:
         shape: ir.Shape | None,
         attributes: dict[str, int] | None = None,
     ) -> ir.Value:
+        self._used_names[name] += 1
+        if (number := self._used_names[name]) > 1:  # a constant of several norms has other integers in each
+            name = f"{name}_{number}"
         node = ir.node(operator, inputs, attributes or {}, outputs=[ir.Value(name=name, shape=shape)], name=name)
         node.outputs[0].dtype = dtype
         self._model.graph.append(node)

@@ -5,16 +5,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Unpack, overload
 
-from pocketlens.chips import ChipChoice
-from pocketlens.errors import InputError
-from pocketlens.pipeline.commands.model import ModelOptions, copy_artifact, evaluation_of
+from pocketlens.pipeline.commands.model import ModelOptions, chips_of, copy_artifact, evaluation_of
 from pocketlens.pipeline.compile import compile_sizes
 from pocketlens.pipeline.failed import FailedArtifact
 from pocketlens.pipeline.rewrite_selection import RewriteSelection
 from pocketlens.pipeline.search.rewrite_search import Timing
 from pocketlens.pipeline.stages.emit import VerifiedArtifact
 from pocketlens.progress import Progress, silent
-from pocketlens.targets import every_target, target_named
+from pocketlens.targets import every_target
 
 
 @dataclass(frozen=True)
@@ -80,10 +78,9 @@ def convert(
     """
     evaluation = evaluation_of(model, options)
     wanted = {target: list(precisions) for target in (targets or every_target())}
-    if chips and not any(target_named(name).chips for name in wanted):
-        raise InputError(f"chips are named, but {', '.join(wanted)} files are for any", do="leave the chips out")
+    choice = chips_of(wanted, chips)
     (compiled,) = compile_sizes(
-        [evaluation], wanted, notify, rewrites=rewrites, timing=Timing(threads=threads), chips=ChipChoice(tuple(chips))
+        [evaluation], wanted, notify, rewrites=rewrites, timing=Timing(threads=threads), chips=choice
     )
     artifacts = tuple(replace(artifact, path=copy_artifact(artifact, output)) for artifact in compiled.artifacts)
     return Converted(artifacts, compiled.failed, compiled.warnings)

@@ -188,6 +188,8 @@ def _layer_times(
     target: str, graph: ir.Model, costliest: list[str], threads: int, frames: int
 ) -> tuple[str, tuple[Step, ...]]:
     """What measured, and the time of each layer; empty where no runtime tells."""
+    if TARGETS[target].layer_times == "none":
+        return "", ()
     with tempfile.TemporaryDirectory(prefix="pocketlens-") as folder:
         path = Path(folder) / f"graph{TARGETS[target].suffix}"
         if TARGETS[target].layer_times == "graph":

@@ -1,20 +1,22 @@
 """What convert, optimize and quantize begin with: one model at one size, with its pictures."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TypedDict
 
 from pocketlens.bundle import licensing
+from pocketlens.chips import ChipChoice
 from pocketlens.converters.emitter import Labels
 from pocketlens.converters.signature import Signature
+from pocketlens.errors import InputError
 from pocketlens.files import artifact_files, copy, whole
 from pocketlens.models.source import RangeOverrides, resolve
 from pocketlens.pipeline.eval_set import read_eval_set
 from pocketlens.pipeline.evaluation import Evaluation
 from pocketlens.pipeline.stages.emit import VerifiedArtifact
 from pocketlens.recipe import Filter
-from pocketlens.targets import TARGETS, every_target
+from pocketlens.targets import TARGETS, every_target, target_named
 
 
 class ModelOptions(TypedDict, total=False):
@@ -76,6 +78,21 @@ def with_precision(targets: Sequence[str], precision: str) -> dict[str, tuple[st
     """Each target with one precision; of no targets every one that has it and needs no extra of its own."""
     able = [name for name in every_target() if precision in TARGETS[name].precision_names]
     return dict.fromkeys(targets or able or every_target(), (precision,))
+
+
+def chips_of(targets: Iterable[str], names: Sequence[str]) -> ChipChoice:
+    """The chips that are asked for by name.
+
+    Raises:
+        InputError: There are names, and none of the targets has chips.
+
+    Example:
+        >>> chips_of(["onnx", "qnn"], ["sm8650"]).names
+        ('sm8650',)
+    """
+    if names and not any(target_named(name).chips for name in targets):
+        raise InputError(f"chips are named, but {', '.join(targets)} files are for any", do="leave the chips out")
+    return ChipChoice(tuple(names))
 
 
 def copy_artifact(artifact: VerifiedArtifact, folder: Path) -> Path:

@@ -2,11 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import groupby
 from pathlib import Path
 from typing import Unpack
 
 from pocketlens.errors import InputError, PocketlensError, RecipeError, VerificationError
-from pocketlens.pipeline.commands.model import ModelOptions, copy_artifact, evaluation_of, with_precision
+from pocketlens.pipeline.commands.model import ModelOptions, chips_of, copy_artifact, evaluation_of, with_precision
 from pocketlens.pipeline.compile import base_graph
 from pocketlens.pipeline.failed import FailedArtifact, nothing_made
 from pocketlens.pipeline.forms import ArtifactRequest, emit_first_right, first_form
@@ -24,6 +25,7 @@ from pocketlens.pipeline.stages.emit import VerifiedArtifact, emit
 from pocketlens.precisions import PRECISIONS
 from pocketlens.progress import Progress, silent
 from pocketlens.recipe import Gate, Quantize
+from pocketlens.targets import ArtifactSpec
 
 GATE = Gate(psnr=38, ssim=0.97)
 """Where nobody sees a difference side by side."""
@@ -61,6 +63,7 @@ def quantize(
     output: Path | None = None,
     *,
     precision: str = "int8",
+    chips: Sequence[str] = (),
     gate: Gate = GATE,
     rules: Quantize | None = None,
     points: int = POINTS,
@@ -76,6 +79,8 @@ def quantize(
         targets: For instance ``["tflite", "onnx"]``; empty means every one that has the precision.
         output: Where to write the verified artifacts of the plans that ship, and the plot, if anywhere.
         precision: A low-bit one.
+        chips: To compile for, of targets whose files are each for one; empty means every one that the target knows. A
+            plan is searched for the first, and taken for all.
         gate: What the worst picture must hold against the teacher.
         rules: Layers that are kept in any case.
         points: Real artifacts that are built of each target.
@@ -91,17 +96,19 @@ def quantize(
     if precision in PRECISIONS and not PRECISIONS[precision].is_low_bit:
         raise InputError(f"{precision} quantizes nothing", do="choose for instance int8, w8 or palette6")
     evaluation = evaluation_of(model, options)
-    specs = evaluation.specs(with_precision(targets, precision))
+    wanted = with_precision(targets, precision)
+    specs = evaluation.specs(wanted, chips_of(wanted, chips))
     notify(f"graph {evaluation.size[0]}x{evaluation.size[1]}", 0, 1)
     graph = base_graph(evaluation, specs)
     fronts: list[ParetoFront] = []
     artifacts: list[VerifiedArtifact] = []
     failed: list[FailedArtifact] = []
     settings = SearchSettings(gate, timing, points)
-    for spec in specs:
+    for _, same_graph in groupby(specs, lambda spec: spec.target):
+        spec, *other_chips = same_graph
         request = ArtifactRequest(evaluation, graph.path, spec, names_for(rewrites, spec.target), rules or Quantize())
         try:
-            front, artifact = _searched(request, settings, notify, wanted=output is not None)
+            front, made = _searched(request, other_chips, settings, notify, wanted=output is not None)
         except RecipeError:
             raise
         except PocketlensError as error:
@@ -109,8 +116,8 @@ def quantize(
             notify(f"{spec.id} failed: {failed[-1].summary}", 0, 1)
             continue
         fronts.append(front)
-        if output is not None and artifact is not None:
-            artifacts.append(replace(artifact, path=copy_artifact(artifact, output)))
+        if output is not None:
+            artifacts += (replace(artifact, path=copy_artifact(artifact, output)) for artifact in made)
     if not fronts:
         raise nothing_made(failed)
     if output is None:
@@ -120,9 +127,16 @@ def quantize(
 
 
 def _searched(
-    request: ArtifactRequest, settings: SearchSettings, notify: Progress, *, wanted: bool
-) -> tuple[ParetoFront, VerifiedArtifact | None]:
-    """What the search of one target found, and the artifact of the plan that ships where it is wanted."""
+    request: ArtifactRequest,
+    other_chips: Sequence[ArtifactSpec],
+    settings: SearchSettings,
+    notify: Progress,
+    *,
+    wanted: bool,
+) -> tuple[ParetoFront, list[VerifiedArtifact]]:
+    """What the search of one target found, and the artifacts of the plan that ships where they are wanted: of a target
+    with chips one for each, all from one graph.
+    """
     spec = request.spec
     notify(f"{spec.target}-{spec.precision}: which settings help", 0, 1)
     form = first_form(request)
@@ -138,6 +152,7 @@ def _searched(
         notify(f"{spec.target}-{spec.precision}: as asked it is wrong, so layers are kept: {error.what}", 0, 1)
     front = search_mixed_precision(SearchProblem(request.evaluation, quantizer), settings, notify)
     if not wanted or front.ships is None:
-        return front, None
-    artifact = emit(request.evaluation, quantizer.quantize(front.ships.plan), spec)
-    return front, replace(artifact, note=form.note)
+        return front, []
+    graph = quantizer.quantize(front.ships.plan)
+    made = [emit(request.evaluation, graph, each) for each in (spec, *other_chips)]
+    return front, [replace(artifact, note=form.note) for artifact in made]

@@ -4,6 +4,7 @@ import dataclasses
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Literal
 
 from pocketlens.bench.pareto import Candidate, pareto_front
 from pocketlens.bundle import typed
@@ -13,6 +14,7 @@ from pocketlens.converters.quantization.sensitivity import LayerSensitivity
 from pocketlens.converters.quantization.settings import SettingTrial
 from pocketlens.quality import Scores
 
+CostUnit = Literal["ms", "bytes", "convs"]
 ALIKE = 1.01
 """Times within this factor count as the same: then the smaller file is the cheaper one."""
 
@@ -108,14 +110,14 @@ class ParetoFront:
 
     @property
     def timed(self) -> bool:
-        """Whether there are times; without them bytes stand for cost."""
+        """Whether there are times."""
         return any(point.ms is not None for point in self.points)
 
     @property
     def non_dominated(self) -> tuple[int, ...]:
         """The places of the points that no other one beats in both cost and PSNR, cheapest first."""
         able = [i for i, point in enumerate(self.points) if point.scores and (point.ms is not None or not self.timed)]
-        candidates = pareto_front([Candidate(str(i), self._cost(i), self._psnr(i)) for i in able])
+        candidates = pareto_front([Candidate(str(i), self.cost(i), self._psnr(i)) for i in able])
         return tuple(int(candidate.label) for candidate in candidates)
 
     @property
@@ -151,9 +153,20 @@ class ParetoFront:
         assert point.scores is not None
         return f"{point.scores.psnr:.1f} dB and SSIM {point.scores.ssim:.4f}"
 
-    def _cost(self, index: int) -> float:
-        ms = self.points[index].ms
-        return ms if ms is not None else float(self.points[index].bytes)
+    @property
+    def cost_unit(self) -> CostUnit:
+        """What a plan costs in. Without times the bytes of its files, or the convolutions that it keeps where those are
+        kept in 16 bits: their weights take the same bytes.
+        """
+        if self.timed:
+            return "ms"
+        return "bytes" if any(point.setting == "float" for point in self.points) else "convs"
+
+    def cost(self, index: int) -> float:
+        """What the plan at a place costs, in :attr:`cost_unit`."""
+        point = self.points[index]
+        costs = {"ms": point.ms, "bytes": point.bytes, "convs": point.kept}
+        return float(costs[self.cost_unit] or 0)
 
     def _psnr(self, index: int) -> float:
         scores = self.points[index].scores
@@ -165,7 +178,8 @@ class ParetoFront:
 
 
 def choose(front: ParetoFront) -> int | None:
-    """The cheapest point that passes: the fastest, or where none is faster than ``fp32`` the smallest.
+    """The cheapest point that passes: the fastest, or where none is faster than ``fp32`` the smallest, or where all are
+    of one size the one that keeps the fewest layers.
 
     Fewer bits buy speed or size. Where they buy no speed, because the processor has no products of bytes, a plan that
     codes next to nothing would be the fastest and would not be worth its name.
@@ -179,6 +193,8 @@ def choose(front: ParetoFront) -> int | None:
     if timed:
         fastest = min(ms for _, ms in timed)
         passing = [i for i, ms in timed if ms <= fastest * ALIKE]
+    if front.cost_unit == "convs":
+        return min(passing, key=front.cost)
     return min(passing, key=lambda i: (front.points[i].bytes, front.points[i].kept))
 
 

@@ -11,9 +11,15 @@ from pocketlens.bench.report import Section
 from pocketlens.converters.quantization.settings import settings_sentence
 from pocketlens.errors import require
 from pocketlens.files import whole
-from pocketlens.pipeline.search.pareto import ParetoFront, ParetoPoint
+from pocketlens.pipeline.search.pareto import CostUnit, ParetoFront, ParetoPoint
 
 COLUMNS = ("plan", "dB", "SSIM", "ms", "MB", "gate", "front", "ships")
+_AXES: dict[CostUnit, tuple[str, float]] = {
+    "ms": ("median frame time in ms; further left is faster", 1),
+    "bytes": ("size in MB; further left is smaller", 1e6),
+    "convs": ("convolutions in 16 bits; further left is fewer", 1),
+}
+"""What the axis of cost says, and by what a cost is divided there."""
 LAYERS = 3
 """Of the layers that cost most, so many are named."""
 
@@ -63,12 +69,13 @@ def section(front: ParetoFront) -> Section:
 def pareto_plot(front: ParetoFront) -> ParetoPlot:
     """A front as it is drawn: points that were built, numbered as in its table."""
     built = [point for point in front.points if point.scores and (point.ms is not None or not front.timed)]
+    axis, scale = _AXES[front.cost_unit]
     candidates = [
-        Candidate(str(i + 1), point.ms if point.ms is not None else point.bytes / 1e6, min(point.scores.psnr, 80.0))
+        Candidate(str(i + 1), front.cost(i) / scale, min(point.scores.psnr, 80.0))
         for i, point in enumerate(front.points)
         if point in built and point.scores
     ]
-    baseline = front.baseline_ms if front.timed else front.baseline_bytes and front.baseline_bytes / 1e6
+    baseline = front.baseline_ms if front.timed else front.baseline_bytes and front.baseline_bytes / scale
     limit = next((gate.limit for point in built for gate in point.gates if gate.name == "psnr"), None)
     ships = front.ships
     return ParetoPlot(
@@ -77,7 +84,7 @@ def pareto_plot(front: ParetoFront) -> ParetoPlot:
         built.index(ships) if ships in built else None,
         limit,
         baseline,
-        "median frame time in ms; further left is faster" if front.timed else "size in MB; further left is smaller",
+        axis,
         f"PSNR over cost of {len(candidates)} plans of {front.id}. {front.text}.",
     )
 

@@ -60,6 +60,22 @@ def test_what_a_plan_keeps_in_float_gets_sixteen_bits() -> None:
     assert _bits(last) == 16
 
 
+def test_norms_may_share_their_numbers() -> None:
+    """Those without trained scales do: the same constant is other integers in each, under another name."""
+    graph = small_graph()
+    first = next(node for node in graph.graph if node.op_type == "InstanceNormalization")
+    (normed,) = first.outputs
+    readers = list(normed.uses())
+    again = ir.node("InstanceNormalization", [normed, *first.inputs[1:]], name="again")
+    again.outputs[0].shape, again.outputs[0].dtype, again.outputs[0].name = normed.shape, normed.dtype, "twice"
+    graph.graph.insert_after(first, again)
+    for reader, index in readers:
+        reader.replace_input_with(index, again.outputs[0])
+    quantized = quantize(graph, default_plan("int8-a16"), PICTURES, EVERYWHERE)
+    pair = simulate(graph, PICTURES[:1]), simulate(quantized, PICTURES[:1])
+    assert psnr(*(np.clip(outputs[0], 0, 255) for outputs in pair)) > 50
+
+
 def test_more_bits_lose_less() -> None:
     shown = picture(32, 48, 7)
     (teacher,) = simulate(small_graph(), [shown])

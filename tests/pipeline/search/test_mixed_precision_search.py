@@ -53,6 +53,14 @@ def test_where_nothing_is_faster_than_float_the_smallest_ships() -> None:
     assert untimed.ships is untimed.points[1] and not untimed.timed and untimed.non_dominated == (0, 1)
 
 
+def test_where_layers_are_kept_in_16_bits_the_fewest_ship() -> None:
+    """Their weights take the same bytes, and the compiler of an NPU rounds up what a file takes."""
+    points = (point(0, 29.4, None, 2054, False), point(4, 40.5, None, 2074, True), point(9, 44.1, None, 2070, True))
+    found = front(*(replace(each, setting="int8-a16") for each in points), twin=None)
+    assert (found.ships, found.cost_unit, found.non_dominated) == (found.points[1], "convs", (0, 1, 2))
+    assert "16 bits" in pareto_page.pareto_plot(found).cost_label
+
+
 def test_a_gate_that_nothing_reaches_refuses_the_artifact() -> None:
     found = front(point(0, 27.0, 4.0, 20, False), point(3, 36.5, 8.0, 60, False))
     assert found.ships is None
