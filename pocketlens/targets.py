@@ -267,6 +267,7 @@ TARGETS: dict[str, Target] = {
             dtype="uint8",
             quantizers=QuantizerPlacement(biases=True, everywhere=True),
             layer_times="none",
+            snippets=(Snippet("snippets/android/{class_name}Npu.kt", "npu.kt.jinja"),),
             extra="qnn",
             chips=SNAPDRAGON,
             notice=_QUALCOMM,

@@ -7,6 +7,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from pocketlens.bundle.choose import by_preference, playable
 from pocketlens.bundle.manifest import Artifact, Golden, Manifest, suffixes_beside
+from pocketlens.chips import Chip
 from pocketlens.outside_text import for_line, for_markdown
 from pocketlens.runtimes.adapter import RUNTIMES
 from pocketlens.targets import TARGETS
@@ -25,6 +26,12 @@ def class_name(name: str) -> str:
     words = re.findall(r"[A-Za-z0-9]+", name)
     joined = "".join(word[0].upper() + word[1:] for word in words)
     return f"{'The' if joined[:1].isdigit() else ''}{joined}Filter"
+
+
+def chip_of(artifact: Artifact) -> Chip | None:
+    """The chip that an artifact is compiled for; None where it is for any."""
+    target = TARGETS.get(artifact.target)
+    return next((chip for chip in target.chips if artifact.id.endswith(f"-{chip.name}")), None) if target else None
 
 
 def notice(manifest: Manifest) -> str:
@@ -55,6 +62,7 @@ def texts(manifest: Manifest) -> dict[str, str]:
     environment.filters["megabytes"] = lambda size: f"{size / 1e6:.2f}"
     environment.filters["markdown"] = for_markdown
     environment.filters["suffixes_beside"] = suffixes_beside
+    environment.filters["chip"] = chip_of
     common: dict[str, Any] = {
         "filter": manifest.filter,
         "io": manifest.io,
@@ -62,7 +70,8 @@ def texts(manifest: Manifest) -> dict[str, str]:
     }
     rendered = {}
     for path, template, artifact in _snippets(manifest):
-        own = {"artifact": artifact, "golden": _golden(manifest, artifact), "install": _install(manifest)}
+        own = {"manifest": manifest, "artifact": artifact, "golden": _golden(manifest, artifact)}
+        own["install"] = _install(manifest)
         rendered[path] = environment.get_template(template).render(common, **own)
     about = {"manifest": manifest, "snippets": sorted(rendered), "caveats": _caveats(manifest)}
     rendered["README.md"] = environment.get_template("README.md.jinja").render(common, **about)

@@ -18,7 +18,7 @@ from pocketlens.bundle.render import class_name
 from pocketlens.bundle.spec import BundleSpec
 from pocketlens.bundle.write import write
 from pocketlens.targets import ArtifactSpec
-from tests.bundle.samples import SIZE
+from tests.bundle.samples import SIZE, artifact_entry
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -27,6 +27,16 @@ ROOT = Path(__file__).resolve().parents[2]
 def full(full_spec: BundleSpec, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("full") / "tint.bundle"
     write(full_spec, folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def compiled(full_spec: BundleSpec, emitted: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A bundle with files for two chips, stand-ins that are only copied."""
+    entry = replace(artifact_entry(emitted, "qnn", "fp16"), file=emitted / "compiled.onnx")
+    chips = (replace(entry, spec=ArtifactSpec("qnn", "fp16", SIZE, chip)) for chip in ("sm8650", "sm8750"))
+    folder = tmp_path_factory.mktemp("compiled") / "tint.bundle"
+    write(replace(full_spec, artifacts=(*full_spec.artifacts, *chips)), folder)
     return folder
 
 
@@ -64,10 +74,14 @@ def test_a_target_that_is_not_there_has_no_snippet(bundle: Path, full: Path, spe
             "snippets/ios/TintFilter.swift",
             ['"coreml-fp16-48x64"', "height = 48", "width = 64", '"image"', '"stylized"'],
         ),
+        (
+            "snippets/android/TintFilterNpu.kt",
+            ['listOf("sm8650", "sm8750")', '"qnn-fp16-48x64"', "HEIGHT = 48", "WIDTH = 64", '"image" to', "_fallback"],
+        ),
     ],
 )
-def test_app_snippets_are_balanced_and_filled_in(full: Path, path: str, names: list[str]) -> None:
-    text = (full / path).read_text()
+def test_app_snippets_are_balanced_and_filled_in(compiled: Path, path: str, names: list[str]) -> None:
+    text = (compiled / path).read_text()
     assert [name for name in names if name not in text] == []
     assert not re.search(r"\{\{|\}\}|\{%|%\}|\bNone\b|Undefined", text)
     assert all(len(line) <= 120 for line in text.splitlines())
@@ -81,16 +95,17 @@ def test_app_snippets_are_balanced_and_filled_in(full: Path, path: str, names: l
     assert open_now == []
 
 
-def test_every_kotlin_and_swift_class_is_imported(full: Path) -> None:
-    text = (full / "snippets/android/TintFilter.kt").read_text()
+@pytest.mark.parametrize("name", ["TintFilter", "TintFilterNpu"])
+def test_every_kotlin_class_is_imported(compiled: Path, name: str) -> None:
+    text = (compiled / f"snippets/android/{name}.kt").read_text()
     imported = set(re.findall(r"^import \S+\.(\w+)$", text, re.MULTILINE))
-    known = imported | {"TintFilter", "AutoCloseable", "Int", "IntArray", "Float", "FloatArray", "Config"}
+    known = imported | {name, "AutoCloseable", "Int", "IntArray", "Float", "FloatArray", "Config", "Boolean"}
     used = set(
         re.findall(
             r"(?<![\w.\"/])([A-Z][a-z]\w+)", re.sub(r"//[^\n]*|/\*.*?\*/|^import.*$|\"[^\"]*\"", "", text, flags=re.M)
         )
     )
-    assert used - known - {"Options", "MapMode"} == set()
+    assert used - known - {"Options", "MapMode", "SessionOptions"} == set()
     assert imported - used - {"roundToInt"} == set()
 
 
@@ -119,6 +134,12 @@ def test_readme_links_lead_somewhere(full: Path) -> None:
     assert len(links) == 4
     assert all((full / link).is_file() for link in links)
     assert "have not been run on an Apple device" in (full / "README.md").read_text()
+
+
+def test_the_readme_names_the_chip_that_a_file_needs(compiled: Path, full: Path) -> None:
+    (row,) = (line for line in (compiled / "README.md").read_text().splitlines() if "-sm8750.onnx`" in line)
+    assert row.endswith("| Snapdragon 8 Elite |")
+    assert "Snapdragon" not in (full / "README.md").read_text()
 
 
 def test_golden_pictures_are_the_drafts(bundle: Path, spec: BundleSpec) -> None:
