@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from pocketlens.pipeline.commands.convert import convert
     from pocketlens.pipeline.commands.predict import predict
     from pocketlens.recipe import Recipe
+    from pocketlens.recipe_search.command import search
     from pocketlens.runtimes.session import Session
 
     __version__: str
@@ -42,6 +43,7 @@ _WHERE = {
     "load": "pocketlens.bundle.load:load",
     "open_bundle": "pocketlens.bundle.read:open_bundle",
     "predict": "pocketlens.pipeline.commands.predict:predict",
+    "search": "pocketlens.recipe_search.command:search",
     "verify": "pocketlens.bundle.verify:verify",
 }
 
@@ -56,6 +58,7 @@ __all__ = [
     "load",
     "open_bundle",
     "predict",
+    "search",
     "verify",
 ]
 

@@ -1,5 +1,6 @@
 """Measure on several devices, one after the other: an error of one affects no other."""
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -40,6 +41,16 @@ class DeviceOutcome:
         if self.document is None or any(result.failure for result in self.document.results):
             return "fail"
         return overall(judge_all(self.document, budget))
+
+
+def file_name(device: str) -> str:
+    """A device's name as a file's.
+
+    Example:
+        >>> file_name("ssh://pi@host:22")
+        'ssh-pi-host-22'
+    """
+    return re.sub(r"[^A-Za-z0-9.]+", "-", device).strip("-")
 
 
 def open_devices(name: str, ssh_config: Path | None = None, benchmark_model: Path | None = None) -> list[Device]:

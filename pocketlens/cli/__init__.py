@@ -17,7 +17,7 @@ from pocketlens.errors import InputError, PocketlensError
 
 COMMANDS = (
     "bench", "build", "compare", "convert", "demo", "distill", "doctor", "explain", "inspect", "optimize", "predict",
-    "quantize", "run", "train", "verify", "web", "zoo",
+    "quantize", "run", "search", "train", "verify", "web", "zoo",
 )  # fmt: skip
 """Each a module of this package, and a command."""
 

@@ -1,6 +1,5 @@
 """``pocketlens bench``."""
 
-import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -62,7 +61,7 @@ def bench(
     if a device cannot be reached or answers wrongly; what was measured on the others is kept.
     """
     from pocketlens.bench.document import BenchmarkSettings
-    from pocketlens.bench.multi_device import DeviceOutcome, bench_devices, open_devices
+    from pocketlens.bench.multi_device import DeviceOutcome, bench_devices, file_name, open_devices
     from pocketlens.bench.selection import Selection
     from pocketlens.bundle.read import open_bundle
     from pocketlens.pipeline.budgets import budget_of
@@ -166,16 +165,6 @@ def _write_report(path: Path, bundle: "Bundle", outcomes: "list[DeviceOutcome]",
     ]
     verdicts, pictures = judge_all(first.document, budget), golden_gallery(bundle, outcomes)
     write(path, render(bundle.manifest, first.document, verdicts, pictures, budget, others=parts))
-
-
-def file_name(device: str) -> str:
-    """A device's name as a file's.
-
-    Example:
-        >>> file_name("ssh://pi@host:22")
-        'ssh-pi-host-22'
-    """
-    return re.sub(r"[^A-Za-z0-9.]+", "-", device).strip("-")
 
 
 def combined(verdicts: "list[Verdict]") -> "Verdict":

@@ -6,6 +6,7 @@ that were measured on that phone, in that arithmetic and runtime. The error is m
 the fit in turn, with any other that has the same layers, and predicting it.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 
@@ -66,6 +67,12 @@ class Rates:
         """Milliseconds of a network."""
         return float(_terms(network) @ self.coefficients)
 
+    def interval(self, network: Costs) -> tuple[float, float]:
+        """Milliseconds between which 80 % of the networks left out would lie."""
+        low, high = np.quantile(list(self.ratios.values()), (TAIL, 1 - TAIL))
+        ms = self.ms(network)
+        return ms * min(1.0, float(low)), ms * max(1.0, float(high))
+
 
 def predict(network: Costs, setting: Setting) -> Prediction:
     """The time of a network in a setting, with its error.
@@ -79,11 +86,11 @@ def predict(network: Costs, setting: Setting) -> Prediction:
         >>> answer.low < answer.ms < answer.high
         True
     """
-    fitted, ratios = rates(setting), np.array(list(rates(setting).ratios.values()))
+    fitted = rates(setting)
+    ratios = np.array(list(fitted.ratios.values()))
     errors = np.abs(1 / ratios - 1)
-    ms, (low, high) = fitted.ms(network), np.quantile(ratios, (TAIL, 1 - TAIL))
     return Prediction(
-        setting.phone, setting.arithmetic, setting.runtime, ms, ms * min(1.0, float(low)), ms * max(1.0, float(high)),
+        setting.phone, setting.arithmetic, setting.runtime, fitted.ms(network), *fitted.interval(network),
         float(np.median(errors)), float(np.quantile(errors, 0.9)), len(ratios),
     )  # fmt: skip
 
@@ -102,20 +109,30 @@ def rates(setting: Setting) -> Rates:
             f"{setting.runtime}, and a prediction needs {LEAST_NETWORKS}",
             do="choose another precision, runtime or phone",
         )
-    terms = {name: _terms(costs(name)) for name in measured}
+    return fit({name: costs(name) for name in measured}, measured)
 
-    def fit(names: list[str]) -> NDArray[np.float64]:
-        from scipy.optimize import nnls
 
+def fit(networks: Mapping[str, Costs], measured: Mapping[str, float]) -> Rates:
+    """Fit the rates of what networks were measured on, and measure the error by leaving networks out.
+
+    Args:
+        networks: Name → what it costs.
+        measured: Name → milliseconds.
+    """
+    from scipy.optimize import nnls
+
+    terms = {name: _terms(networks[name]) for name in measured}
+
+    def solve(names: list[str]) -> NDArray[np.float64]:
         # Divided by what was measured, so that every network counts alike and not by its milliseconds.
         rows = np.array([terms[name] / measured[name] for name in names])
         return np.asarray(nnls(rows, np.ones(len(names)))[0])
 
     ratios = {}
     for name in measured:
-        others = [other for other in measured if costs(other) != costs(name)]
-        ratios[name] = measured[name] / float(terms[name] @ fit(others))
-    return Rates(fit(list(measured)), ratios)
+        others = [other for other in measured if networks[other] != networks[name]]
+        ratios[name] = measured[name] / float(terms[name] @ solve(others))
+    return Rates(solve(list(measured)), ratios)
 
 
 def settings() -> list[Setting]:

@@ -16,7 +16,7 @@ from pocketlens.errors import InputError
 from pocketlens.images import Floats, Picture
 from pocketlens.models.checkpoint_metadata import save_checkpoint
 from pocketlens.models.costs import Costs, module_costs
-from pocketlens.models.distill.dataset import DatasetSpec, DistillationDataset, digest, record_teacher
+from pocketlens.models.distill.dataset import DatasetSpec, DistillationDataset, dataset_key, digest, record_teacher
 from pocketlens.models.distill.distillation import Distillation, LossWeights
 from pocketlens.models.distill.feature_teacher import feature_teacher, fixed_size, teacher_key
 from pocketlens.models.distill.initial_student import MULTIPLE, check_source, new_pocket, pruned_copy
@@ -61,7 +61,7 @@ class Compressed:
 def compress(
     source: Source, settings: Compress, size: tuple[int, int], eval_pictures: Sequence[Picture],
     teacher_outputs: Sequence[Floats], pictures: Path | None, folder: Path, *, threads: int = 2,
-    notify: Progress = silent,
+    pause: int | None = None, notify: Progress = silent,
 ) -> Compressed:  # fmt: skip
     """Make a student of a source and write it into a folder; a run that was interrupted there is continued.
 
@@ -74,9 +74,11 @@ def compress(
         pictures: A folder of pictures to train on; None for those that ship.
         folder: Gets ``student.safetensors``, previews, and the state of the training.
         threads: Of torch.
+        pause: Steps of the distillation after which it is left for later; None to go on to the end.
         notify: Told about progress and the newest score.
 
     Raises:
+        TrainingPaused: The training came to ``pause``.
         InputError: The source cannot be pruned or run, or the folder cannot be written to.
         MissingError: torch-pruning is not installed.
     """
@@ -84,11 +86,11 @@ def compress(
     check_source(source, size, prunes)
     interval = scoring_interval(settings.steps)
     schedule = Schedule(
-        steps=settings.steps, seed=settings.seed, threads=threads, score_every=interval, save_every=interval
-    )
+        steps=settings.steps, seed=settings.seed, threads=threads, score_every=interval, save_every=interval,
+        pause=pause,
+    )  # fmt: skip
     random = seed_everything(schedule)
-    spec = DatasetSpec(picture_sizes(source, size, settings.pictures), settings.seed)
-    datasets = record_teacher(lambda: feature_teacher(source), teacher_key(source), spec, pictures, notify)
+    datasets, _ = recorded_teacher(source, settings, size, pictures, notify)
     torch.manual_seed(settings.seed)  # running a teacher may have drawn numbers; outputs from the cache did not
     initial = (pruned_copy if prunes else new_pocket)(source, settings, size, datasets, notify)
     task = Distillation(
@@ -110,7 +112,8 @@ def compress(
             task, student=_prepared(student, task, datasets), peak=_QAT_RATE * task.peak, hints=(), use_bf16=False,
             score=teacher_scorer(eval_pictures, teacher_outputs, initial.ranges, place),
         )  # fmt: skip
-        qat_schedule = replace(schedule, steps=settings.int8_steps, score_every=scoring_interval(settings.int8_steps))
+        interval = scoring_interval(settings.int8_steps)
+        qat_schedule = replace(schedule, steps=settings.int8_steps, pause=None, score_every=interval)
         qat_key = files.key_of(of=key, steps=settings.steps)
         qat_result = run_training(qat_task, qat_schedule, random, place, qat_key, notify)
         student = remove_qat(qat_result.student)
@@ -126,6 +129,23 @@ def compress(
     summary = {name: value for name, value in asdict(compressed).items() if name != "path"}
     files.write(folder / "student.json", json.dumps(summary, indent=2))
     return compressed
+
+
+def recorded_teacher(
+    source: Source, settings: Compress, size: tuple[int, int], pictures: Path | None, notify: Progress = silent
+) -> tuple[list[DistillationDataset], str]:
+    """What the teacher gives for the training pictures, recorded where the cache has it not; and its key there.
+
+    Args:
+        source: The teacher.
+        settings: The recipe's table.
+        size: Height and width in pixels that the student is for.
+        pictures: A folder of pictures to train on; None for those that ship.
+        notify: Told about progress.
+    """
+    spec, key = DatasetSpec(picture_sizes(source, size, settings.pictures), settings.seed), teacher_key(source)
+    datasets = record_teacher(lambda: feature_teacher(source), key, spec, pictures, notify)
+    return datasets, dataset_key(key, spec, pictures)
 
 
 def _after(

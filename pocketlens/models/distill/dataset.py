@@ -64,10 +64,7 @@ def record_teacher(
         folder: The folder of pictures, or None for those that ship.
         notify: Told about progress.
     """
-    shown = [files.sha256(path) for path in images.folder(folder)] if folder else [files.sha256(photographs.LIST)]
-
-    # The words in the key and in the cache's file names are those of earlier versions, so that their entries are found.
-    full_key = files.key_of(teacher=key, questions=asdict(spec), pictures=shown, version=2)
+    full_key = dataset_key(key, spec, folder)
     partial = files.cache_folder() / "asking" / full_key
 
     def make(place: Path) -> None:
@@ -83,6 +80,13 @@ def record_teacher(
         assert targets is not None
         datasets.append(DistillationDataset(inputs, targets, features))
     return datasets
+
+
+def dataset_key(key: str, spec: DatasetSpec, folder: Path | None) -> str:
+    """The key of the entry of kind ``answers`` in the cache; arguments as of :func:`record_teacher`."""
+    shown = [files.sha256(path) for path in images.folder(folder)] if folder else [files.sha256(photographs.LIST)]
+    # The words in the key and in the cache's file names are those of earlier versions, so that their entries are found.
+    return files.key_of(teacher=key, questions=asdict(spec), pictures=shown, version=2)
 
 
 def digest(datasets: Sequence[DistillationDataset]) -> str:

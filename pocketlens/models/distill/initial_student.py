@@ -15,7 +15,7 @@ from pocketlens.models.distill.dataset import DistillationDataset
 from pocketlens.models.distill.feature_teacher import teacher_key
 from pocketlens.models.distill.hints import Hint, feature_hints, pruned_layer_hints
 from pocketlens.models.pruning.low_rank import decompose, rank_share_within
-from pocketlens.models.pruning.prune import describe, prune, share_within
+from pocketlens.models.pruning.prune import Pruned, describe, prune, share_within
 from pocketlens.models.pruning.reconstruct import reconstruct
 from pocketlens.models.source import Source
 from pocketlens.models.training.pocket_init import initial_pocket
@@ -60,7 +60,7 @@ def check_source(source: Source, size: tuple[int, int], prunes: bool) -> None:
             "an ONNX file cannot be pruned, only distilled", do="leave channels, macs and cut out of [compress]"
         )
     if prunes:
-        _pruned_metadata(source)
+        pruned_metadata(source)
     elif any(edge % MULTIPLE for edge in size):
         raise InputError(
             f"a pocket student needs multiples of {MULTIPLE} as height and width, found {size[0]} x {size[1]}",
@@ -74,28 +74,39 @@ def pruned_copy(
     """A copy of a source with fewer channels, or of lower rank, whose layers have the weights that come nearest to
     their teacher's.
     """
-    module, (low, high), multiple = source.load(), source.ranges.input, settings.multiple
+    module, (low, high) = source.load(), source.ranges.input
     pixels = [torch.from_numpy(picture)[None].float() for picture in datasets[0].inputs[:_SAMPLE]]
     pictures = [picture * ((high - low) / 255) + low for picture in pixels]
-    if settings.cut == "ranks":
-        assert settings.macs is not None
-        share = rank_share_within(module, settings.macs, size=size, multiple=multiple)
-        pruned, hints = decompose(module, share, size=size, multiple=multiple), list[Hint]()
-    else:
-        share = settings.channels or share_within(
-            module, settings.macs or 1.0, pictures[-1], size=size, multiple=multiple
-        )
-        pruned = prune(module, share, pictures, size=size, multiple=multiple)
-        if pruned.after == pruned.before:
-            raise InputError(
-                f"channels = {share:g} in multiples of {multiple} leaves every layer as it is",
-                do="make multiple smaller",
-            )
+    pruned, hints = cut_copy(module, settings, size, pictures), list[Hint]()
+    if settings.cut == "channels":
         reconstruct(module, pruned.module, pruned.kept, pictures, settings.seed)
         hints = pruned_layer_hints(module, pruned.kept, datasets, source.ranges, teacher_key(source), notify)
     return InitialStudent(
-        pruned.module, pruned.before, source.ranges, _pruned_metadata(source), tuple(describe(pruned)), hints
+        pruned.module, pruned.before, source.ranges, pruned_metadata(source), tuple(describe(pruned)), hints
     )
+
+
+def cut_copy(module: nn.Module, settings: Compress, size: tuple[int, int], pictures: Sequence[torch.Tensor]) -> Pruned:
+    """A copy of a generator with as many channels or ranks as the settings leave it.
+
+    Args:
+        module: The generator.
+        settings: With ``channels`` or ``macs``.
+        size: Height and width in pixels that costs are counted for.
+        pictures: ``float32 [1, 3, H, W]``, in the generator's own range; they decide which channels stay, not how many.
+    """
+    multiple = settings.multiple
+    if settings.cut == "ranks":
+        assert settings.macs is not None
+        share = rank_share_within(module, settings.macs, size=size, multiple=multiple)
+        return decompose(module, share, size=size, multiple=multiple)
+    share = settings.channels or share_within(module, settings.macs or 1.0, pictures[-1], size=size, multiple=multiple)
+    pruned = prune(module, share, pictures, size=size, multiple=multiple)
+    if pruned.after == pruned.before:
+        raise InputError(
+            f"channels = {share:g} in multiples of {multiple} leaves every layer as it is", do="make multiple smaller"
+        )
+    return pruned
 
 
 def new_pocket(
@@ -104,15 +115,20 @@ def new_pocket(
     """A pocket generator that gives grey, or its input unchanged."""
     module = None if source.kind == "onnx" else source.load()
     costs = None if module is None else module_costs(module, size)
-    chosen = settings.instance_norm
-    instance_norm = int(has_global_statistics(module) if chosen is None else chosen)
-    arguments = {
-        "channels": settings.width, "blocks": settings.blocks, "half_res_channels": settings.half_res_channels,
-        "instance_norm": instance_norm, "repaint": instance_norm,
-    }  # fmt: skip
+    arguments = pocket_arguments(module, settings)
     student = initial_pocket(**arguments)
     metadata = CheckpointMetadata("pocket", arguments)
     return InitialStudent(student, costs, Ranges(), metadata, (), feature_hints(student, datasets))
+
+
+def pocket_arguments(teacher: nn.Module | None, settings: Compress) -> dict[str, int]:
+    """The arguments of the ``pocket`` that settings ask for; None for a teacher that cannot be looked into."""
+    chosen = settings.instance_norm
+    instance_norm = int(has_global_statistics(teacher) if chosen is None else chosen)
+    return {
+        "channels": settings.width, "blocks": settings.blocks, "half_res_channels": settings.half_res_channels,
+        "instance_norm": instance_norm, "repaint": instance_norm,
+    }  # fmt: skip
 
 
 def has_global_statistics(module: nn.Module | None) -> bool:
@@ -124,7 +140,7 @@ def has_global_statistics(module: nn.Module | None) -> bool:
     return any(isinstance(m, kinds) or any(n in type(m).__name__ for n in names) for m in module.modules())
 
 
-def _pruned_metadata(source: Source) -> CheckpointMetadata:
+def pruned_metadata(source: Source) -> CheckpointMetadata:
     """The metadata of a pruned copy of a source: its architecture, and the variant that the source is of."""
     from pocketlens.models import weights, zoo
     from pocketlens.models.checkpoint_match import best_match

@@ -38,6 +38,7 @@ class Schedule:
         decay: Of the running average.
         seed: Of everything that is random.
         threads: Of torch; another number may round differently.
+        pause: Steps after which the training is scored, saved and left for later; None to go on to the end.
     """
 
     steps: int = 2000
@@ -47,6 +48,19 @@ class Schedule:
     decay: float = 0.998
     seed: int = 7
     threads: int = 2
+    pause: int | None = None
+
+
+class TrainingPaused(Exception):  # noqa: N818 - nothing is wrong
+    """A training came to :attr:`Schedule.pause`; begun again, it goes on from there.
+
+    Args:
+        history: The scores until now.
+    """
+
+    def __init__(self, history: list[dict[str, float]]) -> None:
+        self.history = tuple(history)
+        super().__init__(f"paused at step {history[-1]['step']:.0f}")
 
 
 class TrainingTask(Protocol):
@@ -153,6 +167,7 @@ def run_training(
 
     Raises:
         InputError: The folder holds another training, or one of more steps; or this one diverged.
+        TrainingPaused: It came to the schedule's pause, or was there before.
     """
     key = files.key_of(
         task=key,
@@ -170,6 +185,8 @@ def run_training(
     clock, cores = (time.perf_counter, 1) if device().type == "cuda" else (time.process_time, 2)
     started, newest = clock(), _newest(state.history)
     while state.step < schedule.steps:
+        if schedule.pause is not None and state.step >= schedule.pause and state.history:
+            raise TrainingPaused(state.history)
         for optimizer in task.optimizers.values():
             for group in optimizer.param_groups:
                 group["lr"] = group["peak"] * learning_rate_factor(state.step, schedule)
@@ -182,7 +199,7 @@ def run_training(
             )
         ema.update(state.step)
         state.step += 1
-        last = state.step == schedule.steps
+        last = state.step in (schedule.steps, schedule.pause)
         if state.step % schedule.score_every == 0 or last:
             now = clock()
             state.seconds, started = state.seconds + now - started, now

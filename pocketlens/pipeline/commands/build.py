@@ -133,7 +133,7 @@ def build(
     targets = recipe.targets.chosen()
     timing = Timing(threads=threads)
     sizes = compile_sizes(
-        _evaluations(recipe, base, source, original), targets, notify, rewrites=selection, timing=timing,
+        evaluations_of(recipe, base, source, original), targets, notify, rewrites=selection, timing=timing,
         quantize=recipe.quantize, chips=recipe.chips.choice(),
         search=SearchSettings(recipe.gate, timing if bench else None) if recipe.quantize.search else None,
     )  # fmt: skip
@@ -185,7 +185,7 @@ def _sources(
     return wrap(generator, about.name, ranges=ranges, size=size, signature=signature), None
 
 
-def _evaluations(recipe: Recipe, base: Path, source: Source, original: Source | None) -> list[Evaluation]:
+def evaluations_of(recipe: Recipe, base: Path, source: Source, original: Source | None = None) -> list[Evaluation]:
     """One for each size; everything about sizes and pictures is checked here."""
     about, pictures = recipe.filter, recipe.pictures
     judge, calibrate, clip = (

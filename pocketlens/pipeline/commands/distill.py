@@ -61,9 +61,27 @@ def distill(
         raise InputError(f"{folder} is a file", do="choose another output folder")
     _check_apart(folder, recipe_path, recipe_source(recipe.filter, base))
     teacher, compressed = make_student(recipe, base, folder, threads=threads, notify=notify)
+    files.write(
+        folder / "recipe.toml", recipe_of_student(recipe, base, compressed.path, compressed.architecture).text()
+    )
+    student = resolve(compressed.path.name, base=compressed.path.parent, architecture=compressed.architecture)
+    size = recipe.filter.sizes[0]
+    times = measure_times(teacher, student, size, threads, notify) if bench else (None, None)
+    return Distilled(folder / "recipe.toml", compressed, *times)
+
+
+def recipe_of_student(recipe: Recipe, base: Path, student: Path, architecture: str) -> Recipe:
+    """The recipe that builds a student, beside its checkpoint.
+
+    Args:
+        recipe: Of the teacher.
+        base: The folder that its paths are relative to.
+        student: The checkpoint.
+        architecture: The student's.
+    """
     student_filter = recipe.filter.model_copy(
         update={
-            "source": compressed.path.name, "architecture": compressed.architecture, "input_range": None,
+            "source": student.name, "architecture": architecture, "input_range": None,
             "output_range": None, "input": "", "output": "", "constants": {}, "mean": None, "deviation": None,
             "input_order": "RGB", "output_order": "RGB", "license_file": _absolute(base, recipe.filter.license_file),
         }
@@ -71,12 +89,7 @@ def distill(
     pictures = recipe.pictures.model_copy(
         update={name: _absolute(base, value) for name, value in recipe.pictures if value}
     )
-    student_recipe = recipe.model_copy(update={"filter": student_filter, "pictures": pictures, "compress": None})
-    files.write(folder / "recipe.toml", student_recipe.text())
-    student = resolve(compressed.path.name, base=compressed.path.parent, architecture=compressed.architecture)
-    size = recipe.filter.sizes[0]
-    times = measure_times(teacher, student, size, threads, notify) if bench else (None, None)
-    return Distilled(folder / "recipe.toml", compressed, *times)
+    return recipe.model_copy(update={"filter": student_filter, "pictures": pictures, "compress": None})
 
 
 def _check_apart(folder: Path, recipe: Path, source: Source) -> None:
@@ -89,7 +102,7 @@ def _check_apart(folder: Path, recipe: Path, source: Source) -> None:
 
 
 def make_student(
-    recipe: Recipe, base: Path, folder: Path, *, threads: int = 2, notify: Progress = silent
+    recipe: Recipe, base: Path, folder: Path, *, threads: int = 2, pause: int | None = None, notify: Progress = silent
 ) -> "tuple[Source, Compressed]":
     """Make the student of a recipe in a folder; gives the teacher's source too."""
     require("torch", "build")
@@ -105,20 +118,32 @@ def make_student(
     teacher_outputs = play_teacher(source, eval_set)
     compressed = compress(
         source, recipe.compress or Compress(), size, eval_set.pictures, teacher_outputs, pictures, folder,
-        threads=threads, notify=notify,
+        threads=threads, pause=pause, notify=notify,
     )  # fmt: skip
     return source, compressed
 
 
-def student_source(recipe: Recipe, base: Path, *, threads: int, notify: Progress) -> Source:
-    """The student of a recipe with ``[compress]``, from the cache if it was made before."""
+@dataclass(frozen=True)
+class StudentPlace:
+    """Where the cache keeps a student.
+
+    Attributes:
+        key: Of the entry of kind ``student``.
+        work: The folder of its training while it is trained.
+    """
+
+    key: str
+    work: Path
+
+
+def student_place(recipe: Recipe, base: Path, threads: int) -> StudentPlace:
+    """The place of the student of a recipe with ``[compress]``, whether it is there or not."""
     source = recipe_source(recipe.filter, base)
     assert recipe.compress is not None
     trained = recipe.pictures.train or recipe.pictures.calibrate
     import torch
 
     from pocketlens import images
-    from pocketlens.models.checkpoint_metadata import read_metadata
     from pocketlens.models.training.loop import VERSION
 
     pictures = [files.sha256(path) for path in images.folder(base / trained)] if trained else []
@@ -127,15 +152,28 @@ def student_source(recipe: Recipe, base: Path, *, threads: int, notify: Progress
         size=recipe.filter.sizes[0], pictures=pictures, threads=threads, version=VERSION,
     )  # fmt: skip
     # Not of the code, as elsewhere in the cache: nobody trains for an hour again because of an upgrade.
-    work = files.cache_folder() / "training" / files.key_of(student=key, torch=torch.__version__)
+    return StudentPlace(key, files.cache_folder() / "training" / files.key_of(student=key, torch=torch.__version__))
+
+
+def student_source(
+    recipe: Recipe, base: Path, *, threads: int, pause: int | None = None, notify: Progress = silent
+) -> Source:
+    """The student of a recipe with ``[compress]``, from the cache if it was made before.
+
+    Raises:
+        TrainingPaused: Its training came to ``pause`` steps; called again, it goes on from there.
+    """
+    from pocketlens.models.checkpoint_metadata import read_metadata
+
+    where = student_place(recipe, base, threads)
 
     def make(folder: Path) -> None:
-        make_student(recipe, base, work, threads=threads, notify=notify)
+        make_student(recipe, base, where.work, threads=threads, pause=pause, notify=notify)
         for name in ("student.safetensors", "student.json"):
-            files.copy(work / name, folder / name)
+            files.copy(where.work / name, folder / name)
 
-    place = files.cached("student", key, make)
-    files.remove(work)
+    place = files.cached("student", where.key, make)
+    files.remove(where.work)
     metadata = read_metadata(place / "student.safetensors")
     assert metadata is not None
     return resolve("student.safetensors", base=place, architecture=metadata.architecture)

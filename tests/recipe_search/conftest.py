@@ -1,0 +1,50 @@
+"""A teacher of a few thousand weights, a recipe that searches around it, and one search that several tests look at."""
+
+from pathlib import Path
+
+import pytest
+
+from pocketlens.recipe_search.command import SearchResult, search
+
+RECIPE = """
+[filter]
+name = "tiny"
+source = "t.safetensors"
+sizes = [[32, 32]]
+[targets]
+onnx = ["fp32"]
+[compress]
+pictures = 8
+[search]
+students = ["pocket"]
+width = [8, 16]
+half_res_channels = [4, 4]
+blocks = [1, 1]
+steps = [6, 18]
+first_rung = 3
+threads = [1]
+[accelerators]
+litert_gpu = "off"
+"""
+
+
+def write_recipe(folder: Path, text: str = RECIPE) -> Path:
+    """The recipe beside its teacher."""
+    import torch
+
+    from pocketlens.models.checkpoint_metadata import CheckpointMetadata, save_checkpoint
+    from pocketlens.models.pocket import Pocket
+
+    pytest.importorskip("optuna", reason="pip install 'pocketlens[search]'")
+    torch.manual_seed(0)
+    arguments = {"channels": 16, "blocks": 1, "instance_norm": 1}
+    save_checkpoint(Pocket(**arguments), folder / "t.safetensors", CheckpointMetadata("pocket", arguments))
+    (folder / "tiny.toml").write_text(text)
+    return folder / "tiny.toml"
+
+
+@pytest.fixture(scope="session")
+def searched(tmp_path_factory: pytest.TempPathFactory) -> SearchResult:
+    """A search of four trials."""
+    folder = tmp_path_factory.mktemp("searched")
+    return search(write_recipe(folder), folder / "out", fps=2.0, trials=4, threads=1)
