@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install test-quick docs bench-peers demo test conformance fuzz kill bench-matrix operators rewrites check format schema changelog dist constraints train lab-pi clean bench-rewrites bench-accelerators operators-on bench-agreement lab-android lab-pages bench-shim lab-arm64
+.PHONY: help install test-quick docs bench-peers demo test conformance fuzz kill bench-matrix operators rewrites check format schema changelog dist constraints train lab-pi clean bench-rewrites bench-accelerators operators-on bench-agreement lab-android lab-pages bench-shim bench-sizes lab-arm64
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
@@ -130,6 +130,9 @@ BUNDLE ?=
 
 bench-shim: install  ## what a session costs over the bare runtimes, and its memory; of BUNDLE
 	$(BIN)/python -m benchmarks.shim $(BUNDLE)
+
+bench-sizes: install  ## what pictures of other sizes and camera frames cost, beside Pillow's scaling; of BUNDLE
+	$(BIN)/python -m benchmarks.sizes $(BUNDLE)
 
 lab-arm64: install  ## a small filter on emulated arm64 beside x86, picture for picture; needs root (lab/pi.sh)
 	$(BIN)/python -m lab.arm64

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from pocketlens.pipeline.commands.predict import predict
     from pocketlens.recipe import Recipe
     from pocketlens.recipe_search.command import search
+    from pocketlens.runtimes.frames import YuvFrame
     from pocketlens.runtimes.session import Session
 
     __version__: str
@@ -36,6 +37,7 @@ _WHERE = {
     "Bundle": "pocketlens.bundle.read:Bundle",
     "Recipe": "pocketlens.recipe:Recipe",
     "Session": "pocketlens.runtimes.session:Session",
+    "YuvFrame": "pocketlens.runtimes.frames:YuvFrame",
     "__version__": "pocketlens.version:VERSION",
     "benchmark": "pocketlens.bench.measure:bench_bundle",
     "build": "pocketlens.pipeline.commands.build:build",
@@ -51,6 +53,7 @@ __all__ = [
     "Bundle",
     "Recipe",
     "Session",
+    "YuvFrame",
     "__version__",
     "benchmark",
     "build",

@@ -1,6 +1,5 @@
 """A picture of any size through an artifact that computes at one size: stretch, fit, crop or tile."""
 
-import functools
 from collections.abc import Callable
 from fractions import Fraction
 from typing import Literal, get_args
@@ -9,13 +8,13 @@ import numpy as np
 
 from pocketlens import images
 from pocketlens.images import Floats, Picture
+from pocketlens.runtimes.frames import YuvFrame
+from pocketlens.runtimes.scaling import scale
 
 Resize = Literal["stretch", "fit", "crop", "tile"]
 RESIZES: tuple[Resize, ...] = get_args(Resize)
 Stylize = Callable[[Picture], Picture]
 """Stylizes a picture of exactly the artifact's size."""
-
-_resize = functools.partial(images.resize, quick=True)
 
 SAME = Fraction(1)
 """The picture comes out as large as it goes in."""
@@ -24,57 +23,76 @@ OVERLAP = 0.25
 
 
 def stylize_resized(
-    stylize: Stylize, size: tuple[int, int], image: Picture, resize: Resize, factor: Fraction = SAME
+    stylize: Stylize,
+    size: tuple[int, int],
+    image: Picture | YuvFrame,
+    resize: Resize,
+    factor: Fraction = SAME,
+    threads: int = 1,
 ) -> Picture:
     """Stylize a picture of any size.
 
     Args:
         stylize: The artifact, as a function of a picture of exactly ``size``.
         size: Height and width that the artifact computes at, in pixels.
-        image: ``uint8 [H, W, 3]``.
+        image: ``uint8 [H, W, 3]``, or a frame of a camera.
         resize: ``stretch`` changes the shape and changes it back. ``fit`` keeps the shape; what is left over is filled
             with the picture's edge, and cut off again. ``crop`` stylizes the middle and returns only that. ``tile``
             cuts a picture that is larger than ``size`` into tiles that overlap and blends their seams, so that all its
             detail is kept; a smaller one is fitted.
         factor: How many times larger than ``size`` the artifact's pictures are.
+        threads: On how many threads pictures are scaled.
 
     Returns:
         ``uint8``, ``factor`` times the size of ``image``; with ``crop`` of its middle.
     """
-    height, width = image.shape[:2]
+    height, width = _size(image)
     if (height, width) == size:
-        return stylize(image)
+        return stylize(_scaled(image, size, threads))
     if resize == "stretch":
-        return _resize(stylize(_resize(image, *size)), *_times((height, width), factor))
+        return scale(stylize(_scaled(image, size, threads)), *_times((height, width), factor), threads=threads)
     if resize == "crop":
-        return _crop(stylize, size, image, factor)
+        part = center_crop((height, width), size)
+        return scale(stylize(_scaled(image, size, threads, part)), *_times(part[2:], factor), threads=threads)
     if resize == "tile" and (height > size[0] or width > size[1]):
-        return _tile(stylize, size, image, factor)
-    return _fit(stylize, size, image, factor)
+        return _tile(stylize, size, _scaled(image, (height, width), threads), factor)
+    return _fit(stylize, size, image, factor, threads)
 
 
-def _times(lengths: tuple[int, ...], factor: Fraction) -> tuple[int, ...]:
-    """Lengths of the picture that goes in, as those of the picture that comes out."""
-    return tuple(max(1, round(length * factor)) for length in lengths)
+def _size(image: Picture | YuvFrame) -> tuple[int, int]:
+    return image.size if isinstance(image, YuvFrame) else (image.shape[0], image.shape[1])
 
 
-def _fit(stylize: Stylize, size: tuple[int, int], image: Picture, factor: Fraction) -> Picture:
-    height, width = image.shape[:2]
-    scale = min(size[0] / height, size[1] / width)
-    inner = (max(1, min(size[0], round(height * scale))), max(1, min(size[1], round(width * scale))))
+def _scaled(
+    image: Picture | YuvFrame, size: tuple[int, int], threads: int, part: tuple[int, int, int, int] | None = None
+) -> Picture:
+    """The picture, or the part of it from a row and column on, of a height and width, stretched to a size."""
+    if isinstance(image, YuvFrame):
+        return image.picture(*size, threads, part)
+    if part is not None:
+        top, left, height, width = part
+        image = image[top : top + height, left : left + width]
+    return scale(image, *size, threads)
+
+
+def _times(size: tuple[int, ...], factor: Fraction) -> tuple[int, int]:
+    """Height and width of the picture that goes in, as those of the picture that comes out."""
+    height, width = (max(1, round(length * factor)) for length in size)
+    return height, width
+
+
+def _fit(stylize: Stylize, size: tuple[int, int], image: Picture | YuvFrame, factor: Fraction, threads: int) -> Picture:
+    height, width = _size(image)
+    share = min(size[0] / height, size[1] / width)
+    inner = (max(1, min(size[0], round(height * share))), max(1, min(size[1], round(width * share))))
     top, left = (size[0] - inner[0]) // 2, (size[1] - inner[1]) // 2
     around = ((top, size[0] - inner[0] - top), (left, size[1] - inner[1] - left), (0, 0))
-    stylized = stylize(np.pad(_resize(image, *inner), around, mode="edge"))
-    scaled = _resize(stylized, *_times(size, factor))
+    stylized = stylize(np.pad(_scaled(image, inner, threads), around, mode="edge"))
+    whole = scale(stylized, *_times(size, factor), threads=threads)
     (first, begin), (rows, columns) = (round(top * factor), round(left * factor)), _times(inner, factor)
-    middle = np.ascontiguousarray(scaled[first : first + rows, begin : begin + columns])
-    return _resize(middle, *_times((height, width), factor))
-
-
-def _crop(stylize: Stylize, size: tuple[int, int], image: Picture, factor: Fraction) -> Picture:
-    top, left, height, width = center_crop(image.shape[:2], size)
-    inner = np.ascontiguousarray(image[top : top + height, left : left + width])
-    return _resize(stylize(_resize(inner, *size)), *_times((height, width), factor))
+    return scale(
+        whole[first : first + rows, begin : begin + columns], *_times((height, width), factor), threads=threads
+    )
 
 
 def center_crop(shape: tuple[int, ...], size: tuple[int, int]) -> tuple[int, int, int, int]:
@@ -101,7 +119,7 @@ def _tile(stylize: Stylize, size: tuple[int, int], image: Picture, factor: Fract
     for top in _starts(padded.shape[0], size[0]):
         for left in _starts(padded.shape[1], size[1]):
             place = np.s_[top : top + size[0], left : left + size[1]]
-            stylized = _resize(stylize(np.ascontiguousarray(padded[place])), *inner)
+            stylized = scale(stylize(np.ascontiguousarray(padded[place])), *inner)
             first, begin = min(round(top * factor), rows - inner[0]), min(round(left * factor), columns - inner[1])
             place = np.s_[first : first + inner[0], begin : begin + inner[1]]
             total[place] += stylized * ramp

@@ -9,10 +9,11 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from pocketlens import images
+from pocketlens import images, machine
 from pocketlens.errors import InputError
 from pocketlens.images import Floats, Picture, coloured, recolour
 from pocketlens.runtimes.adapter import RUNTIMES, Options, Player, runtime_for
+from pocketlens.runtimes.frames import YuvFrame
 from pocketlens.runtimes.loaded import ExtraInputs, LoadedArtifact
 from pocketlens.runtimes.pixels import PIXELS, ValueRange
 from pocketlens.runtimes.ports import Port
@@ -93,18 +94,22 @@ class Session:
         self.styles: tuple[str, ...] = tuple(styles) or tuple(map(str, range(first.style_count)))
         self._style: NDArray[np.float32] | None = None
         self.runtime_info = player.runtime_info
+        self._scaling_threads = player.runtime_info.threads or machine.cores()
         self._loaded: dict[Size, LoadedArtifact] = {first.size: first}
         self._others = dict(others or {})
         self._kept: list[Closable] = []
         self._why = tuple(why)
         self._turn = threading.RLock()
 
-    def __call__(self, image: Picture, inputs: ExtraInputs | None = None, style: Style | None = None) -> Picture:
+    def __call__(
+        self, image: Picture | YuvFrame, inputs: ExtraInputs | None = None, style: Style | None = None
+    ) -> Picture:
         """Stylize a picture.
 
         Args:
             image: ``uint8 [H, W, 3]``, RGB; or ``[H, W, 4]`` with alpha, which comes back as it was; or grey as
-                ``[H, W]`` or ``[H, W, 1]``, which comes back grey. Another size than :attr:`size` is made to fit.
+                ``[H, W]`` or ``[H, W, 1]``, which comes back grey; or a :class:`pocketlens.YuvFrame` of a camera or
+                decoder, which comes back as RGB. Another size than :attr:`size` is made to fit.
             inputs: Arrays for the artifact's other inputs, by name; real values, also for quantized inputs.
             style: Of a pack: ``"ink"``, or a blend, ``{"ink": 0.5, "oil": 0.5}``; None for :attr:`style`. Changing it
                 loads nothing again.
@@ -117,20 +122,24 @@ class Session:
             InputError: There is no such style, or ``image`` or ``inputs`` have another shape or type, or the session is
                 closed.
         """
-        _check_picture(image)
+        if not isinstance(image, YuvFrame):
+            _check_picture(image)
         weights = self._weights(style)
-        loaded = self._artifact_for(image.shape[0], image.shape[1])
+        height, width = image.size if isinstance(image, YuvFrame) else image.shape[:2]
+        loaded = self._artifact_for(height, width)
         with self._turn:
-            if image.shape == (*loaded.size, 3):
+            if not isinstance(image, YuvFrame) and image.shape == (*loaded.size, 3):
                 return self._still_open(loaded).picture(image, inputs, weights)
-            colours = coloured(image)
             stylized = stylize_resized(
                 lambda part: self._still_open(loaded).picture(part, inputs, weights),
                 loaded.size,
-                colours,
+                image if isinstance(image, YuvFrame) else coloured(image),
                 self.resize,
                 loaded.factor,
+                self._scaling_threads,
             )
+        if isinstance(image, YuvFrame):
+            return stylized
         if loaded.factor != 1 and image.shape[2:] == (4,):  # the alpha grows with the colours
             height, width = (max(1, round(edge * loaded.factor)) for edge in image.shape[:2])
             image = images.resize(image, height, width)

@@ -14,7 +14,8 @@ import numpy as np
 
 from pocketlens.errors import InputError
 from pocketlens.files import whole
-from pocketlens.images import Picture, resize
+from pocketlens.images import Picture
+from pocketlens.runtimes.scaling import scale
 from pocketlens.runtimes.session import Session
 from pocketlens.runtimes.video.sink import VideoSink
 from pocketlens.runtimes.video.smooth import TemporalSmoother
@@ -260,9 +261,7 @@ def _run(
         while threads[-1].is_alive():
             if screen is None:
                 threads[-1].join(0.05)
-            elif (frame := _newest(shown)) is not None and not screen.show(
-                resize(frame.picture, *frame.size, quick=True)
-            ):
+            elif (frame := _newest(shown)) is not None and not screen.show(scale(frame.picture, *frame.size)):
                 break
             if progress is not None and time.monotonic() - reported > 0.2:
                 reported = time.monotonic()
