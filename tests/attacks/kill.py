@@ -30,6 +30,8 @@ source = "{home}/teacher.safetensors"
 architecture = "pocket"
 sizes = [[32, 32]]
 license = "MIT"
+[accelerators]
+litert_gpu = "off"
 [targets]
 onnx = ["fp32", "int8"]
 tflite = ["fp32"]

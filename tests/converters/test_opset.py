@@ -9,6 +9,7 @@ import onnxruntime as ort
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
+from pocketlens import images
 from pocketlens.converters import graph as hub
 from pocketlens.converters.onnx_file import read_onnx
 from pocketlens.converters.opset import convert_opset
@@ -83,5 +84,8 @@ def test_a_real_file_of_opset_7_converts(shared: Path, tmp_path: Path) -> None:
     path = shared / "data/real/winml_candy.onnx"
     if not path.exists():
         pytest.skip(f"{path} is not here")
-    (artifact,) = convert(str(path), ["onnx"], ["fp32"], tmp_path / "out", size=(720, 720))
+    (tmp_path / "judge").mkdir()
+    images.write(tmp_path / "judge/a.png", picture(720, 720))
+    out = tmp_path / "out"
+    (artifact,) = convert(str(path), ["onnx"], ["fp32"], out, size=(720, 720), judge=tmp_path / "judge")
     assert artifact.verification.worst.psnr > 100

@@ -162,7 +162,7 @@ def test_the_recipe_pins_a_free_size(tmp_path: Path) -> None:
     targets = "\n".join(f'{target} = ["fp32"]' for target in ALL)
     (tmp_path / "free.toml").write_text(
         '[filter]\nname = "free"\nsource = "free.onnx"\nsizes = [[32, 48], [37, 51]]\ninput_range = [-1, 1]\n'
-        f'output_range = [-1, 1]\nlicense = "MIT"\n[targets]\n{targets}\n'
+        f'output_range = [-1, 1]\nlicense = "MIT"\n[accelerators]\nlitert_gpu = "off"\n[targets]\n{targets}\n'
     )
     made = pocketlens.build(tmp_path / "free.toml", tmp_path / "free.bundle", bench=False)
     found = [(a.target, a.height, a.width) for a in made.manifest.artifacts]

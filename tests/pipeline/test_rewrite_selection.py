@@ -19,6 +19,8 @@ RECIPE = """
 name = "small"
 sizes = [[32, 48]]
 license = "MIT"
+[accelerators]
+litert_gpu = "off"
 [targets]
 onnx = ["fp32"]
 tflite = ["fp32"]

@@ -24,6 +24,8 @@ RECIPE = """
 name = "small"
 source = "small.onnx"
 sizes = [[32, 48]]
+[accelerators]
+litert_gpu = "off"
 [targets]
 onnx = ["int8"]
 tflite = ["int8"]

@@ -32,6 +32,8 @@ license = "MIT"
 [pictures]
 judge = "judge"
 
+[accelerators]
+litert_gpu = "off"
 [targets]
 {targets}
 """

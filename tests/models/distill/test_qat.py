@@ -142,7 +142,7 @@ def test_a_student_that_was_trained_for_int8_is_built_for_every_target(tmp_path:
     (tmp_path / "felt.toml").write_text(
         '[filter]\nname = "felt"\nsource = "felt.safetensors"\narchitecture = "fast-style"\n'
         f"sizes = [[{SIDE}, {SIDE}]]\n"
-        '[targets]\nonnx = ["int8"]\nopenvino = ["int8"]\ntflite = ["int8"]\n'
+        '[accelerators]\nlitert_gpu = "off"\n[targets]\nonnx = ["int8"]\nopenvino = ["int8"]\ntflite = ["int8"]\n'
     )
     built = pocketlens.build(tmp_path / "felt.toml", tmp_path / "felt.bundle", bench=False)
     assert [artifact.target for artifact in built.manifest.artifacts] == ["onnx", "openvino", "tflite"]

@@ -29,6 +29,8 @@ attribution = ["Somebody"]
 [pictures]
 judge = "judge"
 
+[accelerators]
+litert_gpu = "off"
 [targets]
 onnx = ["fp32"]
 openvino = ["fp16"]

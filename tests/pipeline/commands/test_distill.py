@@ -25,6 +25,8 @@ name = "tiny"
 source = "t.safetensors"
 architecture = "pocket"
 sizes = [[64, 64]]
+[accelerators]
+litert_gpu = "off"
 [targets]
 onnx = ["fp32"]
 [compress]
@@ -98,10 +100,10 @@ def test_a_copy_that_loses_nothing_is_refused(recipe: Path, tmp_path: Path) -> N
 
 def test_build_compresses_first_and_once(recipe: Path, tmp_path: Path) -> None:
     said: list[str] = []
-    built = pocketlens.build(recipe, tmp_path / "a.bundle", bench=False, notify=lambda what, *_: said.append(what))
+    built = pocketlens.build(recipe, tmp_path / "a.bundle", bench=False, threads=1, notify=lambda what, *_: said.append(what))
     assert any(what.startswith("training") for what in said)
     said.clear()
-    again = pocketlens.build(recipe, tmp_path / "b.bundle", bench=False, notify=lambda what, *_: said.append(what))
+    again = pocketlens.build(recipe, tmp_path / "b.bundle", bench=False, threads=1, notify=lambda what, *_: said.append(what))
     assert not any(what.startswith("training") for what in said)
     assert built.manifest.artifacts[0].sha256 == again.manifest.artifacts[0].sha256
 
@@ -136,7 +138,7 @@ def test_int8_takes_the_ranges_that_were_trained(recipe: Path, tmp_path: Path) -
 
 def test_the_gate_judges_against_the_teacher(recipe: Path, tmp_path: Path) -> None:
     recipe.write_text(RECIPE + "[gate]\npsnr = 60\n")
-    built = pocketlens.build(recipe, tmp_path / "a.bundle", bench=False)
+    built = pocketlens.build(recipe, tmp_path / "a.bundle", bench=False, threads=1)
     artifact = built.manifest.artifacts[0]
     assert artifact.scores.psnr < 60, "a student of ten steps is not its teacher"
     assert built.verdict == "fail"
@@ -167,7 +169,7 @@ def test_what_only_a_pocket_has_is_refused_for_a_copy() -> None:
 
 def test_the_report_says_what_the_student_costs_and_what_pruning_took(recipe: Path, tmp_path: Path) -> None:
     recipe.write_text(COPY.replace("steps = 10", "steps = 2"))
-    pocketlens.build(recipe, tmp_path / "a.bundle", bench=False)
+    pocketlens.build(recipe, tmp_path / "a.bundle", bench=False, threads=1)
     report = (tmp_path / "a.bundle/report.html").read_text()
     assert "What pruning took" in report
     assert "<td>3 -&gt; 16 channels became 3 -&gt; 8: 50 % of its weights went</td>" in report

@@ -17,6 +17,8 @@ RECIPE = """
 name = "small"
 sizes = [[32, 48]]
 
+[accelerators]
+litert_gpu = "off"
 [targets]
 onnx = ["int8", "w8"]
 tflite = ["int8"]
