@@ -15,6 +15,7 @@ from pocketlens.errors import InputError
 from pocketlens.models.checkpoint_metadata import CheckpointMetadata, read_metadata, save_checkpoint
 from pocketlens.models.pocket import Pocket
 from pocketlens.models.source import resolve
+from pocketlens.pipeline.commands.build import Build
 from pocketlens.pipeline.commands.distill import distill
 from pocketlens.pipeline.student_summary import StudentSummary, read_summary, report_sections, with_times
 from pocketlens.recipe import Recipe
@@ -100,10 +101,16 @@ def test_a_copy_that_loses_nothing_is_refused(recipe: Path, tmp_path: Path) -> N
 
 def test_build_compresses_first_and_once(recipe: Path, tmp_path: Path) -> None:
     said: list[str] = []
-    built = pocketlens.build(recipe, tmp_path / "a.bundle", bench=False, threads=1, notify=lambda what, *_: said.append(what))
+
+    def build(name: str) -> Build:
+        return pocketlens.build(
+            recipe, tmp_path / name, bench=False, threads=1, notify=lambda what, *_: said.append(what)
+        )
+
+    built = build("a.bundle")
     assert any(what.startswith("training") for what in said)
     said.clear()
-    again = pocketlens.build(recipe, tmp_path / "b.bundle", bench=False, threads=1, notify=lambda what, *_: said.append(what))
+    again = build("b.bundle")
     assert not any(what.startswith("training") for what in said)
     assert built.manifest.artifacts[0].sha256 == again.manifest.artifacts[0].sha256
 
