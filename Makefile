@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install test-quick docs bench-peers demo test conformance fuzz kill bench-matrix operators rewrites check format schema changelog dist constraints train lab-pi clean bench-rewrites bench-accelerators operators-on bench-agreement lab-android lab-pages bench-shim bench-sizes lab-arm64
+.PHONY: help install test-quick docs bench-peers demo test conformance fuzz kill bench-matrix operators rewrites check format schema changelog dist constraints train lab-pi clean bench-rewrites bench-accelerators operators-on bench-agreement lab-android lab-pages bench-shim bench-browser bench-sizes lab-arm64
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
@@ -157,6 +157,9 @@ WEIGHTS ?= build/weights
 
 bench-accelerators: install  ## every accelerator whose engine runs here, on the filters that ship, trained ones and WEIGHTS/ARCHITECTURE.safetensors
 	$(BIN)/python -m benchmarks.accelerators --weights $(WEIGHTS)
+
+bench-browser: install  ## what plays in a browser, of the filters that ship and every architecture: dB, and ms beside native; keeps what it has
+	$(BIN)/python -m benchmarks.browser_table --weights $(WEIGHTS)
 
 bench-agreement: install  ## our p50 beside benchmark_app, litert-benchmark and a loop by hand, in turns: within 5 %
 	$(BIN)/python -m benchmarks.agreement

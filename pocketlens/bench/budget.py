@@ -179,8 +179,19 @@ def judge(result: CaseResult, budget: PerformanceBudget) -> list[BudgetVerdict]:
 
 
 def judge_all(document: Document, budget: PerformanceBudget) -> list[BudgetVerdict]:
-    """The verdicts on every case of a document, in their order; of a sustained one on its last minute."""
-    return [verdict for result in judged_results(document) for verdict in judge(result, budget)]
+    """The verdicts on every case of a document, in their order; of a sustained one on its last minute.
+
+    Times of a device that was slowed down, or of a page that was hidden, are unstable: see :attr:`Document.doubt`.
+    """
+    verdicts = [verdict for result in judged_results(document) for verdict in judge(result, budget)]
+    return [_doubted(verdict, document.doubt) for verdict in verdicts]
+
+
+def _doubted(verdict: BudgetVerdict, doubt: str) -> BudgetVerdict:
+    timed = verdict.name == "frame_ms" and verdict.actual is not None
+    if not (doubt and timed and verdict.verdict in ("pass", "fail")):
+        return verdict
+    return replace(verdict, verdict="unstable", reason=f"{doubt}; {verdict.reason}")
 
 
 def overall(verdicts: Iterable[BudgetVerdict]) -> Verdict:

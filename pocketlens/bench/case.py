@@ -125,6 +125,7 @@ class CaseRun:
     warm: bool = False
     blocks: list[Block] = field(default_factory=list)
     peak_mb: float | None = None
+    camera_ms: tuple[float, ...] = ()
     skipped: str | None = None
     failure: str | None = None
     resumed: int = 0
@@ -248,13 +249,14 @@ class CaseRun:
         self._played_s += time.perf_counter() - began_s
         self.blocks.append(Block(round(time.perf_counter() - start_s, 3), block.frame_ms, block.inference_ms))
 
-    def read_peak_memory(self) -> None:
-        """Ask the worker for the peak of its memory."""
-        self._reconnecting(self._read_peak_memory)
+    def finish(self) -> None:
+        """Ask the worker for what is measured once, after the timed part: the peak of its memory, and the camera."""
+        self._reconnecting(self._finish)
 
-    def _read_peak_memory(self) -> None:
+    def _finish(self) -> None:
         assert self.worker is not None
         self.peak_mb = self.worker.peak_mb(self.settings.answer_seconds)
+        self.camera_ms = self.worker.camera_ms(self.settings.answer_seconds)
 
     def _play_block(self) -> BlockTimes:
         assert self.worker is not None
@@ -284,7 +286,9 @@ class CaseRun:
         case, load = self.case, self.load
         timing = memory = None
         if load is not None and self.blocks:
-            timing = CaseTiming(load.load_ms, self.first_ms, self.warmup_count, self.warm, tuple(self.blocks))
+            timing = CaseTiming(
+                load.load_ms, self.first_ms, self.warmup_count, self.warm, tuple(self.blocks), self.camera_ms
+            )
         if load is not None and self.peak_mb is not None:
             memory = Memory(load.baseline_mb, self.peak_mb)
         size = (case.picture.shape[0], case.picture.shape[1])

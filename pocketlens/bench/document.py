@@ -24,7 +24,8 @@ HISTORY = {
     "1.2": "asked_delegate and asked_precision, beside what the runtime did; added later under the same version: "
     "settings.least_rounds",
     "1.3": "asked_accelerator and effective_accelerator: cpu, gpu, npu or auto, beside the runtime's own name in "
-    "delegate; added later under the same version: runtime_emulated",
+    "delegate; added later under the same version: runtime_emulated, hidden and pressure of a snapshot, camera_ms of "
+    "timing",
 }
 """Each version of the document and the fields that it added."""
 SCHEMA = "1.3"
@@ -83,6 +84,8 @@ class Snapshot:
         plugged: Whether power comes from outside.
         charging: Whether the battery takes charge, which warms the device.
         screen_on: Phones run other cores when it is off.
+        hidden: Whether frames were played while nobody saw the page, up to now: browsers slow such pages down.
+        pressure: What a browser says of the load on the processor: nominal, fair, serious or critical.
     """
 
     load: float | None = field(default=None, metadata=typed.bounds(0, 1e6))
@@ -96,6 +99,8 @@ class Snapshot:
     plugged: bool | None = None
     charging: bool | None = None
     screen_on: bool | None = None
+    hidden: bool | None = None
+    pressure: str | None = field(default=None, metadata=_TEXT)
 
 
 @dataclass(frozen=True)
@@ -134,6 +139,11 @@ class Environment:
         earlier = _reasons(self.before.throttled_since_boot)
         reasons |= {reason for reason in _reasons(self.after.throttled_since_boot) if reason not in earlier}
         return ", ".join(sorted(reasons))
+
+    @property
+    def hidden(self) -> bool:
+        """Whether a browser's page was hidden while it was measured."""
+        return any(snapshot.hidden for snapshot in (self.after, *(timed.snapshot for timed in self.during)))
 
     @property
     def disturbed(self) -> str:
@@ -210,6 +220,17 @@ class Document:
     settings: BenchmarkSettings
     results: tuple[CaseResult, ...] = field(metadata=typed.key("subjects"))
     schema: str = SCHEMA
+
+    @property
+    def doubt(self) -> str:
+        """Why its times may not be those of the device at its best, in words; empty if nothing speaks against them.
+
+        A sustained measurement is made to show what a warm device does, so that only a hidden page spoils it.
+        """
+        if self.environment.hidden:
+            return "its page was hidden meanwhile"
+        throttled = "" if self.settings.sustained else self.environment.throttled
+        return f"the device was slowed down: {throttled}" if throttled else ""
 
     def to_json(self) -> str:
         """The document as JSON text, lists of numbers on one line; :meth:`from_json` reads it back equal."""

@@ -161,7 +161,7 @@ class _Measurement:
         for run in runs:
             if run.worker is not None:
                 with run.isolated():
-                    run.read_peak_memory()
+                    run.finish()
 
     def _take_timed_snapshot(self) -> Snapshot | None:
         """A snapshot, noted with its time; None if the last one was taken a moment ago."""

@@ -1,8 +1,10 @@
-"""Measure on several devices, one after the other: an error of one affects no other."""
+"""Measure on several devices: an error of one affects no other."""
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field
+from itertools import groupby
 from pathlib import Path
 
 from pocketlens.bench.budget import PerformanceBudget, Verdict, judge_all, overall
@@ -107,7 +109,7 @@ def bench_devices(
     progress: Listener | None = None,
     keep: Keep | None = None,
 ) -> list[DeviceOutcome]:
-    """Measure a bundle on several devices, one after the other: none disturbs another.
+    """Measure a bundle on several devices: one after the other where they would disturb each other, phones at once.
 
     Args:
         bundle: The bundle.
@@ -121,30 +123,59 @@ def bench_devices(
         One outcome a device, in order. A device that could not be reached, or sent what is no answer, has its error.
         An :class:`InputError` is raised: it is about the bundle or the selection, and not about a device.
     """
-    outcomes = []
-    for device in devices:
 
-        def notify(step: BenchmarkProgress, name: str = device.name) -> None:
+    def on_one(device: Device) -> DeviceOutcome:
+        def notify(step: BenchmarkProgress) -> None:
             if progress is not None:
-                progress(name, step)
+                progress(device.name, step)
 
+        return _outcome(bundle, device, selection, settings, notify)
+
+    outcomes: dict[int, DeviceOutcome] = {}
+    groups = groupby(range(len(devices)), key=lambda i: devices[i].together or str(i))
+    for indexes in (list(group) for _, group in groups):
+        for i, outcome in _outcomes(indexes, lambda i: on_one(devices[i]), lambda i: devices[i].close()):
+            outcomes[i] = outcome
+            if keep is not None:
+                keep(outcome)
+    return [outcomes[i] for i in range(len(devices))]
+
+
+def _outcomes(
+    indexes: Sequence[int], measure: Callable[[int], DeviceOutcome], close: Callable[[int], None]
+) -> Iterator[tuple[int, DeviceOutcome]]:
+    """The outcomes of devices that are measured at once, as they come; one alone needs no thread."""
+    if len(indexes) == 1:
+        yield indexes[0], measure(indexes[0])
+        return
+    with ThreadPoolExecutor(len(indexes)) as pool:
+        running = {pool.submit(measure, i): i for i in indexes}
         try:
-            pictures: dict[str, Picture] = {}
-            document = bench_bundle(
-                bundle, selection, settings=settings, progress=notify, device=device, pictures=pictures
-            )
-            outcome = DeviceOutcome(device.name, document, pictures=pictures)
-        except (MissingError, WorkerError, AnswerError) as error:
-            outcome = DeviceOutcome(device.name, None, error)
-        except OSError as error:
-            # Of this machine, while it worked with that device: other devices can still be measured.
-            here = WorkerError(f"{device.name}: {error}", do="look at this machine")
-            outcome = DeviceOutcome(device.name, None, here)
-        except (ArithmeticError, LookupError, MemoryError, RecursionError, TypeError, ValueError) as error:
-            # What it sent went through a hole in the types; the others' figures are not lost with it.
-            what = f"{device.name} sent what cannot be used: {type(error).__name__}: {error}"
-            outcome = DeviceOutcome(device.name, None, AnswerError(what, do="look at the device, and report this"))
-        outcomes.append(outcome)
-        if keep is not None:
-            keep(outcome)
-    return outcomes
+            for done in as_completed(running):
+                yield running[done], done.result()
+        except BaseException:  # an interrupt: what is measured meanwhile ends as well
+            for i in indexes:
+                close(i)
+            raise
+
+
+def _outcome(
+    bundle: Bundle,
+    device: Device,
+    selection: Selection | None,
+    settings: BenchmarkSettings | None,
+    notify: Callable[[BenchmarkProgress], None],
+) -> DeviceOutcome:
+    try:
+        pictures: dict[str, Picture] = {}
+        document = bench_bundle(bundle, selection, settings=settings, progress=notify, device=device, pictures=pictures)
+        return DeviceOutcome(device.name, document, pictures=pictures)
+    except (MissingError, WorkerError, AnswerError) as error:
+        return DeviceOutcome(device.name, None, error)
+    except OSError as error:
+        # Of this machine, while it worked with that device: other devices can still be measured.
+        return DeviceOutcome(device.name, None, WorkerError(f"{device.name}: {error}", do="look at this machine"))
+    except (ArithmeticError, LookupError, MemoryError, RecursionError, TypeError, ValueError) as error:
+        # What it sent went through a hole in the types; the others' figures are not lost with it.
+        what = f"{device.name} sent what cannot be used: {type(error).__name__}: {error}"
+        return DeviceOutcome(device.name, None, AnswerError(what, do="look at the device, and report this"))

@@ -147,6 +147,8 @@ class CaseTiming:
         warmup_count: Frames that were played before the timed ones.
         warm: Whether the times became stable during the warm-up.
         blocks: The timed frames, in the order in which they were played.
+        camera_ms: From the moment at which a camera took a picture until the filtered one was on the screen. Only
+            browsers measure it, with the camera allowed; empty elsewhere.
     """
 
     load_ms: float
@@ -154,6 +156,7 @@ class CaseTiming:
     warmup_count: int
     warm: bool
     blocks: tuple[Block, ...] = field(metadata=typed.key("rounds"))
+    camera_ms: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True)

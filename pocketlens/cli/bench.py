@@ -205,12 +205,22 @@ def _show_device(outcome: "DeviceOutcome", budget: "PerformanceBudget", titled: 
 
 def notes(document: "Document") -> list[str]:
     """What must be known to read a document's times: an emulator, a busy or throttled machine, lost connections."""
+    import numpy as np
+
     environment = document.environment
     lines = [environment.disturbed] if environment.disturbed else []
     if environment.emulated:
         lines.append("the device is emulated: its times say nothing about a real one")
     if environment.throttled:
         lines.append(f"the device was slowed down: {environment.throttled}")
+    if environment.hidden:
+        lines.append("the page was hidden meanwhile: what it played then was dropped")
+    lines += [
+        f"{result.label}: from the camera to the screen {np.median(camera_ms):.0f} ms, "
+        f"p95 {np.percentile(camera_ms, 95):.0f} ms, of {len(camera_ms)} pictures"
+        for result in document.results
+        if result.timing is not None and (camera_ms := result.timing.camera_ms)
+    ]
     lines += [
         f"{result.label}: the connection was lost and made again, {result.resumed} times"
         for result in document.results
@@ -226,6 +236,8 @@ def notes(document: "Document") -> list[str]:
 
 def rows(document: "Document") -> list[dict[str, Any]]:
     """Figures of each case for scripts: statistics in ms, memory in MB; of a sustained one those of its last minute."""
+    import numpy as np
+
     from pocketlens.bench import statistics
     from pocketlens.bench.budget import judged_results
 
@@ -247,6 +259,8 @@ def rows(document: "Document") -> list[dict[str, Any]]:
             frames = statistics.frames(result.blocks)
             row |= {f"p{rank}_ms": statistics.percentile(frames, rank) for rank in (50, 90, 95, 99)}
             row |= {"first_ms": result.timing.first_ms, "load_ms": result.timing.load_ms, "frames": len(frames)}
+            if result.timing.camera_ms:
+                row["camera_p50_ms"] = statistics.percentile(np.asarray(result.timing.camera_ms), 50)
         if result.memory is not None:
             row["memory_mb"] = result.memory.added_mb
         table.append(row)

@@ -59,6 +59,9 @@ class Link:
         address: To listen on; other machines reach only what does not begin with 127.
         wrap: Makes the server's socket one of TLS, where it is to be HTTPS.
         users: How many will say :meth:`leave`.
+
+    Attributes:
+        ended: Whether it was closed: nothing is asked of a browser any more.
     """
 
     def __init__(self, address: str = "127.0.0.1", wrap: Callable[[Any], Any] | None = None, *, users: int = 1) -> None:
@@ -67,7 +70,7 @@ class Link:
         self.browsers: dict[str, Browser] = {}
         self.files: dict[str, Path] = {}
         self._changed = threading.Condition()
-        self._count, self._ended = 0, False
+        self._count, self.ended = 0, False
         self._asking = 0
         self._servers: list[Server] = []
         self.port = self._listen("127.0.0.1", None)
@@ -89,7 +92,7 @@ class Link:
     def wait_for(self, count: int, seconds: float) -> list[str]:
         """The sessions of the first ``count`` browsers, in the order in which they came; fewer after that time."""
         with self._changed:
-            self._changed.wait_for(lambda: len(self.browsers) >= count, seconds)
+            self._changed.wait_for(lambda: len(self.browsers) >= count or self.ended, seconds)
             return list(self.browsers)[:count]
 
     def ask(self, session: str, command: dict[str, Any], seconds: float) -> dict[str, Any]:
@@ -104,10 +107,11 @@ class Link:
             identity = self._count
             browser.waiting.append({**command, "id": identity})
             self._changed.notify_all()
-            if not self._changed.wait_for(lambda: identity in browser.answers, seconds):
+            self._changed.wait_for(lambda: identity in browser.answers or self.ended, seconds)
+            if identity not in browser.answers:
                 browser.waiting = [entry for entry in browser.waiting if entry["id"] != identity]
                 browser.sent.discard(identity)
-                raise GoneError(f"no answer within {seconds:g} s")
+                raise GoneError("it was sent away" if self.ended else f"no answer within {seconds:g} s")
             answer = browser.answers.pop(identity)
             if answer is None:
                 raise GoneError("its page was loaded again")
@@ -117,7 +121,8 @@ class Link:
         """Whether a browser asks for commands again within that time."""
         now_s = time.monotonic()
         with self._changed:
-            return self._changed.wait_for(lambda: self.browsers[session].seen_s > now_s, seconds)
+            self._changed.wait_for(lambda: self.browsers[session].seen_s > now_s or self.ended, seconds)
+            return self.browsers[session].seen_s > now_s and not self.ended
 
     def poll(self, session: str, host: dict[str, Any], answers: list[dict[str, Any]]) -> dict[str, Any] | None:
         """Take what a browser has done, and give it its next commands; None if there are too many browsers."""
@@ -135,10 +140,10 @@ class Link:
                 browser.answers[identity] = None
             browser.sent.clear()
             self._changed.notify_all()
-            self._changed.wait_for(lambda: bool(browser.waiting) or self._ended, _POLL_SECONDS)
+            self._changed.wait_for(lambda: bool(browser.waiting) or self.ended, _POLL_SECONDS)
             commands, browser.waiting = browser.waiting, []
             browser.sent = {command["id"] for command in commands}
-            return {"end": True} if self._ended else {"commands": commands}
+            return {"end": True} if self.ended else {"commands": commands}
 
     @contextmanager
     def asking(self) -> Iterator[None]:
@@ -161,7 +166,7 @@ class Link:
     def close(self) -> None:
         """Tell every browser that this is the end, and stop serving; closing twice is fine."""
         with self._changed:
-            self._ended = True
+            self.ended = True
             self._changed.notify_all()
             self._changed.wait_for(lambda: not self._asking, _END_SECONDS)
         for server in self._servers:

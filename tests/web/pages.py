@@ -1,13 +1,18 @@
 """What tests ask of an open page of a filter."""
 
 import base64
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 
+from pocketlens import images, quality
 from pocketlens.images import Picture
 from pocketlens.web.chromium import Chromium, Page
 
-_READ = """(async () => {
+READ = """(async () => {
   const shown = document.getElementById('picture');
   const copy = new OffscreenCanvas(shown.width, shown.height).getContext('2d');
   copy.drawImage(shown, 0, 0);
@@ -16,7 +21,8 @@ _READ = """(async () => {
   for (const byte of data) text += String.fromCharCode(byte);
   return [shown.height, shown.width, btoa(text)];
 })()"""
-_READY = "document.body.dataset.ready || !document.getElementById('problem').hidden"
+Seen = TypeVar("Seen")
+READY = "document.body.dataset.ready || !document.getElementById('problem').hidden"
 
 
 def phone(browser: Chromium, *, before: str = "") -> Page:
@@ -31,7 +37,7 @@ def phone(browser: Chromium, *, before: str = "") -> Page:
 def opened(page: Page, address: str) -> Page:
     """The page, once the filter plays or the page says why it does not."""
     page.open(address)
-    page.wait(_READY, 60)
+    page.wait(READY, 60)
     return page
 
 
@@ -46,8 +52,13 @@ def attempts(page: Page) -> str:
 
 def shown(page: Page) -> Picture:
     """The pixels of the page's canvas."""
-    height, width, pixels = page.evaluate(_READ)
-    rgba = np.frombuffer(base64.b64decode(pixels), np.uint8).reshape(height, width, 4)
+    return pixels(page.evaluate(READ))
+
+
+def pixels(read: tuple[int, int, str]) -> Picture:
+    """The picture of what :data:`READ` gives: height, width, and RGBA bytes in base64."""
+    height, width, text = read
+    rgba = np.frombuffer(base64.b64decode(text), np.uint8).reshape(height, width, 4)
     return np.ascontiguousarray(rgba[..., :3])
 
 
@@ -63,3 +74,21 @@ def allow(browser: Chromium, address: str, setting: str) -> None:
     """Answer the camera's question for a site: ``granted`` or ``denied``."""
     origin = address.rstrip("/")
     browser.call("Browser.setPermission", permission={"name": "camera"}, setting=setting, origin=origin)
+
+
+def until(read: Callable[[], Seen], wanted: Callable[[Seen], bool], seconds: float = 60) -> Seen:
+    """Read what is shown until it is as wanted: the worker draws when it has played."""
+    end = time.monotonic() + seconds
+    while not wanted(picture := read()):
+        assert time.monotonic() < end, f"not as wanted within {seconds:g} s"
+        time.sleep(0.1)
+    return picture
+
+
+def near(expected: Picture, least: float = 40) -> Callable[[Picture], bool]:
+    return lambda picture: picture.shape == expected.shape and quality.psnr(expected, picture) > least
+
+
+def golden(bundle: Path) -> tuple[Picture, Picture]:
+    first, second = sorted((bundle / "golden").glob("*_00_*.png"))
+    return images.read(first), images.read(second)

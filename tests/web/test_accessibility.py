@@ -12,7 +12,7 @@ from pocketlens.web.serve import serve
 from tests.web.pages import move, opened, phone, text
 
 LAB = Path(os.environ.get("POCKETLENS_LAB") or Path("~/.cache/pocketlens/lab").expanduser())
-AXE = LAB / "pages/node_modules/axe-core/axe.min.js"
+AXE = LAB / "axe.min.js"
 RUN = """axe.run(document, {
   runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'],
 }).then((told) => told.violations.map((one) => one.id + ' ' + one.nodes[0].html))"""
@@ -21,7 +21,7 @@ RUN = """axe.run(document, {
 @pytest.fixture(scope="module")
 def axe() -> str:
     if not AXE.is_file():
-        pytest.skip("there is no axe: make lab-pages fetches it")
+        pytest.skip("there is no axe: .ci/axe fetches it")
     return AXE.read_text("utf-8")
 
 

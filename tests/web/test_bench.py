@@ -5,11 +5,17 @@ import os
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
+import pytest
+
+from pocketlens.bench.devices.web import open_web
 from pocketlens.bench.document import Document
 from pocketlens.bench.measure import bench_bundle
+from pocketlens.bench.multi_device import bench_devices
 from pocketlens.bench.selection import Selection
+from pocketlens.bundle.read import open_bundle
 from pocketlens.web import chromium
 from pocketlens.web.chromium import Chromium
 from tests.bench.cases import QUICK
@@ -52,3 +58,24 @@ def test_webgpu_on_a_processor_is_tagged_emulated(bundle: Path) -> None:
     (result,) = document.results
     assert result.failure is None and result.effective.accelerator == "gpu" and result.blocks
     assert document.environment.emulated and "swiftshader" in document.environment.host.packages["gpu"].lower()
+
+
+def test_two_phones_at_once(browser: Chromium, pack: Path) -> None:
+    pytest.importorskip("segno", reason="pip install 'pocketlens[web]'")
+    devices = open_web("web:2", announce=lambda text: None)
+    for _ in devices:
+        context = browser.call("Target.createBrowserContext")["browserContextId"]
+        browser.call("Target.createTarget", url=devices[0].link.url, browserContextId=context)
+    steps: list[str] = []
+    with open_bundle(pack.parent) as opened:
+        first, second = bench_devices(
+            opened, devices, Selection(artifacts=("tflite-fp32-64x64",)), settings=replace(QUICK, seconds=1),
+            progress=lambda name, step: steps.append(name),
+        )  # fmt: skip
+    for outcome in (first, second):
+        assert outcome.document is not None
+        (result,) = outcome.document.results
+        assert result.check is not None and result.check.holds and result.blocks  # a pack plays its first style
+    assert [outcome.device for outcome in (first, second)] == [first.device, f"{first.device} 2"]
+    last = {name: len(steps) - steps[::-1].index(name) for name in set(steps)}
+    assert min(last.values()) > max(steps.index(name) for name in last), "each began before the other had ended"

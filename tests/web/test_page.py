@@ -5,9 +5,7 @@ to it.
 import json
 import shutil
 import time
-from collections.abc import Callable
 from pathlib import Path
-from typing import TypeVar
 
 import numpy as np
 import pytest
@@ -18,33 +16,13 @@ from pocketlens.images import Picture
 from pocketlens.web.chromium import Chromium
 from pocketlens.web.serve import serve
 from tests.web.camera import FACE, SIZE
-from tests.web.pages import allow, attempts, move, opened, phone, shown, text
-
-Seen = TypeVar("Seen")
-
-
-def until(read: Callable[[], Seen], wanted: Callable[[Seen], bool], seconds: float = 60) -> Seen:
-    """Read what is shown until it is as wanted: the worker draws when it has played."""
-    end = time.monotonic() + seconds
-    while not wanted(picture := read()):
-        assert time.monotonic() < end, f"not as wanted within {seconds:g} s"
-        time.sleep(0.1)
-    return picture
-
-
-def near(expected: Picture, least: float = 40) -> Callable[[Picture], bool]:
-    return lambda picture: picture.shape == expected.shape and quality.psnr(expected, picture) > least
+from tests.web.pages import allow, attempts, golden, move, near, opened, phone, shown, text, until
 
 
 @pytest.fixture
 def damaged(bundle: Path, tmp_path: Path) -> Path:
     """A copy of the page that tests may damage."""
     return Path(shutil.copytree(bundle / "web", tmp_path / "web"))
-
-
-def golden(bundle: Path) -> tuple[Picture, Picture]:
-    first, second = sorted((bundle / "golden").glob("*_00_*.png"))
-    return images.read(first), images.read(second)
 
 
 def test_it_opens_on_the_golden_picture_and_compares(browser: Chromium, bundle: Path) -> None:

@@ -51,6 +51,7 @@ class Android:
         self._folder = ""
         self._with_tool = False
         self.emulated = False
+        self.together = ""
 
     @property
     def name(self) -> str:
@@ -239,6 +240,9 @@ class _ToolOrPythonWorker:
 
     def peak_mb(self, seconds: float) -> float | None:
         return self._loaded.peak_mb(seconds)
+
+    def camera_ms(self, seconds: float) -> tuple[float, ...]:
+        return ()
 
     @property
     def _loaded(self) -> Worker:

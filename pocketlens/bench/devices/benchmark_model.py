@@ -202,6 +202,9 @@ class ToolWorker:
     def peak_mb(self, seconds: float) -> float | None:
         return self._peak_mb
 
+    def camera_ms(self, seconds: float) -> tuple[float, ...]:
+        return ()
+
     def close(self) -> None:
         pass
 

@@ -82,6 +82,10 @@ class Worker(Protocol):
         """The largest resident memory that the process has had, in MB, or None if the device does not report it."""
         ...
 
+    def camera_ms(self, seconds: float) -> tuple[float, ...]:
+        """From a camera to the screen, in ms of each frame; empty where the device has or allows no camera."""
+        ...
+
     def close(self) -> None:
         """End the process, whatever it is doing."""
         ...
@@ -94,9 +98,11 @@ class Device(Protocol):
         name: As users write it: ``"local"``, ``"ssh://pi@host"``, ``"adb:SERIAL"``.
         emulated: Whether it is an emulator, whose figures are never compared with those of a real device. Known after
             :meth:`host`.
+        together: Devices with the same word here are measured at the same time; one with none is measured alone.
     """
 
     emulated: bool
+    together: str
 
     @property
     def name(self) -> str:

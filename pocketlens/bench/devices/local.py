@@ -59,6 +59,9 @@ class LocalWorker:
     def peak_mb(self, seconds: float) -> float | None:
         return parse_peak_mb(self.channel.ask({"do": "memory"}, seconds))
 
+    def camera_ms(self, seconds: float) -> tuple[float, ...]:
+        return ()
+
     def close(self) -> None:
         self.channel.close()
 
@@ -69,6 +72,7 @@ class Local:
     name = "local"
 
     emulated = False
+    together = ""
 
     def missing(self, runtime: str) -> str:
         return RUNTIMES[runtime].missing()

@@ -124,6 +124,9 @@ class RemoteWorker:
     def peak_mb(self, seconds: float) -> float | None:
         return parse_peak_mb(self._ask({"do": "memory"}, seconds))
 
+    def camera_ms(self, seconds: float) -> tuple[float, ...]:
+        return ()
+
     def host(self, seconds: float) -> tuple[Host, str]:
         """The machine's facts, and why it counts as emulated (empty for a real one)."""
         return parse_host(self._ask({"do": "host"}, seconds))
@@ -188,6 +191,7 @@ class RemoteDevice:
     def __init__(self, transport: Transport, python: str) -> None:
         self.name = transport.name
         self.emulated = False
+        self.together = ""
         self.why_emulated = ""
         self.transport = transport
         self._python = python

@@ -2,7 +2,6 @@
 
 import base64
 import io
-import re
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -13,16 +12,21 @@ from typing import Any
 import numpy as np
 
 from pocketlens import files
+from pocketlens.bench.devices.browser_facts import browser_host, browser_name, browser_snapshot, spin_of, text
 from pocketlens.bench.devices.device import BlockTimes, FirstFrame, LoadResult
-from pocketlens.bench.devices.worker_protocol import check_facts, parse_block, parse_first_ms, parse_load, score
+from pocketlens.bench.devices.worker_protocol import (
+    parse_block,
+    parse_camera_ms,
+    parse_first_ms,
+    parse_load,
+    score,
+)
 from pocketlens.bench.document import Host, Snapshot
 from pocketlens.bench.errors import AnswerError, LostError, WorkerError
 from pocketlens.errors import InputError, MissingError, require
 from pocketlens.images import Picture
 from pocketlens.runtimes.adapter import Options
-from pocketlens.version import VERSION
 from pocketlens.web.link import MAX_BROWSERS, GoneError, Link
-from pocketlens.web.runtime import NAME as RUNTIME_NAME
 from pocketlens.web.runtime import VERSION as RUNTIME_VERSION
 
 PREFIX = "web:"
@@ -34,10 +38,10 @@ _HIDDEN_TRIES = 3
 """How often a block is asked for that was played while nobody saw the page: browsers slow such pages down."""
 _VISIBLE_SECONDS = 30.0
 """How long a hidden page is waited for."""
-_PRESSED = ("serious", "critical")
-_PLACES = ("iPhone", "iPad", "Android", "Macintosh", "Windows", "Linux")
-_BROWSERS = ("Firefox", "Chrome", "Safari")
-"""In this order: Chrome calls itself Safari as well."""
+_SLOWER = 1.5
+"""A page computes as fast as in the beginning up to this factor: its processor's clock changes, and others use it."""
+_CAMERA_SECONDS, _CAMERA_FRAMES = 5.0, 60
+"""How long, and with how many pictures at most, the way from the camera to the screen is timed."""
 
 
 def open_web(name: str, announce: Callable[[str], Any] = sys.stderr.write) -> list["WebDevice"]:
@@ -102,7 +106,9 @@ class WebDevice:
         self.link, self._index = link, index
         self.name = PREFIX
         self.emulated = False
-        self._closed = self._was_hidden = False
+        self.together = link.token
+        self._closed = self.was_hidden = False
+        self._first_spin_ms = 0.0
         self.session = ""
         self._workers = 0
 
@@ -125,45 +131,20 @@ class WebDevice:
                 f"no browser has opened the page within {minutes}", do="open the address that was printed"
             )
         self.session = sessions[self._index]
-        names = [_name(self.link.browsers[session].host) for session in sessions]
+        names = [browser_name(self.link.browsers[session].host) for session in sessions]
         again = names[: self._index].count(names[-1])
         self.name = f"{PREFIX}{names[-1]}" + (f" {again + 1}" if again else "")
 
     def host(self) -> Host:
-        told = self.ask({"do": "host"}, _ASK_SECONDS)
-        memory = told.get("memory_gb")
-        packages = {
-            RUNTIME_NAME.split()[0]: RUNTIME_VERSION,
-            "browser": _text(told, "browser") or _text(told, "agent"),
-            "gpu": _text(told, "gpu") or "none",
-            "isolated": "yes" if told.get("isolated") else "no",
-        }
-        host = Host(
-            os=f"{_text(told, 'platform')} {_text(told, 'platform_version')}".strip(),
-            kernel=_text(told, "agent"),
-            machine=_text(told, "architecture") or "wasm32",
-            cpu=_text(told, "model"),
-            cores=told.get("cores") or 1,
-            memory_mb=float(memory) * 1000 if isinstance(memory, int | float) else None,
-            python="",
-            pocketlens=VERSION,
-            packages=packages,
-        )
-        return check_facts(host)
+        return browser_host(self.ask({"do": "host"}, _ASK_SECONDS))
 
     def snapshot(self) -> Snapshot:
         told = self.ask({"do": "snapshot"}, _ASK_SECONDS)
-        self._was_hidden |= bool(told.get("was_hidden"))
-        reasons = ["the page was hidden, and what it played meanwhile was dropped"] if self._was_hidden else []
-        reasons += [f"pressure {told['pressure']}"] if told.get("pressure") in _PRESSED else []
-        battery = told.get("battery_percent")
-        snapshot = Snapshot(
-            throttled=", ".join(reasons),
-            battery_percent=float(battery) if isinstance(battery, int | float) else None,
-            charging=told.get("charging") if isinstance(told.get("charging"), bool) else None,
-            screen_on=bool(told.get("visible")),
-        )
-        return check_facts(snapshot)
+        spin_ms = spin_of(told)
+        self._first_spin_ms = self._first_spin_ms or spin_ms
+        slower = spin_ms / self._first_spin_ms if self._first_spin_ms else 1.0
+        throttled = f"its page computes {slower:.1f} times slower than at first" if slower > _SLOWER else ""
+        return browser_snapshot(told, throttled, self.was_hidden)
 
     def wait_until_visible(self) -> None:
         """Wait until somebody sees the page.
@@ -201,8 +182,10 @@ class WebDevice:
         try:
             answer = self.link.ask(self.session, command, seconds)
         except GoneError as error:
+            if self.link.ended:
+                raise MissingError(f"{self.name}: {error}", do="measure again") from error
             raise LostError(f"{self.name}: {error}", do="wake the phone, and bring the page to the front") from error
-        if problem := _text(answer, "error"):
+        if problem := text(answer, "error"):
             kind = MissingError if answer.get("missing") else WorkerError
             raise kind(f"{self.name}: {problem}", do="look at the page on the device")
         return answer
@@ -234,7 +217,7 @@ class WebWorker:
             "version": RUNTIME_VERSION,
             "threads": told.get("threads"),
             "accelerator": "gpu" if on_gpu else "cpu",
-            "delegate": _text(told, "backend"),
+            "delegate": text(told, "backend"),
         }
         return parse_load({**told, "baseline_mb": 0.0, "runtime_info": info})
 
@@ -254,11 +237,17 @@ class WebWorker:
             told = self._ask({"do": "block", "seconds": block_seconds, "count": block_count}, seconds)
             if not told.get("hidden"):
                 return parse_block(told, block_count, time.monotonic() - began_s)
+            self._device.was_hidden = True
             self._device.wait_until_visible()
         raise self._device.hidden()
 
     def peak_mb(self, seconds: float) -> float | None:
         return None
+
+    def camera_ms(self, seconds: float) -> tuple[float, ...]:
+        return parse_camera_ms(
+            self._ask({"do": "camera", "seconds": _CAMERA_SECONDS, "count": _CAMERA_FRAMES}, seconds)
+        )
 
     def close(self) -> None:
         with suppress(WorkerError, MissingError):  # the page is gone, and its workers with it
@@ -266,30 +255,3 @@ class WebWorker:
 
     def _ask(self, command: dict[str, Any], seconds: float) -> dict[str, Any]:
         return self._device.ask({**command, "worker": self._number}, seconds)
-
-
-def _text(told: dict[str, Any], key: str) -> str:
-    """A text that a browser said, harmless and short; empty where it said none."""
-    value = told.get(key)
-    return re.sub(r"[^\x20-\x7e]", "", value)[:200] if isinstance(value, str) else ""
-
-
-def _name(host: dict[str, Any]) -> str:
-    """What people call a browser: ``Pixel 8, Chrome 156``.
-
-    Example:
-        >>> _name({"agent": "Mozilla/5.0 (iPhone; CPU iPhone OS 27_2 like Mac OS X) Version/27.2 Safari/604.1"})
-        'iPhone, Safari 27'
-        >>> _name({"model": "Pixel 8", "browser": "Chromium 156.0.1", "agent": "Mozilla/5.0 (Linux; Android 16)"})
-        'Pixel 8, Chromium 156'
-    """
-    agent, browser = _text(host, "agent"), _text(host, "browser")
-    place = _text(host, "model") or _first(_PLACES, agent) or _text(host, "platform") or "browser"
-    if not browser:
-        version = re.search(r"(?:Version|Firefox|Chrome)/(\d+)", agent)
-        browser = f"{_first(_BROWSERS, agent)} {version[1] if version else ''}"
-    return f"{place}, {browser.split('.')[0]}".strip(" ,")
-
-
-def _first(words: Sequence[str], text: str) -> str:
-    return next((word for word in words if word in text), "")

@@ -74,6 +74,11 @@ class _PeakMemory:
 
 
 @dataclass(frozen=True)
+class _Camera:
+    camera_ms: tuple[float, ...] = field(metadata=typed.bounds(0, MAX_MS))
+
+
+@dataclass(frozen=True)
 class _Host:
     host: Host
     emulation: str = field(metadata=_TEXT)
@@ -171,6 +176,11 @@ def parse_block(answer: Mapping[str, Any], block_count: int, waited_s: float) ->
 def parse_peak_mb(answer: Mapping[str, Any]) -> float | None:
     """The answer to ``memory``."""
     return _parse(_PeakMemory, answer).peak_mb
+
+
+def parse_camera_ms(answer: Mapping[str, Any]) -> tuple[float, ...]:
+    """The answer to ``camera``."""
+    return _parse(_Camera, answer).camera_ms
 
 
 def parse_host(answer: Mapping[str, Any]) -> tuple[Host, str]:

@@ -27,6 +27,15 @@ Object.assign(commands, {
     await filter.play(benched, output);
     return { first_ms: performance.now() - begun, pixels: output, step };
   },
+  /** Play a camera's picture and put it on the canvas; the screen shows it when its next frame begins. */
+  async shown({ frame }) {
+    await take(frame, false);
+    await new Promise((resolve, reject) => {
+      self.requestAnimationFrame(resolve);
+      setTimeout(() => reject(new Error('the page is hidden')), 2000);
+    });
+    return { shown: performance.timeOrigin + performance.now() };
+  },
   async block({ seconds, count }) {
     const scratch = benched.slice();
     const frames = [], inferences = [];

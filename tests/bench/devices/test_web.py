@@ -8,12 +8,18 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
 
+import numpy as np
 import pytest
 
+from pocketlens import images
+from pocketlens.bench.budget import PerformanceBudget, judge_all, overall
 from pocketlens.bench.case import BenchmarkCase
 from pocketlens.bench.devices import web
 from pocketlens.bench.devices.web import open_web
+from pocketlens.bench.document import Document
 from pocketlens.bench.errors import LostError
 from pocketlens.bench.measure import measure
 from pocketlens.bench.multi_device import open_devices
@@ -21,7 +27,8 @@ from pocketlens.errors import InputError, MissingError
 from pocketlens.runtimes.adapter import Options
 from pocketlens.web.link import MAX_BYTES, GoneError, Link
 from tests.bench.cases import QUICK
-from tests.bench.devices.browsers import started
+from tests.bench.devices.browsers import browser_device, started
+from tests.web.camera import FACE, write_clip
 
 
 @pytest.fixture
@@ -175,7 +182,7 @@ def test_what_a_hidden_page_played_is_dropped(lite: BenchmarkCase, monkeypatch: 
         worker = device.start()
         worker.load(lite.path, "litert", Options(threads=1), 60)
         worker.first(lite.picture, lite.expected, 60)
-        assert device.snapshot().throttled == ""
+        assert not device.snapshot().hidden
 
         def seen(yes: bool) -> None:
             page.evaluate(
@@ -190,9 +197,57 @@ def test_what_a_hidden_page_played_is_dropped(lite: BenchmarkCase, monkeypatch: 
             seen(True)
             assert len(block.result().frame_ms) >= 3
         after = device.snapshot()
-        assert after.screen_on and "hidden" in (after.throttled or "")
+        assert after.screen_on and after.hidden
         seen(False)
         monkeypatch.setattr(web, "_VISIBLE_SECONDS", 0.1)
         with pytest.raises(LostError, match="page is hidden"):
             worker.play(0.05, 3, 60)
         device.close()
+
+
+def test_a_page_that_was_hidden_or_slowed_down_decides_nothing(lite: BenchmarkCase) -> None:
+    budget = PerformanceBudget(frame_ms=10_000, size_mb=100)
+    with started() as browser:
+        device = browser_device(browser)
+        document = measure([lite], replace(QUICK, count=20), device=device)
+    assert overall(judge_all(document, budget)) == "pass" and not document.doubt
+
+    def after(**facts: object) -> Document:
+        environment = document.environment
+        changed = replace(environment, after=replace(environment.after, **facts))  # type: ignore[arg-type]
+        return Document.from_json(replace(document, environment=changed).to_json())
+
+    for spoiled, reason in ((after(hidden=True), "was hidden"), (after(throttled="slow"), "slowed down: slow")):
+        time, size = judge_all(spoiled, budget)
+        assert time.verdict == "unstable" and reason in time.reason and size.verdict == "pass"
+        sustained = replace(spoiled, settings=replace(spoiled.settings, sustained=True))
+        assert judge_all(sustained, budget)[0].verdict == ("unstable" if spoiled.environment.hidden else "pass")
+
+
+def test_a_page_that_becomes_slower_is_noticed() -> None:
+    with started() as browser:
+        device = browser_device(browser)
+        device.prepare(["litert"])
+        assert device.snapshot().throttled == ""
+        device._first_spin_ms /= 4
+        assert "times slower than at first" in (device.snapshot().throttled or "")
+        device.close()
+
+
+def test_from_the_camera_to_the_screen(lite: BenchmarkCase, tmp_path: Path) -> None:
+    write_clip(images.read(FACE), tmp_path / "face.y4m")
+    flags = (
+        "--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream",
+        f"--use-file-for-fake-video-capture={tmp_path / 'face.y4m'}",
+    )  # fmt: skip
+    with started(flags) as browser:
+        (device,) = open_web("web:localhost", announce=lambda text: None)
+        page = browser.page(device.link.url)
+        page.wait("Boolean(document.getElementById('allow'))")
+        page.evaluate("document.getElementById('allow').click()")
+        page.wait("document.getElementById('allow').hidden", 30)
+        (result,) = measure([lite], QUICK, device=device).results
+    assert result.timing is not None and len(result.timing.camera_ms) > 10
+    # A picture is as old as it takes to play it at least, and no older than a few seconds.
+    quickest = min(min(block.inference_ms) for block in result.blocks)
+    assert quickest < np.median(result.timing.camera_ms) < 5_000

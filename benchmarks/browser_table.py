@@ -1,0 +1,195 @@
+"""Every architecture and every filter that ships, in each precision, in headless Chromium: dB and ms beside native.
+
+    make bench-browser                                      # what is not in the table yet
+    python -m benchmarks.browser_table --net cartoon --again
+    python -m benchmarks.browser_table --only table         # write the page's table from what there is
+
+A file is played on every backend by the page's own check, and scored against the teacher: the first picture and the
+last, which is the blend of all styles of a pack. Then it is timed beside native LiteRT, in turns. Results stay in
+``benchmarks/browser.json``; the table in ``docs/figures/browser.md`` is made of them. Weights of architectures follow a
+rule (``benchmarks/generators.py``). WebGPU is computed by SwiftShader: right, and too slow to be timed.
+"""
+
+import argparse
+import json
+import statistics
+import tempfile
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from safetensors.torch import save_file
+
+from benchmarks.accelerators import BEGIN, END, ROOT, Net, nets
+from benchmarks.browser import compare
+from benchmarks.generators import generator
+from pocketlens import files, images, quality
+from pocketlens.bench.devices.device import Worker
+from pocketlens.bench.devices.local import Local
+from pocketlens.bench.devices.web import open_web
+from pocketlens.converters.emitter import Labels
+from pocketlens.errors import PocketlensError
+from pocketlens.models import zoo
+from pocketlens.models.source import resolve
+from pocketlens.pipeline.compile import compile_sizes
+from pocketlens.pipeline.eval_set import read_eval_set
+from pocketlens.pipeline.evaluation import Evaluation
+from pocketlens.pipeline.stages.emit import VerifiedArtifact
+from pocketlens.progress import silent
+from pocketlens.web import check, chromium
+from pocketlens.web.folder import WebArtifact, WebFilter, WebGolden, write_folder
+
+RESULTS = ROOT / "benchmarks/browser.json"
+PAGE = ROOT / "docs/figures/browser.md"
+PRECISIONS = ("fp32", "fp16", "w8", "int8")
+BACKENDS = {"compat": "WebAssembly, one thread", "threads": "WebAssembly, threads", "webgpu": "WebGPU (SwiftShader)"}
+THREADS = (1, 2)
+LONGEST_MS = 2000.0
+"""A file that takes longer for a frame is not timed beside native LiteRT."""
+
+
+def make_weights(folder: Path) -> None:
+    """Write the weights that follow the rule, of every architecture that has none there."""
+    for architecture in zoo.ARCHITECTURES:
+        path = folder / f"{architecture}.safetensors"
+        if not path.exists() and architecture != "fast-style":  # trained ones of it are at hand
+            folder.mkdir(parents=True, exist_ok=True)
+            module, _ = generator(architecture)
+            save_file({name: value.contiguous() for name, value in module.state_dict().items()}, path)
+
+
+def measure(net: Net, precision: str, browser: chromium.Chromium) -> dict[str, Any]:
+    """Build one file, play it on every backend, and time it beside native LiteRT."""
+    side = (net.side, net.side)
+    try:
+        source = resolve(net.source, base=Path.cwd(), architecture=net.architecture, ranges=net.ranges, size=side)
+        evaluation = Evaluation.prepare(source, read_eval_set(None, *side), Labels(net.name))
+        (size,) = compile_sizes([evaluation], {"tflite": (precision,)}, silent)
+    except PocketlensError as error:
+        return {"backends": {}, "ms": {}, "refused": error.what}
+    (artifact,) = size.artifacts
+    played = play(evaluation, artifact)
+    slow = any(cell.get("ms", 0.0) > LONGEST_MS for cell in played.values())
+    return {"backends": played, "ms": {} if slow else beside_native(evaluation, artifact, browser), "refused": ""}
+
+
+def play(evaluation: Evaluation, artifact: VerifiedArtifact) -> dict[str, dict[str, Any]]:
+    """By backend: dB of the worst picture, whether it is whole, ms; or why it does not play."""
+    pictures = evaluation.eval_set
+    shown = sorted({0, len(pictures.pictures) - 1})
+    with tempfile.TemporaryDirectory() as temporary:
+        golden = []
+        for i in shown:
+            file = Path(temporary) / f"{i}.png"
+            file.write_bytes(images.png(pictures.pictures[i]))
+            golden.append(WebGolden(file, file, weights=tuple(pictures.styles[i]) if pictures.styles else ()))
+        name = artifact.path.stem
+        entry = WebArtifact(name, artifact.path, artifact.spec.precision, 0.0)
+        folder = Path(temporary) / "web"
+        write_folder(WebFilter(name, "", "", evaluation.size, (), [entry], [name], [name], golden, ""), folder)
+        cells: dict[str, dict[str, Any]] = {}
+        for kind in ("wasm", "webgpu"):
+            try:
+                results = check.check_folder(folder, kind)
+            except PocketlensError as error:
+                cells |= {b: {"refused": error.what} for b in BACKENDS if (b == "webgpu") == (kind == "webgpu")}
+                continue
+            for result in results:
+                scores = [
+                    quality.psnr(evaluation.teacher_outputs[i], np.clip(output, 0, 255))
+                    for i, output in zip(shown, result.outputs, strict=bool(result.outputs))
+                ]
+                cells[result.backend] = (
+                    {"psnr": round(min(scores), 1), "whole": result.whole, "ms": round(result.ms, 1)}
+                    if scores
+                    else {"refused": result.refused}
+                )
+    return cells
+
+
+def beside_native(evaluation: Evaluation, artifact: VerifiedArtifact, browser: chromium.Chromium) -> dict[str, Any]:
+    """By number of threads: medians in ms, native and in the browser, of blocks in turns."""
+    table = {}
+    for threads in THREADS:
+        (device,) = open_web("web:localhost", announce=lambda text: None)
+        browser.page(device.link.url)
+        device.prepare(["litert"])
+        workers: dict[str, Worker] = {"native": Local().start(), "browser": device.start()}
+        try:
+            table[str(threads)] = {
+                name: round(statistics.median(ms), 2)
+                for name, ms in compare(artifact.path, evaluation.eval_set.pictures[0], workers, threads).items()
+            }
+        finally:
+            for worker in workers.values():
+                worker.close()
+            device.close()
+    return table
+
+
+def read() -> dict[str, dict[str, Any]]:
+    """``net size precision`` → what was measured."""
+    return dict(json.loads(RESULTS.read_text())) if RESULTS.exists() else {}
+
+
+def _cell(entry: dict[str, Any]) -> str:
+    if not entry:
+        return "-"
+    if entry.get("refused"):
+        return f"refused: {entry['refused'].splitlines()[0]}"
+    return f"{entry['psnr']:.1f}{'' if entry['whole'] else ', not whole'}"
+
+
+def _times(entry: dict[str, float]) -> str:
+    return (
+        f"{entry['browser']:.3g} / {entry['native']:.3g} = {entry['browser'] / entry['native']:.1f}" if entry else "-"
+    )
+
+
+def table(results: dict[str, dict[str, Any]]) -> str:
+    """The page's table: a row for each file."""
+    titles = (*(f"{title}: dB" for title in BACKENDS.values()), "ms, one thread", "ms, two threads")
+    lines = ["| network | size | file | " + " | ".join(titles) + " |", "|" + "---|" * (3 + len(titles))]
+    for key, entry in results.items():
+        cells = [_cell(entry["backends"].get(backend, {})) for backend in BACKENDS]
+        cells += [_times(entry["ms"].get(str(threads), {})) for threads in THREADS]
+        if entry["refused"]:
+            cells[0] = f"no file: {entry['refused'].splitlines()[0]}"
+        lines.append(f"| {' | '.join((*key.split(' '), *cells))} |")
+    return "\n".join(lines) + "\n"
+
+
+def chosen(arguments: argparse.Namespace) -> Iterable[tuple[str, Net, str]]:
+    """What is to be measured: the key, the net, the precision."""
+    make_weights(arguments.weights)
+    for net in nets(arguments.weights, arguments.shared):
+        for precision in PRECISIONS:
+            key = f"{net.name} {net.side}x{net.side} {precision}"
+            if arguments.net and net.name not in arguments.net:
+                continue
+            if arguments.again or key not in read():
+                yield key, net, precision
+
+
+def main() -> None:
+    """Measure what is asked for, and write the table into the page."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--net", action="append", help="only these, by name")
+    parser.add_argument("--weights", type=Path, default=ROOT / "build/weights")
+    parser.add_argument("--shared", type=Path, default=ROOT / "../shared/data/fast_style")
+    parser.add_argument("--again", action="store_true", help="measure what is in the table as well")
+    parser.add_argument("--only", choices=["table"])
+    arguments = parser.parse_args()
+    for key, net, precision in chosen(arguments) if arguments.only is None else ():
+        with chromium.start() as browser:
+            result = measure(net, precision, browser)
+        print(key, result, flush=True)
+        files.write(RESULTS, json.dumps({**read(), key: result}, indent=1) + "\n")
+    before, _, rest = PAGE.read_text().partition(BEGIN)
+    _, _, after = rest.partition(END)
+    files.write(PAGE, before + BEGIN + table(read()) + END + after)
+
+
+if __name__ == "__main__":
+    main()
