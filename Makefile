@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install test-quick docs bench-peers demo test conformance fuzz kill bench-matrix operators rewrites check format schema changelog dist constraints train lab-pi clean bench-rewrites bench-accelerators operators-on bench-agreement lab-android lab-pages bench-shim bench-browser bench-sizes lab-arm64
+.PHONY: help install test-quick docs bench-peers demo test conformance fuzz kill bench-matrix operators rewrites check format schema changelog dist constraints train lab-pi clean bench-rewrites bench-accelerators operators-on bench-agreement lab-android lab-pages bench-shim bench-browser bench-sizes lab-arm64 bench-folders bench-streams
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
@@ -133,6 +133,12 @@ bench-shim: install  ## what a session costs over the bare runtimes, and its mem
 
 bench-sizes: install  ## what pictures of other sizes and camera frames cost, beside Pillow's scaling; of BUNDLE
 	$(BIN)/python -m benchmarks.sizes $(BUNDLE)
+
+bench-folders: install  ## the rate of run over a folder, beside what its stages allow; of BUNDLE
+	$(BIN)/python -m benchmarks.folders $(BUNDLE)
+
+bench-streams: install  ## a clip in one session and in one for each core, and a frame's age; of BUNDLE
+	$(BIN)/python -m benchmarks.streams $(BUNDLE)
 
 lab-arm64: install  ## a small filter on emulated arm64 beside x86, picture for picture; needs root (lab/pi.sh)
 	$(BIN)/python -m lab.arm64

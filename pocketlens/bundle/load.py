@@ -1,5 +1,6 @@
 """``load``: from a bundle, or one artifact, to a session that plays it here."""
 
+import functools
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -70,8 +71,9 @@ def load(
         if artifact is not None:
             raise InputError(f"{path} is one artifact, not a bundle", do="leave the artifact's id out")
         chosen = runtime_for(path, runtime)
+        again = functools.partial(chosen.open, path, options)
         return Session(
-            chosen.open(path, options), chosen.name, path,
+            again(), chosen.name, path, again=again,
             values=input_range, output_values=output_range, resize=_policy(resize or "stretch"),
         )  # fmt: skip
     bundle = open_bundle(path)
@@ -117,11 +119,12 @@ def open_in(
     def opener(other: Artifact) -> Callable[[], Player]:
         return lambda: RUNTIMES[runtime].open(bundle.path_of(other), options)
 
-    path = bundle.path_of(artifact)
+    again = opener(artifact)
     session = Session(
-        RUNTIMES[runtime].open(path, options),
+        again(),
         runtime,
-        path,
+        bundle.path_of(artifact),
+        again=again,
         resize=_policy(resize),
         why=why,
         others={(other.height, other.width): opener(other) for other in also},

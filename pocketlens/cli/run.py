@@ -1,17 +1,26 @@
 """``pocketlens run``."""
 
+import functools
 import sys
+import time
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from pocketlens import machine
 from pocketlens.cli import command, options, output
 from pocketlens.errors import InputError
+from pocketlens.outside_text import for_terminal
 
 if TYPE_CHECKING:
     from pocketlens.bundle.first_look import FirstLook
+    from pocketlens.runtimes.folders import PictureDone, PictureJob
     from pocketlens.runtimes.session import Session
+
+_MOST_LISTED = 50
+"""Pictures that are listed one by one."""
 
 
 @command(
@@ -52,10 +61,16 @@ def run(
     ] = None,
     input_range: options.InputRange = None,
     output_range: options.OutputRange = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Leave out pictures whose results are there, whole and no older.")
+    ] = False,
     why: Annotated[bool, typer.Option("--why", help="Say why this artifact plays in this runtime.")] = False,
     json: options.Json = False,
 ) -> None:
     """Stylize pictures, a clip or a camera; pictures are written as PNG of their own size, with their alpha.
+
+    Several pictures, or frames of a clip, are played at the same time, one on each core, unless --threads or an
+    accelerator is given. Pictures that cannot be read are listed at the end, and the exit code is 1 then.
 
     Ranges are for a file that somebody else made: the files of a bundle take and give 0..255.
     """
@@ -65,10 +80,12 @@ def run(
 
     if (bool(picture), video is not None, bool(camera)).count(True) != 1:
         raise InputError("give pictures, --video or --camera", do="one of the three")
+    jobs = _jobs(picture or [], out or Path("stylized"))
+    one_each = (len(jobs) > 1 or video is not None) and threads is None and accelerator in (None, "cpu", "xnnpack")
     session = load(
         bundle,
         runtime=runtime,
-        threads=threads,
+        threads=1 if one_each else threads,
         artifact=artifact,
         accelerator=accelerator,
         compute_precision=compute_precision,
@@ -83,37 +100,60 @@ def run(
         if why and not json:
             output.say(session.explain())
         if picture:
-            _pictures(session, picture, out or Path("stylized"), json, looks)
+            _pictures(session, jobs, machine.cores() if one_each else 1, resume, json, looks)
         else:
-            _video(session, video or camera, out, screen, smooth, frames, json)
+            with ExitStack() as opened:
+                others = [
+                    opened.enter_context(session.another()) for _ in range(machine.cores() - 1 if one_each else 0)
+                ]
+                _video([session, *others], video or camera, out, screen, smooth, frames, json)
 
 
-def _pictures(session: "Session", picture: list[Path], out: Path, json: bool, looks: "FirstLook") -> None:
-    from pocketlens import images
+def _pictures(
+    session: "Session", jobs: "list[PictureJob]", most_sessions: int, resume: bool, json: bool, looks: "FirstLook"
+) -> None:
+    from pocketlens.runtimes.folders import PictureDone, stylize_file, stylize_files
 
-    paths = [inner for path in picture for inner in (images.folder(path) if path.is_dir() else [path])]
-    results = {path: out / f"{path.stem}.png" for path in paths}
-    _check_names(results)
-    rows = []
-    with output.progress() as notify:
-        for index, (path, result) in enumerate(results.items()):
-            notify(path.name, index, len(results))
-            decoded = images.decode(path)
-            stylized = session(decoded.picture)
-            if index == 0:
-                looks.check(decoded.picture, stylized, session.size)
-            images.write(result, stylized, decoded.alpha if decoded.picture.shape == stylized.shape else None)
-            height, width = decoded.picture.shape[:2]
-            rows.append({"picture": str(path), "stylized": str(result), "size": [height, width]})
+    remaining = [job for job in jobs if not (resume and job.done)]
+    there, start = len(jobs) - len(remaining), time.monotonic()
+    done: list[PictureDone] = []
+    with output.progress() as notify, ExitStack() as opened:
+        # One picture alone, first: a file that paints black is found here.
+        while remaining and not any(finished.size for finished in done):
+            done.append(stylize_file(session, remaining.pop(0), functools.partial(looks.check, size=session.size)))
+        sessions = [session]
+        while len(sessions) < min(most_sessions, len(remaining)):
+            sessions.append(opened.enter_context(session.another()))
+        done += stylize_files(sessions, remaining, notify)
     output.warn(looks.warnings)
+    broken = [finished.problem for finished in done if finished.problem is not None]
+    if broken and len(jobs) == 1:
+        raise broken[0]
+    _report(session, done, there, time.monotonic() - start, json)
+    for problem in broken:
+        typer.echo(for_terminal(f"left out: {problem.what}"), err=True)
+    if broken:
+        raise typer.Exit(1)
+
+
+def _report(session: "Session", done: "list[PictureDone]", there: int, seconds: float, json: bool) -> None:
     info = session.runtime_info
     if json:
-        output.document({"pictures": rows, "session": info.document()})
+        rows = [
+            {"picture": str(finished.job.source), "stylized": str(finished.job.target), "size": finished.size}
+            for finished in done if finished.size is not None
+        ]  # fmt: skip
+        broken = {str(finished.job.source): finished.problem.what for finished in done if finished.problem is not None}
+        output.document({"pictures": rows, "broken": broken, "already_there": there, "session": info.document()})
         return
-    output.table(
-        ["picture", "stylized", "size"],
-        [[str(row["picture"]), str(row["stylized"]), f"{row['size'][0]}x{row['size'][1]}"] for row in rows],
-    )
+    whole = [(finished.job, finished.size) for finished in done if finished.size is not None]
+    if len(whole) <= _MOST_LISTED:
+        output.table(
+            ["picture", "stylized", "size"],
+            [[str(job.source), str(job.target), f"{size[0]}x{size[1]}"] for job, size in whole],
+        )
+    counts = f"{len(whole)} pictures, {len(whole) / seconds:.1f} a second"
+    output.say(", ".join([counts, *([f"{there} were there"] if there else [])]))
     where = f" on {info.delegate}" if info.delegate else ""
     output.say(f"{info.runtime} {info.version}{where}, computed at {session.size[0]}x{session.size[1]}")
     if info.elsewhere:
@@ -121,7 +161,7 @@ def _pictures(session: "Session", picture: list[Path], out: Path, json: bool, lo
 
 
 def _video(
-    session: "Session",
+    sessions: "list[Session]",
     clip_or_camera: Path | str,
     out: Path | None,
     screen: bool,
@@ -146,7 +186,7 @@ def _video(
             notify(f"{state.fps:.1f} fps, p95 {state.p95_ms:.1f} ms", state.done, max(state.done, total))
 
         played = stylize(
-            session,
+            sessions,
             source,
             out,
             screen=window,
@@ -155,11 +195,15 @@ def _video(
             most_frames=frames,
         )
     if json:
-        output.document({"video": played, "out": out, "session": session.runtime_info.document()})
+        output.document({"video": played, "out": out, "session": sessions[0].runtime_info.document()})
     else:
         where = f" in {out}" if out else ""
         left_out = f", {played.dropped} left out" if played.dropped else ""
         output.say(f"{played.frames} frames{where}{left_out}; {played.fps:.1f} fps, p95 {played.p95_ms:.1f} ms")
+        costs = f"decode {played.decode_ms:.1f}, filter {played.filter_ms:.1f}, encode {played.encode_ms:.1f} ms"
+        output.say(f"a frame, median: {costs}")
+        if played.age_ms is not None:
+            output.say(f"a frame is {played.age_ms[0]:.0f} ms old when it is shown, p95 {played.age_ms[1]:.0f} ms")
     if played.stopped:
         output.say("stopped; the frames until then are in the file" if out else "stopped")
         raise typer.Exit(130)
@@ -167,6 +211,16 @@ def _video(
 
 def _is_same(path: Path, other: Path) -> bool:
     return path.exists() and other.exists() and path.samefile(other)
+
+
+def _jobs(pictures: list[Path], out: Path) -> "list[PictureJob]":
+    from pocketlens import images
+    from pocketlens.runtimes.folders import PictureJob
+
+    paths = [inner for path in pictures for inner in (images.folder(path) if path.is_dir() else [path])]
+    results = {path: out / f"{path.stem}.png" for path in paths}
+    _check_names(results)
+    return [PictureJob(path, result) for path, result in results.items()]
 
 
 def _check_names(results: dict[Path, Path]) -> None:

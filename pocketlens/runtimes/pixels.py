@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pocketlens.errors import InputError
 from pocketlens.images import LUMA, Floats, Picture
 from pocketlens.runtimes.ports import PicturePort, Port
 
@@ -17,6 +18,20 @@ _ROUND_TO_LOW_BYTE = np.float32(1.5 * 2**23)
 """Adding it to a float32 of 0..255 leaves the value, rounded half to even, in the lowest byte, and 0 for NaN. This is
 faster than rounding and converting."""
 ValueRange = tuple[float, float]
+
+
+def check_picture(image: NDArray[np.uint8]) -> None:
+    """Refuse what is no picture: :class:`InputError`."""
+    shape = image.shape if isinstance(image, np.ndarray) else ()
+    if (
+        not isinstance(image, np.ndarray)
+        or image.dtype != np.uint8
+        or not (len(shape) == 2 or (len(shape) == 3 and shape[2] in (1, 3, 4)))
+    ):
+        description = f"{image.dtype} {list(image.shape)}" if isinstance(image, np.ndarray) else type(image).__name__
+        raise InputError(f"a picture is uint8 [H, W, 3], this is {description}", do="pocketlens.images.read gives one")
+    if 0 in shape:
+        raise InputError(f"the picture is empty: {list(shape)}", do="give one with pixels")
 
 
 def values_of(port: Port) -> ValueRange:

@@ -1,5 +1,6 @@
 """The session: an artifact loaded in a runtime, which stylizes pictures."""
 
+import math
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -15,7 +16,7 @@ from pocketlens.images import Floats, Picture, coloured, recolour
 from pocketlens.runtimes.adapter import RUNTIMES, Options, Player, runtime_for
 from pocketlens.runtimes.frames import YuvFrame
 from pocketlens.runtimes.loaded import ExtraInputs, LoadedArtifact
-from pocketlens.runtimes.pixels import PIXELS, ValueRange
+from pocketlens.runtimes.pixels import PIXELS, ValueRange, check_picture
 from pocketlens.runtimes.ports import Port
 from pocketlens.runtimes.resizing import RESIZES, Resize, stylize_resized
 from pocketlens.runtimes.styling import Style, blend
@@ -52,6 +53,7 @@ class Session:
         output_values: Those of the output, where they are not those of the input.
         resize: How a picture of another size is made to fit; see :func:`pocketlens.runtimes.resizing.stylize_resized`.
         others: The same artifact for other sizes; each is loaded when a picture first needs it.
+        again: Loads the artifact once more, for :meth:`another`.
         why: Why this artifact and this runtime were chosen, as lines for :meth:`explain`.
         styles: The names of a pack's styles; their positions, from 0, if left out.
 
@@ -77,6 +79,7 @@ class Session:
         output_values: ValueRange | None = None,
         resize: Resize = "stretch",
         others: Mapping[Size, Opener] | None = None,
+        again: Opener | None = None,
         why: Sequence[str] = (),
         styles: Sequence[str] = (),
     ) -> None:
@@ -96,7 +99,7 @@ class Session:
         self.runtime_info = player.runtime_info
         self._scaling_threads = player.runtime_info.threads or machine.cores()
         self._loaded: dict[Size, LoadedArtifact] = {first.size: first}
-        self._others = dict(others or {})
+        self._others, self._again = dict(others or {}), again
         self._kept: list[Closable] = []
         self._why = tuple(why)
         self._turn = threading.RLock()
@@ -123,7 +126,7 @@ class Session:
                 closed.
         """
         if not isinstance(image, YuvFrame):
-            _check_picture(image)
+            check_picture(image)
         weights = self._weights(style)
         height, width = image.size if isinstance(image, YuvFrame) else image.shape[:2]
         loaded = self._artifact_for(height, width)
@@ -151,7 +154,7 @@ class Session:
         Raises:
             InputError: ``image`` has another size or type, or the session is closed.
         """
-        _check_picture(image)
+        check_picture(image)
         if image.shape[:2] not in self.sizes or image.shape[2:] != (3,):
             raise InputError(
                 f"the picture is {image.shape}, the artifact computes at {self.size}", do="resize it first"
@@ -176,7 +179,7 @@ class Session:
         if len(self.sizes) == 1 or (height, width) in self.sizes:
             return (height, width) if (height, width) in self.sizes else self.size
         covering = [size for size in self.sizes if size[0] >= height and size[1] >= width]
-        return min(covering, key=_area) if covering else max(self.sizes, key=_area)
+        return min(covering, key=math.prod) if covering else max(self.sizes, key=math.prod)
 
     def explain(self) -> str:
         """Why this artifact plays in this runtime, and how: a few lines for people."""
@@ -184,6 +187,29 @@ class Session:
         info = ", ".join(f"{key} {value}" for key, value in fields if value is not None)
         sizes = ", ".join(f"{height}x{width}" for height, width in self.sizes)
         return "\n".join([*self._why, f"plays: {info}", f"computes at: {sizes}; other sizes: {self.resize}"])
+
+    def another(self) -> "Session":
+        """The same artifact loaded once more, to play at the same time as this one. Close it before this one.
+
+        Raises:
+            InputError: The artifact cannot be loaded, or this session does not know how.
+        """
+        if self._again is None:
+            raise InputError(f"the session of {self._path.name} cannot be opened twice", do="load it again")
+        session = Session(
+            self._again(),
+            self.runtime,
+            self._path,
+            values=self._values,
+            output_values=self._output_values,
+            resize=self.resize,
+            others=self._others,
+            again=self._again,
+            why=self._why,
+            styles=self.styles,
+        )
+        session._style = self._style
+        return session
 
     def keep(self, resource: Closable) -> None:
         """Close something else after the runtime is freed, for instance the folder that the artifact was unpacked
@@ -238,23 +264,6 @@ class Session:
             return self._loaded[size]
 
 
-def _area(size: Size) -> int:
-    return size[0] * size[1]
-
-
-def _check_picture(image: NDArray[np.uint8]) -> None:
-    shape = image.shape if isinstance(image, np.ndarray) else ()
-    if (
-        not isinstance(image, np.ndarray)
-        or image.dtype != np.uint8
-        or not (len(shape) == 2 or (len(shape) == 3 and shape[2] in (1, 3, 4)))
-    ):
-        description = f"{image.dtype} {list(image.shape)}" if isinstance(image, np.ndarray) else type(image).__name__
-        raise InputError(f"a picture is uint8 [H, W, 3], this is {description}", do="pocketlens.images.read gives one")
-    if 0 in shape:
-        raise InputError(f"the picture is empty: {list(shape)}", do="give one with pixels")
-
-
 def open_artifact(
     path: Path | str,
     runtime: str | None = None,
@@ -295,5 +304,8 @@ def open_artifact(
     options = Options(
         threads, accelerator, compute_precision, size, not exact and {values, output_values} <= {None, PIXELS}
     )
-    opened = chosen.open(path, options)
-    return Session(opened, chosen.name, path, values=values, output_values=output_values, resize=resize)
+
+    def opener() -> Player:
+        return chosen.open(path, options)
+
+    return Session(opener(), chosen.name, path, values=values, output_values=output_values, resize=resize, again=opener)

@@ -1,4 +1,5 @@
 import json
+import os
 from pathlib import Path
 
 import numpy as np
@@ -50,3 +51,33 @@ def test_why_says_why_this_artifact_plays(bundle: Path, tmp_path: Path) -> None:
     images.write(tmp_path / "a.png", picture(32, 48))
     shown = call("run", bundle, tmp_path / "a.png", "-o", tmp_path / "out", "--why").stdout
     assert "onnx-fp32-32x48" in shown and len(shown.splitlines()) > 3
+
+
+def test_a_folder_loses_no_picture_because_another_is_broken(bundle: Path, tmp_path: Path) -> None:
+    for index in range(12):
+        images.write(tmp_path / f"in/{index:02}.png", picture(40 + index, 50))
+    (tmp_path / "in/00.png").write_bytes(b"no picture")
+    (tmp_path / "in/05.jpg").write_bytes((tmp_path / "in/05.png").read_bytes()[:300])
+    (tmp_path / "in/05.png").unlink()
+    done = call("run", bundle, tmp_path / "in", "-o", tmp_path / "out", "--json", code=1)
+    report = json.loads(done.stdout)
+    assert len(report["pictures"]) == 10
+    assert sorted(Path(name).name for name in report["broken"]) == ["00.png", "05.jpg"]
+    assert done.stderr.count("left out: ") == 2
+    for index in set(range(12)) - {0, 5}:
+        assert images.read(tmp_path / f"out/{index:02}.png").shape == (40 + index, 50, 3)
+
+
+def test_resume_leaves_out_what_is_there_and_whole(bundle: Path, tmp_path: Path) -> None:
+    for name in "abcd":
+        images.write(tmp_path / f"in/{name}.png", picture(30, 40))
+    run = ("run", bundle, tmp_path / "in", "-o", tmp_path / "out", "--json")
+    call(*run)
+    before = {name: (tmp_path / f"out/{name}.png").read_bytes() for name in "abcd"}
+    (tmp_path / "out/a.png").unlink()
+    (tmp_path / "out/b.png").write_bytes(before["b"][:-1])
+    os.utime(tmp_path / "out/c.png", (0, 0))
+    report = json.loads(call(*run, "--resume").stdout)
+    assert [Path(row["picture"]).name for row in report["pictures"]] == ["a.png", "b.png", "c.png"]
+    assert report["already_there"] == 1
+    assert {name: (tmp_path / f"out/{name}.png").read_bytes() for name in "abcd"} == before

@@ -3,7 +3,7 @@
 import sys
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -45,6 +45,8 @@ class Frame:
         pts: The time at which it is shown, in units of ``time_base``.
         time_base: The unit of time, in seconds.
         duration: How long it is shown, in units of ``time_base``; 0 if the clip does not say.
+        arrived: When the source gave its data, as ``time.monotonic`` counts.
+        decode_ms: The time from then until it was a picture.
     """
 
     picture: Picture
@@ -52,6 +54,8 @@ class Frame:
     pts: int
     time_base: Fraction
     duration: int = 0
+    arrived: float = 0.0
+    decode_ms: float = 0.0
 
 
 class VideoSource:
@@ -114,13 +118,16 @@ class VideoSource:
                         yield packet
                     continue
                 packets += packet.size > 0
+                arrived = time.monotonic()
                 for decoded in packet.decode():
-                    frame = self._frame(decoded, last)
+                    frame = self._frame(decoded, last, arrived)
                     last = frame.pts
                     seconds = float((frame.pts + frame.duration) * frame.time_base)
                     if self._paced:
                         time.sleep(max(0.0, began + float(frame.pts * frame.time_base) - time.monotonic()))
+                        frame = replace(frame, arrived=time.monotonic() - frame.decode_ms / 1000)
                     yield frame
+                    arrived = time.monotonic()
         except av.FFmpegError as error:
             raise InputError(f"{self.name} is damaged: {error}", do="check that the file is whole") from error
 
@@ -137,7 +144,7 @@ class VideoSource:
                 f"{self.name} is cut: {packets} frames, {seconds:.1f} of {stated:.1f} seconds, are there", do=_AGAIN
             )
 
-    def _frame(self, decoded: Any, last: int) -> Frame:
+    def _frame(self, decoded: Any, last: int, arrived: float) -> Frame:
         base = decoded.time_base or self.stream.time_base
         pts = decoded.pts if decoded.pts is not None and decoded.pts > last else last + 1
         turns = round((decoded.rotation or 0) / 90) % 4
@@ -155,7 +162,8 @@ class VideoSource:
             dst_color_range=2,
         ).to_ndarray()
         picture = np.ascontiguousarray(np.rot90(rgb, turns)) if turns else rgb
-        return Frame(picture, size, int(pts), Fraction(base), int(decoded.duration or 0))
+        took = 1000 * (time.monotonic() - arrived)
+        return Frame(picture, size, int(pts), Fraction(base), int(decoded.duration or 0), arrived, took)
 
     def close(self) -> None:
         """Close it; closing twice is fine."""

@@ -5,8 +5,9 @@ import queue
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -17,53 +18,15 @@ from pocketlens.files import whole
 from pocketlens.images import Picture
 from pocketlens.runtimes.scaling import scale
 from pocketlens.runtimes.session import Session
+from pocketlens.runtimes.video.queues import END, StoppableQueue
+from pocketlens.runtimes.video.report import VideoProgress, VideoSummary
 from pocketlens.runtimes.video.sink import VideoSink
 from pocketlens.runtimes.video.smooth import TemporalSmoother
 from pocketlens.runtimes.video.source import Frame, VideoSource
 
+Filter = Callable[[Picture], Picture]
 _QUEUE = 4
-_END = object()
 _RECENT = 120
-
-
-@dataclass(frozen=True)
-class VideoProgress:
-    """How far a stream is.
-
-    Attributes:
-        done: The number of frames that were stylized.
-        total: The number of frames of the source; 0 if it is unknown.
-        fps: Frames per second, over the last frames.
-        p95_ms: The 95th percentile of the time that the session took for a frame, over the last frames.
-        dropped: The number of frames of a live source that were dropped to keep up.
-    """
-
-    done: int
-    total: int
-    fps: float
-    p95_ms: float
-    dropped: int
-
-
-@dataclass(frozen=True)
-class VideoSummary:
-    """What :func:`stylize` did.
-
-    Attributes:
-        frames: The number of frames written or shown.
-        dropped: The number of frames of a live source that were dropped.
-        seconds: The time that it took.
-        fps: Frames per second, over the whole time.
-        p95_ms: The 95th percentile of the time that the session took for a frame, over the last frames.
-        stopped: Whether it was interrupted; the frames until then are in the file.
-    """
-
-    frames: int
-    dropped: int
-    seconds: float
-    fps: float
-    p95_ms: float
-    stopped: bool
 
 
 class Screen(Protocol):
@@ -74,59 +37,19 @@ class Screen(Protocol):
         ...
 
 
-class _StoppableQueue:
-    """A short queue between two threads that both end when either stops."""
-
-    def __init__(self, stop: threading.Event, length: int = _QUEUE) -> None:
-        self._queue: queue.Queue[Any] = queue.Queue(length)
-        self._stop = stop
-
-    def put(self, item: Any) -> bool:
-        while not self._stop.is_set():
-            try:
-                self._queue.put(item, timeout=0.05)
-            except queue.Full:
-                continue
-            return True
-        return False
-
-    def put_newest(self, item: Any) -> int:
-        """Put an item in at once; what the queue holds is thrown away for it. Returns how many items were thrown
-        away.
-        """
-        dropped = 0
-        while True:
-            try:
-                self._queue.put_nowait(item)
-            except queue.Full:
-                try:
-                    self._queue.get_nowait()
-                    dropped += 1
-                except queue.Empty:
-                    pass
-            else:
-                return dropped
-
-    def get(self) -> Any:
-        while True:
-            try:
-                return self._queue.get(timeout=0.05)
-            except queue.Empty:
-                if self._stop.is_set():
-                    return _END
-
-
 class _Stream:
-    def __init__(
-        self, source: VideoSource, session: Callable[[Picture], Picture], smooth: TemporalSmoother | None
-    ) -> None:
-        self.source, self.session, self.smooth = source, session, smooth
+    def __init__(self, source: VideoSource, sessions: Sequence[Filter], smooth: TemporalSmoother | None) -> None:
+        self.source, self.smooth, self._at_once = source, smooth, len(sessions)
+        self._free: queue.SimpleQueue[Filter] = queue.SimpleQueue()
+        for session in sessions:
+            self._free.put(session)
         self.stop, self.failed = threading.Event(), threading.Event()
-        self.decoded = _StoppableQueue(self.stop, 1 if source.live else _QUEUE)
-        self.stylized = _StoppableQueue(self.failed)
+        length = 1 if source.live else _QUEUE  # what waits grows old: a camera's frame is dropped instead
+        self.decoded = StoppableQueue(self.stop, length)
+        self.stylized = StoppableQueue(self.failed, length)
         self.error: BaseException | None = None
         self.dropped = self.done = self.written = 0
-        self.frame_ms: deque[float] = deque(maxlen=_RECENT)
+        self.decode_ms, self.frame_ms, self.encode_ms, self.age_ms = (deque[float](maxlen=_RECENT) for _ in range(4))
         self.times: deque[float] = deque(maxlen=_RECENT)
 
     def guarded(self, work: Callable[[], None]) -> threading.Thread:
@@ -151,24 +74,46 @@ class _Stream:
                 self.dropped += self.decoded.put_newest(item)
             elif not self.decoded.put(item):
                 break
-        self.decoded.put(_END)
+        self.decoded.put(END)
 
     def infer(self) -> None:
-        while (item := self.decoded.get()) is not _END:
-            if isinstance(item, Frame):
-                start = time.perf_counter()
-                picture = self.session(item.picture)
-                if self.smooth is not None:
-                    picture = self.smooth(item.picture, picture)
-                self.frame_ms.append(1000 * (time.perf_counter() - start))
-                self.times.append(time.perf_counter())
-                self.done += 1
-                # If the frame was not scaled, the result has the size of the session's output: smaller with "crop".
-                size = picture.shape[:2] if item.picture.shape[:2] == item.size else item.size
-                item = Frame(picture, size, item.pts, item.time_base, item.duration)
-            if not self.stylized.put(item):
-                break
-        self.stylized.put(_END)
+        """Give frames to the sessions, and take them back in order."""
+        waiting: deque[tuple[Any, Future[Picture] | None]] = deque()
+        most = self._at_once + (self._at_once > 1)  # one more than can play, so that no session waits
+        with ThreadPoolExecutor(self._at_once, "pocketlens filter") as pool:
+            while (item := self.decoded.get()) is not END:
+                waiting.append((item, pool.submit(self._filter, item.picture) if isinstance(item, Frame) else None))
+                while waiting and (waiting[0][1] is None or sum(future is not None for _, future in waiting) >= most):
+                    if not self._pass_on(*waiting.popleft()):
+                        return
+            while waiting and self._pass_on(*waiting.popleft()):
+                pass
+        self.stylized.put(END)
+
+    def _filter(self, picture: Picture) -> Picture:
+        session, start = self._free.get(), time.perf_counter()
+        try:
+            return session(picture)
+        finally:
+            self._free.put(session)
+            self.frame_ms.append(1000 * (time.perf_counter() - start))
+
+    def _pass_on(self, item: Any, stylizing: "Future[Picture] | None") -> bool:
+        if stylizing is not None:
+            picture = stylizing.result()
+            if self.smooth is not None:
+                picture = self.smooth(item.picture, picture)
+            self.times.append(time.perf_counter())
+            self.done += 1
+            self.decode_ms.append(item.decode_ms)
+            # If the frame was not scaled, the result has the size of the session's output: smaller with "crop".
+            size = picture.shape[:2] if item.picture.shape[:2] == item.size else item.size
+            item = replace(item, picture=picture, size=size)
+        return self.stylized.put(item)
+
+    def shown(self, frame: Frame) -> None:
+        """Take note that a frame has reached its end: the screen, or else the file."""
+        self.age_ms.append(1000 * (time.monotonic() - frame.arrived))
 
     def progress(self) -> VideoProgress:
         times = list(self.times)
@@ -179,11 +124,11 @@ class _Stream:
 
     @property
     def p95(self) -> float:
-        return float(np.percentile(list(self.frame_ms), 95)) if self.frame_ms else 0.0
+        return _percentile(self.frame_ms, 95)
 
 
 def stylize(
-    session: Callable[[Picture], Picture],
+    session: Filter | Sequence[Filter],
     source: VideoSource,
     target: Path | None = None,
     *,
@@ -200,7 +145,8 @@ def stylize(
     fifth of the time.
 
     Args:
-        session: A :class:`~pocketlens.Session`, or any function from ``uint8 [H, W, 3]`` to the same.
+        session: A :class:`~pocketlens.Session`, or any function from ``uint8 [H, W, 3]`` to the same. Of several, each
+            plays a frame of its own at the same time; a live source uses the first only.
         source: From :func:`~pocketlens.runtimes.video.source.open_file` or ``open_camera``; it is closed at the end.
         target: ``.mp4``, ``.mov`` or ``.mkv``; the sound of a file is copied.
         screen: A window that shows frames.
@@ -215,9 +161,10 @@ def stylize(
         raise InputError("there is nowhere for the frames to go", do="give a file or a screen")
     if not 0 <= smooth < 1:
         raise InputError(f"smooth is {smooth}, expected 0 to below 1", do="0.7 is a good strength")
-    if isinstance(session, Session) and session.resize == "stretch":
-        source.at = session.computes_at
-    stream = _Stream(source, session, TemporalSmoother(smooth) if smooth else None)
+    sessions = list(session) if isinstance(session, Sequence) else [session]
+    if isinstance(first := sessions[0], Session) and first.resize == "stretch":
+        source.at = first.computes_at
+    stream = _Stream(source, sessions[:1] if source.live else sessions, TemporalSmoother(smooth) if smooth else None)
     start = time.perf_counter()
     try:
         if target is None:
@@ -228,7 +175,22 @@ def stylize(
     finally:
         source.close()
     seconds = time.perf_counter() - start
-    return VideoSummary(stream.written, stream.dropped, seconds, stream.written / seconds, stream.p95, stopped)
+    return VideoSummary(
+        stream.written,
+        stream.dropped,
+        seconds,
+        stream.written / seconds,
+        stream.p95,
+        stopped,
+        decode_ms=_percentile(stream.decode_ms, 50),
+        filter_ms=_percentile(stream.frame_ms, 50),
+        encode_ms=_percentile(stream.encode_ms, 50),
+        age_ms=(_percentile(stream.age_ms, 50), _percentile(stream.age_ms, 95)) if source.live else None,
+    )
+
+
+def _percentile(values: deque[float], percent: float) -> float:
+    return float(np.percentile(list(values), percent)) if values else 0.0
 
 
 def _run(
@@ -241,7 +203,7 @@ def _run(
     shown: queue.Queue[Frame] = queue.Queue(1)
 
     def encode() -> None:
-        while (item := stream.stylized.get()) is not _END:
+        while (item := stream.stylized.get()) is not END:
             if most is not None and stream.written >= most:
                 stream.stop.set()  # frames that are still queued are dropped
                 continue
@@ -250,9 +212,13 @@ def _run(
                     sink.copy(item)
                 continue
             if sink is not None:
+                start = time.perf_counter()
                 sink.write(item.picture, item.size, item.pts, item.time_base, item.duration)
+                stream.encode_ms.append(1000 * (time.perf_counter() - start))
             if screen is not None:
                 _replace(shown, item)
+            else:
+                stream.shown(item)
             stream.written += 1
 
     threads = [stream.guarded(work) for work in (stream.decode, stream.infer, encode)]
@@ -261,8 +227,10 @@ def _run(
         while threads[-1].is_alive():
             if screen is None:
                 threads[-1].join(0.05)
-            elif (frame := _newest(shown)) is not None and not screen.show(scale(frame.picture, *frame.size)):
-                break
+            elif (frame := _newest(shown)) is not None:
+                if not screen.show(scale(frame.picture, *frame.size)):
+                    break
+                stream.shown(frame)
             if progress is not None and time.monotonic() - reported > 0.2:
                 reported = time.monotonic()
                 progress(stream.progress())

@@ -178,6 +178,31 @@ def test_a_live_source_drops_what_comes_too_fast(tmp_path: Path) -> None:
     assert done.frames + done.dropped == 50
     assert reports[-1].dropped == done.dropped
     assert reports[-1].p95_ms >= 100
+    # A frame waits for at most one other in the filter, and for none behind it.
+    assert done.age_ms is not None and 100 <= done.age_ms[0] <= done.age_ms[1] < 400
+
+
+def test_frames_of_several_sessions_stay_in_order(clip: Callable[..., Path], tmp_path: Path) -> None:
+    playing, most, lock = 0, 0, threading.Lock()
+
+    def uneven(image: Picture) -> Picture:
+        nonlocal playing, most
+        with lock:
+            playing += 1
+            most = max(most, playing)
+        time.sleep(0.03 if image[30, :, 0].argmax() % 8 else 0.005)
+        with lock:
+            playing -= 1
+        return image
+
+    done = stylize([uneven, uneven, uneven], open_file(clip(sound=True)), tmp_path / "out.mp4")
+    assert most == 3
+    assert done.frames == 12 and done.age_ms is None
+    assert min(done.decode_ms, done.filter_ms, done.encode_ms) > 0
+    stylize(same, open_file(clip(sound=True)), tmp_path / "one.mp4")
+    for ours, theirs in zip(_frames(tmp_path / "out.mp4"), _frames(tmp_path / "one.mp4"), strict=True):
+        assert np.array_equal(ours.picture, theirs.picture)
+    assert _sound(tmp_path / "out.mp4") == _sound(tmp_path / "in.mp4")
 
 
 @pytest.mark.parametrize("turn", [0, 90])
