@@ -14,6 +14,7 @@ from pocketlens.converters.emitter import Labels, LoweredOperators, Refusal
 from pocketlens.converters.long_norms import decompose_long_norms
 from pocketlens.converters.qnn.compiler import compile_context
 from pocketlens.converters.qnn.context_file import write_context_file
+from pocketlens.converters.qnn.exact_activations import keep_activations_exact
 from pocketlens.converters.qnn.operators import HTP_OPERATORS
 from pocketlens.converters.quantization.pixels import use_uint8_pixels
 from pocketlens.errors import UnsupportedError
@@ -72,6 +73,7 @@ def emit(
     """
     chosen = _TARGET.chip(chip or _TARGET.chip_names(precision)[0])
     model = use_uint8_pixels(decompose_long_norms(model))
+    keep_activations_exact(model)
     with tempfile.TemporaryDirectory(prefix="pocketlens-qnn-") as home:
         graph = Path(home) / "graph.onnx"
         hub.save(model, graph)
