@@ -82,10 +82,9 @@ def audit(model: ir.Model, pictures: Iterable[Picture]) -> list[Extent]:
     binary = ir.to_proto(watched).SerializeToString()
     session = ort.InferenceSession(binary, options, providers=["CPUExecutionProvider"])
     largest = np.zeros(len(watched_values))
-    for picture in pictures:
-        for feed in hub.feeds(model, picture):
-            maxima = session.run([name for *_, name in watched_values], feed)
-            largest = np.fmax(largest, [np.inf if np.isnan(maximum) else float(maximum) for maximum in maxima])
+    for feed in hub.feeds(model, pictures):
+        maxima = session.run([name for *_, name in watched_values], feed)
+        largest = np.fmax(largest, [np.inf if np.isnan(maximum) else float(maximum) for maximum in maxima])
     return [
         Extent(node, op, kind, float(top)) for (node, op, kind, _), top in zip(watched_values, largest, strict=True)
     ]

@@ -7,7 +7,7 @@ of a style pack has a second input, ``style``, ``float32 [1, styles]``: how much
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -56,15 +56,31 @@ def styles(model: ir.Model) -> int:
     return static_shape(model.graph.inputs[1])[1] if len(model.graph.inputs) > 1 else 0
 
 
-def feeds(model: ir.Model, picture: Picture) -> Iterator[dict[str, NDArray[np.float32]]]:
-    """The inputs of a graph by name for a picture ``uint8 [height, width, 3]``: once, or once with each
-    style.
-    """
+def is_of_picture(model: ir.Model) -> Callable[[ir.Node], bool]:
+    """Tells the nodes that read the picture, or what was computed from it, from those that read the style alone."""
+    if not styles(model):
+        return lambda node: True
+    reached = {model.graph.inputs[0]}
+    for node in model.graph:
+        if any(value in reached for value in node.inputs):
+            reached.update(node.outputs)
+    return lambda node: node.outputs[0] in reached
+
+
+Feed = dict[str, NDArray[np.float32]]
+"""The inputs of a graph, by name."""
+
+
+def feed(picture: Picture, style: Sequence[float] = ()) -> Feed:
+    """The inputs for a picture, ``uint8 [height, width, 3]``; of a pack, in a style."""
     pixels = np.ascontiguousarray(picture.transpose(2, 0, 1)[None], np.float32)
-    if not (count := styles(model)):
-        yield {INPUT: pixels}
-    for weights in np.eye(count, dtype=np.float32):
-        yield {INPUT: pixels, STYLE: weights[None]}
+    return {INPUT: pixels, STYLE: np.array([style], np.float32)} if len(style) else {INPUT: pixels}
+
+
+def feeds(model: ir.Model, pictures: Iterable[Picture]) -> Iterator[Feed]:
+    """The inputs for each picture in turn; of a pack, for each picture in each style."""
+    weights = np.eye(styles(model)).tolist() or [()]
+    return (feed(picture, style) for picture in pictures for style in weights)
 
 
 def static_shape(value: ir.Value) -> tuple[int, ...]:

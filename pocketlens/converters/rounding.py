@@ -131,8 +131,5 @@ def _node(
 def _play(model: ir.Model, picture: Picture, style: Sequence[float]) -> Floats:
     from pocketlens.converters.quantization.simulate import load_session
 
-    feed = {hub.INPUT: picture.astype(np.float32).transpose(2, 0, 1)[None]}
-    if style:
-        feed[hub.STYLE] = np.array([list(style)], np.float32)
-    output: Floats = load_session(model).run(None, feed)[0][0].transpose(1, 2, 0)
+    output: Floats = load_session(model).run(None, hub.feed(picture, style))[0][0].transpose(1, 2, 0)
     return output

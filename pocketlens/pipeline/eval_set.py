@@ -66,8 +66,11 @@ class EvalSet:
         return EvalSet(tuple(f"calibration picture {i + 1}" for i in range(len(self.calibration))), self.calibration)
 
     def clip_set(self) -> "EvalSet":
-        """The clip's frames, as a set of their own, so that the teacher plays them in the same way."""
-        return EvalSet(tuple(f"frame {i}" for i in range(len(self.clip))), self.clip)
+        """The clip's frames, as a set of their own, so that the teacher plays them in the same way; of a pack, in its
+        first style.
+        """
+        names = tuple(f"frame {i}" for i in range(len(self.clip)))
+        return EvalSet(names, self.clip, styles=self.styles[:1] * len(self.clip))
 
 
 def pure(index: int, count: int) -> tuple[float, ...]:

@@ -97,13 +97,12 @@ class Evaluation:
             chips: Which chips there is a file for, of targets that are compiled for chips.
 
         Raises:
-            InputError: There is no such target, it has no such precision or chip, or the source has no low-bit
-                precisions.
+            InputError: There is no such target, it has no such precision or chip.
             MissingError: What compiles for a target is not installed here.
         """
         return [
             ArtifactSpec(name, precision, self.size, chip, bool(chip) and chips.partly_on_cpu)
-            for name, precision in check_targets(self.source, targets)
+            for name, precision in check_targets(targets)
             for chip in target_named(name).chip_names(precision, chips.names)
         ]
 
@@ -123,8 +122,8 @@ class Evaluation:
         )  # fmt: skip
 
 
-def check_targets(source: Source, targets: Mapping[str, Sequence[str]]) -> list[tuple[str, str]]:
-    """Check that every target exists, has every precision, and that the source can be had in it.
+def check_targets(targets: Mapping[str, Sequence[str]]) -> list[tuple[str, str]]:
+    """Check that every target exists and has every precision.
 
     Returns:
         Each target with each of its precisions.
@@ -136,11 +135,6 @@ def check_targets(source: Source, targets: Mapping[str, Sequence[str]]) -> list[
     wanted = [(name, precision) for name, precisions in targets.items() for precision in precisions]
     for name in targets:
         _check_compiler(target_named(name))
-    low_bit = {precision for name, precision in wanted if target_named(name).precision(precision).is_low_bit}
-    if source.styles and low_bit:  # what the weights of a pack see depends on the style
-        raise InputError(
-            f"{source.name} is a style pack, which has no {', '.join(sorted(low_bit))}", do="ask for fp32 or fp16"
-        )
     return wanted
 
 

@@ -36,11 +36,3 @@ def test_quantize_takes_what_convert_takes(model: Path, tmp_path: Path) -> None:
     call("quantize", *common, "--judge", pictures, "--rewrites", "none", "--no-bench", "--points", "1")
     properties = onnx.load(tmp_path / "out/onnx-w8-32x48.onnx").metadata_props
     assert {"license": "MIT"}.items() <= {entry.key: entry.value for entry in properties}.items()
-
-
-def test_a_style_pack_is_refused_as_convert_refuses_it() -> None:
-    quantized, converted = (
-        call(command, "builtin:atelier", "-p", "int8", code=2).stderr for command in ("quantize", "convert")
-    )
-    assert quantized == converted and "atelier is a style pack, which has no int8" in quantized
-    assert call("quantize", "builtin:atelier", code=2).stderr == quantized

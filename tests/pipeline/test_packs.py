@@ -64,12 +64,17 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def bundle(checkpoint: Path) -> Path:
-    precisions = ["fp32", "fp16"]
     recipe = Recipe.model_validate(
         {
             "filter": {"name": "tiny", "source": str(checkpoint), "architecture": "pocket", "sizes": [SIZE]},
-            "targets": dict.fromkeys(("onnx", "openvino", "tflite", "coreml"), precisions),
-            "gate": {"psnr": 40},
+            "targets": {
+                "onnx": ["fp32", "int8"],
+                "openvino": ["w8", "int8"],
+                "tflite": ["fp32", "int8"],
+                "coreml": ["fp16", "w8"],
+            },
+            "gate": {"psnr": 28},
+            "accelerators": {"litert_gpu": "off"},
         }
     )
     built = build(recipe, checkpoint.parent / "tiny.bundle", bench=False)
@@ -108,11 +113,12 @@ def test_every_file_plays_each_style_as_that_style_alone_and_blends(bundle: Path
         for artifact in opened.manifest.artifacts:
             with load(bundle, artifact=artifact.id) as session:
                 players = [loaded._player for loaded in session._loaded.values()]
+                least = 30 if artifact.precision == "int8" else 45
                 for name in (*STYLES, "ink"):
-                    assert quality.psnr(singles[name], session(picture, style=name)) > 48, (artifact.id, name)
+                    assert quality.psnr(singles[name], session(picture, style=name)) > least, (artifact.id, name)
                 mixed = session(picture, style={"ink": 0.5, "oil": 0.5})
-                assert quality.psnr(between, mixed) > 48, artifact.id
-                assert quality.psnr(drawn(pack, picture, even), session(picture, style=[1, 1, 1])) > 48
+                assert quality.psnr(between, mixed) > least, artifact.id
+                assert quality.psnr(drawn(pack, picture, even), session(picture, style=[1, 1, 1])) > least
                 assert players == [loaded._player for loaded in session._loaded.values()]
     distances = [np.abs(mixed.astype(float) - singles[name]).mean() for name in ("ink", "oil")]
     apart = np.abs(singles["ink"].astype(float) - singles["oil"]).mean()
@@ -166,9 +172,17 @@ def test_the_command_runs_a_style(bundle: Path, picture: images.Picture, tmp_pat
     assert "choose from ink, oil, chalk" in call(*argv, "--style", "water", code=2).stderr
 
 
-def test_a_pack_is_refused_where_it_cannot_go(checkpoint: Path, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="style pack, which has no int8"):
-        convert(str(checkpoint), ["onnx"], ["fp32", "int8"], tmp_path, architecture="pocket", size=SIZE)
+def test_bytes_of_a_pack_leave_its_styles_in_floats(bundle: Path) -> None:
+    import onnx
+
+    with open_bundle(bundle) as opened:
+        (path,) = (opened.path_of(a) for a in opened.manifest.artifacts if a.id == "onnx-int8-32x48")
+    nodes = list(onnx.load(path).graph.node)
+    (blend,) = (node for node in nodes if node.op_type in ("MatMul", "Gemm"))
+    made_by = {output: node.op_type for node in nodes for output in node.output}
+    assert "DequantizeLinear" not in {made_by.get(name) for name in blend.input}
+    convolutions = [node for node in nodes if node.op_type in ("Conv", "QLinearConv")]
+    assert sum(made_by.get(node.input[0]) == "DequantizeLinear" for node in convolutions) >= len(convolutions) - 2
 
 
 def test_a_filter_of_one_style_takes_none(tmp_path: Path, picture: images.Picture) -> None:

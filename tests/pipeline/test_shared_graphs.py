@@ -61,17 +61,3 @@ def test_commands_share_their_graphs(model: str, tmp_path: Path, monkeypatch: py
     tries_no_settings = {key for key in keys["optimize"] if not key.startswith(("rewritten", "quantized", "graph-out"))}
     assert tries_no_settings < keys["build"], "the teacher, its graph and what fp16 needs are the same ones"
     assert keys["optimize"] & keys["build"] > tries_no_settings, "and so is the graph with the rewrite"
-
-
-@pytest.mark.parametrize("precision", ["w8", "int8"])
-def test_commands_refuse_a_pack_alike(precision: str, tmp_path: Path) -> None:
-    said = []
-    for command in (
-        lambda: convert("builtin:atelier", ["onnx"], [precision], tmp_path, size=(64, 64)),
-        lambda: quantize("builtin:atelier", ["onnx"], precision=precision, size=(64, 64)),
-        lambda: optimize("builtin:atelier", ["onnx"], precision=precision, size=(64, 64)),
-    ):
-        with pytest.raises(pocketlens.errors.InputError) as caught:
-            command()
-        said.append(str(caught.value))
-    assert len(set(said)) == 1 and f"is a style pack, which has no {precision}" in said[0]

@@ -87,7 +87,7 @@ def calibrate(
     Args:
         model: The graph; it is not changed.
         names: Of the values.
-        pictures: ``uint8 [height, width, 3]``, of the graph's size.
+        pictures: ``uint8 [height, width, 3]``, of the graph's size; a pack plays each of them in each of its styles.
         histograms: Play them a second time to count; only ``minmax`` ranges do without.
 
     Raises:
@@ -153,12 +153,10 @@ def _play_group(
     computed = [n for n in names if not values[n].is_graph_input()]
     tapped.graph.outputs[:] = [values[n] for n in computed]
     play = load_player(tapped) if computed else None
-    for picture in pictures:
-        pixels = picture.astype(np.float32).transpose(2, 0, 1)[None]
-        if len(computed) < len(names):
-            yield hub.INPUT, pixels
+    for feed in hub.feeds(model, pictures):
+        yield from ((name, array) for name, array in feed.items() if name in names)
         if play is not None:
-            yield from zip(computed, play(pixels), strict=True)
+            yield from zip(computed, play(feed), strict=True)
 
 
 def _channels(array: NDArray[np.float32]) -> NDArray[np.float64]:

@@ -55,9 +55,8 @@ def quantize_everywhere(model: ir.Model, plan: Plan, statistics: Mapping[str, Ac
 
 
 def _floats(model: ir.Model) -> list[ir.Value]:
-    image = model.graph.inputs[0]
     made = [value for node in model.graph for value in node.outputs]
-    return [v for v in (image, *made) if v.dtype == ir.DataType.FLOAT and constant(v) is None]
+    return [v for v in (*model.graph.inputs, *made) if v.dtype == ir.DataType.FLOAT and constant(v) is None]
 
 
 def _clamp_output(model: ir.Model) -> None:
@@ -81,7 +80,8 @@ class _Everywhere:
         self._model, self._plan, self._statistics = model, plan, statistics
         self._writer = insert.QuantizerWriter(model)
         self._weighted = set(plans.candidates(model))
-        self._bits: dict[ir.Value, int] = {model.graph.inputs[0]: 8}
+        image, *style = model.graph.inputs
+        self._bits: dict[ir.Value, int] = {image: 8, **dict.fromkeys(style, 16)}
         self._qparams: dict[ir.Value, ActivationQParams] = {}
         self._constants: dict[tuple[ir.Value, int], ir.Value] = {}
 

@@ -144,8 +144,12 @@ def names_of(node: ir.Node) -> list[str]:
 
 
 def candidates(model: ir.Model) -> list[ir.Node]:
-    """Every node that could be quantized: convolutions and products with constant weights."""
-    return [n for n in model.graph if n.op_type in QUANTIZED_OPERATORS and _constant_weight(n) and not _is_quantized(n)]
+    """Every node that could be quantized: convolutions and products with constant weights.
+
+    What a pack computes from its style alone stays as it is: a few hundred products, on which every pixel depends.
+    """
+    nodes = filter(hub.is_of_picture(model), model.graph)
+    return [n for n in nodes if n.op_type in QUANTIZED_OPERATORS and _constant_weight(n) and not _is_quantized(n)]
 
 
 def quantized_nodes(model: ir.Model, plan: Plan) -> list[tuple[ir.Node, str]]:

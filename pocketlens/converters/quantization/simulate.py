@@ -7,20 +7,21 @@ import numpy as np
 import onnx_ir as ir
 from numpy.typing import NDArray
 
+from pocketlens.converters import graph as hub
 from pocketlens.images import Floats, Picture
 
 Pixels = NDArray[np.float32]
 
 
-def load_player(model: ir.Model) -> Callable[[Pixels], list[Pixels]]:
+def load_player(model: ir.Model) -> Callable[[hub.Feed], list[Pixels]]:
     """Load a graph in onnxruntime without its integer kernels, whose sums saturate on processors of before 2019.
 
     Returns:
-        A function from ``float32 [1, 3, H, W]`` to every output.
+        A function from the inputs by name to every output; inputs that the graph does not read are ignored.
     """
     session = load_session(model)
-    (image,) = session.get_inputs()
-    return lambda pixels: list(session.run(None, {image.name: pixels}))
+    names = {value.name for value in session.get_inputs()}
+    return lambda feed: list(session.run(None, {name: array for name, array in feed.items() if name in names}))
 
 
 def load_session(model: ir.Model) -> Any:
@@ -33,10 +34,14 @@ def load_session(model: ir.Model) -> Any:
     return ort.InferenceSession(ir.to_proto(model).SerializeToString(), options, providers=["CPUExecutionProvider"])
 
 
-def simulate(model: ir.Model, pictures: Sequence[Picture]) -> list[Floats]:
-    """What a graph makes of pictures: ``float32 [height, width, 3]``, 0..255, each."""
+def simulate(model: ir.Model, pictures: Sequence[Picture], styles: Sequence[Sequence[float]] = ()) -> list[Floats]:
+    """What a graph makes of pictures: ``float32 [height, width, 3]``, 0..255, each.
+
+    Args:
+        model: The graph.
+        pictures: ``uint8 [height, width, 3]`` of its size.
+        styles: Of a pack, the style of each picture; without them, each picture is played in every style.
+    """
     play = load_player(model)
-    return [
-        np.ascontiguousarray(play(p.astype(np.float32).transpose(2, 0, 1)[None])[0][0].transpose(1, 2, 0))
-        for p in pictures
-    ]
+    feeds = map(hub.feed, pictures, styles) if styles else hub.feeds(model, pictures)
+    return [np.ascontiguousarray(play(feed)[0][0].transpose(1, 2, 0)) for feed in feeds]

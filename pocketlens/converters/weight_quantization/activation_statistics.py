@@ -76,13 +76,13 @@ def collect_hessians(model: ir.Model, pictures: Sequence[Picture]) -> dict[str, 
     layers = [(node, sums) for node in model.graph if (sums := list(_weighted_sums(node)))]
     hessians: dict[str, Hessian] = {}
     rng = np.random.default_rng(_SEED)
-    for index, picture in enumerate(pictures):
-        for (node, sums), array in zip(
-            layers, _layer_inputs(model, [node for node, _ in layers], picture), strict=True
-        ):
+    feeds = list(hub.feeds(model, pictures))
+    for index, feed in enumerate(feeds):
+        for (node, sums), array in zip(layers, _layer_inputs(model, [node for node, _ in layers], feed), strict=True):
             if not np.isfinite(array).all():
+                number = index * len(pictures) // len(feeds) + 1
                 raise InputError(
-                    f"what {node.op_type} {node.name!r} reads is not finite on calibration picture {index + 1}",
+                    f"what {node.op_type} {node.name!r} reads is not finite on calibration picture {number}",
                     do="check the model on this picture; quantization needs finite values",
                 )
             weight = node.inputs[1]
@@ -90,7 +90,7 @@ def collect_hessians(model: ir.Model, pictures: Sequence[Picture]) -> dict[str, 
             blocks = hessians.setdefault(weight.name, [])
             for i, weighted_sum in enumerate(sums):
                 values = _multiplied_values(array, weighted_sum, rng)
-                product = np.asarray(values.T @ values, np.float64) / (len(values) * len(pictures))
+                product = np.asarray(values.T @ values, np.float64) / (len(values) * len(feeds))
                 if len(blocks) <= i:
                     blocks.append(HessianBlock(weighted_sum.places, product))
                 else:
@@ -98,7 +98,7 @@ def collect_hessians(model: ir.Model, pictures: Sequence[Picture]) -> dict[str, 
     return hessians
 
 
-def _layer_inputs(model: ir.Model, nodes: list[ir.Node], picture: Picture) -> Iterator[NDArray[np.float32]]:
+def _layer_inputs(model: ir.Model, nodes: list[ir.Node], feed: hub.Feed) -> Iterator[NDArray[np.float32]]:
     """What each node reads, in order; a few are fetched at a time."""
     import onnxruntime as ort
 
@@ -110,7 +110,6 @@ def _layer_inputs(model: ir.Model, nodes: list[ir.Node], picture: Picture) -> It
     options = ort.SessionOptions()
     options.log_severity_level = 3
     session = ort.InferenceSession(ir.to_proto(probe).SerializeToString(), options, providers=["CPUExecutionProvider"])
-    feed = {hub.INPUT: np.ascontiguousarray(picture.astype(np.float32).transpose(2, 0, 1)[None])}
     start = 0
     while start < len(nodes):
         end, size = start, 0
@@ -119,9 +118,9 @@ def _layer_inputs(model: ir.Model, nodes: list[ir.Node], picture: Picture) -> It
             assert source is not None
             size += 4 * math.prod(hub.static_shape(source))
             end += 1
-        wanted = [name for name in dict.fromkeys(names[start:end]) if name != hub.INPUT]
+        wanted = [name for name in dict.fromkeys(names[start:end]) if name not in feed]
         fetched = dict(zip(wanted, session.run(wanted, feed), strict=True)) if wanted else {}
-        yield from (feed[name] if name == hub.INPUT else fetched[name] for name in names[start:end])
+        yield from (feed[name] if name in feed else fetched[name] for name in names[start:end])
         start = end
 
 

@@ -59,9 +59,10 @@ def choose_quantized_weights(
     """
     hessians = collect_hessians(model, pictures) if pictures else {}
     quantized: dict[str, QuantizedWeights] = {}
+    of_picture = hub.is_of_picture(model)
     for node in model.graph:
         value, setting = _weight(node), plan.setting(node)
-        if value is None or value.name in quantized or setting == "float":
+        if value is None or value.name in quantized or setting == "float" or not of_picture(node):
             continue
         array = np.asarray(hub.initializer(value), np.float32)
         hessian = hessians.get(value.name or "")

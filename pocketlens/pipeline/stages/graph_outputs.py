@@ -17,7 +17,7 @@ def play_graph(graph: Path, eval_set: EvalSet) -> tuple[Floats, ...]:
         from pocketlens.converters import graph as hub
         from pocketlens.converters.quantization.simulate import simulate
 
-        np.save(folder / "pictures.npy", np.stack(simulate(hub.load(graph), eval_set.pictures)))
+        np.save(folder / "pictures.npy", np.stack(simulate(hub.load(graph), eval_set.pictures, eval_set.styles)))
 
     entry = cached("graph-outputs", stage_key(graph=sha256(graph), pictures=eval_set.digest()), make)
     return tuple(np.load(entry / "pictures.npy", allow_pickle=False))

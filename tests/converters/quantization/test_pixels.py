@@ -21,7 +21,7 @@ def test_bytes_go_in_and_out_and_give_the_same_pixels() -> None:
     (image,), (stylized,) = made.graph.inputs, made.graph.outputs
     assert image.dtype == stylized.dtype == ir.DataType.UINT8
     judged = picture(32, 48, 7)
-    (played,) = load_player(made)(judged.transpose(2, 0, 1)[None])
+    (played,) = load_player(made)({"image": judged.transpose(2, 0, 1)[None]})
     assert np.array_equal(played[0].transpose(1, 2, 0), to_uint8(simulate(graph, [judged])[0]))
 
 
