@@ -20,7 +20,7 @@ RENAMED: dict[tuple[str, str], str] = {
     ("run", "--device"): "--accelerator",
     ("run", "--explain"): "--why",
     ("run", "--precision"): "--compute-precision",
-    ("train", "--style"): "--style-image",
+    ("train", "--style-image"): "--style",
 }
 """(command, flag of before) to the flag of the same command, or to another command with its flag."""
 

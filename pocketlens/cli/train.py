@@ -13,7 +13,9 @@ _Folders = tuple[Path, Path] | None
 
 @command(
     "train --effect my_effects.py:woodcut --name woodcut -o woodcut",
+    "train --style painting.jpg --strength 0.8 -o painted",
     "train --pairs before after -o retouched",
+    "train --pack pack.toml -o pack",
 )
 def train(
     out: Annotated[Path, options.out("Folder for the filter, its recipe and previews.")],
@@ -27,49 +29,84 @@ def train(
         _Folders, typer.Option(metavar="BEFORE AFTER", help="Folders of paired pictures, with the same names.")
     ] = None,
     folders: Annotated[_Folders, typer.Option(metavar="BEFORE AFTER", help="Folders of unpaired pictures.")] = None,
-    style_image: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="One picture whose look is wanted; needs --vgg.")
+    style: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="A painting whose look is wanted; needs the extra style, or --vgg."),
     ] = None,
+    strength: Annotated[
+        float, typer.Option(metavar="SHARE", help="How much of the painting's style, for --style.")
+    ] = 1,
+    style_size: Annotated[
+        int, typer.Option(metavar="PIXELS", help="Shorter side at which the painting is read, for --style.")
+    ] = 256,
+    own_colours: Annotated[
+        float, typer.Option(metavar="SHARE", help="How much of the photograph's own colours, for --style.")
+    ] = 0,
+    preview: Annotated[
+        bool, typer.Option("--preview", help="With --style, write the contact sheet and nothing else.")
+    ] = False,
     vgg: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="torchvision's weights of VGG-16, for --style-image.")
+        Path | None,
+        typer.Option(metavar="FILE", help="torchvision's weights of VGG-16: learn --style with its features."),
+    ] = None,
+    pack: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="A TOML file that lists the styles of a pack.")
     ] = None,
     pictures: Annotated[
         Path | None,
         typer.Option(
             metavar="FOLDER",
-            help="Pictures to train on, for --effect and --style-image.",
+            help="Pictures to train on, for --effect, --style and --pack.",
             show_default="those that ship",
         ),
     ] = None,
     name: Annotated[str, typer.Option(metavar="NAME", help="What the filter is called.")] = "filter",
-    size: options.Size = "256x256",
+    size: options.Size = "",
     steps: Annotated[int, typer.Option(metavar="N", min=1, help="Weight updates.")] = 2000,
     seed: Annotated[int, typer.Option(metavar="N", min=0, max=2**31 - 1, help="Of everything random.")] = 7,
     threads: options.Threads = 2,
     json: options.Json = False,
 ) -> None:
-    """Train a filter from an effect, from pairs of pictures, from two folders, or from one style image.
+    """Train a filter from an effect, a painting, pairs of pictures or two folders, or a pack of several of these.
 
-    The folder gets previews on the way, and a recipe for pocketlens build. --size is a square, a multiple of 32. If a
-    training was stopped or killed, the same command goes on where it was.
+    The folder gets previews on the way, and a recipe for pocketlens build. --size is a square, a multiple of 32:
+    256x256 where it is left out, and 384x384 with --style. If a training was stopped or killed, the same command goes
+    on where it was. A painting needs no training: the filter and a contact sheet of other strengths are there in
+    seconds.
     """
     from pocketlens.pipeline.commands.train import TrainingSpec
     from pocketlens.pipeline.commands.train import train as train_filter
+    from pocketlens.pipeline.commands.train_pack import train_pack
+    from pocketlens.pipeline.commands.train_style import Painting, preview_styles
 
-    if vgg and not style_image:
-        raise InputError("--vgg is for --style-image, which is not given", do="give --style-image, or leave --vgg out")
+    if vgg and not style:
+        raise InputError("--vgg is for --style, which is not given", do="give --style, or leave --vgg out")
     if pictures and (pairs or folders):
-        raise InputError(
-            "--pictures is for --effect and --style-image", do="leave it out: the folders hold the pictures"
-        )
+        raise InputError("--pictures is for --effect and --style", do="leave it out: the folders hold the pictures")
+    if pack and (effect or pairs or folders or style):
+        raise InputError("--pack is a training of its own", do="list the other style in the pack's file")
+    if preview and not style:
+        raise InputError("--preview is for --style, which is not given", do="give --style, or leave --preview out")
+    size = size or ("384x384" if style else "256x256")
     height, width = options.parse_size(size)
     if height != width:
         raise InputError(f"--size is {size}, but filters are trained on squares", do=f"give {height}x{height}")
-    spec = TrainingSpec(effect, pairs, folders, (style_image, vgg) if style_image else None, pictures)
+    painting = Painting(style, strength, style_size, own_colours) if style else None
+    if painting and not vgg:
+        sheet = preview_styles(painting, pictures, height, out)
+        output.say(f"styles to choose from: {sheet.resolve()}")
+        if preview:
+            return
     with output.progress() as notify:
-        trained = train_filter(
-            spec, out, name=name, size=height, steps=steps, seed=seed, threads=threads, notify=notify
-        )
+        if pack:
+            trained = train_pack(
+                pack, pictures, out, name=name, size=height, steps=steps, seed=seed, threads=threads, notify=notify
+            )
+        else:
+            spec = TrainingSpec(effect, pairs, folders, painting, vgg, pictures)
+            trained = train_filter(
+                spec, out, name=name, size=height, steps=steps, seed=seed, threads=threads, notify=notify
+            )
     if json:
         output.document(trained)
         return
@@ -78,4 +115,5 @@ def train(
     output.table(columns, rows, title="Minutes on 2 cores")
     if trained.unpaired:
         output.say(f"pictures left out, because the other folder has none of their name: {trained.unpaired}")
-    output.say(f"previews in {out / 'previews'}; pocketlens build {trained.recipe}")
+    previews = f"previews in {out / 'previews'}; " if (out / "previews").is_dir() else ""
+    output.say(f"{previews}pocketlens build {trained.recipe}")

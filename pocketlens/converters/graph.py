@@ -79,7 +79,7 @@ def feed(picture: Picture, style: Sequence[float] = ()) -> Feed:
 
 def feeds(model: ir.Model, pictures: Iterable[Picture]) -> Iterator[Feed]:
     """The inputs for each picture in turn; of a pack, for each picture in each style."""
-    weights = np.eye(styles(model)).tolist() or [()]
+    weights = np.eye(styles(model)).tolist() or [[]]
     return (feed(picture, style) for picture in pictures for style in weights)
 
 

@@ -181,6 +181,17 @@ ARCHITECTURES = {
             description="the project's own mobile generator",
             multiple=4,
         ),
+        Architecture(
+            name="painter",
+            module="pocketlens.models.painter",
+            class_name="Painter",
+            source="https://github.com/magenta/magenta/tree/main/magenta/models/arbitrary_image_stylization",
+            paper="Ghiasi, Lee, Kudlur, Dumoulin, Shlens: Exploring the Structure of a Real-time, Arbitrary Neural "
+            "Artistic Stylization Network, 2017",
+            license="Apache-2.0",
+            description="Magenta's small network for phones, which paints in any style that it has the numbers of",
+            multiple=4,
+        ),
     )
 }
 
@@ -203,6 +214,12 @@ BUILTINS = {
             name="atelier",
             architecture="pocket",
             description="a pack of four styles: cartoon, starry, ink and oil, switched and blended while it plays",
+            license="Apache-2.0",
+        ),
+        Builtin(
+            name="gallery",
+            architecture="painter",
+            description="a pack of six neural styles: starry, wave, composition, cartoon, ink and oil",
             license="Apache-2.0",
         ),
     )

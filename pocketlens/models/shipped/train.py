@@ -23,11 +23,11 @@ from pocketlens.models.checkpoint_metadata import CheckpointMetadata, save_check
 from pocketlens.models.distill.dataset import DatasetSpec, record_teacher
 from pocketlens.models.distill.distillation import Distillation, LossWeights
 from pocketlens.models.distill.feature_teacher import function_teacher
+from pocketlens.models.distill.pack_distillation import PackDistillation
 from pocketlens.models.photographs import photographs
 from pocketlens.models.pocket import Pocket
 from pocketlens.models.shipped.brush_effects import ink, oil
 from pocketlens.models.shipped.cartoon_effect import cartoon
-from pocketlens.models.shipped.pack import PackDistillation
 from pocketlens.models.shipped.painting_effect import starry
 from pocketlens.models.teacher import torch_teacher
 from pocketlens.models.training.loop import Schedule, run_training, seed_everything

@@ -3,6 +3,7 @@ picture.
 """
 
 import json
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,10 +15,10 @@ from pydantic import ValidationError
 from pocketlens import files, images
 from pocketlens.errors import InputError, require
 from pocketlens.images import Floats, Picture
+from pocketlens.pipeline.commands.train_style import ATTRIBUTION, PAINT_SIDE, Painting, paint_filter
 from pocketlens.pipeline.eval_set import digest_of, read_eval_set
 from pocketlens.progress import Progress, silent
 from pocketlens.recipe import Filter, Recipe, Targets
-from pocketlens.site import page
 
 if TYPE_CHECKING:
     from torch import nn
@@ -25,15 +26,7 @@ if TYPE_CHECKING:
     from pocketlens.models.distill.dataset import DistillationDataset
     from pocketlens.models.training.loop import Scorer, TrainingResult
 
-_ARGUMENTS = {"channels": 48, "blocks": 4, "half_res_channels": 24}
-_STYLE = (
-    "a style needs features that were learned from photographs. Random filters at four scales were tried in their "
-    "place: they move colours and grain, and the picture does not look like the style"
-)
-_VGG = (
-    "give --vgg vgg16-397923af.pth, torchvision's weights (528 MB), or an effect of your own with --effect;"
-    f" {page('training')} shows what a style without such features looks like"
-)
+ARGUMENTS = {"channels": 48, "blocks": 4, "half_res_channels": 24}
 
 
 @dataclass(frozen=True)
@@ -44,14 +37,16 @@ class TrainingSpec:
         effect: ``module:function`` or ``file.py:function``, from ``uint8 [H, W, 3]`` to the same. It is run.
         pairs: Folders before and after; the pictures of a pair have the same name.
         folders: Folders of pictures that are not pairs: the filter translates the first kind into the second.
-        style: One picture with the style, and the weights file of VGG-16.
+        style: One picture with the style; Magenta's network has learned what there is to learn.
+        vgg: The weights file of VGG-16: the style is learned with its features instead.
         pictures: What an effect or a style is learned on; the photographs that ship if left out.
     """
 
     effect: str = ""
     pairs: tuple[Path, Path] | None = None
     folders: tuple[Path, Path] | None = None
-    style: tuple[Path, Path | None] | None = None
+    style: Painting | None = None
+    vgg: Path | None = None
     pictures: Path | None = None
 
 
@@ -94,31 +89,66 @@ def train(
     require("torch", "build")
     if sum(map(bool, (spec.effect, spec.pairs, spec.folders, spec.style))) != 1:
         raise InputError(
-            "a filter is trained from one thing", do="give one of --effect, --pairs, --folders and --style-image"
+            "a filter is trained from one thing", do="give one of --effect, --pairs, --folders and --style"
         )
-    if size % 32 or not 64 <= size <= 1024:
-        raise InputError(f"size is {size}, expected a multiple of 32 from 64 to 1024", do="256 suits most phones")
-    if output.exists() and not output.is_dir():
-        raise InputError(f"{output} is a file", do="choose another output folder")
-    try:
-        table = Filter(name=name, source="student.safetensors", architecture="pocket", sizes=((size, size),))
-    except ValidationError as error:
-        raise InputError(
-            f"the name {name!r} is wrong: {error.errors()[0]['msg']}", do="for instance my-filter"
-        ) from error
-    recipe = Recipe(
-        filter=table, targets=Targets(onnx=("fp16",), openvino=("fp16",), tflite=("fp16",), coreml=("fp16",))
-    )
+    check_output(output, size)
+    recipe = recipe_of(name, size)
+    if spec.style and not spec.vgg:
+        return _painted(spec, output, recipe, notify)
     from pocketlens.models.checkpoint_metadata import CheckpointMetadata, save_checkpoint
     from pocketlens.models.distill.pairs import count_unpaired
 
     unpaired = count_unpaired(*spec.pairs) if spec.pairs else 0
     result = _train(spec, output, size, steps, seed, threads, notify)
 
-    save_checkpoint(result.student, output / "student.safetensors", CheckpointMetadata("pocket", _ARGUMENTS))
+    save_checkpoint(result.student, output / "student.safetensors", CheckpointMetadata("pocket", ARGUMENTS))
     files.write(output / "history.json", json.dumps(result.history, indent=2))
     files.write(output / "recipe.toml", recipe.text())
     return TrainedFilter(output / "recipe.toml", result.history, result.seconds, unpaired)
+
+
+def check_output(output: Path, size: int) -> None:
+    """Check where a training writes to, and for which size.
+
+    Raises:
+        InputError: The size is none that can be trained, or the output is a file.
+    """
+    if size % 32 or not 64 <= size <= 1024:
+        raise InputError(f"size is {size}, expected a multiple of 32 from 64 to 1024", do="256 suits most phones")
+    if output.exists() and not output.is_dir():
+        raise InputError(f"{output} is a file", do="choose another output folder")
+
+
+def recipe_of(name: str, size: int) -> Recipe:
+    """The recipe that builds what a training writes.
+
+    Raises:
+        InputError: The name cannot be a filter's.
+    """
+    try:
+        table = Filter(name=name, source="student.safetensors", architecture="pocket", sizes=((size, size),))
+    except ValidationError as error:
+        raise InputError(
+            f"the name {name!r} is wrong: {error.errors()[0]['msg']}", do="for instance my-filter"
+        ) from error
+    targets = Targets(onnx=("fp16",), openvino=("fp16",), tflite=("fp16",), coreml=("fp16",))
+    return Recipe(filter=table, targets=targets)
+
+
+def _painted(spec: TrainingSpec, output: Path, recipe: Recipe, notify: Progress) -> TrainedFilter:
+    from pocketlens.models.training.pictures import read_pictures
+
+    assert spec.style is not None
+    started = time.process_time()
+    side = PAINT_SIDE
+    scores = paint_filter(
+        spec.style, read_pictures(spec.pictures), read_eval_set(None, side, side).pictures, output, notify
+    )
+    table = recipe.filter.model_copy(
+        update={"architecture": "painter", "license": "Apache-2.0", "attribution": (ATTRIBUTION,)}
+    )
+    files.write(output / "recipe.toml", recipe.model_copy(update={"filter": table}).text())
+    return TrainedFilter(output / "recipe.toml", (scores,), time.process_time() - started)
 
 
 def _train(
@@ -151,7 +181,7 @@ def _train(
         torch.manual_seed(seed)  # an effect may have drawn numbers; its outputs from the cache did not
         weights = LossWeights(adversarial=0.005, features=0)
         task = Distillation(
-            initial_pocket(**_ARGUMENTS), datasets, teacher_scorer(inputs, targets, Ranges(), output), weights,
+            initial_pocket(**ARGUMENTS), datasets, teacher_scorer(inputs, targets, Ranges(), output), weights,
             peak=3e-3, pixels=9 * size**2 // 4,
         )  # fmt: skip
     elif spec.folders:
@@ -159,7 +189,7 @@ def _train(
 
         first, second = (read_pictures(folder) for folder in spec.folders)
         task = UnpairedTranslation(
-            initial_pocket(**_ARGUMENTS), initial_pocket(**_ARGUMENTS), first, second,
+            initial_pocket(**ARGUMENTS), initial_pocket(**ARGUMENTS), first, second,
             _preview_scorer(eval_pictures, output), side=min(128, size),
         )  # fmt: skip
     else:
@@ -167,12 +197,10 @@ def _train(
         from pocketlens.models.training.vgg import load_vgg
 
         assert spec.style is not None
-        picture, vgg = spec.style
-        style_picture = images.read(picture)
-        if vgg is None:
-            raise InputError(_STYLE, do=_VGG)
+        assert spec.vgg is not None
+        style_picture = images.read(spec.style.path)
         task = StyleTransfer(
-            initial_pocket(**_ARGUMENTS), load_vgg(vgg), style_picture, read_pictures(spec.pictures),
+            initial_pocket(**ARGUMENTS), load_vgg(spec.vgg), style_picture, read_pictures(spec.pictures),
             _preview_scorer(eval_pictures, output), side=min(192, size),
         )  # fmt: skip
     # The datasets of an effect and of pairs say what is learned; of folders and a style, their files do.
@@ -181,7 +209,7 @@ def _train(
         for folder in (*(spec.folders or ()), spec.pictures)
         if folder
     ]
-    style = [files.sha256(path) for path in spec.style or () if path]
+    style = [files.sha256(path) for path in (spec.style.path if spec.style else None, spec.vgg) if path]
     key = files.key_of(folders=folders, style=style, drawn=digest_of_datasets, size=size)
     return run_training(task, schedule, random, output, key, notify)
 
@@ -202,7 +230,7 @@ def _examples(
         datasets = [dataset_of(pairs[: len(pairs) - held_out], side, 160, random) for side in (size, size // 2)]
         scored = [[images.fill(picture, size, size) for picture in pair] for pair in pairs[-held_out:]]
         return datasets, [before for before, _ in scored], [after.astype(np.float32) for _, after in scored]
-    effect = _checked(load_function(spec.effect, Path()), spec.effect)
+    effect = checked_effect(load_function(spec.effect, Path()), spec.effect)
     eval_pictures = read_eval_set(None, size, size).pictures
     outputs = [effect(picture) for picture in eval_pictures]
     path = Path(spec.effect.rpartition(":")[0])
@@ -216,8 +244,8 @@ def _examples(
     return datasets, eval_pictures, [picture.astype(np.float32) for picture in outputs]
 
 
-def _checked(effect: Callable[[Picture], Picture], name: str) -> Callable[[Picture], Picture]:
-    """The user's effect, which is refused when it raises or returns what is no picture."""
+def checked_effect(effect: Callable[[Picture], Picture], name: str) -> Callable[[Picture], Picture]:
+    """The user's effect, which is refused with an InputError when it raises or returns what is no picture."""
 
     def run(picture: Picture) -> Picture:
         try:

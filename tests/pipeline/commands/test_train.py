@@ -11,6 +11,7 @@ from pocketlens import images
 from pocketlens.errors import InputError
 from pocketlens.models.training.vgg import Vgg, load_vgg
 from pocketlens.pipeline.commands.train import TrainingSpec, train
+from pocketlens.pipeline.commands.train_style import Painting
 
 
 @pytest.fixture(autouse=True)
@@ -138,14 +139,11 @@ def test_a_picture_that_moved_to_the_other_folder_is_another_training(tmp_path: 
         train(TrainingSpec(folders=(first, second)), tmp_path / "f", size=64, steps=2, threads=1)
 
 
-def test_a_style_without_learned_features_is_refused_in_words(tmp_path: Path) -> None:
-    style = pictures(tmp_path / "a", 1) / "0.png"
-    with pytest.raises(InputError, match="does not look like the style") as caught:
-        train(TrainingSpec(style=(style, None)), tmp_path / "f", size=64, steps=4)
-    assert "--vgg" in caught.value.do
+def test_a_file_that_holds_no_vgg_is_refused(tmp_path: Path) -> None:
+    style = Painting(pictures(tmp_path / "a", 1) / "0.png")
     torch.save({"features.0.weight": torch.zeros(3)}, tmp_path / "v.pth")
     with pytest.raises(InputError, match="no VGG-16"):
-        train(TrainingSpec(style=(style, tmp_path / "v.pth")), tmp_path / "f", size=64, steps=4)
+        train(TrainingSpec(style=style, vgg=tmp_path / "v.pth"), tmp_path / "f", size=64, steps=4)
 
 
 def test_a_style_is_approached_with_the_weights_file(tmp_path: Path) -> None:
@@ -157,9 +155,9 @@ def test_a_style_is_approached_with_the_weights_file(tmp_path: Path) -> None:
     loaded = load_vgg(tmp_path / "v.pth")
     x = torch.rand(1, 3, 32, 32)
     assert [tuple(f.shape[1:]) for f in loaded(x)] == [(64, 32, 32), (128, 16, 16), (256, 8, 8), (512, 4, 4)]
-    style = pictures(tmp_path / "a", 1) / "0.png"
+    style = Painting(pictures(tmp_path / "a", 1) / "0.png")
     trained_filter = train(
-        TrainingSpec(style=(style, tmp_path / "v.pth"), pictures=tmp_path / "a"),
+        TrainingSpec(style=style, vgg=tmp_path / "v.pth", pictures=tmp_path / "a"),
         tmp_path / "f",
         size=64,
         steps=4,
@@ -168,7 +166,7 @@ def test_a_style_is_approached_with_the_weights_file(tmp_path: Path) -> None:
     assert trained_filter.history[-1]["step"] == 4
 
 
-@pytest.mark.parametrize("spec", [TrainingSpec(), TrainingSpec(effect="a:b", style=(Path("x"), None))])
+@pytest.mark.parametrize("spec", [TrainingSpec(), TrainingSpec(effect="a:b", style=Painting(Path("x")))])
 def test_one_thing_at_a_time(spec: TrainingSpec, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="one thing"):
         train(spec, tmp_path)
