@@ -113,7 +113,7 @@ def search(
     names = tuple(dict.fromkeys(devices))
     budget = _budget(asked, fps)
     source = recipe_source(asked.filter, path.parent)
-    check_targets(source, asked.targets.chosen())
+    check_targets(asked.targets.chosen())
     space = Space(asked, source)
     for device in names if not executor else ():
         open_device(device).close()
