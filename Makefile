@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install test-quick docs bench-peers demo test conformance fuzz kill bench-matrix operators rewrites check format schema changelog dist constraints train lab-pi clean bench-rewrites bench-accelerators operators-on bench-agreement lab-android lab-pages bench-shim bench-browser bench-sizes lab-arm64 bench-folders bench-streams
+.PHONY: help install test-quick docs bench-peers demo test conformance fuzz kill bench-matrix operators rewrites check format schema changelog dist constraints train lab-pi clean bench-rewrites bench-accelerators operators-on bench-agreement lab-android lab-pages bench-shim bench-browser bench-sizes lab-arm64 bench-folders bench-streams lab-cluster
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
@@ -144,6 +144,9 @@ lab-arm64: install  ## a small filter on emulated arm64 beside x86, picture for 
 	$(BIN)/python -m lab.arm64
 
 LAB := $(or $(POCKETLENS_LAB),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/pocketlens/lab)
+
+lab-cluster: install  ## a search on a Dask cluster of network namespaces: a worker is killed, a cable pulled; needs root
+	$(BIN)/python -m lab.cluster $(LAB)/cluster-$$(date +%s)
 
 lab-pages: install  ## the shipped filter's report pages in Chromium: axe's rules, overflow, screenshots (lab/pages.sh)
 	$(BIN)/python -m lab.report_pages $(LAB)/pages/made

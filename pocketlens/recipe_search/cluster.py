@@ -10,7 +10,6 @@ import time
 import uuid
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pocketlens import files
@@ -64,7 +63,7 @@ class ClusterExecutor:
         if not self._admitted:
             raise MissingError(
                 f"the cluster at {address} has no worker that can be used"
-                + "".join(f"; {name} {why}" for name, why in self._refused.items()),
+                + "".join(f"; {why}" for why in self._refused.values()),
                 do="start workers with the same Pocketlens: dask worker HOST:PORT --nthreads 1",
             )
 
@@ -150,7 +149,7 @@ class ClusterExecutor:
                 data = pack(entry)
                 if data is None:  # it was on a worker that is gone, which makes it again
                     continue
-                holder = self._client.scatter((None, {entry: data}), hash=False)
+                (holder,) = self._client.scatter([(None, {entry: data})], hash=False)
                 self._holders[entry] = holder
             given.append(holder)
         return given
@@ -194,7 +193,7 @@ class ClusterExecutor:
 
     def _admit(self) -> None:
         """Look at workers that are new: those of another version get no task, and are named."""
-        workers: Mapping[str, Any] = self._client.scheduler_info(n_workers=-1)["workers"]
+        workers = self._client.nthreads()
         for address in [name for name in self._admitted if name not in workers]:
             del self._admitted[address]
         new = [address for address in workers if address not in self._admitted and address not in self._refused]
@@ -204,22 +203,20 @@ class ClusterExecutor:
         files.write(marker, "")
         seen = self._client.run(_look, str(marker.relative_to(files.cache_folder())), workers=new, on_error="return")
         for address, answer in seen.items():
-            name = f"{workers[address].get('name')} at {address}"
             if isinstance(answer, Exception):
-                self._refuse(address, name, f"cannot be used: {type(answer).__name__}: {answer}")
+                self._refuse(address, address, f"cannot be used: {type(answer).__name__}: {answer}")
                 continue
-            version, tools, shares = answer
+            name, version, tools, shares, resources = answer
             if version != self._version:
-                self._refuse(address, name, _difference(tools))
+                self._refuse(address, f"{name} at {address}", _difference(tools))
                 continue
             self._client.run(_grant, f"pocketlens-{self._version}", workers=[address])
             self._shared = self._shared and shares
-            resources = workers[address].get("resources", {})
-            self._admitted[address] = {key for key in resources if key.startswith("device-")}
+            self._admitted[address] = {name for name in resources if name.startswith("device-")}
         files.remove(marker)
 
     def _refuse(self, address: str, name: str, why: str) -> None:
-        self._refused[address] = why
+        self._refused[address] = f"{name} {why}"
         self._notify(f"worker {name} {why}", 0, 1)
 
 
@@ -250,9 +247,11 @@ def _without_entries(result: tuple[Any, dict[str, bytes]]) -> tuple[Any, dict[st
     return result[0], {}
 
 
-def _look(marker: str) -> tuple[str, dict[str, str], bool]:
-    """On a worker: its version, its libraries, and whether it has the searcher's cache."""
-    return files.key_of(code=stage_key())[:16], toolchain(), (files.cache_folder() / Path(marker)).exists()
+def _look(marker: str, dask_worker: Any) -> tuple[str, str, dict[str, str], bool, list[str]]:
+    """On a worker: its name, its version and libraries, whether it has the searcher's cache, and its resources."""
+    shares = (files.cache_folder() / marker).exists()
+    version = files.key_of(code=stage_key())[:16]
+    return str(dask_worker.name), version, toolchain(), shares, list(dask_worker.state.total_resources)
 
 
 async def _grant(resource: str, dask_worker: Any) -> None:

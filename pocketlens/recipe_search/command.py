@@ -30,6 +30,7 @@ from pocketlens.recipe_search.trial import Steps, Trials, objectives
 
 if TYPE_CHECKING:
     import optuna
+    from optuna.trial import FrozenTrial
 
 HOURS = 2.0
 """How long is searched where neither hours nor trials are given."""
@@ -116,7 +117,7 @@ def search(
     check_targets(asked.targets.chosen())
     space = Space(asked, source)
     for device in names if not executor else ():
-        open_device(device).close()
+        _reach(device)
     inputs = freeze(asked, path.parent)
     with _only_search(folder), _executor(executor, at_once, notify) as carried_out_by:
         about = {
@@ -129,23 +130,36 @@ def search(
             seed=asked.search.seed, notify=notify,
         )  # fmt: skip
         carried_out_by.check(inputs, names)
-        shared = Trials(inputs, space, notebook, names, budget, folder, threads, executor)
+        shared = Trials(
+            inputs, space, notebook, names, budget, folder, threads, executor, _errors(notebook.trials(), names)
+        )
         _Loop(shared, carried_out_by, notify, _deadline(hours, trials), trials).run()
         everything = notebook.trials()
     points = points_of(everything, names)
     front = front_of(points)
-    errors = tuple(
-        error
-        for trial in everything
-        for device in names
-        if (error := trial.user_attrs.get(f"{device} prediction error"))
-    )
+    errors = tuple(_errors(everything, names))
     write_front(folder, asked.filter.name, points, front, names, budget, error_text(list(errors)))
     not_trained = sum("not trained" in trial.user_attrs.get("why it ended", "") for trial in everything)
     picked = None
     if pick:
         picked = pick_trial(asked, path.parent, folder, chosen(points, front, pick), threads, notify)
     return SearchResult(folder, points, front, len(everything), not_trained, errors, picked)
+
+
+def _errors(trials: "list[FrozenTrial]", devices: tuple[str, ...]) -> list[float]:
+    """Of the predictions of measured trials, relative."""
+    noted = [trial.user_attrs.get(f"{device} prediction error") for trial in trials for device in devices]
+    return [error for error in noted if error is not None]
+
+
+def _reach(name: str) -> None:
+    """Refuse a device that does not answer before anything is trained; a browser may be opened later."""
+    device = open_device(name)
+    try:
+        if not name.startswith("web:"):
+            device.prepare(())
+    finally:
+        device.close()
 
 
 def _budget(recipe: Recipe, fps: float | None) -> PerformanceBudget:
@@ -203,6 +217,7 @@ class _Loop:
         self._shared, self._executor, self._notify = shared, executor, notify
         self._deadline, self._most = deadline, most
         self._steps: dict[Task, tuple[optuna.Trial, Steps]] = {}
+        self._parked: list[tuple[optuna.Trial, Steps]] = []
         self._failures = 0
         self._failed_only = True
 
@@ -210,7 +225,7 @@ class _Loop:
         """Go on with the trials of a search that was killed, then ask for new ones until it is enough."""
         left = self._shared.notebook.unfinished()
         while True:
-            while len(self._steps) < self._executor.trials:
+            while len(self._steps) + len(self._parked) < self._executor.trials:
                 trial = left.pop(0) if left else self._ask()
                 if trial is None:
                     break
@@ -221,6 +236,9 @@ class _Loop:
                 task, answer, error = outcome
                 trial, steps = self._steps.pop(task)
                 self._advance(trial, steps, answer, error)
+                parked, self._parked = self._parked, []
+                for trial, steps in parked:
+                    self._advance(trial, steps, None, None)
 
     def _ask(self) -> "optuna.Trial | None":
         notebook = self._shared.notebook
@@ -240,6 +258,9 @@ class _Loop:
         except Exception as defect:  # noqa: BLE001 - of one candidate's library or file; the others go on
             self._fail(trial, InputError(f"unexpected {type(defect).__name__}: {defect}", do="report this defect"))
             return
+        if task is None:
+            self._parked.append((trial, steps))
+            return
         self._notify(self._progress(task), *self._share())
         self._steps[task] = trial, steps
         self._executor.submit(task)
@@ -253,7 +274,7 @@ class _Loop:
         if os.strerror(errno.ENOSPC) in failure.what:
             raise failure
         self._failures += 1
-        self._shared.notebook.give_up(trial, failure.what, failed=True)
+        self._shared.notebook.fail(trial, failure.what)
         if self._failed_only and self._failures >= _FAILURES:
             raise InputError(f"the first {_FAILURES} trials all failed, the last with: {failure.what}", do=failure.do)
 

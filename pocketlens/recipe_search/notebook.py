@@ -110,10 +110,17 @@ class Notebook:
         """Tell a trial's objectives, in the study's order."""
         self.patiently(lambda: self._tell(trial.number, values, "COMPLETE"))
 
-    def give_up(self, trial: "optuna.Trial", why: str, *, failed: bool = False) -> None:
+    def give_up(self, trial: "optuna.Trial", why: str) -> None:
         """Tell that a trial was not carried out to its end."""
         self.note(trial, "why it ended", why)
-        self.patiently(lambda: self._tell(trial.number, None, "FAIL" if failed else "PRUNED"))
+        self.patiently(lambda: self._tell(trial.number, None, "PRUNED"))
+
+    def fail(self, trial: "optuna.Trial", why: str) -> None:
+        """Tell that a candidate cannot be made. Samplers learn nothing from failed trials, so it is told as one that is
+        given up and breaks a limit: else the same would be drawn again and again.
+        """
+        self.constrain(trial, {"cannot be made": 1.0})
+        self.give_up(trial, f"failed: {why}")
 
     def _tell(self, number: int, values: Sequence[float] | None, state: str) -> None:
         import optuna
@@ -140,7 +147,7 @@ class Notebook:
         if other:
             raise InputError(
                 f"the study in {self.place} is of {'other ' if len(other) == 1 else 'another '}{', '.join(other)}",
-                do="choose another output folder, or search with what it was begun with",
+                do="choose another output folder or database, or search with what it was begun with",
             )
 
     def patiently(self, call: Callable[[], _Answer]) -> _Answer:

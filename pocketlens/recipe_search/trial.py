@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 
     from pocketlens.recipe_search.notebook import Direction
 
-Steps = Generator[Task, Any, None]
-"""A trial on its way: it yields tasks and is sent their answers."""
+Steps = Generator[Task | None, Any, None]
+"""A trial on its way: it yields tasks and is sent their answers; None where it waits for another trial."""
 MEASURED = BenchmarkSettings()
 _MEASURED = "what was measured"
 
@@ -50,6 +50,7 @@ class Trials:
         executor: The address of the cluster that measures; empty for this machine.
         errors: Of the predictions, relative, as they are measured.
         models: The rates of each way to play on each device, as they are calibrated.
+        calibrating: Those of the models that a trial is calibrating just now.
     """
 
     inputs: Inputs
@@ -62,6 +63,7 @@ class Trials:
     executor: str = ""
     errors: list[float] = field(default_factory=list)
     models: dict[tuple[str, Play], LatencyModel] = field(default_factory=dict)
+    calibrating: set[tuple[str, Play]] = field(default_factory=set)
 
     @property
     def recipe(self) -> Recipe:
@@ -98,7 +100,7 @@ class Trials:
 
     def _trained(
         self, trial: "optuna.Trial", job: Job, costs: tuple[float, ...]
-    ) -> Generator[Task, Any, Trained | None]:
+    ) -> Generator[Task | None, Any, Trained | None]:
         """Train rung by rung; None where the trial was given up at one."""
         table, settings = self.recipe.search, job.recipe.compress
         assert settings is not None
@@ -124,11 +126,20 @@ class Trials:
                 return None
         raise AssertionError("the last step is no rung")
 
-    def _calibrated(self, device: str, candidate: Candidate) -> Generator[Task, Any, LatencyModel]:
+    def _calibrated(self, device: str, candidate: Candidate) -> Generator[Task | None, Any, LatencyModel]:
         """The rates of the candidate's way to play on a device, measured now where they are not known."""
         play, kind = _play(device, candidate), f"{candidate.target} {candidate.precision}"
-        if (known := self.models.get((kind, play))) is not None:
-            return known
+        while (kind, play) in self.calibrating:
+            yield None
+        if (known := self.models.get((kind, play))) is None:
+            self.calibrating.add((kind, play))
+            try:
+                known = yield from self._calibrate(kind, play, candidate)
+            finally:
+                self.calibrating.discard((kind, play))
+        return known
+
+    def _calibrate(self, kind: str, play: Play, candidate: Candidate) -> Generator[Task | None, Any, LatencyModel]:
         costs, made = [], []
         for settings in calibration_students(self.recipe.search, self.space.students):
             changed = candidate.recipe(self.recipe).model_copy(update={"compress": settings})
@@ -139,8 +150,8 @@ class Trials:
                 continue
             file: MadeFile = yield self._task("calibration: file", None, tasks.make_untrained_file, job, gives=_entry)
             made.append(file)
-        document = yield from self._measured(f"calibrating {device}", None, made, play, QUICK)
-        name = f"{file_name(device)}-{kind.replace(' ', '-')}-{play.runtime}-{play.threads}"
+        document = yield from self._measured(f"calibrating {play.device}", None, made, play, QUICK)
+        name = f"{file_name(play.device)}-{kind.replace(' ', '-')}-{play.runtime}-{play.threads}"
         files.write(
             self.folder / "calibration" / f"{name}{play.accelerator and '-' + play.accelerator}.json",
             document.to_json(),
@@ -159,7 +170,7 @@ class Trials:
 
     def _measured(
         self, what: str, trial: "optuna.Trial | None", made: list[MadeFile], play: Play, settings: BenchmarkSettings
-    ) -> Generator[Task, Any, Document]:
+    ) -> Generator[Task | None, Any, Document]:
         """Files played in turns; the same files in the same way on the same device are measured once."""
         key = stage_key(
             play=asdict(play), files=[file.entry for file in made], settings=asdict(settings), host=machine(),

@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 from pocketlens import files, images
 from pocketlens.bench.document import Document
 from pocketlens.cli import app, load_commands
-from pocketlens.errors import InputError
+from pocketlens.errors import InputError, MissingError
 from pocketlens.recipe import Recipe
 from pocketlens.recipe_search.command import SearchResult, search
 from pocketlens.recipe_search.notebook import JOURNAL
@@ -184,4 +184,10 @@ def test_an_empty_or_wrong_space_is_refused(tmp_path: Path, table: str, message:
 def test_an_unknown_device_is_refused_before_anything_is_written(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="'pi5' is no device"):
         search(write_recipe(tmp_path), tmp_path / "out", devices=("pi5",))
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_device_that_does_not_answer_is_refused_before_anything_is_trained(tmp_path: Path) -> None:
+    with pytest.raises(MissingError, match=r"127\.0\.0\.1"):
+        search(write_recipe(tmp_path), tmp_path / "out", devices=("ssh://nobody@127.0.0.1:1",), trials=1)
     assert not (tmp_path / "out").exists()

@@ -151,3 +151,15 @@ def test_a_database_that_goes_away_is_waited_for(postgres: Postgres, tmp_path: P
     assert heard
     assert "tester@127.0.0.1" in heard[0]
     assert [(t.number, t.values, t.constraints) for t in notebook.trials()] == [(0, [0.5, 1.0], {"budget": -0.1})]
+
+
+def test_what_cannot_be_made_is_drawn_less(tmp_path: Path) -> None:
+    notebook, drawn = open_notebook(tmp_path / "a"), []
+    for _ in range(40):
+        trial = notebook.ask()
+        drawn.append(trial.suggest_float("share", 0.0, 1.0))
+        if drawn[-1] < 0.5:
+            notebook.fail(trial, "no copy is so small")
+        else:
+            notebook.complete(trial, [drawn[-1], 1.0 + drawn[-1]])
+    assert sum(share < 0.5 for share in drawn[-20:]) <= 5
