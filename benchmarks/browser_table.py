@@ -2,10 +2,12 @@
 
     make bench-browser                                      # what is not in the table yet
     python -m benchmarks.browser_table --net cartoon --again
+    python -m benchmarks.browser_table --only times         # those that are not timed yet
     python -m benchmarks.browser_table --only table         # write the page's table from what there is
 
 A file is played on every backend by the page's own check, and scored against the teacher: the first picture and the
-last, which is the blend of all styles of a pack. Then it is timed beside native LiteRT, in turns. Results stay in
+last, which is the blend of all styles of a pack. Then it is timed beside native LiteRT, in turns: the processor time of
+all processes of a side, which others on the machine do not change. Results stay in
 ``benchmarks/browser.json``; the table in ``docs/figures/browser.md`` is made of them. Weights of architectures follow a
 rule (``benchmarks/generators.py``). WebGPU is computed by SwiftShader: right, and too slow to be timed.
 """
@@ -22,12 +24,9 @@ import numpy as np
 from safetensors.torch import save_file
 
 from benchmarks.accelerators import BEGIN, END, ROOT, Net, nets
-from benchmarks.browser import compare
+from benchmarks.browser import both_sides, compare
 from benchmarks.generators import generator
 from pocketlens import files, images, quality
-from pocketlens.bench.devices.device import Worker
-from pocketlens.bench.devices.local import Local
-from pocketlens.bench.devices.web import open_web
 from pocketlens.converters.emitter import Labels
 from pocketlens.errors import PocketlensError
 from pocketlens.models import zoo
@@ -59,8 +58,8 @@ def make_weights(folder: Path) -> None:
             save_file({name: value.contiguous() for name, value in module.state_dict().items()}, path)
 
 
-def measure(net: Net, precision: str, browser: chromium.Chromium) -> dict[str, Any]:
-    """Build one file, play it on every backend, and time it beside native LiteRT."""
+def measure(net: Net, precision: str, browser: chromium.Chromium, played: dict[str, Any]) -> dict[str, Any]:
+    """Build one file, play it on every backend (unless that is known), and time it beside native LiteRT."""
     side = (net.side, net.side)
     try:
         source = resolve(net.source, base=Path.cwd(), architecture=net.architecture, ranges=net.ranges, size=side)
@@ -69,7 +68,7 @@ def measure(net: Net, precision: str, browser: chromium.Chromium) -> dict[str, A
     except PocketlensError as error:
         return {"backends": {}, "ms": {}, "refused": error.what}
     (artifact,) = size.artifacts
-    played = play(evaluation, artifact)
+    played = played or play(evaluation, artifact)
     slow = any(cell.get("ms", 0.0) > LONGEST_MS for cell in played.values())
     return {"backends": played, "ms": {} if slow else beside_native(evaluation, artifact, browser), "refused": ""}
 
@@ -109,22 +108,18 @@ def play(evaluation: Evaluation, artifact: VerifiedArtifact) -> dict[str, dict[s
 
 
 def beside_native(evaluation: Evaluation, artifact: VerifiedArtifact, browser: chromium.Chromium) -> dict[str, Any]:
-    """By number of threads: medians in ms, native and in the browser, of blocks in turns."""
+    """By number of threads: processor time in ms of a frame, natively and in the browser, and the ratios of blocks."""
     table = {}
     for threads in THREADS:
-        (device,) = open_web("web:localhost", announce=lambda text: None)
-        browser.page(device.link.url)
-        device.prepare(["litert"])
-        workers: dict[str, Worker] = {"native": Local().start(), "browser": device.start()}
-        try:
-            table[str(threads)] = {
-                name: round(statistics.median(ms), 2)
-                for name, ms in compare(artifact.path, evaluation.eval_set.pictures[0], workers, threads).items()
-            }
-        finally:
-            for worker in workers.values():
-                worker.close()
-            device.close()
+        with both_sides(browser) as sides:
+            compare(artifact.path, evaluation.eval_set.pictures[0], sides, threads)
+        native, page = sides
+        pairs = zip(native.processor_ms, page.processor_ms, strict=True)
+        table[str(threads)] = {
+            "native": round(statistics.median(native.processor_ms), 2),
+            "browser": round(statistics.median(page.processor_ms), 2),
+            "ratios": sorted(round(browser_ms / native_ms, 2) for native_ms, browser_ms in pairs if native_ms),
+        }
     return table
 
 
@@ -141,15 +136,17 @@ def _cell(entry: dict[str, Any]) -> str:
     return f"{entry['psnr']:.1f}{'' if entry['whole'] else ', not whole'}"
 
 
-def _times(entry: dict[str, float]) -> str:
-    return (
-        f"{entry['browser']:.3g} / {entry['native']:.3g} = {entry['browser'] / entry['native']:.1f}" if entry else "-"
-    )
+def _times(entry: dict[str, Any]) -> str:
+    if not entry.get("ratios"):
+        return "-"
+    ratios = entry["ratios"]
+    spread = f"{statistics.median(ratios):.1f} ({ratios[0]:.1f} to {ratios[-1]:.1f})"
+    return f"{entry['browser']:.3g} / {entry['native']:.3g}, {spread}"
 
 
 def table(results: dict[str, dict[str, Any]]) -> str:
     """The page's table: a row for each file."""
-    titles = (*(f"{title}: dB" for title in BACKENDS.values()), "ms, one thread", "ms, two threads")
+    titles = (*(f"{title}: dB" for title in BACKENDS.values()), "ms a frame, one thread", "ms a frame, two threads")
     lines = ["| network | size | file | " + " | ".join(titles) + " |", "|" + "---|" * (3 + len(titles))]
     for key, entry in results.items():
         cells = [_cell(entry["backends"].get(backend, {})) for backend in BACKENDS]
@@ -160,16 +157,20 @@ def table(results: dict[str, dict[str, Any]]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def chosen(arguments: argparse.Namespace) -> Iterable[tuple[str, Net, str]]:
-    """What is to be measured: the key, the net, the precision."""
+def chosen(arguments: argparse.Namespace) -> Iterable[tuple[str, Net, str, dict[str, Any]]]:
+    """What is to be measured: the key, the net, the precision, and what is known of its pictures."""
     make_weights(arguments.weights)
     for net in nets(arguments.weights, arguments.shared):
         for precision in PRECISIONS:
             key = f"{net.name} {net.side}x{net.side} {precision}"
             if arguments.net and net.name not in arguments.net:
                 continue
-            if arguments.again or key not in read():
-                yield key, net, precision
+            known = read().get(key)
+            if arguments.only == "times" and known is not None and not known["refused"]:
+                if arguments.again or not all("ratios" in entry for entry in known["ms"].values()):
+                    yield key, net, precision, known["backends"]
+            elif arguments.only is None and (arguments.again or known is None):
+                yield key, net, precision, {}
 
 
 def main() -> None:
@@ -179,11 +180,11 @@ def main() -> None:
     parser.add_argument("--weights", type=Path, default=ROOT / "build/weights")
     parser.add_argument("--shared", type=Path, default=ROOT / "../shared/data/fast_style")
     parser.add_argument("--again", action="store_true", help="measure what is in the table as well")
-    parser.add_argument("--only", choices=["table"])
+    parser.add_argument("--only", choices=["table", "times"])
     arguments = parser.parse_args()
-    for key, net, precision in chosen(arguments) if arguments.only is None else ():
+    for key, net, precision, played in chosen(arguments) if arguments.only != "table" else ():
         with chromium.start() as browser:
-            result = measure(net, precision, browser)
+            result = measure(net, precision, browser, played)
         print(key, result, flush=True)
         files.write(RESULTS, json.dumps({**read(), key: result}, indent=1) + "\n")
     before, _, rest = PAGE.read_text().partition(BEGIN)

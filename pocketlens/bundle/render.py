@@ -49,8 +49,13 @@ def notice(manifest: Manifest) -> str:
     return "\n".join(lines) + "\n"
 
 
-def texts(manifest: Manifest) -> dict[str, str]:
-    """``README.md`` and the snippets of the targets that the bundle has: path in the bundle to text."""
+def texts(manifest: Manifest, *, web: bool = False) -> dict[str, str]:
+    """``README.md`` and the snippets of the targets that the bundle has: path in the bundle to text.
+
+    Args:
+        manifest: The bundle's.
+        web: Whether the bundle holds the page for browsers.
+    """
     environment = Environment(
         loader=PackageLoader("pocketlens.bundle"),
         undefined=StrictUndefined,
@@ -73,7 +78,7 @@ def texts(manifest: Manifest) -> dict[str, str]:
         own = {"manifest": manifest, "artifact": artifact, "golden": _golden(manifest, artifact)}
         own["install"] = _install(manifest)
         rendered[path] = environment.get_template(template).render(common, **own)
-    about = {"manifest": manifest, "snippets": sorted(rendered), "caveats": _caveats(manifest)}
+    about = {"manifest": manifest, "snippets": sorted(rendered), "caveats": _caveats(manifest), "web": web}
     rendered["README.md"] = environment.get_template("README.md.jinja").render(common, **about)
     return rendered
 

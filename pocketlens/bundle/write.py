@@ -66,7 +66,11 @@ def _write_content(spec: BundleSpec, folder: Path) -> Manifest:
     written = _manifest(spec, golden, listed, folder)
     from pocketlens.bundle.sbom import sbom
 
-    for name, text in {**texts(written), "LICENSES/NOTICE": notice(written), "sbom.cdx.json": sbom(written)}.items():
+    for name, text in {
+        **texts(written, web=spec.web),
+        "LICENSES/NOTICE": notice(written),
+        "sbom.cdx.json": sbom(written),
+    }.items():
         _put(folder, name, text)
     if spec.web:
         write_folder(web_filter(written, folder), folder / web.FOLDER)

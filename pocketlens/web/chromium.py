@@ -96,10 +96,14 @@ class Page:
 
 
 class Chromium:
-    """A browser that runs; see :func:`start`."""
+    """A browser that runs; see :func:`start`.
+
+    Attributes:
+        group: The process group of all of its processes.
+    """
 
     def __init__(self, pid: int, to_browser: int, from_browser: int) -> None:
-        self._pid, self._to, self._from = pid, to_browser, from_browser
+        self.group, self._to, self._from = pid, to_browser, from_browser
         self._count, self._buffer = 0, b""
 
     def page(self, address: str = "about:blank") -> Page:
@@ -144,8 +148,8 @@ class Chromium:
         for descriptor in (self._to, self._from):
             os.close(descriptor)
         with suppress(ProcessLookupError):
-            os.killpg(self._pid, signal.SIGKILL)
-        os.waitpid(self._pid, 0)
+            os.killpg(self.group, signal.SIGKILL)
+        os.waitpid(self.group, 0)
 
 
 def _ended() -> BrowserError:

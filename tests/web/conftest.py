@@ -1,4 +1,4 @@
-"""Pages of a small filter and of a small pack, and a browser that stays open for all tests of a file."""
+"""Pages of a small filter and of a small pack, and a browser that stays open for all tests."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -75,7 +75,7 @@ def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def browser(clip: Path) -> Iterator[Chromium]:
     """Headless Chromium with a camera; a page asks for it as on a phone, and tests answer."""
     try:

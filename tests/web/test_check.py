@@ -54,6 +54,11 @@ def test_a_file_is_placed_on_webgpu(bundle: Path) -> None:
     assert other.status == "refused" and "another picture" in other.reason
 
 
+def test_the_bundles_own_page_of_text_names_it(bundle: Path) -> None:
+    text = (bundle / "README.md").read_text("utf-8")
+    assert "## In a browser" in text and "python3 -m http.server -d web" in text
+
+
 def test_styles_are_given_as_weights(pack: Path) -> None:
     about = json.loads((pack / NAME).read_text())
     chalk = next(golden for golden in about["golden"] if golden["style"] == "chalk")
