@@ -1,5 +1,6 @@
 import json
 import os
+import re
 from pathlib import Path
 
 import numpy as np
@@ -50,7 +51,8 @@ def test_an_accelerator_is_a_kind_of_processor_or_a_runtimes_own_name(bundle: Pa
 def test_why_says_why_this_artifact_plays(bundle: Path, tmp_path: Path) -> None:
     images.write(tmp_path / "a.png", picture(32, 48))
     shown = call("run", bundle, tmp_path / "a.png", "-o", tmp_path / "out", "--why").stdout
-    assert "onnx-fp32-32x48" in shown and len(shown.splitlines()) > 3
+    # Which of both depends on whether the machine was quiet enough for its measurements to count.
+    assert re.search(r"^(onnx-fp32|tflite-fp16)-32x48 in \w+: ", shown, re.MULTILINE) and len(shown.splitlines()) > 3
 
 
 def test_a_folder_loses_no_picture_because_another_is_broken(bundle: Path, tmp_path: Path) -> None:
