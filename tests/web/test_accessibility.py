@@ -11,7 +11,8 @@ from pocketlens.web.link import Link
 from pocketlens.web.serve import serve
 from tests.web.pages import move, opened, phone, text
 
-LAB = Path(os.environ.get("POCKETLENS_LAB") or Path("~/.cache/pocketlens/lab").expanduser())
+CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+LAB = Path(os.environ.get("POCKETLENS_LAB") or CACHE / "pocketlens/lab")
 AXE = LAB / "axe.min.js"
 RUN = """axe.run(document, {
   runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'],

@@ -1,6 +1,7 @@
 """A browser as a device: who may speak to it, and what it does when a phone does what phones do."""
 
 import json
+import re
 import socket
 import ssl
 import threading
@@ -9,7 +10,6 @@ import urllib.request
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -25,10 +25,21 @@ from pocketlens.bench.measure import measure
 from pocketlens.bench.multi_device import open_devices
 from pocketlens.errors import InputError, MissingError
 from pocketlens.runtimes.adapter import Options
+from pocketlens.web.chromium import Chromium
 from pocketlens.web.link import MAX_BYTES, GoneError, Link
 from tests.bench.cases import QUICK
 from tests.bench.devices.browsers import browser_device, started
 from tests.web.camera import FACE, write_clip
+from tests.web.pages import allow
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chromium]:
+    """Headless Chromium as a phone with a camera, which it must be allowed to use."""
+    clip = tmp_path_factory.mktemp("camera") / "face.y4m"
+    write_clip(images.read(FACE), clip)
+    with started(("--use-fake-device-for-media-stream", f"--use-file-for-fake-video-capture={clip}")) as chromium:
+        yield chromium
 
 
 @pytest.fixture
@@ -152,64 +163,61 @@ def test_an_invitation_over_https() -> None:
         urllib.request.urlopen(first.link.lan_url, context=trusting, timeout=2)
 
 
-def test_a_page_that_goes_away_and_comes_back(lite: BenchmarkCase) -> None:
-    with started() as browser:
-        (device,) = open_web("web:localhost", announce=lambda text: None)
-        page = browser.page(device.link.url)
-        device.prepare(["litert"])
-        assert device.name.startswith("web:") and "Linux" in device.name
-        worker = device.start()
-        loaded = worker.load(lite.path, "litert", Options(threads=1), 60)
-        assert loaded.size == lite.picture.shape[:2] and loaded.effective.threads == 1
-        page.open("about:blank")
-        page.wait("location.href === 'about:blank'")
-        with pytest.raises(LostError, match="no answer"):
-            worker.first(lite.picture, lite.expected, 0.5)
-        page.open(device.link.url)
-        device.reconnect()
-        again = device.start()
-        again.load(lite.path, "litert", Options(threads=1), 60)
-        first = again.first(lite.picture, lite.expected, 60)
-        assert first.psnr is not None and first.psnr > 40
-        device.close()
+def test_a_page_that_goes_away_and_comes_back(browser: Chromium, lite: BenchmarkCase) -> None:
+    (device,) = open_web("web:localhost", announce=lambda text: None)
+    page = browser.page(device.link.url)
+    device.prepare(["litert"])
+    assert device.name.startswith("web:") and "Linux" in device.name
+    worker = device.start()
+    loaded = worker.load(lite.path, "litert", Options(threads=1), 60)
+    assert loaded.size == lite.picture.shape[:2] and loaded.effective.threads == 1
+    page.open("about:blank")
+    page.wait("location.href === 'about:blank'")
+    with pytest.raises(LostError, match="no answer"):
+        worker.first(lite.picture, lite.expected, 0.5)
+    page.open(device.link.url)
+    device.reconnect()
+    again = device.start()
+    again.load(lite.path, "litert", Options(threads=1), 60)
+    first = again.first(lite.picture, lite.expected, 60)
+    assert first.psnr is not None and first.psnr > 40
+    device.close()
 
 
-def test_what_a_hidden_page_played_is_dropped(lite: BenchmarkCase, monkeypatch: pytest.MonkeyPatch) -> None:
-    with started() as browser:
-        (device,) = open_web("web:localhost", announce=lambda text: None)
-        page = browser.page(device.link.url)
-        device.prepare(["litert"])
-        worker = device.start()
-        worker.load(lite.path, "litert", Options(threads=1), 60)
-        worker.first(lite.picture, lite.expected, 60)
-        assert not device.snapshot().hidden
+def test_what_a_hidden_page_played_is_dropped(
+    browser: Chromium, lite: BenchmarkCase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (device,) = open_web("web:localhost", announce=lambda text: None)
+    page = browser.page(device.link.url)
+    device.prepare(["litert"])
+    worker = device.start()
+    worker.load(lite.path, "litert", Options(threads=1), 60)
+    worker.first(lite.picture, lite.expected, 60)
+    assert not device.snapshot().hidden
 
-        def seen(yes: bool) -> None:
-            page.evaluate(
-                f"window.unseen = {str(not yes).lower()}; document.dispatchEvent(new Event('visibilitychange'))"
-            )
+    def seen(yes: bool) -> None:
+        page.evaluate(f"window.unseen = {str(not yes).lower()}; document.dispatchEvent(new Event('visibilitychange'))")
 
-        page.evaluate("Object.defineProperty(document, 'hidden', {get: () => window.unseen}); undefined")
-        seen(False)
-        assert not device.snapshot().screen_on
-        with ThreadPoolExecutor(1) as pool:
-            block = pool.submit(worker.play, 0.05, 3, 60)
-            seen(True)
-            assert len(block.result().frame_ms) >= 3
-        after = device.snapshot()
-        assert after.screen_on and after.hidden
-        seen(False)
-        monkeypatch.setattr(web, "_VISIBLE_SECONDS", 0.1)
-        with pytest.raises(LostError, match="page is hidden"):
-            worker.play(0.05, 3, 60)
-        device.close()
+    page.evaluate("Object.defineProperty(document, 'hidden', {get: () => window.unseen}); undefined")
+    seen(False)
+    assert not device.snapshot().screen_on
+    with ThreadPoolExecutor(1) as pool:
+        block = pool.submit(worker.play, 0.05, 3, 60)
+        seen(True)
+        assert len(block.result().frame_ms) >= 3
+    after = device.snapshot()
+    assert after.screen_on and after.hidden
+    seen(False)
+    monkeypatch.setattr(web, "_VISIBLE_SECONDS", 0.1)
+    with pytest.raises(LostError, match="page is hidden"):
+        worker.play(0.05, 3, 60)
+    device.close()
 
 
-def test_a_page_that_was_hidden_or_slowed_down_decides_nothing(lite: BenchmarkCase) -> None:
+def test_a_page_that_was_hidden_or_slowed_down_decides_nothing(browser: Chromium, lite: BenchmarkCase) -> None:
     budget = PerformanceBudget(frame_ms=10_000, size_mb=100)
-    with started() as browser:
-        device = browser_device(browser)
-        document = measure([lite], replace(QUICK, count=20), device=device)
+    device = browser_device(browser)
+    document = measure([lite], replace(QUICK, count=20), device=device)
     assert overall(judge_all(document, budget)) == "pass" and not document.doubt
 
     def after(**facts: object) -> Document:
@@ -224,29 +232,25 @@ def test_a_page_that_was_hidden_or_slowed_down_decides_nothing(lite: BenchmarkCa
         assert judge_all(sustained, budget)[0].verdict == ("unstable" if spoiled.environment.hidden else "pass")
 
 
-def test_a_page_that_becomes_slower_is_noticed() -> None:
-    with started() as browser:
-        device = browser_device(browser)
-        device.prepare(["litert"])
-        assert device.snapshot().throttled == ""
-        device._first_spin_ms /= 4
-        assert "times slower than at first" in (device.snapshot().throttled or "")
-        device.close()
+def test_a_page_that_becomes_slower_is_noticed(browser: Chromium) -> None:
+    (device,) = open_web("web:localhost", announce=lambda text: None)
+    page = browser.page(device.link.url)
+    device.prepare(["litert"])
+    assert device.snapshot().throttled == ""
+    # As if every cycle of the processor took three times as long.
+    page.evaluate("(() => { const now = performance.now.bind(performance); performance.now = () => 3 * now(); })()")
+    assert re.fullmatch(r"its page computes [23]\.\d times slower than at first", device.snapshot().throttled or "")
+    device.close()
 
 
-def test_from_the_camera_to_the_screen(lite: BenchmarkCase, tmp_path: Path) -> None:
-    write_clip(images.read(FACE), tmp_path / "face.y4m")
-    flags = (
-        "--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream",
-        f"--use-file-for-fake-video-capture={tmp_path / 'face.y4m'}",
-    )  # fmt: skip
-    with started(flags) as browser:
-        (device,) = open_web("web:localhost", announce=lambda text: None)
-        page = browser.page(device.link.url)
-        page.wait("Boolean(document.getElementById('allow'))")
-        page.evaluate("document.getElementById('allow').click()")
-        page.wait("document.getElementById('allow').hidden", 30)
-        (result,) = measure([lite], QUICK, device=device).results
+def test_from_the_camera_to_the_screen(browser: Chromium, lite: BenchmarkCase) -> None:
+    (device,) = open_web("web:localhost", announce=lambda text: None)
+    page = browser.page(device.link.url)
+    page.wait("Boolean(document.getElementById('allow'))")
+    allow(browser, device.link.url.removesuffix(f"{device.link.token}/"), "granted")
+    page.evaluate("document.getElementById('allow').click()")
+    page.wait("document.getElementById('allow').hidden", 30)
+    (result,) = measure([lite], QUICK, device=device).results
     assert result.timing is not None and len(result.timing.camera_ms) > 10
     # A picture is as old as it takes to play it at least, and no older than a few seconds.
     quickest = min(min(block.inference_ms) for block in result.blocks)
