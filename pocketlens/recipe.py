@@ -454,6 +454,8 @@ class Budget(_Table):
         fps: Frames in a second, at least.
         frame_ms: Milliseconds of a frame, at most; says the same as ``fps``.
         percentile: The percentile of the frame times that ``fps`` or ``frame_ms`` is judged on.
+        first_frame_ms: Milliseconds for loading an artifact and its first frame together, at most, once the runtime's
+            library is imported.
         size_mb: Megabytes (10⁶ bytes) of an artifact's files, at most.
         memory_mb: Megabytes of resident memory that runtime and artifact add to a process, at most.
         preset: The name of published limits: ``snap-lens``, ``tiktok-effect`` or ``youtube-shorts``. The keys above
@@ -463,6 +465,7 @@ class Budget(_Table):
     fps: Limit | None = None
     frame_ms: Limit | None = None
     percentile: Annotated[float, Field(ge=50, lt=100, strict=True)] = 95
+    first_frame_ms: Limit | None = None
     size_mb: Limit | None = None
     memory_mb: Limit | None = None
     preset: str = ""

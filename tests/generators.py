@@ -48,8 +48,8 @@ def seeded(kind: type[nn.Module] = Small, seed: int = 0) -> nn.Module:
     return module
 
 
-def small_graph(height: int = 32, width: int = 48) -> ir.Model:
-    return export(seeded(), height, width, SIGNED)
+def small_graph(height: int = 32, width: int = 48, seed: int = 0) -> ir.Model:
+    return export(seeded(seed=seed), height, width, SIGNED)
 
 
 def picture(height: int, width: int, seed: int = 0) -> np.ndarray:

@@ -22,6 +22,7 @@ class PerformanceBudget:
     Attributes:
         frame_ms: Frame time, picture in to picture out, in ms, at :attr:`percentile`.
         percentile: Of the frame time, 50 or more and below 100.
+        first_frame_ms: From a loaded library to the first picture, in ms: loading the artifact, and its first frame.
         size_mb: Bytes on disk / 10**6.
         memory_mb: What the artifact's process needed beyond Python and numpy, / 10**6.
         name: The preset that it comes from, if any.
@@ -30,13 +31,14 @@ class PerformanceBudget:
 
     frame_ms: float | None = None
     percentile: float = 95.0
+    first_frame_ms: float | None = None
     size_mb: float | None = None
     memory_mb: float | None = None
     name: str = ""
     source: str = ""
 
     def __post_init__(self) -> None:
-        for field in ("frame_ms", "size_mb", "memory_mb"):
+        for field in ("frame_ms", "first_frame_ms", "size_mb", "memory_mb"):
             limit = getattr(self, field)
             if limit is not None and not 0 < limit < float("inf"):
                 raise InputError(
@@ -53,6 +55,7 @@ class PerformanceBudget:
         fps: float | None = None,
         frame_ms: float | None = None,
         percentile: float = 95.0,
+        first_frame_ms: float | None = None,
         size_mb: float | None = None,
         memory_mb: float | None = None,
     ) -> "PerformanceBudget":
@@ -78,6 +81,7 @@ class PerformanceBudget:
             base,
             frame_ms=base.frame_ms if frame_ms is None else frame_ms,
             percentile=percentile,
+            first_frame_ms=base.first_frame_ms if first_frame_ms is None else first_frame_ms,
             size_mb=base.size_mb if size_mb is None else size_mb,
             memory_mb=base.memory_mb if memory_mb is None else memory_mb,
         )
@@ -85,7 +89,7 @@ class PerformanceBudget:
     @property
     def empty(self) -> bool:
         """Whether there is nothing to judge."""
-        return self.frame_ms is None and self.size_mb is None and self.memory_mb is None
+        return {self.frame_ms, self.first_frame_ms, self.size_mb, self.memory_mb} == {None}
 
 
 PRESETS: dict[str, PerformanceBudget] = {
@@ -117,7 +121,7 @@ class BudgetVerdict:
     Attributes:
         artifact: The artifact's id.
         runtime: The runtime that it was measured in.
-        name: ``"frame_ms"``, ``"size_mb"`` or ``"memory_mb"``.
+        name: ``"frame_ms"``, ``"first_frame_ms"``, ``"size_mb"`` or ``"memory_mb"``.
         limit: As the budget has it.
         actual: What was measured, or None.
         verdict: ``"unstable"`` where another measurement might reverse it; ``"not measured"`` where the case is one
@@ -161,7 +165,7 @@ def judged_results(document: Document) -> tuple[CaseResult, ...]:
 
 
 def judge(result: CaseResult, budget: PerformanceBudget) -> list[BudgetVerdict]:
-    """The verdict of each limit of a budget on one case, in the order time, size, memory."""
+    """The verdict of each limit of a budget on one case, in the order time, first frame, size, memory."""
     verdicts: list[BudgetVerdict] = []
     artifact, runtime = result.artifact.id, result.runtime.name
 
@@ -170,6 +174,8 @@ def judge(result: CaseResult, budget: PerformanceBudget) -> list[BudgetVerdict]:
 
     if budget.frame_ms is not None:
         add("frame_ms", budget.frame_ms, _judge_time(result, budget.frame_ms, budget.percentile))
+    if budget.first_frame_ms is not None:
+        add("first_frame_ms", budget.first_frame_ms, _judge_first_frame(result, budget.first_frame_ms))
     if budget.size_mb is not None:
         size = result.artifact.bytes / MB
         add("size_mb", budget.size_mb, (size, _within(size, budget.size_mb), f"{size:.2f} MB on disk"))
@@ -188,7 +194,7 @@ def judge_all(document: Document, budget: PerformanceBudget) -> list[BudgetVerdi
 
 
 def _doubted(verdict: BudgetVerdict, doubt: str) -> BudgetVerdict:
-    timed = verdict.name == "frame_ms" and verdict.actual is not None
+    timed = verdict.name in ("frame_ms", "first_frame_ms") and verdict.actual is not None
     if not (doubt and timed and verdict.verdict in ("pass", "fail")):
         return verdict
     return replace(verdict, verdict="unstable", reason=f"{doubt}; {verdict.reason}")
@@ -240,6 +246,19 @@ def _judge_time(result: CaseResult, limit: float, rank: float) -> tuple[float | 
     if (first <= limit) != (second <= limit):
         return actual, "unstable", f"p{rank:g} was {first:.3g} ms in the first half and {second:.3g} ms in the second"
     return actual, _within(actual, limit), figures
+
+
+def _judge_first_frame(result: CaseResult, limit: float) -> tuple[float | None, Verdict, str]:
+    if unmeasured := _unmeasured(result):
+        return unmeasured
+    if result.timing is None:
+        return None, "not measured", "no frame was timed"
+    load, first = result.timing.load_ms, result.timing.first_ms
+    return (
+        load + first,
+        _within(load + first, limit),
+        f"{load:.3g} ms to load, then {first:.3g} ms",
+    )
 
 
 def _judge_memory(result: CaseResult, limit: float) -> tuple[float | None, Verdict, str]:

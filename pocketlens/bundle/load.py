@@ -61,7 +61,7 @@ def load(
         MissingError: Nothing in it can be played here; the message says why for each.
     """
     ranged = not {input_range, output_range} <= {None, PIXELS}
-    options = Options(threads, accelerator, compute_precision, pixels=not ranged)
+    options = Options(threads, accelerator, compute_precision, pixels=not ranged, keep_compiled=True)
     if ranged and (isinstance(source, Bundle) or not _is_artifact(Path(source))):
         raise InputError("a bundle's artifacts take and give 0..255", do="leave the ranges out")
     if isinstance(source, Bundle):

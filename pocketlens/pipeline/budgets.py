@@ -7,7 +7,7 @@ from pocketlens.bench.budget import PerformanceBudget
 from pocketlens.bundle.read import Bundle
 from pocketlens.errors import InputError
 
-_NUMBERS = ("fps", "frame_ms", "percentile", "size_mb", "memory_mb")
+_NUMBERS = ("fps", "frame_ms", "percentile", "first_frame_ms", "size_mb", "memory_mb")
 
 
 def budget_of(

@@ -39,6 +39,8 @@ class Options:
         size: Height and width to compute at, for an artifact that leaves them open.
         pixels: Whether the picture's input and output may be ``uint8 [1, H, W, 3]``, 0..255, where the runtime converts
             pixels to floats and back faster than numpy does.
+        keep_compiled: Whether what the runtime compiles may be kept in the user's cache, where that makes the next
+            loading quicker. Measurements leave it out, so that each loads anew.
     """
 
     threads: int | None = None
@@ -46,6 +48,7 @@ class Options:
     compute_precision: str | None = None
     size: tuple[int, int] | None = None
     pixels: bool = False
+    keep_compiled: bool = False
 
 
 @dataclass(frozen=True)

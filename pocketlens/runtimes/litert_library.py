@@ -1,13 +1,13 @@
 """The library that plays ``.tflite`` files, and the checks of a file before the library opens it."""
 
 import math
-from importlib.metadata import version as installed
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from pocketlens import machine
 from pocketlens.errors import InputError, MissingError
 from pocketlens.runtimes import litert_shapes, ports
 
@@ -36,7 +36,7 @@ def name() -> str:
 
 def version() -> str:
     """The library's version."""
-    return installed(LIBRARIES[name()])
+    return machine.distribution_version(LIBRARIES[name()])
 
 
 def module() -> Any:

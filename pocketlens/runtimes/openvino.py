@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from pocketlens.errors import MissingError
 from pocketlens.runtimes.adapter import Options, RuntimeInfo, user_errors
+from pocketlens.runtimes.openvino_cache import compile_or_import
 from pocketlens.runtimes.openvino_ports import ports, with_pixels
 
 _HINTS = {"fp32": "f32", "fp16": "f16", "bf16": "bf16", "auto": "dynamic"}
@@ -55,7 +56,7 @@ class Player:
             if options.pixels and exact and (drawn := with_pixels(model)):
                 model, self.exact = drawn, lambda: Player(path, replace(options, pixels=False))
             self.inputs, self.outputs = ports(model.inputs), ports(model.outputs)
-            self._model = opened.compile_model(model, device, settings)
+            self._model = compile_or_import(opened, model, device, settings, path, options)
             self._request = self._model.create_infer_request()
         effective = self._model.get_property("INFERENCE_PRECISION_HINT").to_string() if device == "CPU" else ""
         threads = self._model.get_property("INFERENCE_NUM_THREADS") if device == "CPU" else None

@@ -10,14 +10,16 @@ import functools
 import itertools
 import os
 import threading
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pocketlens.images import Floats, Picture
+
+if TYPE_CHECKING:
+    from concurrent.futures import ThreadPoolExecutor
 
 _SINGLE = 1 << 18
 """OpenBLAS plays a product of up to so many multiply-adds on the thread that asks. For a larger one it wakes threads of
@@ -178,7 +180,9 @@ _ROOM = _Room()
 
 
 @functools.cache
-def _pool() -> ThreadPoolExecutor:
+def _pool() -> "ThreadPoolExecutor":
+    from concurrent.futures import ThreadPoolExecutor  # not needed for a first frame of the artifact's size
+
     return ThreadPoolExecutor(MOST_THREADS - 1, "pocketlens scaling")
 
 

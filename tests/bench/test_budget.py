@@ -71,6 +71,16 @@ def test_size_and_memory() -> None:
     assert verdict(measured, memory_mb=149) == "fail"
 
 
+def test_the_first_frame_is_judged_with_the_loading_before_it() -> None:
+    measured = result(blocks_of(around(20)))
+    assert measured.timing is not None
+    total = measured.timing.load_ms + measured.timing.first_ms
+    assert verdict(measured, first_frame_ms=total) == "pass"
+    assert verdict(measured, first_frame_ms=total * 0.99) == "fail"
+    judged = judge(measured, PerformanceBudget.of(first_frame_ms=total))[0]
+    assert judged.actual == total and "to load" in judged.reason
+
+
 def test_an_interpreted_artifact_is_judged_by_its_size_alone() -> None:
     verdicts = judge(result(interpreted=True, runtime="mil"), PRESETS["snap-lens"])
     assert {judged.name: judged.verdict for judged in verdicts} == {

@@ -3,8 +3,10 @@
 from pathlib import Path
 
 import numpy as np
+import openvino as ov
 import pytest
 
+from pocketlens import files, load
 from pocketlens.converters import graph as hub
 from pocketlens.converters.emitter import Labels, emitter
 from pocketlens.images import to_uint8
@@ -48,3 +50,37 @@ def test_other_values_are_left_to_numpy(tmp_path: Path) -> None:
     with open_artifact(tmp_path / "small.onnx", "openvino", values=(0, 1)) as session:
         assert session(picture(32, 48)).max() <= 255
         assert session.floats(picture(32, 48)).shape == (32, 48, 3)
+
+
+def test_a_compiled_model_is_kept_under_its_content(
+    artifact: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(files, "cache_folder", lambda: tmp_path / "cache")
+    shown = picture(32, 48)
+    with load(artifact, measure=False) as session:
+        first = session(shown)
+        assert np.array_equal(session.floats(shown).clip(0, 255).round().astype(np.uint8), first)
+    entries = sorted((tmp_path / "cache/openvino").glob("*/content/compiled.blob"))
+    assert len(entries) == 2, "one with pixels, one with the artifact's own numbers"
+
+    def refuse(*given: object) -> None:
+        raise AssertionError("it was compiled again")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(ov.Core, "compile_model", refuse)
+        with load(artifact, measure=False) as session:
+            assert np.array_equal(session(shown), first)
+            assert session.runtime_info.precision == "fp32"
+    entries[0].write_bytes(b"damaged")
+    entries[1].write_bytes(b"damaged")
+    other = tmp_path / "other.xml"
+    emitter("openvino").emit(small_graph(32, 48, 1), "fp32", Labels("small"), other)
+    with load(artifact, measure=False) as session, load(other, measure=False) as another:
+        assert np.array_equal(session(shown), first)
+        assert not np.array_equal(another(shown), first)
+
+
+def test_a_measurement_compiles_anew(artifact: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(files, "cache_folder", lambda: tmp_path / "cache")
+    RUNTIMES["openvino"].open(artifact, Options(pixels=True)).close()
+    assert not (tmp_path / "cache").exists()
