@@ -104,7 +104,7 @@ def search(
     ::
 
         found = pocketlens.search("wave.toml", fps=30, hours=1, pick="smallest")
-        found.front[0].text  # 'pocket 16/8 x 2, 500 steps, onnx-fp16, 2 threads'
+        found.front[0].text  # 'pocket 16/8 x 2 at 256x256, 500 steps, onnx-fp16, 2 threads'
     """
     require("optuna", "search")
     require("torch", "build")

@@ -71,7 +71,7 @@ class Candidate:
         Example:
             >>> settings = Compress(width=16, half_res_channels=8, blocks=2, steps=500)
             >>> Candidate(settings, (64, 64), "onnx", "fp16", "safe", (), "", 2, "").text
-            'pocket 16/8 x 2, 500 steps, onnx-fp16, 2 threads'
+            'pocket 16/8 x 2 at 64x64, 500 steps, onnx-fp16, 2 threads'
         """
         settings = self.compress
         if settings.macs is None:
@@ -79,8 +79,14 @@ class Candidate:
         else:
             student = f"{settings.cut} {settings.macs:.3f}"
         threads = f"{self.threads} thread{'s' * (self.threads > 1)}"
-        parts = [student, f"{settings.steps} steps", f"{self.target}-{self.precision}", self.runtime, threads]
-        parts += [self.accelerator, "" if self.rewrites == "safe" else self.rewrites]
+        parts = [
+            f"{student} at {self.size[0]}x{self.size[1]}",
+            f"{settings.steps} steps",
+            f"{self.target}-{self.precision}",
+            self.runtime,
+            threads,
+        ]
+        parts += [self.accelerator, "" if self.rewrites == "safe" else f"rewrites {self.rewrites}"]
         return ", ".join(filter(None, (*parts, *(f"float {name}" for name in self.keep_float))))
 
     def recipe(self, recipe: Recipe) -> Recipe:

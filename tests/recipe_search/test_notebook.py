@@ -55,16 +55,30 @@ def test_half_a_line_of_a_full_disk_is_dropped(tmp_path: Path) -> None:
     assert len(open_notebook(tmp_path / "a").trials()) == 2
 
 
-def test_a_full_disk_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    notebook = open_notebook(tmp_path / "a")
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    place = tmp_path / "disk"
+    place.mkdir()
+    line = ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(place)]
+    if os.getuid() or subprocess.run(line, check=False, capture_output=True).returncode:
+        pytest.skip("a small disk can be mounted by root only")
+    yield place
+    subprocess.run(["umount", "-l", str(place)], check=True)
+
+
+def test_a_full_disk_is_said_and_loses_nothing(small_disk: Path) -> None:
+    notebook = open_notebook(small_disk / "a")
+    told, filler = [draw(notebook)], small_disk / "filler"
     trial = notebook.ask()
-
-    def full(_: int) -> None:
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(os, "fsync", full)
+    filler.write_bytes(bytes(2**14))
     with pytest.raises(InputError, match=r"cannot be written: No space left on device"):
-        notebook.complete(trial, [0.5, 1.0])
+        for number in range(2000):
+            notebook.note(trial, f"note {number}", "x" * 100)
+    filler.unlink()
+    again = open_notebook(small_disk / "a")
+    assert [t.number for t in again.unfinished()] == [trial.number]
+    again.complete(again.unfinished()[0], [0.5, 1.0])
+    assert [(t.number, t.params.get("width")) for t in again.trials()][: len(told)] == told
 
 
 def test_another_study_is_refused(tmp_path: Path) -> None:

@@ -69,7 +69,9 @@ def test_a_candidate_is_a_recipe_that_reads_back(tmp_path: Path) -> None:
         "student", "file", "size", "head in float", "accelerator", "steps", "width", "half_res_channels", "blocks",
         "rewrites", "onnx runtime", "threads",
     ]  # fmt: skip
-    assert candidate.text == "pocket 64/24 x 8, 4000 steps, onnx-int8, openvino, 2 threads, cpu, none, float head"
+    assert candidate.text == (
+        "pocket 64/24 x 8 at 16x16, 4000 steps, onnx-int8, openvino, 2 threads, cpu, rewrites none, float head"
+    )
 
 
 def test_a_copy_has_a_share_and_no_width(tmp_path: Path) -> None:
