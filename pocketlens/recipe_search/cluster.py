@@ -108,7 +108,8 @@ class ClusterExecutor:
 
         try:
             # What stays is large, and another worker gets it from the one that has it.
-            answer, entries = self._client.submit(_without_entries, future).result() if task.stays else future.result()
+            small = self._client.submit(_without_entries, future, resources=self._room()) if task.stays else future
+            answer, entries = small.result()
             for name, data in entries.items():
                 unpack(name, data)
         except (CancelledError, KilledWorker, OSError) as error:
@@ -128,7 +129,7 @@ class ClusterExecutor:
         return task, answer, None
 
     def _submit(self, task: Task, tries: int) -> None:
-        wanted = {f"pocketlens-{self._version}": 1}
+        wanted = self._room()
         if task.device:
             wanted[device_resource(task.device)] = 1
         future = self._client.submit(
@@ -137,6 +138,10 @@ class ClusterExecutor:
         )  # fmt: skip
         self._running[task] = future, tries
         future.add_done_callback(lambda done: self._outcomes.put((task, done)))
+
+    def _room(self) -> dict[str, float]:
+        """The resource of admitted workers, all that one has of it."""
+        return {f"pocketlens-{self._version}": 1}
 
     def _given(self, task: Task) -> "list[Future]":
         """The results that hold what a task needs; what no worker holds is sent from this cache."""

@@ -1,5 +1,6 @@
 """What a search is about, copied into the cache: so that nothing changes under it, and other machines can have it."""
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -72,6 +73,7 @@ def freeze(recipe: Recipe, base: Path) -> Inputs:
         for name, path in paths.items():
             (place / name).parent.mkdir(parents=True, exist_ok=True)
             files.copy(path, place / name)
+        (place / "files.json").write_text(json.dumps(hashes, indent=2))  # so that no entry is empty
 
     key = files.key_of(files=hashes)
     files.cached(KIND, key, make)
