@@ -79,7 +79,7 @@ def _show(found: "SearchResult", devices: tuple[str, ...]) -> None:
             str(point.trial),
             point.text,
             f"{point.ssim:.4f}",
-            *(f"{ms:.1f}" for ms in point.p95_ms),
+            *(f"{ms:.2f}" for ms in point.p95_ms),
             f"{point.mb:.2f}",
             ", ".join(point.broken) or "-",
         ]

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
 
 _HEIGHT = 340
+_LOG_ABOVE = 4.0
+"""The axis is logarithmic where the slowest is more than so many times the quickest."""
 _TEMPLATES = Path(__file__).parent / "templates"
 
 
@@ -130,7 +132,10 @@ def _plot(
         at, colour = (point.p95_ms[device], point.ssim), ACCENT if point in front else MUTED
         axes.plot(*at, marker="o", color=colour, markerfacecolor="none" if point.broken else colour, markersize=6)
         axes.annotate(str(point.trial), at, xytext=(5, 4), textcoords="offset points", color=INK, fontsize=11)
-    if budget.frame_ms is not None:
+    times = [point.p95_ms[device] for point in points]
+    if max(times) / min(times) > _LOG_ABOVE:
+        axes.set_xscale("log")
+    if budget.frame_ms is not None and budget.frame_ms < _LOG_ABOVE * max(times):  # a far one would press the rest
         axes.axvline(budget.frame_ms, color=LIMIT, linewidth=1.5, linestyle=(0, (4, 3)))
     label_axes(axes, f"frame time at p95 on {devices[device]} in ms", "SSIM, worst picture")
     described = f"SSIM of the worst picture over the frame time on {devices[device]}, {len(points)} trials"
