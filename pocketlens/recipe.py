@@ -83,6 +83,10 @@ class Filter(_Table):
         deviation: What it wants them divided by then.
         input_order: The order of the colours that the generator takes.
         output_order: The order of the colours that it gives.
+        guided: How many times smaller, each way, the picture is that the generator computes on; its result is applied
+            to the large picture of ``sizes`` by a guided upsampling. 1 for a generator that computes on all of it.
+        strokes: With ``guided``, the share of the generator's own strokes that is drawn, enlarged, over what the large
+            picture's edges explain.
     """
 
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
@@ -104,6 +108,30 @@ class Filter(_Table):
     deviation: tuple[float, float, float] | None = None
     input_order: Literal["RGB", "BGR"] = "RGB"
     output_order: Literal["RGB", "BGR"] = "RGB"
+    guided: Annotated[int, Field(ge=1, le=16)] = 1
+    strokes: Annotated[float, Field(ge=0, le=1)] = 0.0
+
+    @property
+    def generator_size(self) -> Size:
+        """The first size that the generator computes at: a part of ``sizes`` where the output is guided.
+
+        Example:
+            >>> Filter(name="wave", sizes=[[720, 1280]], guided=4).generator_size
+            (180, 320)
+        """
+        height, width = self.sizes[0]
+        return height // self.guided, width // self.guided
+
+    @model_validator(mode="after")
+    def _guided_output_is_asked_for_rightly(self) -> Self:
+        if self.output == "guided":
+            raise ValueError(
+                "output is the name of a model's output; for guided output say how many times smaller the generator's "
+                "picture is: guided = 4"
+            )
+        if self.strokes and self.guided == 1:
+            raise ValueError("strokes is of guided output; add guided, for instance 4")
+        return self
 
     @model_validator(mode="after")
     def _ranges_have_width(self) -> Self:
@@ -371,12 +399,18 @@ class Gate(_Table):
         flip: FLIP, the mean difference that a person sees, 0..1, at most.
         flicker: Flicker in values of 0..255, at most: the change between two frames of the clip beyond the teacher's
             own, of the worst two. Only low-bit artifacts are judged by it.
+        identity: Similarity of a person before and after the filter, at least, of the worst face in the judge
+            pictures; 1 for the same picture. It needs the extra ``likeness``.
+        skin: How much further the filter moves lightness and hue of skin in the worst of ten tones than in the best, at
+            most, in CIELAB.
     """
 
     psnr: Limit | None = None
     ssim: Annotated[float, Field(gt=0, le=1, strict=True)] | None = None
     flip: Annotated[float, Field(gt=0, le=1, strict=True)] | None = None
     flicker: Limit | None = None
+    identity: Annotated[float, Field(gt=0, le=1, strict=True)] | None = None
+    skin: Limit | None = None
 
 
 def _rising(low_high: tuple[float, float]) -> tuple[float, float]:

@@ -6,7 +6,7 @@ from pocketlens.quality import EQUAL_PSNR
 
 _BUDGET_NAMES = {"frame_ms": "frame time", "first_frame_ms": "first frame", "size_mb": "size", "memory_mb": "memory"}
 _BUDGET_UNITS = {"frame_ms": "ms", "first_frame_ms": "ms", "size_mb": "MB", "memory_mb": "MB"}
-_GATES_AT_MOST = ("flip", "flicker")
+_GATES_AT_MOST = ("flip", "flicker", "skin")
 
 
 def gate_text(gate: GateResult) -> str:
@@ -16,7 +16,7 @@ def gate_text(gate: GateResult) -> str:
         >>> gate_text(GateResult("psnr", 32.0, 40.123, "pass"))
         'PSNR 40.12 dB (at least 32 dB)'
     """
-    name = gate.name if gate.name == "flicker" else gate.name.upper()
+    name = gate.name.upper() if gate.name in ("psnr", "ssim", "flip") else gate.name
     style = f" of {gate.style}" if gate.style else ""
     unit = " dB" if gate.name == "psnr" else ""
     bound = "at most" if gate.name in _GATES_AT_MOST else "at least"

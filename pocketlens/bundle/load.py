@@ -129,6 +129,7 @@ def open_in(
         why=why,
         others={(other.height, other.width): opener(other) for other in also},
         styles=bundle.manifest.io.styles,
+        origin=bundle.manifest.filter.origin,
     )
     if session.style_count != len(bundle.manifest.io.styles):
         session.close()

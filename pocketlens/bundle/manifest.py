@@ -11,6 +11,7 @@ from typing import Literal
 
 from pocketlens.bundle import paths, typed
 from pocketlens.errors import InputError
+from pocketlens.origin import Origin
 from pocketlens.placement import Placement
 from pocketlens.quality import Scores
 from pocketlens.targets import TARGETS
@@ -64,6 +65,11 @@ class FilterInfo:
     commercial_use: bool | None
     attribution: tuple[str, ...]
     architecture: str
+
+    @property
+    def origin(self) -> Origin:
+        """What pictures of the filter say of where they come from."""
+        return Origin(self.name, self.version, self.license, self.attribution)
 
 
 @dataclass(frozen=True)

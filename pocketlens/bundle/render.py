@@ -79,6 +79,7 @@ def texts(manifest: Manifest, *, web: bool = False) -> dict[str, str]:
         own["install"] = _install(manifest)
         rendered[path] = environment.get_template(template).render(common, **own)
     about = {"manifest": manifest, "snippets": sorted(rendered), "caveats": _caveats(manifest), "web": web}
+    rendered["origin.xmp"] = manifest.filter.origin.xmp()
     rendered["README.md"] = environment.get_template("README.md.jinja").render(common, **about)
     return rendered
 

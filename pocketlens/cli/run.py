@@ -16,11 +16,14 @@ from pocketlens.outside_text import for_terminal
 
 if TYPE_CHECKING:
     from pocketlens.bundle.first_look import FirstLook
+    from pocketlens.credentials import Credentials, Seal
     from pocketlens.runtimes.folders import PictureDone, PictureJob
     from pocketlens.runtimes.session import Session
 
 _MOST_LISTED = 50
 """Pictures that are listed one by one."""
+_FORMATS = (".png", ".jpg", ".webp", ".tif")
+"""Formats that pictures are written in; each has a place for the metadata."""
 
 
 @command(
@@ -59,6 +62,16 @@ def run(
         list[str] | None,
         typer.Option(metavar="NAME", help="Of a style pack: a name, or a blend such as ink=0.5,oil=0.5."),
     ] = None,
+    format_: Annotated[
+        str, typer.Option("--format", metavar="FORMAT", help="Of pictures: png, jpg, webp or tif.")
+    ] = "png",
+    credentials: Annotated[
+        Path | None,
+        typer.Option(metavar="KEY", help="Sign as C2PA content credentials: a PEM file with key and certificates."),
+    ] = None,
+    no_provenance: Annotated[
+        bool, typer.Option("--no-provenance", help="Leave out of the metadata that a trained filter made it.")
+    ] = False,
     input_range: options.InputRange = None,
     output_range: options.OutputRange = None,
     resume: Annotated[
@@ -71,16 +84,21 @@ def run(
 
     Several pictures, or frames of a clip, are played at the same time, one on each core, unless --threads or an
     accelerator is given. Pictures that cannot be read are listed at the end, and the exit code is 1 then.
+    The metadata of what is written says which filter made it, unless you ask to leave that out.
 
     Ranges are for a file that somebody else made: the files of a bundle take and give 0..255.
     """
     from pocketlens import load
     from pocketlens.bundle.first_look import FirstLook
+    from pocketlens.credentials import Seal
     from pocketlens.runtimes.styling import parse
 
     if (bool(picture), video is not None, bool(camera)).count(True) != 1:
         raise InputError("give pictures, --video or --camera", do="one of the three")
-    jobs = _jobs(picture or [], out or Path("stylized"))
+    if f".{format_}" not in _FORMATS:
+        raise InputError(f"there is no format {format_!r}", do=f"choose from {', '.join(f[1:] for f in _FORMATS)}")
+    key = _key(credentials, no_provenance)
+    jobs = _jobs(picture or [], out or Path("stylized"), f".{format_}")
     one_each = (len(jobs) > 1 or video is not None) and threads is None and accelerator in (None, "cpu", "xnnpack")
     session = load(
         bundle,
@@ -94,23 +112,40 @@ def run(
         output_range=output_range,
     )
     looks = FirstLook(bundle, (input_range, output_range))
+    seal = Seal(None if no_provenance else session.origin, key)
     with session:
         if style:
             session.style = parse(style)
         if why and not json:
             output.say(session.explain())
         if picture:
-            _pictures(session, jobs, machine.cores() if one_each else 1, resume, json, looks)
+            _pictures(session, jobs, machine.cores() if one_each else 1, resume, json, looks, seal)
         else:
             with ExitStack() as opened:
                 others = [
                     opened.enter_context(session.another()) for _ in range(machine.cores() - 1 if one_each else 0)
                 ]
-                _video([session, *others], video or camera, out, screen, smooth, frames, json)
+                _video([session, *others], video or camera, out, screen, smooth, frames, seal, json)
+
+
+def _key(credentials: Path | None, no_provenance: bool) -> "Credentials | None":
+    if credentials is None:
+        return None
+    if no_provenance:
+        raise InputError("--credentials and --no-provenance exclude each other", do="leave one of them out")
+    from pocketlens.credentials import read_credentials
+
+    return read_credentials(credentials)
 
 
 def _pictures(
-    session: "Session", jobs: "list[PictureJob]", most_sessions: int, resume: bool, json: bool, looks: "FirstLook"
+    session: "Session",
+    jobs: "list[PictureJob]",
+    most_sessions: int,
+    resume: bool,
+    json: bool,
+    looks: "FirstLook",
+    seal: "Seal",
 ) -> None:
     from pocketlens.runtimes.folders import PictureDone, stylize_file, stylize_files
 
@@ -120,11 +155,13 @@ def _pictures(
     with output.progress() as notify, ExitStack() as opened:
         # One picture alone, first: a file that paints black is found here.
         while remaining and not any(finished.size for finished in done):
-            done.append(stylize_file(session, remaining.pop(0), functools.partial(looks.check, size=session.size)))
+            done.append(
+                stylize_file(session, remaining.pop(0), functools.partial(looks.check, size=session.size), seal)
+            )
         sessions = [session]
         while len(sessions) < min(most_sessions, len(remaining)):
             sessions.append(opened.enter_context(session.another()))
-        done += stylize_files(sessions, remaining, notify)
+        done += stylize_files(sessions, remaining, notify, seal=seal)
     output.warn(looks.warnings)
     broken = [finished.problem for finished in done if finished.problem is not None]
     if broken and len(jobs) == 1:
@@ -167,6 +204,7 @@ def _video(
     screen: bool,
     smooth: float,
     frames: int | None,
+    seal: "Seal",
     json: bool,
 ) -> None:
     from pocketlens.runtimes.video import VideoProgress, stylize
@@ -179,6 +217,7 @@ def _video(
         raise InputError(f"the result would replace the clip {clip_or_camera}", do="choose another name with -o")
     window = PreviewWindow(f"Pocketlens: {clip_or_camera}") if screen else None
     source = open_file(clip_or_camera) if isinstance(clip_or_camera, Path) else open_camera(clip_or_camera)
+    clip = clip_or_camera if isinstance(clip_or_camera, Path) and clip_or_camera.is_file() else None
     with output.progress() as notify:
 
         def show(state: VideoProgress) -> None:
@@ -193,6 +232,8 @@ def _video(
             smooth=smooth,
             progress=show if sys.stderr.isatty() else None,
             most_frames=frames,
+            origin=seal.origin,
+            finish=functools.partial(seal.finish, source=clip),
         )
     if json:
         output.document({"video": played, "out": out, "session": sessions[0].runtime_info.document()})
@@ -213,12 +254,12 @@ def _is_same(path: Path, other: Path) -> bool:
     return path.exists() and other.exists() and path.samefile(other)
 
 
-def _jobs(pictures: list[Path], out: Path) -> "list[PictureJob]":
+def _jobs(pictures: list[Path], out: Path, suffix: str) -> "list[PictureJob]":
     from pocketlens import images
     from pocketlens.runtimes.folders import PictureJob
 
     paths = [inner for path in pictures for inner in (images.folder(path) if path.is_dir() else [path])]
-    results = {path: out / f"{path.stem}.png" for path in paths}
+    results = {path: out / f"{path.stem}{suffix}" for path in paths}
     _check_names(results)
     return [PictureJob(path, result) for path, result in results.items()]
 

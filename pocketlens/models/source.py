@@ -11,6 +11,7 @@ A source is one of:
   This imports and runs the user's own code, with the user's rights. It is for code that the user wrote or read.
 """
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -60,6 +61,8 @@ class Source:
         signature: What of an ONNX file is the picture, and what its other inputs are fixed to; a module is bound
             already.
         ranges_said: Whether the user or the module's own attributes say both ranges.
+        guided: How many times smaller, each way, the picture is that the generator computes on; 1 for the same size.
+        strokes: The share of its strokes that is drawn over a guided output.
         load: Gives the generator in eval mode; imports torch. For an ONNX model it raises InputError.
     """
 
@@ -74,6 +77,25 @@ class Source:
     styles: tuple[str, ...] = ()
     ranges_said: bool = False
     signature: Signature = field(default_factory=Signature)
+    guided: int = 1
+    strokes: float = 0.0
+
+    def with_guided_output(self, guided: int, strokes: float = 0.0) -> "Source":
+        """The same generator on a smaller picture, its result applied to the large one
+        (:mod:`pocketlens.converters.guided`); itself for 1.
+        """
+        if guided == 1:
+            return self
+        from pocketlens.converters.guided import CELL
+
+        key = files.key_of(source=self.key, guided=guided, strokes=strokes)
+        multiple = math.lcm(self.multiple, CELL) * guided
+        return replace(self, key=key, multiple=multiple, guided=guided, strokes=strokes)
+
+    @property
+    def generator(self) -> "Source":
+        """The generator without guided output, under the same key."""
+        return replace(self, guided=1, strokes=0.0)
 
 
 def resolve(

@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 class Teacher(Protocol):
     """Runs a generator on pictures."""
 
-    def __call__(self, picture: Picture, style: Sequence[float] = ()) -> Floats:
-        """``uint8 [H, W, 3]`` in; ``float32 [H, W, 3]``, clamped to 0..255 and not rounded, out; of a pack, in a
-        style.
+    def __call__(self, picture: Picture | Floats, style: Sequence[float] = ()) -> Floats:
+        """``uint8`` or ``float32 [H, W, 3]``, 0..255, in; ``float32 [H, W, 3]``, clamped to 0..255 and not rounded,
+        out; of a pack, in a style.
         """
         ...
 
@@ -43,7 +43,7 @@ def torch_teacher(module: "nn.Module", ranges: Ranges) -> Teacher:
     module = _without_tiny_weights(module.eval())
     where = next(module.parameters(), torch.zeros(())).device
 
-    def run(picture: Picture, style: Sequence[float] = ()) -> Floats:
+    def run(picture: Picture | Floats, style: Sequence[float] = ()) -> Floats:
         height, width = picture.shape[:2]
         blend = [torch.tensor([list(style)], dtype=torch.float32, device=where)] if style else []
         try:
@@ -81,6 +81,16 @@ def _without_tiny_weights(module: "nn.Module") -> "nn.Module":
     return module
 
 
+def guided_teacher(teacher: Teacher, shrink: int, strokes: float) -> Teacher:
+    """A teacher that sees the picture ``shrink`` times smaller; its result is applied to the large one, in NumPy."""
+    from pocketlens.converters.guided import apply_guided, shrink_picture
+
+    def run(picture: Picture | Floats, style: Sequence[float] = ()) -> Floats:
+        return apply_guided(picture, teacher(shrink_picture(picture, shrink), style), shrink, strokes)
+
+    return run
+
+
 def onnx_teacher(path: Path, ranges: Ranges) -> Teacher:
     """A user's ``.onnx`` file, run by onnxruntime as it is, without any of its graph optimizations.
 
@@ -114,7 +124,7 @@ def onnx_teacher(path: Path, ranges: Ranges) -> Teacher:
     channels_last = graph_input.shape[3] == 3 and graph_input.shape[1] != 3
     dtype = _DTYPES.get(graph_input.type, np.float32)
 
-    def run(picture: Picture, style: Sequence[float] = ()) -> Floats:
+    def run(picture: Picture | Floats, style: Sequence[float] = ()) -> Floats:
         image = _scaled(picture, ranges)
         image = np.ascontiguousarray(image.transpose(0, 2, 3, 1) if channels_last else image)
         try:
@@ -127,7 +137,7 @@ def onnx_teacher(path: Path, ranges: Ranges) -> Teacher:
     return run
 
 
-def _scaled(picture: Picture, ranges: Ranges) -> Floats:
+def _scaled(picture: Picture | Floats, ranges: Ranges) -> Floats:
     low, high = ranges.input
     planar = picture.astype(np.float32).transpose(2, 0, 1)[None]
     return np.ascontiguousarray(planar * np.float32((high - low) / 255.0) + np.float32(low), np.float32)

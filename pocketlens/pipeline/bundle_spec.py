@@ -14,6 +14,7 @@ from pocketlens.models.source import Source
 from pocketlens.pipeline.compile import CompiledSize
 from pocketlens.pipeline.eval_set import BLENDED, SHIPPED, EvalSet, pure
 from pocketlens.pipeline.gates import gates_of
+from pocketlens.pipeline.people import People
 from pocketlens.pipeline.stage_key import toolchain
 from pocketlens.pipeline.stages.emit import VerifiedArtifact
 from pocketlens.quality import Scores, worst
@@ -29,7 +30,12 @@ _MAX_LICENSE_BYTES = 1_000_000
 
 
 def bundle_spec(
-    recipe: Recipe, text: str, licenses: dict[str, str], source: Source, sizes: Sequence[CompiledSize]
+    recipe: Recipe,
+    text: str,
+    licenses: dict[str, str],
+    source: Source,
+    sizes: Sequence[CompiledSize],
+    people: People,
 ) -> BundleSpec:
     """Everything about a bundle that cannot be worked out from its files; ``licenses`` are from :func:`licenses_of`."""
     about = recipe.filter
@@ -45,7 +51,7 @@ def bundle_spec(
         ),
         source=SourceInfo(source.key, source.kind),
         artifacts=tuple(
-            _artifact(artifact, recipe, _scores_by_style(size.evaluation.eval_set, artifact, source.styles))
+            _artifact(artifact, recipe, _scores_by_style(size.evaluation.eval_set, artifact, source.styles), people)
             for size in sizes
             for artifact in size.artifacts
         ),
@@ -96,9 +102,10 @@ def _risk(risk: Extent, height: int, width: int) -> Risk:
     return Risk(height, width, risk.node, risk.operator, risk.kind, float(f"{risk.largest:.4g}"))
 
 
-def _artifact(artifact: VerifiedArtifact, recipe: Recipe, styles: dict[str, Scores]) -> ArtifactEntry:
+def _artifact(artifact: VerifiedArtifact, recipe: Recipe, styles: dict[str, Scores], people: People) -> ArtifactEntry:
     verification, spec = artifact.verification, artifact.spec
     by_style = [gates_of(scores, verification.flicker, recipe.gate, name) for name, scores in styles.items()]
+    gates = sum(by_style, ()) if styles else gates_of(verification.worst, verification.flicker, recipe.gate)
     return ArtifactEntry(
         file=artifact.path,
         spec=spec,
@@ -108,7 +115,7 @@ def _artifact(artifact: VerifiedArtifact, recipe: Recipe, styles: dict[str, Scor
             verification.runtime_info.runtime, verification.runtime_info.version, verification.runtime_info.precision
         ),
         golden_psnr=verification.golden_psnr,
-        gates=sum(by_style, ()) if styles else gates_of(verification.worst, verification.flicker, recipe.gate),
+        gates=gates + people.gates,
         styles=styles,
         rewrites=artifact.rewrites,
         plan=_plan(artifact),

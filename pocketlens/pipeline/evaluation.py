@@ -148,8 +148,8 @@ def _check_compiler(target: Target) -> None:
 def _check_size(source: Source, height: int, width: int) -> None:
     if height % source.multiple or width % source.multiple:
         # A variant may need more than its architecture; only the loaded one knows.
-        multiple = getattr(source.load(), "multiple", 1) if source.kind == "checkpoint" else source.multiple
-        multiple = max(multiple, source.multiple)
+        own = getattr(source.load(), "multiple", 1) if source.kind == "checkpoint" else 1
+        multiple = max(own * source.guided, source.multiple)
         near = [max(multiple, round(edge / multiple) * multiple) for edge in (height, width)]
         raise InputError(
             f"{source.name} cannot compute at {height} x {width}: it needs multiples of {multiple}",

@@ -63,6 +63,12 @@ def _export(source: Source, height: int, width: int) -> "Iterator[ir.Model]":
     Raises:
         InputError: The source cannot be exported or imported at this size in any way.
     """
+    if source.guided > 1:
+        from pocketlens.converters.guided import guided_graph
+
+        small = _export(source.generator, height // source.guided, width // source.guided)
+        yield from (guided_graph(graph, source.guided, source.strokes) for graph in small)
+        return
     if source.kind == "onnx":
         yield from _imported(source, height, width)
         return

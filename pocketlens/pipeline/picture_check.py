@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
+from pocketlens.converters.guided import shrink_picture
 from pocketlens.converters.ranges import Range, Ranges
 from pocketlens.errors import InputError, PocketlensError
 from pocketlens.images import Floats
@@ -62,6 +63,7 @@ def _likely_ranges(source: Source, eval_set: EvalSet) -> tuple[Range, Range] | N
 def _values(source: Source, eval_set: EvalSet, taken: Range) -> NDArray[np.float32]:
     """The generator's own values for the first picture, ``float32 [height, width, 3]``, in an input range."""
     style = eval_set.styles[0] if eval_set.styles else ()
-    pixels = teacher_of(replace(source, ranges=Ranges(taken, _WIDE)))(eval_set.pictures[0], style)
+    small = shrink_picture(eval_set.pictures[0], source.guided)
+    pixels = teacher_of(replace(source.generator, ranges=Ranges(taken, _WIDE)))(small, style)
     low, high = _WIDE
     return pixels * np.float32((high - low) / 255) + np.float32(low)

@@ -24,9 +24,11 @@ if TYPE_CHECKING:
 
 
 def teacher_of(source: Source) -> "Teacher":
-    """The source as its author trained it."""
-    from pocketlens.models.teacher import onnx_teacher, torch_teacher
+    """The source as its author trained it; with guided output, on the small picture."""
+    from pocketlens.models.teacher import guided_teacher, onnx_teacher, torch_teacher
 
+    if source.guided > 1:
+        return guided_teacher(teacher_of(source.generator), source.guided, source.strokes)
     if source.kind == "onnx":
         return onnx_teacher(onnx_file(source), source.ranges)
     return torch_teacher(source.load(), source.ranges)

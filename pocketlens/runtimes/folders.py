@@ -1,5 +1,6 @@
 """Stylizes many pictures: files are decoded, played and encoded at the same time, and a broken one stops nothing."""
 
+import functools
 import queue
 import time
 from collections import deque
@@ -9,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pocketlens import images
+from pocketlens.credentials import NO_SEAL, Seal
 from pocketlens.errors import InputError
 from pocketlens.images import Picture
 from pocketlens.progress import Progress, silent
@@ -22,7 +24,7 @@ _PNG_END = b"IEND\xaeB`\x82"
 
 @dataclass(frozen=True)
 class PictureJob:
-    """A picture's file, and the ``.png`` to write."""
+    """A picture's file, and the one to write."""
 
     source: Path
     target: Path
@@ -33,7 +35,7 @@ class PictureJob:
         try:
             with self.target.open("rb") as stream:
                 stream.seek(-len(_PNG_END), 2)
-                whole = stream.read() == _PNG_END
+                whole = stream.read() == _PNG_END or self.target.suffix != ".png"
             return whole and self.target.stat().st_mtime_ns >= self.source.stat().st_mtime_ns
         except OSError:
             return False
@@ -54,24 +56,30 @@ class PictureDone:
     problem: InputError | None = None
 
 
-def stylize_file(session: Session, job: PictureJob, look: Look | None = None) -> PictureDone:
+def stylize_file(session: Session, job: PictureJob, look: Look | None = None, seal: Seal = NO_SEAL) -> PictureDone:
     """Decode, play and encode one picture, which keeps its alpha.
 
     Args:
         session: What plays it.
         job: The picture.
         look: Called with the picture and its result, ``uint8 [H, W, 3]``, before that is written.
+        seal: What the result says of where it comes from.
 
     Raises:
         InputError: The artifact fails, or the result cannot be written. A picture that cannot be read raises nothing.
     """
     free: queue.SimpleQueue[Session] = queue.SimpleQueue()
     free.put(session)
-    return _stylize(free, job, look)
+    return _stylize(free, job, look, seal)
 
 
 def stylize_files(
-    sessions: Sequence[Session], jobs: Sequence[PictureJob], progress: Progress = silent, workers: int | None = None
+    sessions: Sequence[Session],
+    jobs: Sequence[PictureJob],
+    progress: Progress = silent,
+    workers: int | None = None,
+    *,
+    seal: Seal = NO_SEAL,
 ) -> Iterator[PictureDone]:
     """Stylize pictures on several threads, of which each takes a session only while it plays.
 
@@ -80,6 +88,7 @@ def stylize_files(
         jobs: The pictures.
         progress: Told how many are done, and how many a second.
         workers: The number of threads; None for one more than there are sessions.
+        seal: What the results say of where they come from.
 
     Yields:
         What became of each job, in order. Only a few pictures are in memory at a time.
@@ -98,7 +107,7 @@ def stylize_files(
         remaining = iter(jobs)
         while True:
             while len(waiting) < _WAITING * workers and (job := next(remaining, None)) is not None:
-                waiting.append(pool.submit(_stylize, free, job))
+                waiting.append(pool.submit(_stylize, free, job, None, seal))
             if not waiting:
                 return
             done = waiting.popleft().result()
@@ -110,7 +119,9 @@ def stylize_files(
         pool.shutdown(cancel_futures=True)
 
 
-def _stylize(free: "queue.SimpleQueue[Session]", job: PictureJob, look: Look | None = None) -> PictureDone:
+def _stylize(
+    free: "queue.SimpleQueue[Session]", job: PictureJob, look: Look | None = None, seal: Seal = NO_SEAL
+) -> PictureDone:
     try:
         decoded = images.decode(job.source)
     except InputError as error:
@@ -122,5 +133,6 @@ def _stylize(free: "queue.SimpleQueue[Session]", job: PictureJob, look: Look | N
         free.put(session)
     if look is not None:
         look(decoded.picture, stylized)
-    images.write(job.target, stylized, decoded.alpha if decoded.picture.shape == stylized.shape else None)
+    alpha = decoded.alpha if decoded.picture.shape == stylized.shape else None
+    images.write(job.target, stylized, alpha, xmp=seal.xmp, finish=functools.partial(seal.finish, source=job.source))
     return PictureDone(job, (decoded.picture.shape[0], decoded.picture.shape[1]))

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from pocketlens import images, machine
 from pocketlens.errors import InputError
 from pocketlens.images import Floats, Picture, coloured, recolour
+from pocketlens.origin import Origin
 from pocketlens.runtimes.adapter import RUNTIMES, Options, Player, runtime_for
 from pocketlens.runtimes.frames import YuvFrame
 from pocketlens.runtimes.loaded import ExtraInputs, LoadedArtifact
@@ -56,8 +57,10 @@ class Session:
         again: Loads the artifact once more, for :meth:`another`.
         why: Why this artifact and this runtime were chosen, as lines for :meth:`explain`.
         styles: The names of a pack's styles; their positions, from 0, if left out.
+        origin: The filter that the artifact holds; its file's name, if left out.
 
     Attributes:
+        origin: What pictures of this session may say of where they come from.
         runtime: The name of the runtime that plays.
         size: Height and width that the artifact computes at, in pixels; of several the first.
         sizes: Every size that it computes at.
@@ -82,10 +85,12 @@ class Session:
         again: Opener | None = None,
         why: Sequence[str] = (),
         styles: Sequence[str] = (),
+        origin: Origin | None = None,
     ) -> None:
         if resize not in RESIZES:
             raise InputError(f"there is no resize {resize!r}", do=f"choose from {', '.join(RESIZES)}")
         self._path = path or Path(runtime)
+        self.origin = origin or Origin(self._path.stem)
         self._values, self._output_values = values, output_values
         self._layout = RUNTIMES[runtime].default_layout if runtime in RUNTIMES else "NCHW"
         first = self._load(player)
@@ -207,6 +212,7 @@ class Session:
             again=self._again,
             why=self._why,
             styles=self.styles,
+            origin=self.origin,
         )
         session._style = self._style
         return session

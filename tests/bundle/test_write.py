@@ -29,7 +29,7 @@ def test_everything_is_there_and_listed(full_spec: BundleSpec, tmp_path: Path) -
     manifest = write(full_spec, tmp_path / "b")
     assert set(tree(tmp_path / "b")) == set(manifest.files) | {"manifest.json"}
     assert {name.split("/")[0] for name in manifest.files} == {
-        "artifacts", "golden", "snippets", "LICENSES", "recipe.toml", "sbom.cdx.json", "README.md",
+        "artifacts", "golden", "snippets", "LICENSES", "recipe.toml", "sbom.cdx.json", "README.md", "origin.xmp",
     }  # fmt: skip
     assert "artifacts/openvino-fp32-48x64.bin" in manifest.files
     assert "artifacts/coreml-fp16-48x64.mlpackage/Data/weight.bin" in manifest.files

@@ -23,6 +23,8 @@ from pocketlens.pipeline.commands.model import signature_of
 from pocketlens.pipeline.compile import CompiledSize, compile_sizes
 from pocketlens.pipeline.eval_set import read_eval_set
 from pocketlens.pipeline.evaluation import Evaluation
+from pocketlens.pipeline.people import People, check_people, measure_people
+from pocketlens.pipeline.people import report_sections as people_sections
 from pocketlens.pipeline.placements import place_all
 from pocketlens.pipeline.rewrite_selection import RewriteSelection, check
 from pocketlens.pipeline.search import pareto, rewrite_trials
@@ -127,9 +129,14 @@ def build(
     path = Path(output) if output is not None else Path(f"{recipe.filter.name}.bundle")
     check_place(path)
     licenses = licenses_of(recipe, base)  # what can be wrong is found before the work, not after it
+    check_people(recipe.gate)
     budget = budget_from(recipe.budget.model_dump(exclude_none=True))
     selection = check(recipe.rewrites.keep if rewrites is None else rewrites)
-    source, original = _sources(recipe, base, generator, threads, notify)
+    source, original = (
+        source and source.with_guided_output(recipe.filter.guided, recipe.filter.strokes)
+        for source in _sources(recipe, base, generator, threads, notify)
+    )
+    assert source is not None
     targets = recipe.targets.chosen()
     timing = Timing(threads=threads)
     sizes = compile_sizes(
@@ -137,6 +144,7 @@ def build(
         quantize=recipe.quantize, chips=recipe.chips.choice(),
         search=SearchSettings(recipe.gate, timing if bench else None) if recipe.quantize.search else None,
     )  # fmt: skip
+    people = measure_people(sizes[0].evaluation, recipe.gate)
     sizes = place_all(sizes, recipe.asked_accelerators, notify)
     student = read_summary(source)
     if student and original and bench:
@@ -145,9 +153,9 @@ def build(
     verdicts = judge_all(document, budget) if document else []
     notify("bundle", 1, 1)
     spec = replace(
-        bundle_spec(recipe, text, licenses, source, sizes),
+        bundle_spec(recipe, text, licenses, source, sizes, people),
         measurements=_measurements(document, sizes, student),
-        report=lambda manifest: _report(manifest, document, verdicts, sizes, budget, student),
+        report=lambda manifest: _report(manifest, document, verdicts, sizes, budget, people, student),
     )
     manifest = write(spec, path)
     uncompared = student if original is None else None
@@ -173,7 +181,7 @@ def _sources(
 ) -> tuple[Source, Source | None]:
     """What is built, and the teacher that it was distilled from where the recipe asks for a student."""
     about = recipe.filter
-    ranges, size = (about.input_range, about.output_range), about.sizes[0]
+    ranges, size = (about.input_range, about.output_range), about.generator_size
     signature = signature_of(about)
     if generator is None and recipe.compress is not None:
         return student_source(recipe, base, threads=threads, notify=notify), recipe_source(about, base)
@@ -245,6 +253,7 @@ def _report(
     verdicts: list[BudgetVerdict],
     sizes: list[CompiledSize],
     budget: PerformanceBudget,
+    people: People,
     student: StudentSummary | None = None,
 ) -> str:
     from pocketlens.bench.report import ReportPicture, Section, render
@@ -262,7 +271,7 @@ def _report(
                     scores=artifact.verification.worst_scores,
                 )
             )
-    more = [section(front) for front in sizes[0].fronts]
+    more = [*people_sections(people), *(section(front) for front in sizes[0].fronts)]
     if student:
         more = [*report_sections(student), *more]
     if warnings := _warnings(sizes):

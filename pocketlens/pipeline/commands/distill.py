@@ -65,7 +65,7 @@ def distill(
         folder / "recipe.toml", recipe_of_student(recipe, base, compressed.path, compressed.architecture).text()
     )
     student = resolve(compressed.path.name, base=compressed.path.parent, architecture=compressed.architecture)
-    size = recipe.filter.sizes[0]
+    size = recipe.filter.generator_size
     times = measure_times(teacher, student, size, threads, notify) if bench else (None, None)
     return Distilled(folder / "recipe.toml", compressed, *times)
 
@@ -109,7 +109,7 @@ def make_student(
     from pocketlens.models.distill.compress import compress
 
     source = recipe_source(recipe.filter, base)
-    size = recipe.filter.sizes[0]
+    size = recipe.filter.generator_size
     eval_set = read_eval_set(base / recipe.pictures.judge if recipe.pictures.judge else None, *size)
     trained = recipe.pictures.train or recipe.pictures.calibrate
     pictures = base / trained if trained else None
@@ -149,7 +149,7 @@ def student_place(recipe: Recipe, base: Path, threads: int) -> StudentPlace:
     pictures = [files.sha256(path) for path in images.folder(base / trained)] if trained else []
     key = files.key_of(
         source=source.key, ranges=asdict(source.ranges), compress=recipe.compress.key(),
-        size=recipe.filter.sizes[0], pictures=pictures, threads=threads, version=VERSION,
+        size=recipe.filter.generator_size, pictures=pictures, threads=threads, version=VERSION,
     )  # fmt: skip
     # Not of the code, as elsewhere in the cache: nobody trains for an hour again because of an upgrade.
     return StudentPlace(key, files.cache_folder() / "training" / files.key_of(student=key, torch=torch.__version__))
@@ -183,7 +183,7 @@ def recipe_source(table: Filter, base: Path) -> Source:
     """The generator that a recipe's ``[filter]`` names."""
     return resolve(
         table.source, base=base, architecture=table.architecture, ranges=(table.input_range, table.output_range),
-        size=table.sizes[0], signature=signature_of(table),
+        size=table.generator_size, signature=signature_of(table),
     )  # fmt: skip
 
 

