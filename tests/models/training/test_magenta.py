@@ -1,14 +1,20 @@
 """Magenta's networks: a painting's style as numbers, and the network that paints in it, as a generator."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from pocketlens import images, quality
+from pocketlens.converters import graph as hub
 from pocketlens.converters.ranges import Ranges
+from pocketlens.converters.verify import GRAPH_FLOORS, verify_artifact
 from pocketlens.errors import InputError
 from pocketlens.images import Picture
+from pocketlens.models import zoo
+from pocketlens.models.costs import count_costs
+from pocketlens.models.export import export
 from pocketlens.models.photographs import photographs, samples
 from pocketlens.models.shipped import gallery
 from pocketlens.models.teacher import torch_teacher
@@ -36,6 +42,16 @@ def test_the_generator_paints_what_magenta_s_network_paints(portrait: Picture) -
         target = magenta.style_teacher(vector)(portrait)
         reached = quality.compare(target, images.to_uint8(painted[index]))
         assert reached.ssim > 0.88 and reached.psnr > quality.psnr(target, images.to_uint8(painted[1 - index])) + 3
+
+
+def test_its_graph_computes_what_torch_computes(portrait: Picture, tmp_path: Path) -> None:
+    style = np.array(json.loads(gallery.LIST.read_text("utf-8"))["cartoon"]["vector"], np.float32)
+    module, picture = magenta.painter([style], [(0.5, 0.5)]), images.resize(portrait, 64, 64)
+    model = export(module, 64, 64, Ranges())
+    hub.save(model, tmp_path / "graph.onnx")
+    verify_artifact(tmp_path / "graph.onnx", GRAPH_FLOORS, [picture], [torch_teacher(module, Ranges())(picture)])
+    architecture = zoo.architecture("painter")
+    assert count_costs(architecture.skeleton(architecture.variants[0]), 64, 64).macs == hub.macs(model)
 
 
 def test_a_style_can_keep_the_photograph_s_colours(portrait: Picture) -> None:
