@@ -35,6 +35,19 @@ def _why_refused(node: ir.Node) -> str:
         return "onnxruntime-qnn leaves it to the processor"
     if node.op_type == "Pad" and _pads_beyond(node):
         return "the NPU's compiler fills more pixels than the value has with something else than the number it is given"
+    return _why_transposed_refused(node) if node.op_type == "ConvTranspose" else ""
+
+
+def _why_transposed_refused(node: ir.Node) -> str:
+    """Why a ConvTranspose is refused, if it is; what the NPU would compute wrongly is among it (docs/upstream.md)."""
+    if set(hub.ints(node, "dilations", (1, 1))) != {1}:
+        return "the NPU takes no dilation"
+    extra, pads = hub.ints(node, "output_padding", (0, 0)), hub.ints(node, "pads", (0, 0, 0, 0))
+    if any(more > cropped for more, cropped in zip(extra, pads[len(extra) :], strict=True)):
+        return "the NPU leaves the bias out of rows of output_padding that the kernel does not reach"
+    source = node.inputs[0].producer() if node.inputs[0] is not None else None
+    if source is not None and source.op_type == "DequantizeLinear" and hub.integer(node, "group", 1) > 1:
+        return "the NPU computes no groups in integers"
     return ""
 
 
@@ -74,6 +87,11 @@ def emit(
     chosen = _TARGET.chip(chip or _TARGET.chip_names(precision)[0])
     model = use_uint8_pixels(decompose_long_norms(model))
     keep_activations_exact(model)
+    if refused := [refusal for refusal in refusals(model) if refusal.operator == "ConvTranspose"]:
+        lines = "\n".join(f"  {refusal}" for refusal in refused)
+        raise UnsupportedError(
+            f"{path.stem} would be wrong on the NPU:\n{lines}", do="replace them in the model, or choose fp16"
+        )
     with tempfile.TemporaryDirectory(prefix="pocketlens-qnn-") as home:
         graph = Path(home) / "graph.onnx"
         hub.save(model, graph)

@@ -45,6 +45,30 @@ def test_operators_without_a_translation_are_named() -> None:
     assert qnn.refusals(small_graph()) == []
 
 
+_TRANSPOSED = """
+<ir_version: 10, opset_import: ["": 20]>
+m (float[1, 4, 6, 6] x) => (float[1, 4, N, M] y) <float[4, 2, 3, 3] w, float one = {1}, uint8 zero = {0}>
+{ s = %s y = ConvTranspose <strides = [2, 2], group = 2, %s> (s, w) }
+"""
+
+
+@pytest.mark.parametrize(
+    ("source", "attributes", "reason"),
+    [
+        ("Relu (x)", "pads = [1, 1, 1, 1], output_padding = [1, 1]", ""),
+        ("Relu (x)", "dilations = [2, 2]", "no dilation"),
+        ("Relu (x)", "output_padding = [1, 0]", "rows of output_padding"),
+        ("Relu (x)", "pads = [1, 1, 1, 0], output_padding = [0, 1]", "rows of output_padding"),
+        ("QuantizeLinear (x, one, zero) d = DequantizeLinear (s, one, zero)", "pads = [1, 1, 1, 1]", "no groups"),
+    ],
+)
+def test_transposed_convolutions_that_would_be_wrong_are_refused(source: str, attributes: str, reason: str) -> None:
+    text = _TRANSPOSED % (source, attributes)
+    model = ir.from_proto(onnx.parser.parse_model(text.replace("(s, w)", "(d, w)") if "d =" in source else text))
+    reasons = [refusal.reason for refusal in qnn.refusals(model)]
+    assert len(reasons) == bool(reason) and all(reason in said for said in reasons)
+
+
 @needs_qnn
 def test_what_the_npu_lacks_is_refused_or_left_to_the_processor(tmp_path: Path) -> None:
     path = tmp_path / "odd.onnx"
