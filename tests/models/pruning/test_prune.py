@@ -21,6 +21,10 @@ def test_every_architecture_becomes_smaller_and_loads_again(name: str, variant: 
     module = make(name, variant)
     side = 128 if name == "pix2pix-unet" else 32
     x = torch.rand(1, 3, side, side)
+    if name == "painter":  # its table has a number for each channel
+        with pytest.raises(InputError, match="cannot be pruned.*split"):
+            prune(module, 0.5, [x], size=(128, 128))
+        return
     pruned = prune(module, 0.5, [x], size=(128, 128))
     assert 0.2 < pruned.after.macs / pruned.before.macs < 0.36
     assert all(
