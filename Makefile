@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install test-quick docs bench-peers demo test conformance fuzz kill bench-matrix operators rewrites check format schema changelog dist constraints train lab-pi clean bench-rewrites bench-accelerators operators-on bench-agreement lab-android lab-pages bench-shim bench-browser bench-sizes lab-arm64 bench-folders bench-streams lab-cluster
+.PHONY: help install test-quick docs bench-peers demo test conformance fuzz kill bench-matrix operators rewrites check format schema changelog dist constraints train lab-pi clean bench-rewrites bench-accelerators operators-on bench-agreement lab-android lab-pages bench-shim bench-browser bench-sizes bench-flicker lab-arm64 bench-folders bench-streams lab-cluster
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
@@ -111,6 +111,15 @@ ARCHITECTURES ?= ../shared/data/fast_style/wave.npz animegan2 pix2pix-unet trans
 
 bench-rewrites: install .peers/.installed .peers-onnx2tf/.installed  ## each target with and without its rewrites, beside the peers; of ARCHITECTURES; keeps what it has in build/rewrites
 	$(BIN)/python -m benchmarks.rewrites $(ARCHITECTURES)
+
+.flicker/.installed: benchmarks/flicker.txt
+	$(PYTHON) -m venv .flicker
+	.flicker/bin/pip install --quiet --disable-pip-version-check "$$(grep '^torch==' benchmarks/flicker.txt)"
+	.flicker/bin/pip install --quiet --disable-pip-version-check -r benchmarks/flicker.txt
+	touch $@
+
+bench-flicker: install .flicker/.installed  ## our flicker beside ColorVideoVDP's score, on the int8 files of a filter that ships
+	$(BIN)/python -m benchmarks.flicker cartoon --python .flicker/bin/python
 
 FILTERS ?= cartoon starry atelier
 
