@@ -22,7 +22,7 @@ def test_every_architecture_becomes_smaller_and_loads_again(name: str, variant: 
     side = 128 if name == "pix2pix-unet" else 32
     x = torch.rand(1, 3, side, side)
     if name == "painter":  # its table has a number for each channel
-        with pytest.raises(InputError, match="cannot be pruned.*split"):
+        with pytest.raises(InputError, match=r"cannot be pruned.*split"):
             prune(module, 0.5, [x], size=(128, 128))
         return
     pruned = prune(module, 0.5, [x], size=(128, 128))
