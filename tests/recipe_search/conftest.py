@@ -20,8 +20,8 @@ students = ["pocket"]
 width = [8, 16]
 half_res_channels = [4, 4]
 blocks = [1, 1]
-steps = [6, 18]
-first_rung = 3
+steps = [40, 60]
+first_rung = 20
 threads = [1]
 [accelerators]
 litert_gpu = "off"

@@ -1,7 +1,6 @@
 """A search on workers that are processes of this machine, each with a cache of its own."""
 
 import os
-import signal
 import subprocess
 import sys
 import threading
@@ -13,13 +12,12 @@ import pytest
 
 from pocketlens.errors import InputError, MissingError
 from pocketlens.recipe_search.cluster import ClusterExecutor
-from pocketlens.recipe_search.command import search
+from pocketlens.recipe_search.command import SearchResult, search
 from pocketlens.recipe_search.keep import read_trial
 from tests.conftest import ROOT
-from tests.recipe_search.conftest import RECIPE, write_recipe
+from tests.recipe_search.conftest import write_recipe
 
 distributed = pytest.importorskip("distributed", reason="pip install 'pocketlens[cluster]'")
-LONGER = RECIPE.replace("steps = [6, 18]", "steps = [60, 60]").replace("first_rung = 3", "first_rung = 20")
 
 
 class Cluster:
@@ -77,27 +75,25 @@ def test_an_address_that_is_none(tmp_path: Path) -> None:
         ClusterExecutor("dask://127.0.0.1:1")
 
 
-def test_a_worker_that_dies_in_a_training_loses_nothing(cluster: Cluster, tmp_path: Path) -> None:
+def test_a_worker_that_dies_in_a_training_loses_nothing(
+    cluster: Cluster, searched: SearchResult, tmp_path: Path
+) -> None:
     """What a cluster gives is what this machine gives alone, with the same seed; and it is told once."""
-    recipe = write_recipe(tmp_path, LONGER)
 
     def kill() -> None:
-        second = str(cluster.workers["second"].pid)
         while not any("training" in str(key) for keys in cluster.client.processing().values() for key in keys):
             time.sleep(0.05)
-        os.kill(int(second), signal.SIGKILL)
+        cluster.workers["second"].kill()
 
     killer = threading.Thread(target=kill)
     killer.start()
+    out = tmp_path / "out"
     found = search(
-        recipe, tmp_path / "cluster", executor=cluster.address, devices=("here",), fps=2.0, trials=2, threads=1
+        write_recipe(tmp_path), out, executor=cluster.address, devices=("here",), fps=2.0, trials=2, threads=1
     )
     killer.join()
-    assert found.trials == 2
-    alone = search(recipe, tmp_path / "alone", fps=2.0, trials=2, threads=1)
-    both = {point.trial for point in found.points} & {point.trial for point in alone.points}
-    assert both
-    for trial in both:
-        first, other = read_trial(tmp_path / "cluster", trial), read_trial(tmp_path / "alone", trial)
+    assert [point.trial for point in found.points] == [0, 1]
+    for trial in (0, 1):
+        first, other = read_trial(out, trial), read_trial(searched.folder, trial)
         assert first["candidate"] == other["candidate"]
         assert (first["scores"], first["bytes"]) == (other["scores"], other["bytes"])

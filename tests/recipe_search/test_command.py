@@ -104,7 +104,7 @@ def test_a_folder_holds_one_study(searched: SearchResult, tmp_path: Path) -> Non
     recipe = searched.folder.parent / "tiny.toml"
     with pytest.raises(InputError, match=r"is of other budget"):
         search(recipe, searched.folder, fps=3.0, trials=4, threads=1)
-    changed = write_recipe(tmp_path, RECIPE.replace("first_rung = 3", "first_rung = 4"))
+    changed = write_recipe(tmp_path, RECIPE.replace("first_rung = 20", "first_rung = 21"))
     with pytest.raises(InputError, match=r"is of other space"):
         search(changed, searched.folder, fps=2.0, trials=4, threads=1)
     pictures = tmp_path / "judge"
@@ -118,9 +118,9 @@ def test_a_folder_holds_one_study(searched: SearchResult, tmp_path: Path) -> Non
 def test_a_killed_search_goes_on_without_a_trial_lost_or_doubled(searched: SearchResult, tmp_path: Path) -> None:
     """Killed with its processes again and again, it tells each trial once, and the same as one that was left alone."""
     recipe, out = write_recipe(tmp_path), tmp_path / "out"
-    line = [sys.executable, "-m", "pocketlens", "search", str(recipe), "-o", str(out), "--fps", "2", "--trials", "4"]
+    line = [sys.executable, "-m", "pocketlens", "search", str(recipe), "-o", str(out), "--fps", "2", "--trials", "2"]
     environment = {**os.environ, "POCKETLENS_CACHE": str(tmp_path / "cache"), "PYTHONPATH": str(ROOT)}
-    for stage in ("trial 0: answers", "trial 2: "):
+    for stage in ("trial 0: answers", "trial 1: "):
         with subprocess.Popen(
             [*line, "--threads", "1"], env=environment, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True,
             start_new_session=True,
@@ -136,14 +136,12 @@ def test_a_killed_search_goes_on_without_a_trial_lost_or_doubled(searched: Searc
     done = subprocess.run([*line, "--threads", "1"], env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     trials = trials_of(out)
-    assert [trial.number for trial in trials] == [0, 1, 2, 3]
+    assert [trial.number for trial in trials] == [0, 1]
     assert all(trial.state.is_finished() for trial in trials)
-    alone = trials_of(searched.folder)
+    alone = trials_of(searched.folder)[:2]
     assert [trial.params for trial in trials] == [trial.params for trial in alone]
     for trial, other in zip(trials, alone, strict=True):
-        if trial.values and other.values:
-            assert trial.values[0] == other.values[0]
-            assert trial.values[2] == other.values[2]
+        assert (trial.values[0], trial.values[2]) == (other.values[0], other.values[2])
 
 
 def test_a_second_search_in_a_folder_waits(searched: SearchResult) -> None:
