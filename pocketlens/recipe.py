@@ -87,6 +87,9 @@ class Filter(_Table):
             to the large picture of ``sizes`` by a guided upsampling. 1 for a generator that computes on all of it.
         strokes: With ``guided``, the share of the generator's own strokes that is drawn, enlarged, over what the large
             picture's edges explain.
+        states: Inputs that get what an output gave for the frame before, and zeros for the first: input and output.
+        second: The input that is a second picture: of one channel a mask, of three a picture in ``input_range``.
+        alpha: The output of one channel, 0..1, that becomes the alpha of the picture.
     """
 
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
@@ -108,6 +111,9 @@ class Filter(_Table):
     deviation: tuple[float, float, float] | None = None
     input_order: Literal["RGB", "BGR"] = "RGB"
     output_order: Literal["RGB", "BGR"] = "RGB"
+    states: dict[str, str] = Field(default_factory=dict)
+    second: str = ""
+    alpha: str = ""
     guided: Annotated[int, Field(ge=1, le=16)] = 1
     strokes: Annotated[float, Field(ge=0, le=1)] = 0.0
 
@@ -128,6 +134,10 @@ class Filter(_Table):
             raise ValueError(
                 "output is the name of a model's output; for guided output say how many times smaller the generator's "
                 "picture is: guided = 4"
+            )
+        if self.guided > 1 and (self.states or self.second or self.alpha):
+            raise ValueError(
+                "guided output is of one picture in and one out; leave out guided, or states, second and alpha"
             )
         if self.strokes and self.guided == 1:
             raise ValueError("strokes is of guided output; add guided, for instance 4")

@@ -78,6 +78,7 @@ class Target:
             leave it out.
         chips: That its files are compiled for, each file for one; empty where a file is for every processor.
         notice: What ``LICENSES/NOTICE`` of a bundle says of its files; empty where there is nothing to say.
+        takes_extras: Whether its files can have a second picture, states and alpha beside the picture.
     """
 
     name: str
@@ -99,6 +100,7 @@ class Target:
     extra: str = ""
     chips: tuple[Chip, ...] = ()
     notice: str = ""
+    takes_extras: bool = True
 
     @property
     def precision_names(self) -> tuple[str, ...]:
@@ -269,6 +271,7 @@ TARGETS: dict[str, Target] = {
             layer_times="none",
             snippets=(Snippet("snippets/android/{class_name}Npu.kt", "npu.kt.jinja"),),
             extra="qnn",
+            takes_extras=False,
             chips=SNAPDRAGON,
             notice=_QUALCOMM,
         ),
@@ -284,6 +287,7 @@ TARGETS: dict[str, Target] = {
             dtype="image",
             min_os=(("", "iOS 27, macOS 27"),),
             extra="coreai",
+            takes_extras=False,
         ),
     )
 }  # fmt: skip

@@ -25,7 +25,7 @@ HISTORY = {
     "1.2": "style packs: io.styles, styles of an artifact, style of a gate and of a golden picture",
     "1.3": "plan of an artifact: which layers are quantized, and how",
     "1.4": "placements of an artifact: which accelerators compute it, and how that is known; failed, and note of an "
-    "artifact",
+    "artifact; what goes in and comes out beside one picture of one size: io.factor, io.second, io.states, io.alpha",
 }
 """Each version of the manifest and the fields that it added. Every field added since 1.0 has a default, so that bundles
 of all these versions are read; ``tests/data/bundles/`` holds one of each."""
@@ -98,6 +98,11 @@ class Io:
         resize: How a picture of another size is made to fit.
         styles: The names of a pack's styles, in the order of the weights in its input named style; empty where there is
             one style and no such input.
+        factor: How many times larger than the picture that goes in the one is that comes out.
+        second: Whether there is an input ``second``: another picture or a mask, float32, 0..255.
+        states: How many states there are: inputs ``state_0`` and so on, zeros for the first frame, then what
+            the outputs ``next_0`` and so on gave for the frame before.
+        alpha: Whether there is an output ``alpha``, float32, 0..255.
     """
 
     sizes: tuple[tuple[int, int], ...]
@@ -107,6 +112,10 @@ class Io:
     output: str = "stylized"
     resize: Literal["stretch", "fit", "crop", "tile"] = "stretch"
     styles: tuple[str, ...] = ()
+    factor: float = field(default=1.0, metadata=typed.bounds(1 / 64, 64))
+    second: bool = False
+    states: int = field(default=0, metadata=typed.bounds(0, 64))
+    alpha: bool = False
 
 
 @dataclass(frozen=True)

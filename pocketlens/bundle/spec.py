@@ -78,6 +78,10 @@ class BundleSpec:
         risks: What half precision may not hold.
         failed: The artifacts that were asked for and could not be made.
         styles: The names of a pack's styles.
+        factor: How many times larger than the picture that goes in the one is that comes out.
+        second: Whether a second picture goes in.
+        states: How many states are kept between frames.
+        alpha: Whether an alpha comes out.
         web: Whether the bundle holds the page that plays it in a browser.
         measurements: Documents: name without ``.json`` to text. They are outside the content and its hashes.
         report: Draws the report, an HTML page, from the finished manifest; outside the content too.
@@ -94,6 +98,10 @@ class BundleSpec:
     risks: tuple[Risk, ...] = ()
     failed: tuple[Failed, ...] = ()
     styles: tuple[str, ...] = ()
+    factor: float = 1.0
+    second: bool = False
+    states: int = 0
+    alpha: bool = False
     web: bool = False
     measurements: Mapping[str, str] = field(default_factory=dict, repr=False)
     report: Callable[[Manifest], str] | None = field(default=None, repr=False)

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+import numpy as np
+
 from pocketlens import files, images, quality
 from pocketlens.bundle.choose import playable
 from pocketlens.bundle.load import open_in
@@ -169,13 +171,17 @@ def _play(bundle: Bundle, artifact: Artifact, runtime: str, accelerator: str | N
 
 
 def _psnr(bundle: Bundle, session: Session, golden: Golden) -> float:
-    picture, expected = (images.read(bundle.file(name)) for name in (golden.picture, golden.expected))
-    for name, image in ((golden.picture, picture), (golden.expected, expected)):
-        if image.shape[:2] != session.size:
-            raise InputError(f"{name} is {image.shape[:2]}, the manifest says {session.size}", do="build it again")
+    decoded = images.decode(bundle.file(golden.expected))
+    picture, expected, alpha = images.read(bundle.file(golden.picture)), decoded.picture, decoded.alpha
+    given = tuple(round(edge * session.factor) for edge in session.size)
+    for name, image, size in ((golden.picture, picture, session.size), (golden.expected, expected, given)):
+        if image.shape[:2] != size:
+            raise InputError(f"{name} is {image.shape[:2]}, the artifact says {size}", do="build it again")
     try:
-        stylized = session(picture, style=golden.style or None)
+        stylized = session.still(picture, golden.style or None)
     # A damaged artifact can fail in ways of each runtime's own, which have no common base.
     except Exception as error:
         raise InputError(f"playing it fails: {error}", do="build the bundle again") from error
-    return quality.psnr(expected, stylized)
+    if alpha is not None and stylized.shape[2] == 4:
+        expected = np.concatenate([expected, alpha[..., None]], axis=2)
+    return quality.psnr(expected, stylized[..., : expected.shape[2]])

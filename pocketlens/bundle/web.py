@@ -71,7 +71,12 @@ def web_filter(manifest: Manifest, folder: Path) -> WebFilter:
             f"{manifest.filter.name} has no TFLite file that a browser plays, or no golden picture of its size",
             do="add to [targets]: tflite = ['fp16', 'w8']",
         )
-    about = manifest.filter
+    about, io = manifest.filter, manifest.io
+    if io.second or io.states or io.alpha or io.factor != 1:
+        raise InputError(
+            f"{about.name} has more than a picture in and one of its size out, which the page does not play",
+            do="leave out [bundle] web",
+        )
     return WebFilter(
         name=about.name,
         version=about.version,

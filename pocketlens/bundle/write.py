@@ -115,7 +115,13 @@ def _manifest(spec: BundleSpec, golden: tuple[Golden, ...], listed: dict[str, st
         filter=_filter(spec.filter),
         source=spec.source,
         io=Io(
-            sizes=tuple(dict.fromkeys((a.height, a.width) for a in artifacts)), resize=spec.resize, styles=spec.styles
+            sizes=tuple(dict.fromkeys((a.height, a.width) for a in artifacts)),
+            resize=spec.resize,
+            styles=spec.styles,
+            factor=spec.factor,
+            second=spec.second,
+            states=spec.states,
+            alpha=spec.alpha,
         ),
         artifacts=artifacts,
         golden=golden,
@@ -187,14 +193,18 @@ def _check(spec: BundleSpec) -> None:
         )
     for i, golden in enumerate(spec.golden):
         for picture in (golden.picture, golden.expected):
-            if picture.dtype != np.uint8 or picture.ndim != 3 or picture.shape[2] != 3:
+            channels = (3, 4) if spec.alpha and picture is golden.expected else (3,)
+            if picture.dtype != np.uint8 or picture.ndim != 3 or picture.shape[2] not in channels:
                 form = f"{picture.dtype} {list(picture.shape)}"
                 raise InputError(
                     f"golden picture {i} is {form}, expected uint8 [H, W, 3]", do="read it with images.read"
                 )
-        if golden.picture.shape != golden.expected.shape:
-            shapes = f"{golden.picture.shape} and {golden.expected.shape}"
-            raise InputError(f"golden picture {i} and the teacher's differ in shape: {shapes}", do="resize one of them")
+        sizes = golden.picture.shape[:2], golden.expected.shape[:2]
+        if images.size_factor(*sizes) != spec.factor:
+            raise InputError(
+                f"golden picture {i} is {sizes[0]}, the teacher's {sizes[1]}, and the factor {spec.factor:g}",
+                do="resize one of them",
+            )
 
 
 def _check_entry(entry: ArtifactEntry, spec: BundleSpec) -> None:

@@ -32,6 +32,9 @@ def convert(
     deviation: options.Deviation = None,
     input_order: options.InputOrder = "RGB",
     output_order: options.OutputOrder = "RGB",
+    state: options.States = None,
+    second: options.SecondName = "",
+    alpha: options.AlphaName = "",
     license: options.License = "unknown",
     judge: options.Judge = None,
     calibrate: options.Calibrate = None,
@@ -57,7 +60,9 @@ def convert(
             architecture=architecture,
             size=options.parse_size(size),
             ranges=(input_range, output_range),
-            signature=options.signature(input, output_name, constant, (mean, deviation), (input_order, output_order)),
+            signature=options.signature(
+                input, output_name, constant, (mean, deviation), (input_order, output_order), state, second, alpha
+            ),
             license=license,
             judge=judge,
             calibrate=calibrate,

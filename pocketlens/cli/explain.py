@@ -29,6 +29,9 @@ def explain(
     deviation: options.Deviation = None,
     input_order: options.InputOrder = "RGB",
     output_order: options.OutputOrder = "RGB",
+    state: options.States = None,
+    second: options.SecondName = "",
+    alpha: options.AlphaName = "",
     rewrites: options.Rewrites = "safe",
     profile: Annotated[bool, typer.Option("--profile", help="Also measure the layers on this machine.")] = False,
     threads: options.Threads = 2,
@@ -53,7 +56,9 @@ def explain(
         architecture=architecture,
         size=options.parse_size(size),
         ranges=(input_range, output_range),
-        signature=options.signature(input, output_name, constant, (mean, deviation), (input_order, output_order)),
+        signature=options.signature(
+            input, output_name, constant, (mean, deviation), (input_order, output_order), state, second, alpha
+        ),
         targets=options.several(target) or ("tflite",),
         rewrites=parse(rewrites),
         machine=Machine(gmacs, gbytes),

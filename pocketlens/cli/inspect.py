@@ -28,6 +28,9 @@ def inspect(
     deviation: options.Deviation = None,
     input_order: options.InputOrder = "RGB",
     output_order: options.OutputOrder = "RGB",
+    state: options.States = None,
+    second: options.SecondName = "",
+    alpha: options.AlphaName = "",
     rewrites: options.Rewrites = "safe",
     graph: Annotated[Path | None, typer.Option(metavar="FILE", help="Also write the graph to this .onnx file.")] = None,
     accelerators: Annotated[
@@ -58,7 +61,9 @@ def inspect(
         architecture=architecture,
         size=options.parse_size(size),
         ranges=(input_range, output_range),
-        signature=options.signature(input, output_name, constant, (mean, deviation), (input_order, output_order)),
+        signature=options.signature(
+            input, output_name, constant, (mean, deviation), (input_order, output_order), state, second, alpha
+        ),
         rewrites=parse(rewrites),
         save=graph,
     )

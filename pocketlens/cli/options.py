@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 from typer.models import OptionInfo
 
-from pocketlens.converters.signature import Order, Signature, parse_constant
+from pocketlens.converters.signature import Order, Signature, parse_constant, parse_state
 from pocketlens.errors import InputError
 from pocketlens.precisions import PRECISIONS
 from pocketlens.targets import TARGETS
@@ -96,6 +96,20 @@ Deviation = Annotated[
 ]
 InputOrder = Annotated[Order, typer.Option("--input-order", metavar="RGB|BGR", help="Order of the colours it takes.")]
 OutputOrder = Annotated[Order, typer.Option("--output-order", metavar="RGB|BGR", help="Order of those it gives.")]
+States = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--state",
+        metavar="INPUT=OUTPUT",
+        help="An input that gets what an output gave for the frame before, at first zeros. Several: repeat it.",
+    ),
+]
+SecondName = Annotated[
+    str, typer.Option("--second", metavar="NAME", help="The input that is a second picture, or of one channel a mask.")
+]
+AlphaName = Annotated[
+    str, typer.Option("--alpha", metavar="NAME", help="The output, 0 to 1, that becomes the alpha of the picture.")
+]
 License = Annotated[
     str, typer.Option("--license", metavar="SPDX", help="Licence of the weights; it goes into every artifact.")
 ]
@@ -245,8 +259,12 @@ def signature(
     constants: Sequence[str] | None,
     normalization: tuple[tuple[float, float, float] | None, tuple[float, float, float] | None],
     orders: tuple[Order, Order],
+    states: Sequence[str] | None = None,
+    second: str = "",
+    alpha: str = "",
 ) -> Signature:
-    """What ``--input``, ``--output``, ``--constant``, ``--mean``, ``--deviation`` and the orders say together.
+    """What the options about inputs and outputs say together: ``--input``, ``--output``, ``--constant``, ``--mean``,
+    ``--deviation``, the orders, ``--state``, ``--second`` and ``--alpha``.
 
     Raises:
         InputError: One of them is wrong.
@@ -256,7 +274,8 @@ def signature(
         (('ratio', '0.25'),)
     """
     fixed = tuple(parse_constant(text) for text in constants or ())
-    return Signature(input, output, fixed, *normalization, *orders)
+    kept = tuple(parse_state(text) for text in states or ())
+    return Signature(input, output, fixed, *normalization, *orders, kept, second, alpha)
 
 
 def several(values: Sequence[str] | None) -> tuple[str, ...]:

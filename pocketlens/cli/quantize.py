@@ -47,6 +47,9 @@ def quantize(
     deviation: options.Deviation = None,
     input_order: options.InputOrder = "RGB",
     output_order: options.OutputOrder = "RGB",
+    state: options.States = None,
+    second: options.SecondName = "",
+    alpha: options.AlphaName = "",
     license: options.License = "unknown",
     judge: options.Judge = None,
     calibrate: options.Calibrate = None,
@@ -82,7 +85,9 @@ def quantize(
             architecture=architecture,
             size=options.parse_size(size),
             ranges=(input_range, output_range),
-            signature=options.signature(input, output_name, constant, (mean, deviation), (input_order, output_order)),
+            signature=options.signature(
+                input, output_name, constant, (mean, deviation), (input_order, output_order), state, second, alpha
+            ),
             license=license,
             judge=judge,
             calibrate=calibrate,

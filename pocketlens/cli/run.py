@@ -72,6 +72,9 @@ def run(
     no_provenance: Annotated[
         bool, typer.Option("--no-provenance", help="Leave out of the metadata that a trained filter made it.")
     ] = False,
+    second: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="The second picture or mask, of a filter that takes one.")
+    ] = None,
     input_range: options.InputRange = None,
     output_range: options.OutputRange = None,
     resume: Annotated[
@@ -116,6 +119,9 @@ def run(
     with session:
         if style:
             session.style = parse(style)
+        if second:
+            _second(session, second)
+        one_each = one_each and not session.states  # each frame needs what the one before left
         if why and not json:
             output.say(session.explain())
         if picture:
@@ -136,6 +142,15 @@ def _key(credentials: Path | None, no_provenance: bool) -> "Credentials | None":
     from pocketlens.credentials import read_credentials
 
     return read_credentials(credentials)
+
+
+def _second(session: "Session", path: Path) -> None:
+    from pocketlens import images
+
+    if not session.second:
+        raise InputError("the filter takes one picture", do="leave --second out")
+    colours = images.read(path)
+    session.second_picture = colours if session.second > 1 else images.to_uint8(colours @ images.LUMA)
 
 
 def _pictures(

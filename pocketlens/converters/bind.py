@@ -4,6 +4,8 @@ What is added stands before and behind the model's own nodes: they are not touch
 of a picture is what the model itself makes of it.
 """
 
+from collections.abc import Collection
+
 import numpy as np
 import onnx_ir as ir
 from numpy.typing import NDArray
@@ -37,19 +39,42 @@ def bind(model: ir.Model, signature: Signature) -> bool:
     channels = _fix_inputs(model, signature)
     binder = _Binder(model)
     changed = bool(signature.constants) and channels is None
-    output = _choose(model, signature.output, "output")
+    kept = _kept_outputs(model, signature)
+    output = _choose(model, signature.output, "output", kept)
     if len(model.graph.outputs) > 1:
-        del model.graph.outputs[:]
-        model.graph.outputs.append(output[0])
+        model.graph.outputs[:] = [output[0], *kept]
         changed = True
     changed |= binder.picture_in(signature, channels)
     changed |= binder.picture_out(signature, output[1])
+    if binder.batch > 1 and (kept or signature.second):
+        raise InputError(
+            f"the model takes a batch of {binder.batch}, and a state or a second picture beside it",
+            do="export it with a batch of 1",
+        )
+    if signature.second and (signature.normalization() is not None or signature.input_order == "BGR"):
+        second = model.graph.inputs[1]
+        if second.shape is None or 1 not in (second.shape[1], second.shape[-1]):
+            raise InputError(
+                f"{second.name!r} is a second picture in colours, --mean, --deviation and --input-order are for one",
+                do="export the model behind a layer that normalizes both",
+            )
     model.ir_version = max(model.ir_version, 4)  # until then every constant was an input as well
     return changed
 
 
-def _choose(model: ir.Model, name: str, kind: str) -> tuple[ir.Value, slice | None]:
-    values = model.graph.inputs if kind == "input" else model.graph.outputs
+def _kept_outputs(model: ir.Model, signature: Signature) -> list[ir.Value]:
+    """The outputs that stay beside the picture: the alpha, then the states, in the order in which they go in."""
+    known = {str(value.name): value for value in model.graph.outputs}
+    kept = []
+    for name in (*filter(None, [signature.alpha]), *(given for _, given in signature.states)):
+        if name not in known:
+            raise InputError(f"the model has no output {name!r}", do=f"choose from {', '.join(known)}")
+        kept.append(known[name])
+    return kept
+
+
+def _choose(model: ir.Model, name: str, kind: str, others: Collection[ir.Value] = ()) -> tuple[ir.Value, slice | None]:
+    values = [v for v in (model.graph.inputs if kind == "input" else model.graph.outputs) if v not in others]
     names = [str(value.name) for value in values]
     if not name:
         if len(values) == 1:
@@ -57,7 +82,7 @@ def _choose(model: ir.Model, name: str, kind: str) -> tuple[ir.Value, slice | No
         listed = "; ".join(f"{value.name!r} {_shape(value)}" for value in values)
         remedy = f"say which is the picture: --{kind} {names[0] if names else 'NAME'}"
         if kind == "input":
-            remedy += f", and fix the others: --constant {names[-1]}=NUMBER or --constant {names[-1]}=FILE.npy"
+            remedy += f", and fix the others: {_ways(names[-1])}"
         raise InputError(f"the model has {len(values)} {kind}s: {listed}", do=remedy)
     part = part_of(name, names)
     if part is None:
@@ -84,16 +109,36 @@ def _fix_inputs(model: ir.Model, signature: Signature) -> dict[int, NDArray[np.f
             image = value
             continue
         _fix(model, value, signature.value(text))
-    picture, _ = _choose(model, signature.input, "input")
-    if len(model.graph.inputs) > 1:
-        others = [str(v.name) for v in model.graph.inputs if v is not picture]
+    kept = _kept_inputs(model, signature)
+    picture, _ = _choose(model, signature.input, "input", kept)
+    others = [str(v.name) for v in model.graph.inputs if v is not picture and v not in kept]
+    if others:
         raise InputError(
             f"besides the picture {picture.name!r} the model takes {', '.join(map(repr, others))}",
-            do=f"fix them: --constant {others[0]}=NUMBER or --constant {others[0]}=FILE.npy",
+            do=f"say what they are: {_ways(others[0])}",
         )
+    model.graph.inputs[:] = [picture, *kept]
     if image is not None and image is not picture:
         raise InputError(f"channels of {image.name!r} are fixed, which is not the picture", do="fix the whole input")
     return channels or None
+
+
+def _kept_inputs(model: ir.Model, signature: Signature) -> list[ir.Value]:
+    """The inputs that stay beside the picture: the second picture, then the states."""
+    known = {str(value.name): value for value in model.graph.inputs}
+    kept = []
+    for name in (*filter(None, [signature.second]), *(taken for taken, _ in signature.states)):
+        if name not in known:
+            raise InputError(f"the model has no input {name!r}", do=f"choose from {', '.join(known)}")
+        kept.append(known[name])
+    return kept
+
+
+def _ways(name: str) -> str:
+    return (
+        f"--constant {name}=NUMBER or --constant {name}=FILE.npy; a state that an output gives for the next frame: "
+        f"--state {name}=OUTPUT; a mask or another picture: --second {name}"
+    )
 
 
 def _fix(model: ir.Model, value: ir.Value, array: NDArray[np.float32]) -> None:

@@ -122,13 +122,24 @@ def write_artifact(model: "ir.Model", spec: ArtifactSpec, labels: Labels, path: 
         emitter(spec.target).emit(model, spec.precision, labels, path)
 
 
+def _beside(model: "ir.Model", target: str) -> list[Refusal]:
+    """Of targets that have files for one picture in and one out: what else goes in or comes out."""
+    if target_named(target).takes_extras:
+        return []
+    from pocketlens.converters import graph as hub
+
+    ends = [*model.graph.inputs[1:], *model.graph.outputs[1:]] if hub.has_extras(model) else []
+    reason = "its files have one picture in and one out"
+    return [Refusal(target, "the input or output", str(value.name), reason) for value in ends]
+
+
 def refuse(model: "ir.Model", targets: list[str]) -> None:
     """Refuse a graph that some target cannot express.
 
     Raises:
         UnsupportedError: Names each operator, its node, the target and the reason.
     """
-    found = [refusal for target in targets for refusal in emitter(target).refusals(model)]
+    found = [refusal for target in targets for refusal in (*_beside(model, target), *emitter(target).refusals(model))]
     if found:
         lines = "\n".join(f"  {refusal}" for refusal in found)
         raise UnsupportedError(

@@ -76,13 +76,15 @@ def audit(model: ir.Model, pictures: Iterable[Picture]) -> list[Extent]:
     """
     import onnxruntime as ort
 
+    from pocketlens.converters.quantization.simulate import feeds
+
     watched, watched_values = _watched(model.clone())
     options = ort.SessionOptions()
     options.log_severity_level = 3
     binary = ir.to_proto(watched).SerializeToString()
     session = ort.InferenceSession(binary, options, providers=["CPUExecutionProvider"])
     largest = np.zeros(len(watched_values))
-    for feed in hub.feeds(model, pictures):
+    for feed in feeds(model, pictures):
         maxima = session.run([name for *_, name in watched_values], feed)
         largest = np.fmax(largest, [np.inf if np.isnan(maximum) else float(maximum) for maximum in maxima])
     return [

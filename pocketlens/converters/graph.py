@@ -2,12 +2,14 @@
 
 The contract (:func:`check`): one input ``image`` and one output ``stylized``, both ``float32 [1, 3, height, width]``,
 RGB, 0..255, the output clamped and as large as the input or a whole number of times larger or smaller; every shape
-static; weights are initializers; nodes are named and in order. The graph
-of a style pack has a second input, ``style``, ``float32 [1, styles]``: how much of each is wanted.
+static; weights are initializers; nodes are named and in order. The graph of a style pack has a second input, ``style``,
+``float32 [1, styles]``: how much of each is wanted. Others may have ``second``, ``float32 [1, 1 or 3, height, width]``,
+0..255; inputs ``state_0`` and so on, with an output ``next_0`` of the same shape each; and an output ``alpha``,
+``float32 [1, 1, height, width]``, 0..255.
 """
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +20,7 @@ from pocketlens.errors import InputError, SizeError
 from pocketlens.files import whole
 from pocketlens.images import Picture, size_factor
 from pocketlens.runtimes import ports
+from pocketlens.runtimes.stand_in import stand_in
 
 INPUT = "image"
 STYLE = ports.STYLE
@@ -53,7 +56,7 @@ def output_size(model: ir.Model) -> tuple[int, int]:
 
 def styles(model: ir.Model) -> int:
     """How many styles a pack has; 0 where there is one."""
-    return static_shape(model.graph.inputs[1])[1] if len(model.graph.inputs) > 1 else 0
+    return next((static_shape(value)[1] for value in model.graph.inputs if value.name == STYLE), 0)
 
 
 def is_of_picture(model: ir.Model) -> Callable[[ir.Node], bool]:
@@ -71,16 +74,28 @@ Feed = dict[str, NDArray[np.float32]]
 """The inputs of a graph, by name."""
 
 
-def feed(picture: Picture, style: Sequence[float] = ()) -> Feed:
-    """The inputs for a picture, ``uint8 [height, width, 3]``; of a pack, in a style."""
-    pixels = np.ascontiguousarray(picture.transpose(2, 0, 1)[None], np.float32)
-    return {INPUT: pixels, STYLE: np.array([style], np.float32)} if len(style) else {INPUT: pixels}
+def states(model: ir.Model) -> list[ir.Value]:
+    """The inputs that get an output of the frame before."""
+    return [value for value in model.graph.inputs if str(value.name).startswith(ports.STATE)]
 
 
-def feeds(model: ir.Model, pictures: Iterable[Picture]) -> Iterator[Feed]:
-    """The inputs for each picture in turn; of a pack, for each picture in each style."""
-    weights = np.eye(styles(model)).tolist() or [[]]
-    return (feed(picture, style) for picture in pictures for style in weights)
+def has_extras(model: ir.Model) -> bool:
+    """Whether more goes in or comes out than a picture, and of a pack its style."""
+    return len(model.graph.outputs) > 1 or any(v.name not in (INPUT, STYLE) for v in model.graph.inputs)
+
+
+def feed(model: ir.Model, picture: Picture, style: Sequence[float] = ()) -> Feed:
+    """The inputs of a graph by name for a picture ``uint8 [height, width, 3]``, of a pack in a style: the stand-in for
+    a second picture, and states of zeros.
+    """
+    arrays = {INPUT: np.ascontiguousarray(picture.transpose(2, 0, 1)[None], np.float32)}
+    if len(style):
+        arrays[STYLE] = np.array([list(style)], np.float32)
+    for value in model.graph.inputs:
+        if value.name == ports.SECOND:
+            second = stand_in(picture, static_shape(value)[1])
+            arrays[ports.SECOND] = np.ascontiguousarray(second.transpose(2, 0, 1)[None], np.float32)
+    return arrays | {str(value.name): np.zeros(static_shape(value), np.float32) for value in states(model)}
 
 
 def static_shape(value: ir.Value) -> tuple[int, ...]:
@@ -222,8 +237,9 @@ def check(model: ir.Model) -> None:
     """
     graph = model.graph
     for kind, values, name in (("input", graph.inputs, INPUT), ("output", graph.outputs, OUTPUT)):
-        found = [v.name for v in values]
-        if found != [name] and (kind == "output" or found != [name, STYLE]):
+        found = [str(v.name) for v in values]
+        known = (STYLE, ports.SECOND, ports.STATE) if kind == "input" else (ports.ALPHA, ports.NEXT)
+        if found[0] != name or not all(other.rstrip("0123456789") in known for other in found[1:]):
             raise InputError(f"the graph's {kind}s are {found}, expected ['{name}']", do="import it through pocketlens")
         shape = static_shape(values[0])
         if len(shape) != 4 or shape[:2] != (1, 3) or values[0].dtype != ir.DataType.FLOAT:
@@ -237,7 +253,11 @@ def check(model: ir.Model) -> None:
             f"{list(static_shape(graph.outputs[0]))}",
             do="choose a size that the generator keeps, for instance a multiple of 32",
         )
-    if len(graph.inputs) > 1:
+    pairs = zip(states(model), list(graph.outputs)[-len(states(model)) :], strict=False)
+    for state, given_back in pairs:
+        if static_shape(state) != static_shape(given_back):
+            raise InputError(f"{state.name!r} and {given_back.name!r} differ in shape", do="check --state")
+    if styles(model):
         given = static_shape(graph.inputs[1])
         if len(given) != 2 or given[0] != 1 or given[1] < 2 or graph.inputs[1].dtype != ir.DataType.FLOAT:
             raise InputError(

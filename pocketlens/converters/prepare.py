@@ -16,8 +16,10 @@ from onnx_ir.passes import common
 from pocketlens.converters import graph as hub
 from pocketlens.converters.bounds import output_bounds
 from pocketlens.converters.constants import constant
+from pocketlens.converters.extras import NO_EXTRAS, Extras
 from pocketlens.converters.onnx_file import read_onnx
 from pocketlens.converters.opset import convert_opset
+from pocketlens.converters.prepare_extras import fold_extras, pin_extras
 from pocketlens.converters.ranges import Ranges
 from pocketlens.converters.rewrites import edit
 from pocketlens.converters.rewrites.canonicalize import canonicalize
@@ -34,7 +36,9 @@ _TO_LAST, _TO_FIRST = (0, 2, 3, 1), (0, 3, 1, 2)
 _PICTURES = (ir.DataType.FLOAT, ir.DataType.FLOAT16, ir.DataType.BFLOAT16, ir.DataType.DOUBLE, ir.DataType.UINT8)
 
 
-def prepare(model: ir.Model, height: int, width: int, ranges: Ranges, styles: int = 0) -> ir.Model:
+def prepare(
+    model: ir.Model, height: int, width: int, ranges: Ranges, styles: int = 0, extras: Extras = NO_EXTRAS
+) -> ir.Model:
     """Turn a generator's ONNX model into the graph.
 
     Args:
@@ -44,23 +48,26 @@ def prepare(model: ir.Model, height: int, width: int, ranges: Ranges, styles: in
         width: In pixels.
         ranges: The value ranges that the model takes and gives.
         styles: How many styles it takes the weights of, as a second input; 0 for a model of one.
+        extras: What else goes in and comes out, behind the picture: a second picture, then states; alpha, then states.
 
     Raises:
         InputError: The model is no generator, or cannot take this size.
     """
     common.RemoveInitializersFromInputsPass()(model)
-    _check_ends(model, styles)
+    _check_ends(model, 1 + bool(styles) + extras.inputs, 1 + extras.outputs)
     model = convert_opset(model)
     if styles:
         style = model.graph.inputs[1]
         style.name, style.shape, style.dtype = hub.STYLE, ir.Shape((1, styles)), ir.DataType.FLOAT
     _pin(model, height, width, ranges)
+    pin_extras(model, extras)
     WidenFloats()(model)
     _with_size_in_errors(height, width, lambda: FoldConstants()(model))
     _refuse_nodes(model)
     _check_sizes(model)
     _planar_output(model)
     _check_range(model, ranges)
+    fold_extras(model, extras, ranges)
     _fold_ranges(model, ranges)
     _with_size_in_errors(height, width, lambda: canonicalize(model))
     hub.check(model)
@@ -83,10 +90,10 @@ def _with_size_in_errors(height: int, width: int, work: Callable[[], object]) ->
         library.setLevel(level)
 
 
-def _check_ends(model: ir.Model, styles: int) -> None:
+def _check_ends(model: ir.Model, inputs: int, outputs: int) -> None:
     graph = model.graph
-    for kind, values in (("inputs", graph.inputs), ("outputs", graph.outputs)):
-        if len(values) != (2 if styles and kind == "inputs" else 1):
+    for kind, values, count in (("inputs", graph.inputs, inputs), ("outputs", graph.outputs, outputs)):
+        if len(values) != count:
             names = ", ".join(f"{v.name!r}{_unused(v) if kind == 'inputs' else ''}" for v in values)
             raise InputError(f"the model has {len(values)} {kind} ({names}), expected one picture", do=_ALONE[kind])
 
@@ -296,13 +303,13 @@ def _fold_ranges(model: ir.Model, ranges: Ranges) -> None:
     input_low, input_high = ranges.input
     output_low, output_high = ranges.output
     image.name, stylized.name = hub.INPUT, "generator_output"
-    scaled = _affine(model, image, (input_high - input_low) / 255.0, input_low, "range_in")
+    scaled = edit.affine(model, image, (input_high - input_low) / 255.0, input_low, "range_in")
     if scaled is not image:
         for node, index in tuple(image.uses()):
             if not (node.name or "").startswith("range_in"):
                 node.replace_input_with(index, scaled)
     scale = 255.0 / (output_high - output_low)
-    pixels = _affine(model, stylized, scale, -output_low * scale, "range_out")
+    pixels = edit.affine(model, stylized, scale, -output_low * scale, "range_out")
     low = hub.add_constant(model, "pixel_low", np.array(0.0, np.float32))
     high = hub.add_constant(model, "pixel_high", np.array(255.0, np.float32))
     clip = ir.node("Clip", [pixels, low, high], name="clamp", outputs=[ir.Value(name=hub.OUTPUT)])
@@ -310,16 +317,3 @@ def _fold_ranges(model: ir.Model, ranges: Ranges) -> None:
     clip.outputs[0].dtype = ir.DataType.FLOAT
     graph.outputs[0] = clip.outputs[0]
     graph.sort()
-
-
-def _affine(model: ir.Model, value: ir.Value, scale: float, shift: float, name: str) -> ir.Value:
-    for op, amount, neutral in (("Mul", scale, 1.0), ("Add", shift, 0.0)):
-        if amount != neutral:
-            term = hub.add_constant(model, f"{name}_{op.lower()}", np.array(amount, np.float32))
-            node = ir.node(
-                op, [value, term], name=f"{name}_{op.lower()}", outputs=[ir.Value(name=f"{name}_{op.lower()}_out")]
-            )
-            model.graph.append(node)
-            value = node.outputs[0]
-            value.dtype = ir.DataType.FLOAT
-    return value

@@ -14,7 +14,7 @@ import onnx_ir as ir
 from pocketlens import quality
 from pocketlens.converters import graph as hub
 from pocketlens.converters.long_norms import decompose_long_norms
-from pocketlens.images import Floats, Picture
+from pocketlens.images import Picture
 from pocketlens.precisions import Floors
 
 STEP_SHARE = 0.1
@@ -61,9 +61,12 @@ def respond(model: ir.Model, floors: Floors, picture: Picture, style: Sequence[f
         picture: ``uint8 [height, width, 3]`` of its size.
         style: Of a pack, how much of each style.
     """
+    from pocketlens.converters.quantization.simulate import load_feeder, load_session, picture_of
+
     model = decompose_long_norms(model)
     moved = move_floats(model, floors.rounding) if floors.rounding else move_integers(model, STEP_SHARE)
-    pair = [np.clip(_play(graph, picture, style), 0, 255) for graph in (model, moved)]
+    feed = load_feeder(model)(picture, style)
+    pair = [np.clip(picture_of(model, load_session(graph).run(None, feed)), 0, 255) for graph in (model, moved)]
     return Response(quality.psnr(*pair), quality.psnr(*map(quality.block_means, pair)))
 
 
@@ -126,10 +129,3 @@ def _node(
     node.outputs[0].dtype = ir.DataType.FLOAT
     model.graph.append(node)
     return node.outputs[0]
-
-
-def _play(model: ir.Model, picture: Picture, style: Sequence[float]) -> Floats:
-    from pocketlens.converters.quantization.simulate import load_session
-
-    output: Floats = load_session(model).run(None, hub.feed(picture, style))[0][0].transpose(1, 2, 0)
-    return output

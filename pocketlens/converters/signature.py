@@ -33,9 +33,14 @@ class Signature:
         deviation: What they are divided by then, in the same values.
         input_order: The order of the colours that it takes.
         output_order: The order of the colours that it gives.
+        states: Inputs that get what an output gave for the frame before, and zeros for the first: input and output of
+            each. Of a module the argument, and the place or key of what it returns.
+        second: The name of an input that is a second picture: of one channel a mask, black 0 and white 1; of three a
+            picture that is scaled as the first.
+        alpha: The name of an output of one channel, 0..1, that becomes the alpha of the picture.
 
     Raises:
-        InputError: A deviation is not positive, or only one of mean and deviation is there.
+        InputError: A deviation is not positive, or only one of mean and deviation is there, or an input is named twice.
 
     Example:
         >>> Signature(output="alpha.0", constants=(("ratio", "0.25"),)).is_plain
@@ -49,6 +54,9 @@ class Signature:
     deviation: Rgb | None = None
     input_order: Order = "RGB"
     output_order: Order = "RGB"
+    states: tuple[tuple[str, str], ...] = ()
+    second: str = ""
+    alpha: str = ""
     base: Path = field(default=Path(), compare=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -63,6 +71,10 @@ class Signature:
         names = [name for name, _ in self.constants]
         if len(set(names)) < len(names):
             raise InputError(f"an input is fixed twice: {', '.join(names)}", do="give each once")
+        named = [*names, *(name for name, _ in self.states), *filter(None, (self.input, self.second))]
+        given = [*(name for _, name in self.states), *filter(None, (self.output, self.alpha))]
+        for twice in (name for group in (named, given) for name in group if group.count(name) > 1):
+            raise InputError(f"{twice!r} is named twice", do="an input or output has one use")
 
     @property
     def is_plain(self) -> bool:
@@ -148,6 +160,22 @@ def parse_constant(text: str) -> tuple[str, str]:
     name, sign, value = text.partition("=")
     if not (name and sign and value):
         raise InputError(f"{text!r} is not NAME=VALUE", do="for instance --constant strength=0.8 or mask=mask.npy")
+    return name, value
+
+
+def parse_state(text: str) -> tuple[str, str]:
+    """``INPUT=OUTPUT``, as the command line takes a state.
+
+    Raises:
+        InputError: There is no ``=``.
+
+    Example:
+        >>> parse_state("r1i=r1o")
+        ('r1i', 'r1o')
+    """
+    name, sign, value = text.partition("=")
+    if not (name and sign and value):
+        raise InputError(f"{text!r} is not INPUT=OUTPUT", do="for instance --state r1i=r1o")
     return name, value
 
 

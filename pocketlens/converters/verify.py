@@ -113,7 +113,8 @@ def verify_artifact(
             graph_outputs = None if graph_outputs is None else _chosen(graph_outputs, played)
         blends: Sequence[Sequence[float] | None] = _chosen(styles, played) if styles else [None] * len(played)
         outputs = [session.floats(p, style=style) for p, style in zip(pictures, blends, strict=True)]
-        frames = [images.to_uint8(session.floats(frame)) for frame in clip.frames] if clip else []
+        session.reset()
+        frames = [images.to_uint8(session.floats(frame, follow=True)) for frame in clip.frames] if clip else []
         info = session.runtime_info
     for output in outputs:
         if not np.isfinite(output).all():

@@ -1,11 +1,13 @@
 """A torch module of any signature as one of a picture in and a picture out."""
 
 import inspect
+from collections.abc import Sequence
 from typing import Any
 
 import torch
 from torch import nn
 
+from pocketlens.converters.extras import Extras
 from pocketlens.converters.signature import Signature, part_of
 from pocketlens.errors import InputError
 
@@ -26,6 +28,11 @@ class Bound(nn.Module):
         super().__init__()
         self.module, self._signature = module, signature
         names = list(inspect.signature(module.forward).parameters)
+        for name in (*filter(None, [signature.second]), *(taken for taken, _ in signature.states)):
+            if name not in names[1:]:
+                raise InputError(
+                    f"forward has no argument {name!r} beside the picture", do=f"choose from {', '.join(names[1:])}"
+                )
         self._arguments: list[str] = []
         self._channels: list[int] = []
         for index, (name, text) in enumerate(signature.constants):
@@ -47,8 +54,49 @@ class Bound(nn.Module):
                 self.register_buffer(name, torch.from_numpy(term).reshape(1, 3, 1, 1), persistent=False)
         self.eval()
 
-    def forward(self, picture: torch.Tensor) -> torch.Tensor:
-        """``float32 [1, 3, H, W]`` in, RGB; what the module makes of it out."""
+    @property
+    def signature(self) -> Signature:
+        """What is said of its inputs and outputs."""
+        return self._signature
+
+    def example_extras(self, picture: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        """What goes in beside a picture ``float32 [1, 3, H, W]``: zeros for a second picture, and for each state.
+
+        The channels of a second picture are found by trying, and so are the shapes of states: a module that takes none
+        for the first frame says them, or one that takes zeros of one pixel.
+        """
+        tries = (
+            [torch.zeros(1, channels, *picture.shape[2:]) for channels in (3, 1)] if self._signature.second else [None]
+        )
+        refused: Exception | None = None
+        for second in tries:
+            beside = [] if second is None else [second]
+            try:
+                return (*beside, *self._first_states(picture, beside))
+            except Exception as error:  # noqa: BLE001 - it is the user's own code, which may raise anything
+                refused = refused or error
+        raise InputError(f"the generator takes no second picture or state: {refused}", do="check --second and --state")
+
+    def _first_states(self, picture: torch.Tensor, beside: list[torch.Tensor]) -> list[torch.Tensor]:
+        count = len(self._signature.states)
+        with torch.no_grad():
+            if not count:
+                self(picture, *beside)
+                return []
+            parameters = inspect.signature(self.module.forward).parameters
+            optional = all(parameters[taken].default is None for taken, _ in self._signature.states)
+            first = [None] * count if optional else [torch.zeros(1, 1, 1, 1)] * count
+            given = self(picture, *beside, *first)[-count:]
+            zeros = [torch.zeros_like(state) for state in given]
+            again = self(picture, *beside, *zeros)[-count:]
+        if [s.shape for s in again] != [z.shape for z in zeros]:
+            raise InputError(f"the states grow from {_shapes(zeros)} to {_shapes(again)}", do="check --state")
+        return zeros
+
+    def forward(self, picture: torch.Tensor, *beside: torch.Tensor | None) -> Any:
+        """``float32 [1, 3, H, W]`` in, RGB, and a second picture and states behind it; what the module makes of it out:
+        the picture, or a tuple of it, the alpha and the states.
+        """
         signature = self._signature
         if hasattr(self, "scale"):
             picture = picture * self.scale + self.shift
@@ -59,8 +107,13 @@ class Bound(nn.Module):
         if extra:
             picture = self._with_channels(picture, extra)
         arguments = {name: value for name, value in zip(self._arguments, fixed, strict=True) if name}
-        stylized = _part(self.module(picture, **arguments), signature.output)
-        return stylized.flip(1) if signature.output_order == "BGR" else stylized
+        names = (*filter(None, [signature.second]), *(taken for taken, _ in signature.states))
+        given = self.module(picture, **arguments, **dict(zip(names, beside, strict=True)))
+        kept = (*filter(None, [signature.alpha]), *(place for _, place in signature.states))
+        stylized = _part(given, signature.output, kept)
+        if signature.output_order == "BGR":
+            stylized = stylized.flip(1)
+        return (stylized, *(_part(given, name) for name in kept)) if kept else stylized
 
     def _with_channels(self, picture: torch.Tensor, extra: list[torch.Tensor]) -> torch.Tensor:
         colours = list(picture.split(1, 1))
@@ -69,8 +122,26 @@ class Bound(nn.Module):
         return torch.cat(colours, 1)
 
 
-def _part(given: Any, wanted: str) -> torch.Tensor:
-    """The picture of what a module gives.
+def _shapes(tensors: Sequence[torch.Tensor]) -> list[list[int]]:
+    return [list(tensor.shape) for tensor in tensors]
+
+
+def extras_of(module: nn.Module, beside: Sequence[torch.Tensor]) -> Extras:
+    """What goes in and comes out of a module beside its picture.
+
+    Args:
+        module: Any; only a :class:`Bound` has more than a picture.
+        beside: Its :meth:`Bound.example_extras`.
+    """
+    if not isinstance(module, Bound):
+        return Extras()
+    shapes = [tuple(tensor.shape) for tensor in beside]
+    second = shapes.pop(0) if module.signature.second else None
+    return Extras(second, tuple(shapes), bool(module.signature.alpha))
+
+
+def _part(given: Any, wanted: str, others: Sequence[str] = ()) -> torch.Tensor:
+    """The picture of what a module gives; without a name the only one that is not among the others.
 
     Raises:
         InputError: It gives no such thing.
@@ -80,7 +151,8 @@ def _part(given: Any, wanted: str) -> torch.Tensor:
         named = {str(i): value for i, value in enumerate(given)}
     if named is None:
         named = {"0": given}
-    wanted = wanted or (str(next(iter(named))) if len(named) == 1 else "")
+    left = [str(name) for name in named if str(name) not in others]
+    wanted = wanted or (left[0] if len(left) == 1 else "")
     part = part_of(wanted, [str(name) for name in named])
     picture = named.get(part[0]) if part is not None else None
     if part is None or not isinstance(picture, torch.Tensor):

@@ -12,7 +12,7 @@ from pocketlens.converters import graph as hub
 from pocketlens.converters.prepare import prepare
 from pocketlens.converters.ranges import Ranges
 from pocketlens.errors import InputError, SizeError
-from pocketlens.models.bound import require_picture
+from pocketlens.models.bound import Bound, extras_of, require_picture
 
 if TYPE_CHECKING:
     import onnx_ir as ir
@@ -36,23 +36,23 @@ def export(module: nn.Module, height: int, width: int, ranges: Ranges, exporter:
     Raises:
         InputError: The module cannot run at this size, or torch cannot export it.
     """
-    return prepare(export_unprepared(module, height, width, exporter), height, width, ranges, len(style_names(module)))
+    unprepared = export_unprepared(module, height, width, exporter)
+    beside = _example(module, height, width)[1:]
+    return prepare(unprepared, height, width, ranges, len(style_names(module)), extras_of(module, beside))
 
 
 def export_unprepared(module: nn.Module, height: int, width: int, exporter: str | None = None) -> "ir.Model":
     """A generator as torch exports it, before Pocketlens changes anything; see :func:`export`."""
     module.eval()
-    example: tuple[torch.Tensor, ...] = (torch.zeros(1, 3, height, width),)
-    if styles := style_names(module):
-        example = (*example, torch.eye(len(styles))[:1])
     try:
+        example = _example(module, height, width)
         with torch.no_grad():
             given = module(*example)
     except (RuntimeError, ValueError, TypeError) as error:
         raise SizeError(
             f"the generator fails at {height} x {width}: {error}", do="choose a size that it can take"
         ) from error
-    require_picture(given)
+    require_picture(given[0] if isinstance(module, Bound) and isinstance(given, tuple) else given)
     reason = ""
     for name in EXPORTERS if exporter is None else (exporter,):
         try:
@@ -66,6 +66,14 @@ def export_unprepared(module: nn.Module, height: int, width: int, exporter: str 
     raise InputError(
         f"torch cannot export the generator: {reason}", do="export it to .onnx yourself and give that file"
     )
+
+
+def _example(module: nn.Module, height: int, width: int) -> tuple[torch.Tensor, ...]:
+    picture = torch.zeros(1, 3, height, width)
+    if isinstance(module, Bound):
+        return (picture, *module.example_extras(picture))
+    styles = style_names(module)
+    return (picture, torch.eye(len(styles))[:1]) if styles else (picture,)
 
 
 def style_names(module: nn.Module) -> tuple[str, ...]:

@@ -207,7 +207,9 @@ def wrap(
 
         module = Bound(module, signature)
         key = files.key_of(module=key, **signature.digests())
-    return Source(name, "module", key, ranges_here, multiple, "", None, lambda: module, styles, ranges_said=said)
+    return Source(
+        name, "module", key, ranges_here, multiple, "", None, lambda: module, styles, said, signature or Signature()
+    )
 
 
 def _override(own: Ranges, ranges: RangeOverrides) -> Ranges:

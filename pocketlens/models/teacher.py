@@ -3,14 +3,18 @@
 import copy
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
+from pocketlens.converters.extras import second_values
+from pocketlens.converters.onnx_beside import OnnxBeside
 from pocketlens.converters.ranges import Ranges
 from pocketlens.converters.rewrites.flush_tiny_weights import flush_tiny
+from pocketlens.converters.signature import Signature
 from pocketlens.errors import InputError, SizeError
-from pocketlens.images import Floats, Picture, size_factor
+from pocketlens.images import Floats, Picture, size_factor, to_uint8
+from pocketlens.runtimes.stand_in import PLAYS
 
 if TYPE_CHECKING:
     from torch import nn
@@ -19,9 +23,10 @@ if TYPE_CHECKING:
 class Teacher(Protocol):
     """Runs a generator on pictures."""
 
-    def __call__(self, picture: Picture | Floats, style: Sequence[float] = ()) -> Floats:
+    def __call__(self, picture: Picture | Floats, style: Sequence[float] = (), *, follow: bool = False) -> Floats:
         """``uint8`` or ``float32 [H, W, 3]``, 0..255, in; ``float32 [H, W, 3]``, clamped to 0..255 and not rounded,
-        out; of a pack, in a style.
+        out; of a pack, in a style; with its alpha ``[H, W, 4]``. States begin with zeros, or with what the frame before
+        left (``follow``).
         """
         ...
 
@@ -38,17 +43,35 @@ def torch_teacher(module: "nn.Module", ranges: Ranges) -> Teacher:
     """A torch generator, run in eval mode on the device of its weights; nothing of the graph is used."""
     import torch
 
-    from pocketlens.models.bound import require_picture
+    from pocketlens.models.bound import Bound, require_picture
 
     module = _without_tiny_weights(module.eval())
     where = next(module.parameters(), torch.zeros(())).device
 
-    def run(picture: Picture | Floats, style: Sequence[float] = ()) -> Floats:
+    kept: list[torch.Tensor] = []
+
+    def played(picture: Picture | Floats, style: Sequence[float], follow: bool) -> tuple[torch.Tensor, ...]:
+        image = torch.from_numpy(_scaled(picture, ranges)).to(where)
+        if not isinstance(module, Bound):
+            blend = [torch.tensor([list(style)], dtype=torch.float32, device=where)] if style else []
+            return (module(image, *blend),)
+        states, second = list(module.example_extras(image)), list[torch.Tensor]()
+        if module.signature.second:
+            channels = states.pop(0).shape[1]
+            second = [torch.from_numpy(second_values(to_uint8(picture), channels, ranges)).to(where)]
+        states = kept if follow and kept else states
+        for _ in range(PLAYS if states and not (follow and kept) else 1):
+            given = module(image, *second, *states)
+            outputs = given if isinstance(given, tuple) else (given,)
+            states = list(outputs[len(outputs) - len(states) :])
+        kept[:] = states
+        return outputs[: len(outputs) - len(states)]
+
+    def run(picture: Picture | Floats, style: Sequence[float] = (), *, follow: bool = False) -> Floats:
         height, width = picture.shape[:2]
-        blend = [torch.tensor([list(style)], dtype=torch.float32, device=where)] if style else []
         try:
             with torch.no_grad():
-                stylized = module(torch.from_numpy(_scaled(picture, ranges)).to(where), *blend)
+                stylized, *alpha = played(picture, style, follow)
         except InputError:
             raise
         # It is the user's own code, which may raise anything.
@@ -58,9 +81,33 @@ def torch_teacher(module: "nn.Module", ranges: Ranges) -> Teacher:
                 do="run it alone on float32 [1, 3, height, width] and mend it",
             ) from error
         require_picture(stylized)
-        return _pixels(stylized.detach().float().cpu().numpy(), ranges, (height, width))
+        pixels = _pixels(stylized.detach().float().cpu().numpy(), ranges, (height, width))
+        return _with_alpha(pixels, [matte.detach().float().cpu().numpy() for matte in alpha])
 
     return run
+
+
+def load_onnx(path: Path) -> Any:
+    """A user's ``.onnx`` file in onnxruntime, without any of its graph optimizations.
+
+    Raises:
+        InputError: The file is damaged, or onnxruntime cannot run it.
+    """
+    import onnxruntime as ort
+
+    from pocketlens.converters.onnx_file import read_onnx
+
+    read_onnx(path)  # onnxruntime believes what a file says; this does not
+    options = ort.SessionOptions()
+    options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
+    options.log_severity_level = 3
+    ort.set_default_logger_severity(3)  # what is deprecated in an old file, the user has not written
+    options.add_session_config_entry("session.set_denormal_as_zero", "1")  # a hundred times faster where there are any
+    try:
+        return ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    # onnxruntime's errors derive from Exception one by one, with no common base.
+    except Exception as error:
+        raise _run_error(path, error) from error
 
 
 def _without_tiny_weights(module: "nn.Module") -> "nn.Module":
@@ -85,36 +132,23 @@ def guided_teacher(teacher: Teacher, shrink: int, strokes: float) -> Teacher:
     """A teacher that sees the picture ``shrink`` times smaller; its result is applied to the large one, in NumPy."""
     from pocketlens.converters.guided import apply_guided, shrink_picture
 
-    def run(picture: Picture | Floats, style: Sequence[float] = ()) -> Floats:
-        return apply_guided(picture, teacher(shrink_picture(picture, shrink), style), shrink, strokes)
+    def run(picture: Picture | Floats, style: Sequence[float] = (), *, follow: bool = False) -> Floats:
+        return apply_guided(picture, teacher(shrink_picture(picture, shrink), style, follow=follow), shrink, strokes)
 
     return run
 
 
-def onnx_teacher(path: Path, ranges: Ranges) -> Teacher:
+def onnx_teacher(path: Path, ranges: Ranges, signature: Signature | None = None) -> Teacher:
     """A user's ``.onnx`` file, run by onnxruntime as it is, without any of its graph optimizations.
 
-    Pictures go in and out in the file's own type, channels first or last.
+    Pictures go in and out in the file's own type, channels first or last. Of a file that is bound to a signature with
+    states, a second picture or alpha these stand behind the picture (:func:`pocketlens.converters.bind.bind`).
 
     Raises:
         InputError: The file is not what :func:`~pocketlens.converters.onnx_file.read_onnx` reads, or onnxruntime cannot
             run it. Running raises it too, where the file accepts no picture of this size.
     """
-    import onnxruntime as ort
-
-    from pocketlens.converters.onnx_file import read_onnx
-
-    read_onnx(path)  # onnxruntime believes what a file says; this does not
-    options = ort.SessionOptions()
-    options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
-    options.log_severity_level = 3
-    ort.set_default_logger_severity(3)  # what is deprecated in an old file, the user has not written
-    options.add_session_config_entry("session.set_denormal_as_zero", "1")  # a hundred times faster where there are any
-    try:
-        session = ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-    # onnxruntime's errors derive from Exception one by one, with no common base.
-    except Exception as error:
-        raise _run_error(path, error) from error
+    session = load_onnx(path)
     graph_input = session.get_inputs()[0]
     if len(graph_input.shape) != 4:
         raise InputError(
@@ -124,15 +158,20 @@ def onnx_teacher(path: Path, ranges: Ranges) -> Teacher:
     channels_last = graph_input.shape[3] == 3 and graph_input.shape[1] != 3
     dtype = _DTYPES.get(graph_input.type, np.float32)
 
-    def run(picture: Picture | Floats, style: Sequence[float] = ()) -> Floats:
+    beside = OnnxBeside(session, signature or Signature(), ranges)
+
+    def run(picture: Picture | Floats, style: Sequence[float] = (), *, follow: bool = False) -> Floats:
         image = _scaled(picture, ranges)
         image = np.ascontiguousarray(image.transpose(0, 2, 3, 1) if channels_last else image)
         try:
-            output = session.run(None, {graph_input.name: image.astype(dtype)})[0].astype(np.float32)
+            output, alpha = beside.play(image.astype(dtype), to_uint8(picture), follow)
+        except InputError:
+            raise
         except Exception as error:
             raise _run_error(path, error) from error
         planar = output.ndim != 4 or output.shape[1] == 3 or (output.shape[1] == 1 and output.shape[3] > 1)
-        return _pixels(output if planar else output.transpose(0, 3, 1, 2), ranges, picture.shape[:2])
+        pixels = _pixels(output if planar else output.transpose(0, 3, 1, 2), ranges, picture.shape[:2])
+        return _with_alpha(pixels, alpha)
 
     return run
 
@@ -157,6 +196,12 @@ def _pixels(values: Floats, ranges: Ranges, size: tuple[int, int]) -> Floats:
     pixels = (values[0].transpose(1, 2, 0) - np.float32(low)) * np.float32(255.0 / (high - low))
     clamped: Floats = np.clip(pixels, 0, 255).astype(np.float32)
     return clamped
+
+
+def _with_alpha(pixels: Floats, alpha: Sequence[Floats]) -> Floats:
+    """The picture with a matte of 0..1 as its fourth channel, where there is one."""
+    mattes = [np.clip(matte.reshape(*pixels.shape[:2], 1) * np.float32(255), 0, 255) for matte in alpha]
+    return np.concatenate([pixels, *mattes], axis=2) if mattes else pixels
 
 
 def _run_error(path: Path, error: Exception) -> InputError:

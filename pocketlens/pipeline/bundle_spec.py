@@ -61,10 +61,19 @@ def bundle_spec(
         licenses=licenses,
         resize=about.resize,
         styles=source.styles,
+        factor=_factor(sizes),
+        second=bool(source.signature.second),
+        states=len(source.signature.states),
+        alpha=bool(source.signature.alpha),
         failed=tuple(Failed(**failed.document()) for size in sizes for failed in size.failed),
         web=recipe.bundle.web,
         risks=tuple(_risk(risk, *size.evaluation.size) for size in sizes for risk in size.risks[:RISKS]),
     )
+
+
+def _factor(sizes: Sequence[CompiledSize]) -> float:
+    evaluation = next(size for size in sizes if size.artifacts).evaluation
+    return float(evaluation.teacher_outputs[0].shape[0]) / evaluation.size[0]
 
 
 def _golden(sizes: Sequence[CompiledSize], styles: Sequence[str], *, shipped: bool) -> tuple[GoldenEntry, ...]:

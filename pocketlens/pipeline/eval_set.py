@@ -30,6 +30,7 @@ class EvalSet:
         calibration: Pictures that quantization may look at; none of them is an evaluation picture.
         clip: Consecutive frames, to measure flicker on.
         styles: Of a pack, how much of each style each evaluation picture gets, ``[styles]``; else empty.
+        is_clip: Whether the evaluation pictures are frames behind each other.
     """
 
     names: tuple[str, ...]
@@ -37,6 +38,7 @@ class EvalSet:
     calibration: tuple[Picture, ...] = ()
     clip: tuple[Picture, ...] = ()
     styles: tuple[tuple[float, ...], ...] = ()
+    is_clip: bool = False
 
     def styled(self, names: Sequence[str]) -> "EvalSet":
         """Every picture in every style, the first style's in front, and the first picture in an even blend of all."""
@@ -59,6 +61,8 @@ class EvalSet:
     def digest(self) -> str:
         """SHA-256 over the pixels of all of them, in hex."""
         pixels = digest_of(*self.pictures, None, *self.calibration, None, *self.clip)
+        if self.is_clip:
+            return key_of(pictures=pixels, styles=self.styles, clip=True)
         return key_of(pictures=pixels, styles=self.styles) if self.styles else pixels
 
     def calibration_set(self) -> "EvalSet":
@@ -70,7 +74,7 @@ class EvalSet:
         first style.
         """
         names = tuple(f"frame {i}" for i in range(len(self.clip)))
-        return EvalSet(names, self.clip, styles=self.styles[:1] * len(self.clip))
+        return EvalSet(names, self.clip, styles=self.styles[:1] * len(self.clip), is_clip=True)
 
 
 def pure(index: int, count: int) -> tuple[float, ...]:

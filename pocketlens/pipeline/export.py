@@ -15,6 +15,7 @@ from pocketlens.pipeline.stage_key import stage_key
 if TYPE_CHECKING:
     import onnx_ir as ir
 
+    from pocketlens.converters.extras import Extras
 
 MULTIPLES = (2, 4, 8, 16, 32, 64)
 """What height and width are tried as multiples of, where a generator does not fit a size."""
@@ -134,6 +135,7 @@ def _imported(source: Source, height: int, width: int) -> "Iterator[ir.Model]":
     from pocketlens.converters.prepare import prepare, read_onnx
 
     path = onnx_file(source)
+    extras = _extras(path, source, height, width)
     single = one_of_batch(read_onnx(path))
     if single is not None:
         try:
@@ -142,4 +144,16 @@ def _imported(source: Source, height: int, width: int) -> "Iterator[ir.Model]":
             pass
         else:
             yield graph
-    yield prepare(read_onnx(path), height, width, source.ranges)
+    yield prepare(read_onnx(path), height, width, source.ranges, extras=extras)
+
+
+def _extras(path: Path, source: Source, height: int, width: int) -> "Extras":
+    from pocketlens.converters.extras import Extras
+
+    signature = source.signature
+    if not (signature.states or signature.second or signature.alpha):
+        return Extras()
+    from pocketlens.converters.onnx_beside import OnnxBeside
+    from pocketlens.models.teacher import load_onnx
+
+    return OnnxBeside(load_onnx(path), signature, source.ranges).extras((height, width))

@@ -30,7 +30,7 @@ def teacher_of(source: Source) -> "Teacher":
     if source.guided > 1:
         return guided_teacher(teacher_of(source.generator), source.guided, source.strokes)
     if source.kind == "onnx":
-        return onnx_teacher(onnx_file(source), source.ranges)
+        return onnx_teacher(onnx_file(source), source.ranges, source.signature)
     return torch_teacher(source.load(), source.ranges)
 
 
@@ -43,7 +43,8 @@ def play_teacher(source: Source, eval_set: EvalSet) -> tuple[Floats, ...]:
         teacher = teacher_of(source)
         styles = eval_set.styles or [()] * len(eval_set.pictures)
         try:
-            outputs = [teacher(p, style) for p, style in zip(eval_set.pictures, styles, strict=True)]
+            shown = zip(eval_set.pictures, styles, strict=True)
+            outputs = [teacher(picture, style, follow=eval_set.is_clip) for picture, style in shown]
         except SizeError as error:
             raise with_fitting_size(error, source, *eval_set.size) from error
         if graph is not None:

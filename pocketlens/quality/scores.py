@@ -75,13 +75,12 @@ def block_means(picture: Pixels) -> NDArray[np.float32]:
 
 
 def compare(reference: Pixels, candidate: Pixels) -> Scores:
-    """All scores of ``candidate`` against ``reference``, both ``[height, width, 3]`` with values 0..255."""
-    return Scores(
-        psnr(reference, candidate),
-        ssim(reference, candidate),
-        largest_error(reference, candidate),
-        flip(reference, candidate),
-    )
+    """All scores of ``candidate`` against ``reference``, both ``[height, width, 3]`` with values 0..255.
+
+    An alpha as fourth channel counts in PSNR and largest error; SSIM and FLIP are of colours.
+    """
+    colours = reference[..., :3], candidate[..., :3]
+    return Scores(psnr(reference, candidate), ssim(*colours), largest_error(reference, candidate), flip(*colours))
 
 
 def worst(scores: Sequence[Scores]) -> Scores:

@@ -128,11 +128,14 @@ def _stylize(
         return PictureDone(job, None, error)
     session = free.get()
     try:
+        session.reset()
         stylized = session(decoded.picture)
     finally:
         free.put(session)
     if look is not None:
         look(decoded.picture, stylized)
     alpha = decoded.alpha if decoded.picture.shape == stylized.shape else None
+    if stylized.shape[2:] == (4,):
+        stylized, alpha = stylized[..., :3], stylized[..., 3]
     images.write(job.target, stylized, alpha, xmp=seal.xmp, finish=functools.partial(seal.finish, source=job.source))
     return PictureDone(job, (decoded.picture.shape[0], decoded.picture.shape[1]))

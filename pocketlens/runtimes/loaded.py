@@ -12,6 +12,7 @@ from pocketlens import images
 from pocketlens.errors import InputError
 from pocketlens.images import Floats, Picture
 from pocketlens.runtimes.adapter import Player
+from pocketlens.runtimes.beside import Beside
 from pocketlens.runtimes.pixels import PictureReader, PictureWriter, ValueRange, quantize, values_of
 from pocketlens.runtimes.ports import Layout, Port, picture_port
 
@@ -34,7 +35,9 @@ class LoadedArtifact:
     Attributes:
         size: Height and width that it computes at, in pixels.
         factor: How many times larger its pictures are.
-        extra: The inputs besides the picture and the style.
+        extra: The inputs besides the picture, the style, the second picture and the states.
+        second: The channels of its second picture; 0 where it takes none.
+        states: How many states it keeps from picture to picture, zeros at first.
         style_count: How many styles it can blend; 0 if it has no input for that.
 
     Raises:
@@ -57,7 +60,10 @@ class LoadedArtifact:
         self._style = next((i for i, port in others.items() if port.style_count), None)
         self.style_count = others[self._style].style_count if self._style is not None else 0
         self._weights = np.eye(1, self.style_count, dtype=np.float32)
-        self._indexes = {port.name: i for i, port in others.items() if i != self._style}
+        self._beside = Beside(path, player, others, default_layout)
+        self.second, self.states = self._beside.second, len(self._beside.states)
+        own = {self._style, *self._beside.inputs}
+        self._indexes = {port.name: i for i, port in others.items() if i not in own}
         self.extra: tuple[Port, ...] = tuple(player.inputs[i] for i in self._indexes.values())
         self._player = player
         self._exact: LoadedArtifact | None = None
@@ -70,11 +76,11 @@ class LoadedArtifact:
         self._out = PictureReader(stylized, output_values or values or values_of(stylized.port))
 
     def picture(self, image: Picture, extra: ExtraInputs | None = None, style: StyleWeights | None = None) -> Picture:
-        """Stylize a picture of :attr:`size`, ``uint8 [H, W, 3]``, into the same; without ``style`` in the first
-        style.
+        """Stylize a picture of :attr:`size`, ``uint8 [H, W, 3]``, into the same, or with its alpha ``[H, W, 4]``;
+        without ``style`` in the first style.
         """
         self._run(image, extra, style)
-        return self._out.picture(self._player.result(self._stylized))
+        return self._beside.with_alpha(self._out.picture(self._player.result(self._stylized)))
 
     def floats(self, image: Picture, extra: ExtraInputs | None = None, style: StyleWeights | None = None) -> Floats:
         """The same as ``float32``, not rounded. The first call may load the artifact again."""
@@ -82,7 +88,13 @@ class LoadedArtifact:
             self._exact = self._exact or self._load_exact()
             return self._exact.floats(image, extra, style)
         self._run(image, extra, style)
-        return self._out.floats(self._player.result(self._stylized))
+        return self._beside.with_alpha(self._out.floats(self._player.result(self._stylized)))
+
+    def reset(self) -> None:
+        """Let the states be zeros again."""
+        self._beside.reset()
+        if self._exact is not None:
+            self._exact.reset()
 
     def close(self) -> None:
         """Free the runtime."""
@@ -94,9 +106,13 @@ class LoadedArtifact:
         self._write(image, self._player.feed(self._image))
         if self._style is not None:
             self._player.feed(self._style)[...] = self._weights if style is None else style
+        if self.second:
+            extra = self._beside.take_second(image, extra)
         if self._indexes or extra:
             self._fill(extra or {})
+        self._beside.feed()
         self._player.run()
+        self._beside.keep()
 
     def _fill(self, extra: ExtraInputs) -> None:
         if set(extra) != set(self._indexes):

@@ -14,6 +14,13 @@ Layout = Literal["NCHW", "NHWC"]
 _CHANNELS = (3, 1)
 STYLE = "style"
 """The input of a pack that says how much of each style is wanted, ``float32 [1, styles]``."""
+SECOND = "second"
+"""The input for a second picture, ``float32``, one channel (a mask) or three, 0..255."""
+ALPHA = "alpha"
+"""The output that is the alpha of the picture, ``float32``, one channel, 0..255."""
+STATE, NEXT = "state_", "next_"
+"""What inputs and outputs of states are called, a number from 0 behind it: ``next_0`` is ``state_0`` of the next
+frame."""
 _DTYPES = ("float32", "float16", "uint8", "int8", "uint16", "int16")
 
 

@@ -18,8 +18,9 @@ from pocketlens.runtimes.adapter import RUNTIMES, Options, Player, runtime_for
 from pocketlens.runtimes.frames import YuvFrame
 from pocketlens.runtimes.loaded import ExtraInputs, LoadedArtifact
 from pocketlens.runtimes.pixels import PIXELS, ValueRange, check_picture
-from pocketlens.runtimes.ports import Port
+from pocketlens.runtimes.ports import SECOND, Port
 from pocketlens.runtimes.resizing import RESIZES, Resize, stylize_resized
+from pocketlens.runtimes.stand_in import PLAYS, stand_in
 from pocketlens.runtimes.styling import Style, blend
 
 Size = tuple[int, int]
@@ -66,7 +67,10 @@ class Session:
         sizes: Every size that it computes at.
         factor: How many times larger than the picture that goes in the one is that comes out.
         resize: How a picture of another size is made to fit.
-        inputs: The artifact's inputs besides the picture and the style.
+        inputs: The artifact's inputs besides the picture, the style, the second picture and the states.
+        second: The channels of the second picture that it takes, 1 for a mask or 3; 0 where it takes none.
+        second_picture: The second picture of calls that are given none, ``uint8 [H, W, 3]`` or ``[H, W]``.
+        states: How many states it keeps from frame to frame; :meth:`reset` begins anew.
         style_count: How many styles the artifact can blend; 0 where there is one style and no input for it.
         styles: The names of the styles; empty where there is one style.
         runtime_info: The runtime's version, its threads, and the precision that it really computes in.
@@ -98,9 +102,14 @@ class Session:
         self.size, self.factor = first.size, first.factor
         self.sizes: tuple[Size, ...] = (first.size, *(size for size in others or {} if size != first.size))
         self.inputs: tuple[Port, ...] = first.extra
+        self.second, self.states = first.second, first.states
+        if self.states and resize == "tile":
+            player.close()
+            raise InputError(f"{self._path.name} keeps states, which tiles would mix", do="choose another resize")
         self.style_count = first.style_count
         self.styles: tuple[str, ...] = tuple(styles) or tuple(map(str, range(first.style_count)))
         self._style: NDArray[np.float32] | None = None
+        self.second_picture: Picture | None = None
         self.runtime_info = player.runtime_info
         self._scaling_threads = player.runtime_info.threads or machine.cores()
         self._loaded: dict[Size, LoadedArtifact] = {first.size: first}
@@ -118,13 +127,14 @@ class Session:
             image: ``uint8 [H, W, 3]``, RGB; or ``[H, W, 4]`` with alpha, which comes back as it was; or grey as
                 ``[H, W]`` or ``[H, W, 1]``, which comes back grey; or a :class:`pocketlens.YuvFrame` of a camera or
                 decoder, which comes back as RGB. Another size than :attr:`size` is made to fit.
-            inputs: Arrays for the artifact's other inputs, by name; real values, also for quantized inputs.
+            inputs: Arrays for the artifact's other inputs, by name; real values, also for quantized inputs. ``second``
+                is the second picture, ``uint8 [H, W, 3]`` or a mask ``[H, W]``, made to fit as ``image`` is.
             style: Of a pack: ``"ink"``, or a blend, ``{"ink": 0.5, "oil": 0.5}``; None for :attr:`style`. Changing it
                 loads nothing again.
 
         Returns:
             ``uint8``, of the shape of ``image``, or as many times larger or smaller as :attr:`factor` says; with
-            ``resize="crop"`` its middle.
+            ``resize="crop"`` its middle. Of an artifact that gives an alpha ``[H, W, 4]``.
 
         Raises:
             InputError: There is no such style, or ``image`` or ``inputs`` have another shape or type, or the session is
@@ -136,6 +146,7 @@ class Session:
         height, width = image.size if isinstance(image, YuvFrame) else image.shape[:2]
         loaded = self._artifact_for(height, width)
         with self._turn:
+            inputs = self._fitted(loaded, (height, width), inputs)
             if not isinstance(image, YuvFrame) and image.shape == (*loaded.size, 3):
                 return self._still_open(loaded).picture(image, inputs, weights)
             stylized = stylize_resized(
@@ -146,15 +157,59 @@ class Session:
                 loaded.factor,
                 self._scaling_threads,
             )
-        if isinstance(image, YuvFrame):
+        if isinstance(image, YuvFrame) or stylized.shape[2] == 4:
             return stylized
         if loaded.factor != 1 and image.shape[2:] == (4,):  # the alpha grows with the colours
             height, width = (max(1, round(edge * loaded.factor)) for edge in image.shape[:2])
             image = images.resize(image, height, width)
         return recolour(image, stylized)
 
-    def floats(self, image: Picture, inputs: ExtraInputs | None = None, style: Style | None = None) -> Floats:
+    def reset(self) -> None:
+        """Let the states that it keeps between frames be zeros again, for another clip or picture."""
+        with self._turn:
+            for loaded in self._loaded.values():
+                loaded.reset()
+
+    def still(self, image: Picture, style: Style | None = None) -> Picture:
+        """A picture that is judged alone: of states the second frame of a clip that stands still, of a second picture
+        its stand-in (:mod:`pocketlens.runtimes.stand_in`).
+        """
+        inputs = self.alone(image)
+        self.reset()
+        for _ in range(PLAYS - 1 if self.states else 0):
+            self(image, inputs, style)
+        return self(image, inputs, style)
+
+    def alone(self, image: Picture, inputs: ExtraInputs | None = None) -> ExtraInputs | None:
+        """The inputs for a picture that is judged or timed alone: the stand-in for a second picture among them."""
+        if not self.second or (inputs and SECOND in inputs):
+            return inputs
+        return {**(inputs or {}), SECOND: stand_in(coloured(image), self.second)}
+
+    def _fitted(self, loaded: LoadedArtifact, size: Size, inputs: ExtraInputs | None) -> ExtraInputs | None:
+        """The inputs with a second picture of the artifact's size."""
+        if not self.second:
+            return inputs
+        second = (inputs or {}).get(SECOND, self.second_picture)
+        if second is None:
+            return inputs  # the artifact says what is missing
+        if self.resize != "stretch" and size != loaded.size:
+            raise InputError(f"a second picture cannot be made to fit by {self.resize!r}", do="choose stretch")
+        second = coloured(np.asarray(second, np.uint8)) if self.second > 1 else second.reshape(second.shape[:2])
+        return {**(inputs or {}), SECOND: images.resize(second, *loaded.size)}
+
+    def floats(
+        self,
+        image: Picture,
+        inputs: ExtraInputs | None = None,
+        style: Style | None = None,
+        *,
+        follow: bool = False,
+    ) -> Floats:
         """The artifact's own output for a picture of exactly one of :attr:`sizes`: ``float32 [H, W, 3]``, not rounded.
+
+        Where it keeps states, as :meth:`still`, or with ``follow`` behind the frame before; a second picture that is
+        not given is the stand-in.
 
         Raises:
             InputError: ``image`` has another size or type, or the session is closed.
@@ -165,7 +220,13 @@ class Session:
                 f"the picture is {image.shape}, the artifact computes at {self.size}", do="resize it first"
             )
         with self._turn:
-            return self._still_open(self._artifact_for(*image.shape[:2])).floats(image, inputs, self._weights(style))
+            loaded, weights = self._still_open(self._artifact_for(*image.shape[:2])), self._weights(style)
+            inputs = self.alone(image, inputs)
+            if self.states and not follow:
+                loaded.reset()
+                for _ in range(PLAYS - 1):
+                    loaded.floats(image, inputs, weights)
+            return loaded.floats(image, inputs, weights)
 
     @property
     def style(self) -> dict[str, float]:
@@ -214,7 +275,7 @@ class Session:
             styles=self.styles,
             origin=self.origin,
         )
-        session._style = self._style
+        session._style, session.second_picture = self._style, self.second_picture
         return session
 
     def keep(self, resource: Closable) -> None:

@@ -6,7 +6,6 @@ processor time, more than two gigabytes of memory, a file opened outside its fol
 each case its number is printed.
 """
 
-import io
 import json
 import os
 import random
@@ -14,24 +13,17 @@ import resource
 import signal
 import sys
 import tempfile
-import zipfile
-from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
-import numpy as np
-
 from pocketlens.errors import PocketlensError
+from tests.attacks.kinds import KINDS, Read
 
 ROOM = 2_000_000_000
 """Bytes of address space that a case may take beside what the process had when it began."""
 SECONDS = 5
-LARGEST = 1 << 22
-"""Values of a tensor from which a ``.tflite`` is refused here: to compute what it honestly declares is no hang."""
 _WORDS = (b"\xff\xff\xff\xff", b"\0\0\0\0", b"\xff\xff\xff\x7f", b"\0\0\0\x80", b"\1\0\0\0", b"\xfe\xff\xff\xff")
 _TEXTS = (b"../", b"/etc/passwd", b"-1", b"1e999", b"null", b"[" * 3000, b'"\\ud800"', b"9" * 400, b"{}")
-
-Read = Callable[[Path], object]
 
 
 def damaged(good: bytes, number: int) -> bytes:
@@ -55,143 +47,6 @@ def damaged(good: bytes, number: int) -> bytes:
         else:
             del data[place:]
     return bytes(data)
-
-
-def _manifest() -> tuple[bytes, str, Read]:
-    from pocketlens.bundle.read import open_bundle
-
-    text = (Path(__file__).parent / "manifest.json").read_bytes()
-    return text, "manifest.json", lambda path: open_bundle(path.parent)
-
-
-def _document() -> tuple[bytes, str, Read]:
-    from pocketlens.bench.compare import compare
-    from pocketlens.bench.document import Document
-    from tests.bench.samples import blocks_of, document, result
-
-    good = document(result(blocks_of([1.5] * 20, [1.6] * 20)))
-
-    def read(path: Path) -> None:
-        compare(good, Document.read(path), force=True)
-
-    return good.to_json().encode(), "local.json", read
-
-
-def _recipe() -> tuple[bytes, str, Read]:
-    from pocketlens.recipe import Recipe
-
-    text = (
-        '[filter]\nname = "wave"\nsource = "wave.npz"\nsizes = [[256, 256]]\nlicense = "MIT"\n'
-        '[targets]\nonnx = ["int8"]\n'
-        '[quantize]\nrules = [{match = "conv[0-9]+", setting = "float"}]\n[gate]\npsnr = 32\n[budget]\nfps = 30\n'
-    )
-    return text.encode(), "recipe.toml", Recipe.read
-
-
-def _bundle() -> tuple[bytes, str, Read]:
-    from pocketlens.bundle.read import open_bundle
-
-    packed = io.BytesIO()
-    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
-        archive.writestr("manifest.json", (Path(__file__).parent / "manifest.json").read_bytes())
-        archive.writestr("artifacts/a.onnx", bytes(500))
-
-    def read(path: Path) -> None:
-        with open_bundle(path) as bundle:
-            bundle.check_hashes()
-
-    return packed.getvalue(), "b.zip", read
-
-
-def _picture() -> tuple[bytes, str, Read]:
-    from PIL import Image
-
-    from pocketlens import images
-
-    made = Image.fromarray(np.random.default_rng(0).integers(0, 256, (24, 32, 3), np.uint8))
-    kinds = []
-    for kind in ("PNG", "JPEG", "WEBP", "BMP", "TIFF", "GIF"):
-        buffer = io.BytesIO()
-        made.save(buffer, kind)
-        kinds.append(buffer.getvalue())
-    # One file of every format behind a byte that says which.
-    return b"".join(len(k).to_bytes(4, "big") + k for k in kinds), "p.bin", lambda path: _each(path, images.decode)
-
-
-def _each(path: Path, read: Read) -> None:
-    data = path.read_bytes()
-    while len(data) > 4:
-        length = min(int.from_bytes(data[:4], "big"), 1 << 20)
-        part = path.with_suffix(".png")
-        part.write_bytes(data[4 : 4 + length])
-        data = data[4 + length :]
-        try:
-            read(part)
-        except PocketlensError:
-            continue
-
-
-def _tflite() -> tuple[bytes, str, Read]:
-    from pocketlens.converters.emitter import Labels, emitter
-    from pocketlens.runtimes import litert_library
-    from pocketlens.runtimes.session import open_artifact
-    from tests.generators import picture, small_graph
-
-    litert_library.MAX_VALUES = LARGEST
-    with tempfile.TemporaryDirectory() as folder:
-        emitter("tflite").emit(small_graph(16, 16), "fp32", Labels("g"), Path(folder) / "g.tflite")
-        good = (Path(folder) / "g.tflite").read_bytes()
-    image = picture(16, 16)
-
-    def read(path: Path) -> None:
-        with open_artifact(path, "litert", threads=1) as session:
-            session.floats(image)
-
-    return good, "m.tflite", read
-
-
-def _onnx() -> tuple[bytes, str, Read]:
-    import onnx_ir as ir
-
-    from pocketlens.converters.onnx_file import read_onnx
-    from pocketlens.converters.prepare import prepare
-    from pocketlens.converters.ranges import Ranges
-    from tests.generators import small_graph
-
-    good = ir.to_proto(small_graph(16, 16)).SerializeToString()
-    return good, "m.onnx", lambda path: prepare(read_onnx(path), 16, 16, Ranges())
-
-
-def _weights(suffix: str) -> tuple[bytes, str, Read]:
-    import torch
-    from safetensors.torch import save
-
-    from pocketlens.models import weights
-
-    tensors = {"a.weight": torch.ones(4, 3, 3, 3), "a.bias": torch.zeros(4), "n": torch.tensor(3)}
-    buffer = io.BytesIO()
-    if suffix == ".npz":
-        np.savez(buffer, **{name: value.numpy() for name, value in tensors.items()})
-    elif suffix == ".safetensors":
-        buffer.write(save(tensors))
-    else:
-        torch.save({"state_dict": tensors}, buffer)
-    return buffer.getvalue(), f"w{suffix}", weights.read
-
-
-KINDS: dict[str, Callable[[], tuple[bytes, str, Read]]] = {
-    "manifest": _manifest,
-    "document": _document,
-    "recipe": _recipe,
-    "bundle": _bundle,
-    "picture": _picture,
-    "tflite": _tflite,
-    "onnx": _onnx,
-    "npz": lambda: _weights(".npz"),
-    "safetensors": lambda: _weights(".safetensors"),
-    "pt": lambda: _weights(".pt"),
-}
-"""Every kind of file that a stranger may hand over, and how it is read."""
 
 
 def main(kind: str, first: int, count: int) -> None:

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.attacks.fuzz import KINDS, damaged
+from tests.attacks.fuzz import damaged
+from tests.attacks.kinds import KINDS
 
 CASES = int(os.environ.get("FUZZ_CASES", "0")) or 40
 FIRST = int(os.environ.get("FUZZ_FIRST", "0"))

@@ -48,7 +48,9 @@ class LocalWorker:
             if expected is not None:
                 np.save(expected_path, expected)
             files = {"picture": str(picture_path), "expected": str(expected_path) if expected is not None else None}
-            answer = self.channel.ask({"do": "first", **files}, seconds, picture_bytes(picture.size))
+            answer = self.channel.ask(
+                {"do": "first", **files}, seconds, picture_bytes((picture if expected is None else expected).size)
+            )
         return parse_first_frame(answer, picture, expected)
 
     def play(self, block_seconds: float, block_count: int, seconds: float) -> BlockTimes:

@@ -104,7 +104,9 @@ class RemoteWorker:
             "picture": self._copy_array(picture),
             "expected": None if expected is None else self._copy_array(expected),
         }
-        answer = self._ask({"do": "first", **paths}, seconds, picture_bytes(picture.size))
+        answer = self._ask(
+            {"do": "first", **paths}, seconds, picture_bytes((picture if expected is None else expected).size)
+        )
         return parse_first_frame(answer, picture, expected)
 
     def _copy_array(self, pixels: Picture) -> str:

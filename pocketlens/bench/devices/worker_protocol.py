@@ -120,16 +120,17 @@ def parse_first_frame(answer: Mapping[str, Any], picture: Picture, expected: Pic
     first, packed = _parse(_First, answer), answer.get("stylized")  # a picture is longer than any text may be
     if not isinstance(packed, str):
         raise _wrong("its picture is no text")
-    if first.shape != picture.shape:
-        raise _wrong(f"the picture has the shape {list(first.shape)}, expected {list(picture.shape)}")
+    wanted = picture if expected is None else expected
+    if first.shape != wanted.shape:
+        raise _wrong(f"the picture has the shape {list(first.shape)}, expected {list(wanted.shape)}")
     try:
         unpacker = zlib.decompressobj()
-        pixels = unpacker.decompress(base64.b64decode(packed, validate=True), picture.size + 1)
+        pixels = unpacker.decompress(base64.b64decode(packed, validate=True), wanted.size + 1)
     except (ValueError, zlib.error) as error:
         raise _wrong(f"the picture cannot be read: {error}") from error
-    if len(pixels) != picture.size or not unpacker.eof:
-        raise _wrong(f"the picture does not have the {picture.size:,} bytes of its shape")
-    stylized = np.frombuffer(pixels, np.uint8).reshape(picture.shape)
+    if len(pixels) != wanted.size or not unpacker.eof:
+        raise _wrong(f"the picture does not have the {wanted.size:,} bytes of its shape")
+    stylized = np.frombuffer(pixels, np.uint8).reshape(wanted.shape)
     frame = score(FirstFrame(first.first_ms, stylized=stylized), expected)
     if frame.psnr is not None and (first.psnr is None or abs(first.psnr - frame.psnr) > PSNR_SLACK_DB):
         raise _wrong(f"it says {first.psnr} dB of a picture that has {frame.psnr:.1f}")

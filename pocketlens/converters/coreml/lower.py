@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import numpy as np
 import onnx_ir as ir
 
 from pocketlens.converters import graph as hub
@@ -24,32 +25,29 @@ def lower_graph(model: ir.Model, precision: str) -> Any:
     """
     import coremltools as ct
     from coremltools.converters.mil import Builder
+    from coremltools.converters.mil.mil import Function, Program
 
     # The builder numbers the constants that it makes over the life of the process; each program starts at 0.
     Builder.name_count.clear()
-    shapes = [hub.static_shape(value) for value in model.graph.inputs]
-
-    def lower_nodes(*inputs: Any) -> Any:
+    shapes = {str(value.name): hub.static_shape(value) for value in model.graph.inputs}
+    placeholders = {name: Builder.TensorSpec(shape=shape) for name, shape in shapes.items()}
+    opset = ct.target.iOS17 if quantizes_activations(model) else ct.target.iOS16
+    with Function(placeholders, opset) as main:
         builder = MILBuilder(Builder, precision)
-        for value, variable in zip(model.graph.inputs, inputs, strict=True):
-            builder.bind(value, variable)
+        for value in model.graph.inputs:
+            builder.bind(value, main.inputs[value.name])
         for node in model.graph:
             if is_constant(node):
                 continue
             builder.begin(node)
             for value, variable in zip(node.outputs, TABLE.lower(builder, node), strict=True):
                 builder.bind(value, variable)
-        return builder.get(model.graph.outputs[0])
-
-    # The builder counts a function's arguments and calls inputs after them.
-    functions = (lambda image: lower_nodes(image), lambda image, style: lower_nodes(image, style))  # noqa: PLW0108
-    program = Builder.program(
-        input_specs=[Builder.TensorSpec(shape=shape) for shape in shapes],
-        opset_version=ct.target.iOS17 if quantizes_activations(model) else ct.target.iOS16,
-    )(functions[len(shapes) - 1])
+        main.set_outputs([builder.get(value) for value in model.graph.outputs])
+    program = Program()
+    program.add_function("main", main)
     rgb = ct.colorlayout.RGB
-    main = program.functions["main"]
-    image = ct.ImageType(hub.INPUT, shape=shapes[0], color_layout=rgb, channel_first=True)
-    main.set_input_types((image, *(ct.TensorType(hub.STYLE, shape=shape) for shape in shapes[1:])))
-    main.set_output_types([ct.ImageType(hub.OUTPUT, color_layout=rgb)])
+    image = ct.ImageType(hub.INPUT, shape=shapes.pop(hub.INPUT), color_layout=rgb, channel_first=True)
+    main.set_input_types((image, *(ct.TensorType(name, shape=shape) for name, shape in shapes.items())))
+    beside = [ct.TensorType(str(value.name), dtype=np.float32) for value in model.graph.outputs[1:]]
+    main.set_output_types([ct.ImageType(hub.OUTPUT, color_layout=rgb), *beside])
     return program

@@ -4,6 +4,7 @@ from typing import Any
 
 from pocketlens.converters import graph as hub
 from pocketlens.converters.emitter import Labels
+from pocketlens.converters.extras import meaning
 
 _KEPT = ("com.github.apple.coremltools.version",)
 """What coremltools says of itself and is kept; its conversion date is not."""
@@ -22,8 +23,8 @@ def describe(spec: Any, labels: Labels, precision: str) -> None:
     for key, value in {**kept, "pocketlens.filter": labels.name, "pocketlens.precision": precision}.items():
         metadata.userDefined[key] = value
     image, stylized = description.input[0], description.output[0]
-    for style in description.input[1:]:
-        style.shortDescription = "How much of each style is wanted; the sum is 1"
+    for feature in (*description.input[1:], *description.output[1:]):
+        feature.shortDescription = meaning(feature.name).capitalize()
     size = f"{image.type.imageType.width} x {image.type.imageType.height} pixels, RGB"
     image.shortDescription = f"The picture to stylize, {size}"
     stylized.shortDescription = f"The stylized picture, {size}"

@@ -146,14 +146,14 @@ def _played(
 def _play_group(
     model: ir.Model, names: Sequence[str], pictures: Sequence[Picture]
 ) -> Iterator[tuple[str, NDArray[np.float32]]]:
-    from pocketlens.converters.quantization.simulate import load_player
+    from pocketlens.converters.quantization.simulate import feeds, load_player
 
     tapped = model.clone()
     values = {str(v.name): v for v in _values(tapped)}
     computed = [n for n in names if not values[n].is_graph_input()]
     tapped.graph.outputs[:] = [values[n] for n in computed]
     play = load_player(tapped) if computed else None
-    for feed in hub.feeds(model, pictures):
+    for feed in feeds(model, pictures):
         yield from ((name, array) for name, array in feed.items() if name in names)
         if play is not None:
             yield from zip(computed, play(feed), strict=True)

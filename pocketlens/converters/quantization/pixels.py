@@ -16,7 +16,7 @@ def use_uint8_pixels(model: ir.Model) -> ir.Model:
     them.
     """
     model = model.clone()
-    image, (stylized,) = model.graph.inputs[0], model.graph.outputs
+    image, stylized = model.graph.inputs[0], model.graph.outputs[0]
     scale = hub.add_constant(model, "pixel_scale", np.array(1, np.float32))
     zero = hub.add_constant(model, "pixel_zero", np.array(0, np.uint8))
     dequantize = ir.node(

@@ -129,3 +129,17 @@ def prune(node: ir.Node) -> None:
         sources = [v.producer() for v in dead.inputs if v is not None]
         dead.graph.remove(dead, safe=True)
         todo.extend(source for source in sources if source is not None)
+
+
+def affine(model: ir.Model, value: ir.Value, scale: float, shift: float, name: str) -> ir.Value:
+    """``value * scale + shift`` behind everything else; itself where that changes nothing."""
+    for op, amount, neutral in (("Mul", scale, 1.0), ("Add", shift, 0.0)):
+        if amount != neutral:
+            term = hub.add_constant(model, f"{name}_{op.lower()}", np.array(amount, np.float32))
+            node = ir.node(
+                op, [value, term], name=f"{name}_{op.lower()}", outputs=[ir.Value(name=f"{name}_{op.lower()}_out")]
+            )
+            model.graph.append(node)
+            value = node.outputs[0]
+            value.dtype = ir.DataType.FLOAT
+    return value

@@ -61,15 +61,17 @@ def emit(model: ir.Model, precision: str, labels: Labels, path: Path) -> None:
             "\n".join(str(refusal) for refusal in refused), do="drop the target, or replace the operator in the model"
         )
     builder = lower_graph(model)
-    inputs, stylized = [builder.get(value) for value in model.graph.inputs], builder.get(model.graph.outputs[0])
-    operators = fuse(builder, stylized)
+    inputs, outputs = ([builder.get(value) for value in values] for values in (model.graph.inputs, model.graph.outputs))
+    operators = fuse(builder, outputs)
     if precision == "fp16":
         operators = weights.store_float16(operators)
     elif precision == "w8":
         operators = weights.store_int8(operators)
     elif precision == "int8":
         operators = weights.store_dynamic_range_int8(operators)
-    files.write(path, flatbuffer(operators, inputs, stylized, labels))
+    for value, tensor in zip(model.graph.outputs, outputs, strict=True):
+        tensor.name = str(value.name)
+    files.write(path, flatbuffer(operators, inputs, outputs, labels))
 
 
 def lowered_operators() -> LoweredOperators:

@@ -22,16 +22,16 @@ _WITH_ACTIVATION = {
 _COMBINE = {"MUL": np.multiply, "ADD": np.add}
 
 
-def fuse(builder: TFLiteBuilder, output: Tensor) -> list[Operator]:
-    """The builder's operators after all merges, without those that ``output`` does not need."""
-    operators = _needed(builder.operators, output)
-    _merge_channel_constants(builder, operators)
-    _merge_activations(operators, output)
+def fuse(builder: TFLiteBuilder, outputs: list[Tensor]) -> list[Operator]:
+    """The builder's operators after all merges, without those that no output needs."""
+    operators = _needed(builder.operators, outputs)
+    _merge_channel_constants(builder, operators, outputs)
+    _merge_activations(operators, outputs)
     return operators
 
 
-def _needed(operators: list[Operator], output: Tensor) -> list[Operator]:
-    read = {id(output)}
+def _needed(operators: list[Operator], outputs: list[Tensor]) -> list[Operator]:
+    read = {id(tensor) for tensor in outputs}
     needed = []
     for operator in reversed(operators):
         if any(id(t) in read for t in operator.outputs):
@@ -48,7 +48,7 @@ def _readers(operators: list[Operator]) -> dict[int, int]:
     return counts
 
 
-def _merge_activations(operators: list[Operator], output: Tensor) -> None:
+def _merge_activations(operators: list[Operator], outputs: list[Tensor]) -> None:
     """Let a convolution or sum clamp its own output."""
     readers = _readers(operators)
     producers = {id(t): op for op in operators for t in op.outputs}
@@ -59,7 +59,7 @@ def _merge_activations(operators: list[Operator], output: Tensor) -> None:
         producer = producers.get(id(x))
         if producer is None or producer.code not in _WITH_ACTIVATION or "fusedActivationFunction" in producer.options:
             continue
-        if readers[id(x)] != 1 or x is output:
+        if readers[id(x)] != 1 or any(x is output for output in outputs):
             continue
         producer.options["fusedActivationFunction"] = _ACTIVATIONS[operator.code]
         if producer.code == "TRANSPOSE_CONV":
@@ -69,7 +69,7 @@ def _merge_activations(operators: list[Operator], output: Tensor) -> None:
         operators.remove(operator)
 
 
-def _merge_channel_constants(builder: TFLiteBuilder, operators: list[Operator]) -> None:
+def _merge_channel_constants(builder: TFLiteBuilder, operators: list[Operator], outputs: list[Tensor]) -> None:
     """``(x * a) * b`` becomes ``x * (a * b)`` where a and b are one number a channel; the same for sums.
 
     A group norm ends so: its own factor, then the affine layer's.
@@ -81,7 +81,7 @@ def _merge_channel_constants(builder: TFLiteBuilder, operators: list[Operator]) 
             continue
         for x, b in (outer.inputs, outer.inputs[::-1]):
             inner = producers.get(id(x))
-            if inner is None or inner.code != outer.code or readers[id(x)] != 1 or not _is_small(b):
+            if inner is None or inner.code != outer.code or readers[id(x)] != 1 or not _is_small(b) or x in outputs:
                 continue
             big, a = sorted(inner.inputs, key=_is_small)
             if _is_small(big) or not _is_small(a):

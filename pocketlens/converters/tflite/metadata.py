@@ -11,6 +11,7 @@ from typing import Any
 import flatbuffers
 
 from pocketlens.converters.emitter import Labels
+from pocketlens.converters.extras import meaning
 
 NAME = "TFLITE_METADATA"
 """The entry of the model's metadata under which readers look for it."""
@@ -29,11 +30,10 @@ _Table = dict[int, Any]
 """Field number to value: text, another table, a list of tables or of floats, or a :class:`_Byte`."""
 
 
-def pack_metadata(labels: Labels, inputs: list[str], stylized: str) -> bytes:
-    """The metadata of an artifact whose tensors have these names: the picture, and of a pack the style; and
-    ``stylized``.
-    """
-    image, *styles = inputs
+def pack_metadata(labels: Labels, inputs: list[str], outputs: list[str]) -> bytes:
+    """The metadata of an artifact whose tensors have these names, the picture first."""
+    image, *others = inputs
+    stylized, *beside = outputs
     picture = {3: {0: _Byte(_IMAGE_PROPERTIES), 1: {0: _Byte(_RGB)}}, 5: {0: [255.0], 1: [0.0]}}
     # Mean 0 and deviation 1: pixels go in as they are.
     unchanged = {4: [{0: _Byte(_NORMALIZATION), 1: {0: [0.0], 1: [1.0]}}]}
@@ -45,9 +45,9 @@ def pack_metadata(labels: Labels, inputs: list[str], stylized: str) -> bytes:
             {
                 2: [
                     {0: image, 1: "RGB, 0 to 255", **picture, **unchanged},
-                    *({0: name, 1: "how much of each style; the sum is 1"} for name in styles),
+                    *({0: name, 1: meaning(name)} for name in others),
                 ],
-                3: [{0: stylized, 1: "RGB, 0 to 255", **picture}],
+                3: [{0: stylized, 1: "RGB, 0 to 255", **picture}, *({0: name, 1: meaning(name)} for name in beside)],
             }
         ],
         4: labels.author,

@@ -131,14 +131,12 @@ def _quantization(tensor: Tensor) -> Any:
     return entry
 
 
-def flatbuffer(operators: list[Operator], inputs: list[Tensor], stylized: Tensor, labels: Labels) -> bytes:
-    """The bytes of a ``.tflite`` file with one subgraph, the picture and perhaps a style as inputs, one output, and a
-    signature that names them.
-    """
+def flatbuffer(operators: list[Operator], inputs: list[Tensor], outputs: list[Tensor], labels: Labels) -> bytes:
+    """The bytes of a ``.tflite`` file with one subgraph and a signature; the picture is first in both its lists."""
     numbers = _Numbering()
     subgraph = schema.SubGraphT()
     subgraph.name = "main"
-    subgraph.inputs, subgraph.outputs = [numbers.tensor(tensor) for tensor in inputs], [numbers.tensor(stylized)]
+    subgraph.inputs, subgraph.outputs = ([numbers.tensor(t) for t in tensors] for tensors in (inputs, outputs))
     subgraph.operators = [_operator(numbers, operator) for operator in operators]
     subgraph.tensors = numbers.tensors
     model = schema.ModelT()
@@ -146,11 +144,12 @@ def flatbuffer(operators: list[Operator], inputs: list[Tensor], stylized: Tensor
     model.description = _description(labels)
     model.subgraphs = [subgraph]
     model.operatorCodes = numbers.codes
-    model.signatureDefs = [_signature(subgraph)]
+    input_names, output_names = [tensor.name for tensor in inputs], [hub.OUTPUT, *(t.name for t in outputs[1:])]
+    model.signatureDefs = [_signature(subgraph, input_names, output_names)]
     entry = schema.MetadataT()
     entry.name, entry.buffer = (
         metadata.NAME,
-        numbers.buffer(metadata.pack_metadata(labels, [tensor.name for tensor in inputs], stylized.name)),
+        numbers.buffer(metadata.pack_metadata(labels, input_names, [tensor.name for tensor in outputs])),
     )
     model.metadata = [entry]
     model.buffers = numbers.buffers
@@ -178,16 +177,16 @@ def _operator(numbers: _Numbering, operator: Operator) -> Any:
     return entry
 
 
-def _signature(subgraph: Any) -> Any:
+def _signature(subgraph: Any, input_names: list[str], output_names: list[str]) -> Any:
     """The signature, which names inputs and outputs: quantizers and the newer runtime APIs need one."""
     signature = schema.SignatureDefT()
     signature.signatureKey = _SIGNATURE
     for field, names, numbers in (
-        ("inputs", (hub.INPUT, hub.STYLE), subgraph.inputs),
-        ("outputs", (hub.OUTPUT,), subgraph.outputs),
+        ("inputs", input_names, subgraph.inputs),
+        ("outputs", output_names, subgraph.outputs),
     ):
         entries = []
-        for name, number in zip(names, numbers, strict=False):
+        for name, number in zip(names, numbers, strict=True):
             entry = schema.TensorMapT()
             entry.name, entry.tensorIndex = name, number
             entries.append(entry)

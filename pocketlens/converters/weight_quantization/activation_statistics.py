@@ -76,11 +76,13 @@ def collect_hessians(model: ir.Model, pictures: Sequence[Picture]) -> dict[str, 
     layers = [(node, sums) for node in model.graph if (sums := list(_weighted_sums(node)))]
     hessians: dict[str, Hessian] = {}
     rng = np.random.default_rng(_SEED)
-    feeds = list(hub.feeds(model, pictures))
-    for index, feed in enumerate(feeds):
+    from pocketlens.converters.quantization.simulate import feeds
+
+    fed = list(feeds(model, pictures))
+    for index, feed in enumerate(fed):
         for (node, sums), array in zip(layers, _layer_inputs(model, [node for node, _ in layers], feed), strict=True):
             if not np.isfinite(array).all():
-                number = index * len(pictures) // len(feeds) + 1
+                number = index * len(pictures) // len(fed) + 1
                 raise InputError(
                     f"what {node.op_type} {node.name!r} reads is not finite on calibration picture {number}",
                     do="check the model on this picture; quantization needs finite values",
@@ -90,7 +92,7 @@ def collect_hessians(model: ir.Model, pictures: Sequence[Picture]) -> dict[str, 
             blocks = hessians.setdefault(weight.name, [])
             for i, weighted_sum in enumerate(sums):
                 values = _multiplied_values(array, weighted_sum, rng)
-                product = np.asarray(values.T @ values, np.float64) / (len(values) * len(feeds))
+                product = np.asarray(values.T @ values, np.float64) / (len(values) * len(fed))
                 if len(blocks) <= i:
                     blocks.append(HessianBlock(weighted_sum.places, product))
                 else:

@@ -82,6 +82,11 @@ def compress(
         InputError: The source cannot be pruned or run, or the folder cannot be written to.
         MissingError: torch-pruning is not installed.
     """
+    beside = source.signature
+    if beside.states or beside.second or beside.alpha:
+        raise InputError(
+            f"{source.name} has states, a second picture or alpha; a student would not", do="leave out [compress]"
+        )
     prunes = settings.channels is not None or settings.macs is not None
     check_source(source, size, prunes)
     interval = scoring_interval(settings.steps)

@@ -266,8 +266,8 @@ def _report(
                 ReportPicture(
                     artifact_id=artifact.spec.id,
                     label=size.evaluation.eval_set.names[index],
-                    teacher=to_uint8(size.evaluation.expected_outputs[index]),
-                    artifact=artifact.verification.worst_picture,
+                    teacher=to_uint8(size.evaluation.expected_outputs[index][..., :3]),
+                    artifact=artifact.verification.worst_picture[..., :3],
                     scores=artifact.verification.worst_scores,
                 )
             )

@@ -70,8 +70,9 @@ def signature_of(table: Filter) -> Signature:
     """What a recipe's ``[filter]`` says of its generator's inputs and outputs."""
     constants = tuple((name, str(value)) for name, value in table.constants.items())
     return Signature(
-        table.input, table.output, constants, table.mean, table.deviation, table.input_order, table.output_order
-    )
+        table.input, table.output, constants, table.mean, table.deviation, table.input_order, table.output_order,
+        tuple(table.states.items()), table.second, table.alpha,
+    )  # fmt: skip
 
 
 def with_precision(targets: Sequence[str], precision: str) -> dict[str, tuple[str]]:

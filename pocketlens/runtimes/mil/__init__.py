@@ -30,11 +30,11 @@ class Player:
 
         package = packages.read(path)
         program = programs.read(package, RULES.__contains__)
-        image, stylized = pictures.ports(path, package.spec.description, program.image.type.shape, len(program.others))
+        image, *outputs = pictures.ports(path, package.spec.description, program)
         self.inputs = (image, *(Port(other.name, "float32", other.type.shape) for other in program.others))
-        self.outputs = (stylized,)
+        self.outputs = tuple(outputs)
         self._feeds = [port.allocate() for port in self.inputs]
-        self._result = self._feeds[0]
+        self._results = [self._feeds[0]]
         self._interpreter = Interpreter(program)
         self._threads = options.threads
         threads = options.threads or torch.get_num_threads()
@@ -50,12 +50,12 @@ class Player:
         # torch has one number of threads for the whole process: it is put back.
         torch.set_num_threads(self._threads or before)
         try:
-            self._result = self._interpreter.run(*self._feeds)
+            self._results = self._interpreter.run(*self._feeds)
         finally:
             torch.set_num_threads(before)
 
     def result(self, index: int) -> NDArray[Any]:
-        return self._result
+        return self._results[index]
 
     def close(self) -> None:
         del self._interpreter

@@ -52,10 +52,10 @@ class Interpreter:
         self._program = program
         self._constants = {name: _loaded(constant) for name, constant in program.constants.items()}
         self._reads = Counter(n for op in program.operations for names in op.arguments.values() for n in names)
-        self._reads[program.result] += 1
+        self._reads.update(program.results)
 
-    def run(self, image: NDArray[np.float32], *others: NDArray[np.float32]) -> NDArray[np.float32]:
-        """The output for an input, unrounded; ``others`` in the program's order.
+    def run(self, image: NDArray[np.float32], *others: NDArray[np.float32]) -> list[NDArray[np.float32]]:
+        """The outputs for an input, unrounded; ``others`` in the program's order.
 
         Raises:
             InputError: An operation cannot be computed, or its output has another shape than declared; the message
@@ -75,9 +75,10 @@ class Interpreter:
                         reads_left[name] -= 1
                         if not reads_left[name]:
                             values.pop(name, None)
-        if self._program.result not in values:
-            raise InputError(f"nothing computes the output {self._program.result!r}", do="build the package again")
-        return np.asarray(values[self._program.result].numpy(), np.float32)
+        for name in self._program.results:
+            if name not in values:
+                raise InputError(f"nothing computes the output {name!r}", do="build the package again")
+        return [np.asarray(values[name].numpy(), np.float32) for name in self._program.results]
 
     def _step(self, op: Operation, values_so_far: dict[str, Any]) -> list[torch.Tensor]:
         try:

@@ -5,32 +5,36 @@ from typing import Any
 
 from pocketlens.errors import InputError
 from pocketlens.runtimes.mil import package as packages
+from pocketlens.runtimes.mil.program import Program
 from pocketlens.runtimes.ports import Port
 
 _RGB, _BGR = 20, 30
 """``ImageFeatureType.ColorSpace`` in the specification."""
 
 
-def ports(path: Path, description: Any, shape: tuple[int | None, ...], others: int = 0) -> tuple[Port, Port]:
-    """The input that is a picture, and the output.
+def ports(path: Path, description: Any, program: Program) -> tuple[Port, ...]:
+    """The input that is a picture, and the outputs, the picture first.
 
     Args:
         path: The package, for messages.
         description: The model's, from the specification.
-        shape: The shape of the program's own input; it gives the size where the description has none.
-        others: How many inputs the program has besides the picture.
+        program: The shape of its own input gives the size where the description has none.
 
     Raises:
         InputError: The numbers of inputs and outputs differ from the program's, the size is open, or the colours are
             not RGB or BGR.
     """
-    if len(description.input) != 1 + others or len(description.output) != 1:
-        raise packages.damaged(path, "its description does not have its program's inputs and one output")
-    image, stylized = description.input[0], description.output[0]
-    full = (1, 3, *_size(path, image, shape))
+    if (len(description.input), len(description.output)) != (1 + len(program.others), len(program.results)):
+        raise packages.damaged(path, "its description does not have its program's inputs and outputs")
+    image, outputs = description.input[0], list(description.output)
+    stylized, beside = outputs[0], outputs[1:]
+    size = _size(path, image, program.image.type.shape)
     return (
-        Port(image.name, "float32", full, reverse=_reversed(path, image)),
-        Port(stylized.name, "float32", full, reverse=_reversed(path, stylized)),
+        Port(image.name, "float32", (1, 3, *size), reverse=_reversed(path, image)),
+        Port(
+            stylized.name, "float32", (1, 3, *_size(path, stylized, (1, 3, *size))), reverse=_reversed(path, stylized)
+        ),
+        *(Port(other.name, "float32", tuple(other.type.multiArrayType.shape)) for other in beside),
     )
 
 

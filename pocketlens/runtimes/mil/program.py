@@ -14,8 +14,10 @@ from pocketlens.runtimes.mil.package import Package, damaged
 from pocketlens.runtimes.mil.values import Constant, Type, from_bytes, immediate, type_of
 
 _FUNCTION = "main"
-_MOST = 1 << 16
+_MOST = 1 << 26
 """Elements of an input besides the picture."""
+_MOST_ENDS = 64
+"""Inputs, and outputs, at most."""
 
 
 @dataclass(frozen=True)
@@ -52,14 +54,14 @@ class Program:
         image: The first input.
         operations: In order, without constants.
         constants: By name.
-        result: The name of the output.
+        results: The names of the outputs, the picture first.
         others: The inputs besides the picture.
     """
 
     image: Output
     operations: tuple[Operation, ...]
     constants: dict[str, Constant]
-    result: str
+    results: tuple[str, ...]
     others: tuple[Output, ...] = ()
 
     @property
@@ -140,10 +142,10 @@ def read(package: Package, runnable: Callable[[str], bool]) -> Program:
             f"{package.path} has operations that cannot be interpreted: {', '.join(unknown or nested)}",
             do="run it with Core ML, on macOS or on a device",
         )
-    if len(function.inputs) not in (1, 2) or len(block.outputs) != 1:
+    if not (1 <= len(function.inputs) <= _MOST_ENDS and 1 <= len(block.outputs) <= _MOST_ENDS):
         raise InputError(
             f"{package.path} has {len(function.inputs)} inputs and {len(block.outputs)} outputs, expected one picture "
-            f"each, or a style with it",
+            f"each, and at most {_MOST_ENDS - 1} others",
             do="convert the generator alone",
         )
     reader = _Reader(package)
@@ -166,4 +168,4 @@ def read(package: Package, runnable: Callable[[str], bool]) -> Program:
         raise damaged(package.path, f"its input: {error}") from error
     if any(not all(n and n > 0 for n in other.type.shape) or other.type.size > _MOST for other in others):
         raise damaged(package.path, "an input besides the picture has no fixed, small shape")
-    return Program(image, tuple(operations), reader.constants, block.outputs[0], tuple(others))
+    return Program(image, tuple(operations), reader.constants, tuple(block.outputs), tuple(others))

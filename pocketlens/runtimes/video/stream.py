@@ -12,10 +12,11 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from pocketlens.errors import InputError
 from pocketlens.files import whole
-from pocketlens.images import Picture
+from pocketlens.images import Picture, to_uint8
 from pocketlens.origin import ISO_SUFFIXES, Origin, append_xmp
 from pocketlens.runtimes.scaling import scale
 from pocketlens.runtimes.session import Session
@@ -94,7 +95,7 @@ class _Stream:
     def _filter(self, picture: Picture) -> Picture:
         session, start = self._free.get(), time.perf_counter()
         try:
-            return session(picture)
+            return over_green(session(picture))
         finally:
             self._free.put(session)
             self.frame_ms.append(1000 * (time.perf_counter() - start))
@@ -145,7 +146,8 @@ def stylize(
     Decoding, stylizing and encoding run at the same time. Every frame of a file is stylized; frames of a live source
     that come while the filter is busy are dropped. Ctrl-C ends it: the file is finished and kept. For a session that
     stretches, the decoder scales frames to the session's size and the encoder scales them back: FFmpeg does both in a
-    fifth of the time.
+    fifth of the time. States that the session keeps begin anew. A picture with alpha is laid over green, since the
+    formats of clips have none.
 
     Args:
         session: A :class:`~pocketlens.Session`, or any function from ``uint8 [H, W, 3]`` to the same. Of several, each
@@ -167,8 +169,11 @@ def stylize(
     if not 0 <= smooth < 1:
         raise InputError(f"smooth is {smooth}, expected 0 to below 1", do="0.7 is a good strength")
     sessions = list(session) if isinstance(session, Sequence) else [session]
-    if isinstance(first := sessions[0], Session) and first.resize == "stretch":
-        source.at = first.computes_at
+    if isinstance(first := sessions[0], Session):
+        first.reset()
+        sessions = sessions[:1] if first.states else sessions  # each frame needs what the one before left
+        if first.resize == "stretch":
+            source.at = first.computes_at
     stream = _Stream(source, sessions[:1] if source.live else sessions, TemporalSmoother(smooth) if smooth else None)
     start = time.perf_counter()
     try:
@@ -259,6 +264,14 @@ def _run(
     if progress is not None:
         progress(stream.progress())
     return stopped
+
+
+def over_green(picture: Picture) -> Picture:
+    """A picture with alpha laid over green, ``uint8 [H, W, 3]``; one without as it is."""
+    if picture.ndim < 3 or picture.shape[2] < 4:
+        return picture
+    share: NDArray[np.float32] = picture[..., 3:].astype(np.float32) / np.float32(255)
+    return to_uint8(picture[..., :3] * share + np.array([0, 255, 0], np.float32) * (1 - share))
 
 
 def _replace(shown: "queue.Queue[Frame]", frame: Frame) -> None:

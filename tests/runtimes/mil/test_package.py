@@ -224,7 +224,7 @@ DAMAGES: dict[str, tuple[Callable[[Path], None], str]] = {
     "nested block": (spec(lambda model: operation(model, "relu").blocks.add() and None), "cannot be interpreted: relu"),
     "no function": (spec(lambda model: model.mlProgram.functions.clear()), "no function 'main'"),
     "no block": (spec(lambda model: setattr(model.mlProgram.functions["main"], "opset", "CoreML99")), "no block"),
-    "two outputs": (spec(lambda model: main_block(model).outputs.append("x")), "2 outputs"),
+    "two outputs": (spec(lambda model: main_block(model).outputs.append("x")), "inputs and outputs"),
     "another kind of model": (spec(lambda model: model.neuralNetwork.SetInParent()), "neuralNetwork"),
     "grey": (
         spec(lambda model: setattr(model.description.input[0].type.imageType, "colorSpace", 10)),
