@@ -8,7 +8,9 @@ _LONGEST_LINE = 1_000
 
 
 def _shortened(text: str) -> str:
-    lines = text.split("\n")
+    first, *others = text.split("\n")
+    # A name of a file may hold line ends: what follows one must not pass for a line of its own.
+    lines = [first, *(line if line.startswith("  ") else f"  {line}" for line in others)]
     return "\n".join(line if len(line) <= _LONGEST_LINE else f"{line[:_LONGEST_LINE]}…" for line in lines)
 
 

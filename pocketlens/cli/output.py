@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from pocketlens.files import artifact_bytes
-from pocketlens.outside_text import for_terminal
+from pocketlens.outside_text import for_line, for_terminal
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -49,7 +49,7 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[str]], title: str = ""
     from rich.console import Console
 
     console = Console()
-    cells = [[for_terminal(cell) for cell in row] for row in rows]
+    cells = [[for_line(cell) for cell in row] for row in rows]
     if (widths := _widths(columns, cells, console.width)) is not None:
         console.print(_grid(columns, cells, widths, title))
         return
@@ -136,7 +136,7 @@ def progress() -> Iterator["Progress"]:
             stage, now = what.partition(":")[0], time.monotonic()
             if stage != last_stage or now - last_time > _PAUSE or done == total:
                 last_stage, last_time = stage, now
-                typer.echo(f"[{done}/{total}] {for_terminal(what)}", err=True)
+                typer.echo(f"[{done}/{total}] {for_line(what)}", err=True)
 
         yield notify
         return
@@ -152,7 +152,7 @@ def progress() -> Iterator["Progress"]:
     columns = (BarColumn(20), MofNCompleteColumn(), TimeElapsedColumn(), text)
     with ProgressBar(*columns, console=Console(stderr=True), transient=True, expand=True) as bar:
         task = bar.add_task("", total=None)
-        yield lambda what, done, total: bar.update(task, description=for_terminal(what), completed=done, total=total)
+        yield lambda what, done, total: bar.update(task, description=for_line(what), completed=done, total=total)
 
 
 def megabytes(count: int) -> str:

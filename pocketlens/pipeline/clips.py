@@ -67,17 +67,16 @@ def read(path: Path, height: int, width: int) -> tuple[Picture, ...]:
 def _video(path: Path) -> list[Picture]:
     regular(path, "check pictures.clip in the recipe")
     require("av", "video")
-    import av
+    from pocketlens.runtimes.video.source import Frame, open_file
 
     frames: list[Picture] = []
+    source = open_file(path)
     try:
-        with av.open(str(path)) as container:
-            for frame in container.decode(video=0):
-                frames.append(np.asarray(frame.to_ndarray(format="rgb24"), np.uint8))
-                if len(frames) == MAX_FRAMES:
-                    break
-    except (av.FFmpegError, IndexError) as error:
-        raise InputError(
-            f"{path} cannot be read as a video: {error}", do="give another, or a folder of frames"
-        ) from error
+        for item in source:  # to the end where it is short, so that a clip that is cut is found
+            if isinstance(item, Frame):
+                frames.append(item.picture)
+            if len(frames) == MAX_FRAMES:
+                break
+    finally:
+        source.close()
     return frames

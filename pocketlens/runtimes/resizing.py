@@ -113,7 +113,7 @@ def _tile(stylize: Stylize, size: tuple[int, int], image: Picture, factor: Fract
     padded = np.pad(image, ((0, max(0, size[0] - height)), (0, max(0, size[1] - width)), (0, 0)), mode="edge")
     rows, columns = _times(padded.shape[:2], factor)
     inner = _times(size, factor)
-    total = np.zeros((rows, columns, 3), np.float32)
+    total: Floats | None = None  # with as many channels as come out: four with an alpha
     weight = np.zeros((rows, columns, 1), np.float32)
     ramp = (_ramp(inner[0])[:, None] * _ramp(inner[1])[None, :])[..., None]
     for top in _starts(padded.shape[0], size[0]):
@@ -122,8 +122,10 @@ def _tile(stylize: Stylize, size: tuple[int, int], image: Picture, factor: Fract
             stylized = scale(stylize(np.ascontiguousarray(padded[place])), *inner)
             first, begin = min(round(top * factor), rows - inner[0]), min(round(left * factor), columns - inner[1])
             place = np.s_[first : first + inner[0], begin : begin + inner[1]]
+            total = np.zeros((rows, columns, stylized.shape[2]), np.float32) if total is None else total
             total[place] += stylized * ramp
             weight[place] += ramp
+    assert total is not None
     total /= np.maximum(weight, np.finfo(np.float32).tiny)
     height, width = _times((height, width), factor)
     return images.to_uint8(total[:height, :width])

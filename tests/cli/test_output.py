@@ -8,9 +8,11 @@ import sys
 import pytest
 
 from pocketlens.cli import output
+from pocketlens.errors import InputError
 
 WORK = """
 from pocketlens.cli import output
+from pocketlens.errors import InputError
 with output.progress() as notify:
     for step in range(1, 41):
         notify(f"training: loss {step / 7:.4f}, ssim 0.812, psnr 23.500, worst_ssim 0.790, likeness 0.770", step, 40)
@@ -79,3 +81,16 @@ def test_a_narrow_terminal_keeps_the_numbers() -> None:
         os.close(theirs)
         shown = terminal.read(1 << 16).decode("utf-8", "replace")
     assert "/40" in shown and "0:00:0" in shown and "training: loss" in shown
+
+
+def test_line_ends_in_names_forge_no_lines(capfd: pytest.CaptureFixture[str]) -> None:
+    name = "a.png\nverify: pass; \x1b[32mall well\u202e.jpg"
+    output.table(["picture", "size"], [[name, "32x48"]])
+    with output.progress() as notify:
+        notify(name, 0, 1)
+    shown = capfd.readouterr()
+    printed = [line for text in (shown.out, shown.err) for line in text.splitlines()]
+    assert not [line for line in printed if line.startswith("verify")]
+    assert "\x1b[32m" not in shown.out + shown.err and "\u202e" not in shown.out + shown.err
+    lines = str(InputError(f"{name} does not exist", do="check the path")).splitlines()
+    assert [line[:2] for line in lines[1:]] == ["  ", "  "]

@@ -139,7 +139,9 @@ class VideoSource:
         if packets < self.frames:
             raise InputError(f"{self.name} is cut: {packets} of {self.frames} frames are there", do=_AGAIN)
         stated = _seconds(self.stream.metadata.get("DURATION", ""))
-        if seconds < stated - max(1.0, stated / 10) or (stated and not packets):
+        steady = self.stream.average_rate and self.stream.average_rate == self.stream.base_rate
+        slack = 2.5 / float(self.rate) if steady else max(1.0, stated / 10)  # a last frame may stand for long
+        if seconds < stated - slack or (stated and not packets):
             raise InputError(
                 f"{self.name} is cut: {packets} frames, {seconds:.1f} of {stated:.1f} seconds, are there", do=_AGAIN
             )
