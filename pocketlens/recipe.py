@@ -137,7 +137,7 @@ class Filter(_Table):
             )
         if self.guided > 1 and (self.states or self.second or self.alpha):
             raise ValueError(
-                "guided output is of one picture in and one out; leave out guided, or states, second and alpha"
+                "guided output has one picture in and one out; leave out guided, or states, second and alpha"
             )
         if self.strokes and self.guided == 1:
             raise ValueError("strokes is of guided output; add guided, for instance 4")
