@@ -175,6 +175,10 @@ def quantize_bias(writer: "QuantizerWriter", node: ir.Node, scale: NDArray[np.fl
     array = constant(node.inputs[2])
     if array is None:
         return
+    if node.op_type == "Gemm":  # one number for all outputs, one for each, or a matrix, which stays float
+        array = np.repeat(array, scale.size) if array.size == 1 else array.reshape(-1)
+        if array.size != scale.size:
+            return
     scale = np.tile(scale, array.size // scale.size)  # the groups of a ConvTranspose share their scales
     node.replace_input_with(2, writer.bias(str(node.inputs[2].name), array, scale))  # type: ignore[union-attr]
 

@@ -3,7 +3,9 @@
 from dataclasses import replace
 
 import numpy as np
+import onnx
 import onnx_ir as ir
+import pytest
 
 from pocketlens.converters.constants import constant
 from pocketlens.converters.quantization.plan import Plan, PlanRule, default_plan
@@ -58,6 +60,21 @@ def test_what_a_plan_keeps_in_float_gets_sixteen_bits() -> None:
     kept = replace(plan, rules=(*plan.rules, PlanRule("last", "float")))
     last = [node for node in _operators(_quantized(kept)) if node.op_type == "Conv"][-1]
     assert _bits(last) == 16
+
+
+@pytest.mark.parametrize("bias", ["float b = {0.5}", "float[1] b = {0.5}", "float[1, 3] b = {0.5, 9, 20}"])
+def test_a_product_may_have_one_bias_for_all_outputs(bias: str) -> None:
+    """A Gemm may add one number, or a row of them; as integers they have a scale an output."""
+    text = f"""<ir_version: 10, opset_import: ["": 20]>
+m (float[1, 3, 32, 48] image) => (float[1, 3, 32, 48] stylized)
+<float[3, 3] w = {{0.5, 0.1, 0, 0.2, 0.6, 0, 0, 0, 0.7}}, {bias}, int64[2] flat = {{1, 3}},
+int64[4] back = {{1, 3, 1, 1}}, float half = {{0.5}}, float black = {{0}}, float white = {{255}}>
+{{ p = GlobalAveragePool (image) f = Reshape (p, flat) g = Gemm (f, w, b) r = Reshape (g, back)
+   s = Add (image, r) t = Mul (s, half) stylized = Clip (t, black, white) }}"""
+    graph = ir.from_proto(onnx.shape_inference.infer_shapes(onnx.parser.parse_model(text)))
+    quantized = quantize(graph, default_plan("int8"), PICTURES, EVERYWHERE)
+    pair = simulate(graph, PICTURES[:1]), simulate(quantized, PICTURES[:1])
+    assert psnr(*(np.clip(outputs[0], 0, 255) for outputs in pair)) > 45
 
 
 def test_norms_may_share_their_numbers() -> None:
