@@ -6,6 +6,7 @@ import logging
 import warnings
 from collections.abc import Iterator
 from types import ModuleType
+from typing import Any
 
 from pocketlens.errors import require
 
@@ -36,6 +37,26 @@ def quiet() -> Iterator[None]:
     """
     with _no_warnings(), contextlib.redirect_stderr(io.StringIO()):
         yield
+
+
+@contextlib.contextmanager
+def checked_seldom() -> Iterator[None]:
+    """Let coremltools check a program after it has removed dead code, and at the end, but not after each of its
+    hundred passes, which takes a quarter of a conversion. The check changes nothing.
+    """
+    from coremltools.converters.mil.mil import Program
+
+    check = Program.validate
+
+    def validate(program: Any, check_essential_scope: bool | None = False) -> None:
+        if check_essential_scope:
+            check(program, check_essential_scope=True)
+
+    Program.validate = validate
+    try:
+        yield
+    finally:
+        Program.validate = check
 
 
 def coremltools() -> ModuleType:
