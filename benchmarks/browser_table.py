@@ -69,7 +69,7 @@ def measure(net: Net, precision: str, browser: chromium.Chromium, played: dict[s
         return {"backends": {}, "ms": {}, "refused": error.what}
     (artifact,) = size.artifacts
     played = played or play(evaluation, artifact)
-    slow = any(cell.get("ms", 0.0) > LONGEST_MS for cell in played.values())
+    slow = played.get("compat", {}).get("ms", 0.0) > LONGEST_MS
     return {"backends": played, "ms": {} if slow else beside_native(evaluation, artifact, browser), "refused": ""}
 
 
@@ -161,13 +161,13 @@ def chosen(arguments: argparse.Namespace) -> Iterable[tuple[str, Net, str, dict[
     """What is to be measured: the key, the net, the precision, and what is known of its pictures."""
     make_weights(arguments.weights)
     for net in nets(arguments.weights, arguments.shared):
-        for precision in PRECISIONS:
+        for precision in arguments.precision or PRECISIONS:
             key = f"{net.name} {net.side}x{net.side} {precision}"
             if arguments.net and net.name not in arguments.net:
                 continue
             known = read().get(key)
             if arguments.only == "times" and known is not None and not known["refused"]:
-                if arguments.again or not all("ratios" in entry for entry in known["ms"].values()):
+                if arguments.again or not all("ratios" in known["ms"].get(str(threads), {}) for threads in THREADS):
                     yield key, net, precision, known["backends"]
             elif arguments.only is None and (arguments.again or known is None):
                 yield key, net, precision, {}
@@ -177,6 +177,7 @@ def main() -> None:
     """Measure what is asked for, and write the table into the page."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--net", action="append", help="only these, by name")
+    parser.add_argument("--precision", action="append", choices=PRECISIONS, help="only these")
     parser.add_argument("--weights", type=Path, default=ROOT / "build/weights")
     parser.add_argument("--shared", type=Path, default=ROOT / "../shared/data/fast_style")
     parser.add_argument("--again", action="store_true", help="measure what is in the table as well")
