@@ -27,6 +27,11 @@ ModelOrBundle = Annotated[str, typer.Argument(metavar="MODEL", help=f"{_MODEL} O
 Recipe = Annotated[Path, typer.Argument(metavar="RECIPE", help="A recipe, a TOML file.")]
 Bundle = Annotated[Path, typer.Argument(metavar="BUNDLE", help="A bundle: a folder or a .zip.")]
 
+STYLE = (
+    "A style: of a pack that plays, its name or a blend such as ink=0.5,oil=0.5; to be learned, a painting's file, "
+    "which needs the extra style, or --vgg."
+)
+
 # -- how a model is taken --
 
 Architecture = Annotated[

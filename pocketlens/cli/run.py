@@ -60,7 +60,7 @@ def run(
     ] = None,
     style: Annotated[
         list[str] | None,
-        typer.Option(metavar="NAME", help="Of a style pack: a name, or a blend such as ink=0.5,oil=0.5."),
+        typer.Option(metavar="NAME", help=options.STYLE),
     ] = None,
     format_: Annotated[
         str, typer.Option("--format", metavar="FORMAT", help="Of pictures: png, jpg, webp or tif.")
@@ -72,7 +72,7 @@ def run(
     no_provenance: Annotated[
         bool, typer.Option("--no-provenance", help="Leave out of the metadata that a trained filter made it.")
     ] = False,
-    second: Annotated[
+    second_picture: Annotated[
         Path | None, typer.Option(metavar="FILE", help="The second picture or mask, of a filter that takes one.")
     ] = None,
     input_range: options.InputRange = None,
@@ -119,8 +119,8 @@ def run(
     with session:
         if style:
             session.style = parse(style)
-        if second:
-            _second(session, second)
+        if second_picture:
+            _second(session, second_picture)
         one_each = one_each and not session.states  # each frame needs what the one before left
         if why and not json:
             output.say(session.explain())
@@ -148,7 +148,7 @@ def _second(session: "Session", path: Path) -> None:
     from pocketlens import images
 
     if not session.second:
-        raise InputError("the filter takes one picture", do="leave --second out")
+        raise InputError("the filter takes one picture", do="leave --second-picture out")
     colours = images.read(path)
     session.second_picture = colours if session.second > 1 else images.to_uint8(colours @ images.LUMA)
 

@@ -31,7 +31,7 @@ def train(
     folders: Annotated[_Folders, typer.Option(metavar="BEFORE AFTER", help="Folders of unpaired pictures.")] = None,
     style: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="A painting whose look is wanted; needs the extra style, or --vgg."),
+        typer.Option(metavar="FILE", help=options.STYLE),
     ] = None,
     strength: Annotated[
         float, typer.Option(metavar="SHARE", help="How much of the painting's style, for --style.")

@@ -18,7 +18,7 @@ PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 def lines() -> Iterator[tuple[str, str]]:
     """Page and command of every line in a block of code, and of every command in backquotes."""
     for page in PAGES:
-        text = page.read_text(encoding="utf-8")
+        text = page.read_text(encoding="utf-8").replace("\\\n", " ")
         name = page.relative_to(ROOT).as_posix()
         blocks = re.findall(r"^```\w*\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
         indented = re.findall(r"^ {4}(.+)$", text, re.MULTILINE)
