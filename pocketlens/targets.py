@@ -286,6 +286,8 @@ TARGETS: dict[str, Target] = {
             accelerators=("cpu", "gpu", "npu"),
             dtype="image",
             min_os=(("", "iOS 27, macOS 27"),),
+            # Core AI's transposed convolution of float16 also sums in float16, its convolution in float32.
+            rewrites=("sub-pixel-conv",),
             extra="coreai",
             takes_extras=False,
         ),
