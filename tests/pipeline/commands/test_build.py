@@ -16,7 +16,9 @@ import torch
 import pocketlens
 from pocketlens import files, images
 from pocketlens.errors import InputError, VerificationError
+from pocketlens.pipeline.commands import build
 from pocketlens.recipe import Recipe
+from tests.bench.cases import QUICK
 from tests.generators import Small, picture, seeded
 
 RECIPE = """
@@ -40,6 +42,12 @@ tflite = ["fp32"]
 psnr = 45
 """
 EVERY_TARGET = RECIPE.replace('onnx = ["fp32"]', 'onnx = ["fp32", "fp16"]\ncoreml = ["fp16"]')
+
+
+@pytest.fixture(autouse=True)
+def quick_measurements(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is tested here is that files are measured, not how long they take."""
+    monkeypatch.setattr(build, "BenchmarkSettings", lambda: QUICK)
 
 
 @pytest.fixture()
