@@ -17,6 +17,7 @@ import onnx_ir as ir
 from pocketlens.converters.mend_file import MENDED, mend
 from pocketlens.converters.protobuf_limits import count_fields
 from pocketlens.errors import InputError
+from pocketlens.runtimes.quiet import STDOUT, quiet
 
 MAX_BYTES = 2_000_000_000
 """Largest model that is read, in bytes, external data included (the limit of the format itself)."""
@@ -122,7 +123,8 @@ def _check(proto: Any) -> None:
         node.domain = aside  # what is of another domain is not looked up
     if old:
         proto.opset_import.append(onnx.OperatorSetIdProto(domain=aside, version=1))
-    onnx.checker.check_model(proto)
+    with quiet(STDOUT):  # it prints there that an old file has experimental operators, where --json has its document
+        onnx.checker.check_model(proto)
     for node in old:
         node.domain = ""
     if old:

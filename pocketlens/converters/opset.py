@@ -6,6 +6,7 @@ from onnx_ir.passes import common
 from pocketlens.converters import graph as hub
 from pocketlens.converters.experimental_ops import decompose_experimental_op
 from pocketlens.errors import InputError
+from pocketlens.runtimes.quiet import STDERR, STDOUT, quiet
 
 _INITIALIZERS_ARE_NO_INPUTS = 4
 """The IR version since which initializers need not be graph inputs."""
@@ -63,7 +64,8 @@ def _convert_up(model: ir.Model, version: int) -> ir.Model:
     # Before IR version 4 every initializer was a graph input as well; ONNX's converter then looks for it only there.
     model.ir_version = max(model.ir_version, _INITIALIZERS_ARE_NO_INPUTS)
     try:
-        converted: ir.Model = ir.from_proto(onnx.version_converter.convert_version(ir.to_proto(model), hub.OPSET))
+        with quiet(STDOUT), quiet(STDERR):  # it prints warnings about operators of no standard
+            converted: ir.Model = ir.from_proto(onnx.version_converter.convert_version(ir.to_proto(model), hub.OPSET))
         if version < 11:
             _resize_as_before_11(converted)
         return converted

@@ -13,6 +13,7 @@ from pocketlens.converters.prepare import prepare
 from pocketlens.converters.ranges import Ranges
 from pocketlens.errors import InputError, SizeError
 from pocketlens.models.bound import Bound, extras_of, require_picture
+from pocketlens.runtimes.quiet import STDERR, STDOUT, quiet
 
 if TYPE_CHECKING:
     import onnx_ir as ir
@@ -56,7 +57,8 @@ def export_unprepared(module: nn.Module, height: int, width: int, exporter: str 
     reason = ""
     for name in EXPORTERS if exporter is None else (exporter,):
         try:
-            with warnings.catch_warnings():
+            # They print graphs of what they cannot export.
+            with warnings.catch_warnings(), quiet(STDOUT), quiet(STDERR):
                 # Both warn about each other, about what they constant-fold, and about tracing at a fixed size, which
                 # is what a graph of fixed size wants.
                 warnings.simplefilter("ignore")

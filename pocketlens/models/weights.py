@@ -21,6 +21,10 @@ StateDict = dict[str, torch.Tensor]
 
 MAX_BYTES = 2_000_000_000
 """The largest checkpoint that is read, in bytes, on disk and unpacked."""
+MAX_TENSORS = 20_000
+"""Most tensors of a checkpoint; generators have some hundreds, with the state of their optimizer some thousands."""
+_LONGEST_REASON = 200
+"""Characters of what a reader says: numpy quotes a whole header."""
 
 # The running average of the weights is what a training shows its pictures with, so it comes before the weights
 # themselves.
@@ -67,13 +71,24 @@ def read(path: Path) -> StateDict:
         raise
     # zipfile, numpy, torch and safetensors have no common base for what a damaged file can cause.
     except Exception as error:
-        first = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise InputError(
-            f"{path} cannot be read: {first}", do="it is damaged or no checkpoint; get it again"
+            f"{path} cannot be read: {_reason(error)}", do="it is damaged or no checkpoint; get it again"
         ) from error
     if not tensors:
         raise InputError(f"{path} holds no tensors", do="save the generator's state_dict()")
     return tensors
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, RecursionError | MemoryError):  # Python's parser says MemoryError of deep nesting
+        return "it is nested too deep"
+    first = (str(error).strip().splitlines() or [type(error).__name__])[0]
+    return first if len(first) <= _LONGEST_REASON else f"{first[:_LONGEST_REASON]}…"
+
+
+def _check_count(path: Path, count: int) -> None:
+    if count > MAX_TENSORS:
+        raise InputError(f"{path} holds {count:,} tensors, more than {MAX_TENSORS:,}", do=_CONVERT)
 
 
 def _check_size(path: Path, size: int, verb: str) -> None:
@@ -84,6 +99,7 @@ def _check_size(path: Path, size: int, verb: str) -> None:
 def _read_npz(path: Path) -> StateDict:
     with zipfile.ZipFile(path) as archive:
         members = archive.infolist()
+        _check_count(path, len(members))
         _check_size(path, sum(m.file_size for m in members), "unpacks to")
         arrays: StateDict = {}
         for member in members:
@@ -113,7 +129,9 @@ def _read_safetensors(path: Path) -> StateDict:
     from safetensors import safe_open
 
     with safe_open(path, framework="pt") as archive:
-        return {name: archive.get_tensor(name) for name in sorted(archive.keys())}
+        names = sorted(archive.keys())
+        _check_count(path, len(names))
+        return {name: archive.get_tensor(name) for name in names}
 
 
 def _read_torch(path: Path) -> StateDict:
@@ -146,6 +164,7 @@ def _tensors_in(path: Path, loaded: Any) -> StateDict:
         # What some trainings keep as "ema" is only the rate of an average.
         chosen = next((name for name in wrapped if _holds_tensors(loaded[name], set())), wrapped[0])
         return _tensors_in(path, loaded[chosen])
+    _check_count(path, len(loaded))
     others = [str(name) for name, value in loaded.items() if not isinstance(value, torch.Tensor)]
     if others:
         some = ", ".join(map(repr, others[:5]))

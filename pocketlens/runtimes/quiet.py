@@ -1,4 +1,4 @@
-"""Drops what native code of a runtime prints by itself, where the runtime has no option for it."""
+"""Drops what libraries print by themselves, native code among it, where they have no option for it."""
 
 import os
 import sys
@@ -18,9 +18,7 @@ def quiet(descriptor: int) -> Iterator[None]:
         >>> with quiet(STDERR):
         ...     written = os.write(STDERR, b"INFO: created a delegate")
     """
-    for stream in (sys.stdout, sys.stderr):
-        if stream is not None and not stream.closed:
-            stream.flush()
+    _flush()
     try:
         kept = os.dup(descriptor)
     except OSError:  # it is closed: nothing can be written there
@@ -32,5 +30,12 @@ def quiet(descriptor: int) -> Iterator[None]:
     try:
         yield
     finally:
+        _flush()  # what Python holds back would appear afterwards
         os.dup2(kept, descriptor)
         os.close(kept)
+
+
+def _flush() -> None:
+    for stream in (sys.stdout, sys.stderr):
+        if stream is not None and not stream.closed:
+            stream.flush()

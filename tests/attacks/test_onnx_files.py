@@ -418,3 +418,35 @@ def test_sparse_weights_are_refused_in_words(tmp_path: Path) -> None:
     values, places = (numpy_helper.from_array(np.ones(1, kind), "w") for kind in (np.float32, np.int64))
     model.graph.sparse_initializer.append(onnx.SparseTensorProto(values=values, indices=places, dims=[10**6, 10**6]))
     _refused(tmp_path, model, "sparse")
+
+
+@pytest.mark.parametrize("owner", ["If", "Loop"])
+@pytest.mark.parametrize("bomb", ["Range", "Concat"])
+def test_constants_that_explode_inside_a_body(tmp_path: Path, owner: str, bomb: str) -> None:
+    """Not one of them is computed, in a branch that a constant chooses as little as in a loop."""
+    if bomb == "Range":
+        inner = [helper.make_node("Range", ["zero", "end", "step"], ["d"])]
+    else:
+        inner = [helper.make_node("Concat", [f"d{i}" if i else "step", f"d{i}" if i else "step"],
+                                  [f"d{i + 1}" if i < 39 else "d"], axis=0) for i in range(40)]  # fmt: skip
+    inner += [
+        helper.make_node("ReduceSum", ["d"], ["s"], keepdims=0),
+        helper.make_node("Cast", ["s"], ["f"], to=TensorProto.FLOAT),
+    ]
+    total = helper.make_tensor_value_info("f", TensorProto.FLOAT, [])
+    if owner == "If":
+        body = helper.make_graph(inner, "b", [], [total])
+        node = helper.make_node("If", ["yes"], ["k"], then_branch=body, else_branch=body)
+    else:
+        turn = helper.make_tensor_value_info("i", TensorProto.INT64, [])
+        on, carried = (helper.make_tensor_value_info(n, TensorProto.BOOL, []) for n in ("on", "still"))
+        kept = helper.make_tensor_value_info("a", TensorProto.FLOAT, [])
+        inner += [helper.make_node("Identity", ["on"], ["still"])]
+        body = helper.make_graph(inner, "b", [turn, on, kept], [carried, total])
+        node = helper.make_node("Loop", ["end", "yes", "first"], ["k"], body=body)
+    numbers = {"zero": 0, "end": 10**11, "step": 1 if bomb == "Range" else [1]}
+    constants = [numpy_helper.from_array(np.array(v, np.int64), n) for n, v in numbers.items()]
+    constants += [numpy_helper.from_array(np.array(True), "yes"), numpy_helper.from_array(np.float32(1), "first")]
+    before = _peak_mb()
+    _refused(tmp_path, _model([node, helper.make_node("Mul", ["x", "k"], ["y"])], constants), f"shape|{owner}")
+    assert _peak_mb() - before < 500
