@@ -50,5 +50,5 @@ def test_a_folder_of_frames_is_a_clip(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="does not exist"):
         read_eval_set(None, 32, 48, clip=tmp_path / "none.mp4")
     (tmp_path / "no.mp4").write_bytes(b"no video")
-    with pytest.raises(InputError, match="cannot be read as a video"):
+    with pytest.raises(InputError, match="cannot be opened as video"):
         read_eval_set(None, 32, 48, clip=tmp_path / "no.mp4")

@@ -52,7 +52,7 @@ def test_what_an_emitter_refuses_is_named(operator: str, tmp_path: Path) -> None
                 emitter(target).emit(
                     _graph(tmp_path), "fp32", Labels("case"), tmp_path / f"case{TARGETS[target].suffix}"
                 )
-            assert [line.removeprefix(f"{target}: ") for line in caught.value.what.splitlines()] == list(
+            assert [line.strip().removeprefix(f"{target}: ") for line in caught.value.what.splitlines()] == list(
                 found.refusals[target]
             )
 
