@@ -195,7 +195,7 @@ def add_constant(model: ir.Model, name: str, array: NDArray[np.generic]) -> ir.V
     while unused_name in model.graph.initializers:
         count += 1
         unused_name = f"{name}_{count}"
-    value = ir.Value(name=unused_name, const_value=ir.tensor(array, name=unused_name), shape=ir.Shape(array.shape))
+    value = ir.Value(name=unused_name, const_value=ir.Tensor(array, name=unused_name), shape=ir.Shape(array.shape))
     value.dtype = ir.DataType.from_numpy(array.dtype)
     model.graph.register_initializer(value)
     return value

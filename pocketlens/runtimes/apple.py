@@ -1,8 +1,10 @@
 """Imports coremltools, which takes two to five seconds, only when asked, and without its noise."""
 
 import contextlib
+import gc
 import io
 import logging
+import sys
 import warnings
 from collections.abc import Iterator
 from types import ModuleType
@@ -41,22 +43,53 @@ def quiet() -> Iterator[None]:
 
 @contextlib.contextmanager
 def checked_seldom() -> Iterator[None]:
-    """Let coremltools check a program after it has removed dead code, and at the end, but not after each of its
-    hundred passes, which takes a quarter of a conversion. The check changes nothing.
-    """
-    from coremltools.converters.mil.mil import Program
+    """Leave out two things that coremltools does after each of its hundred passes, and which take half of a conversion.
 
-    check = Program.validate
+    A program is checked after dead code was removed, and at the end. What depends on compressed weights is traced only
+    where there are any. Neither changes the program.
+    """
+    from coremltools.converters.mil.mil import Block, Program
+
+    check, trace = Program.validate, Block._propagate_nonreplaceable_vars
 
     def validate(program: Any, check_essential_scope: bool | None = False) -> None:
         if check_essential_scope:
             check(program, check_essential_scope=True)
 
-    Program.validate = validate
+    def propagate(block: Any) -> None:
+        if any(op.blocks or op.op_type.startswith("constexpr_") for op in block.operations):
+            trace(block)
+
+    Program.validate, Block._propagate_nonreplaceable_vars = validate, propagate
     try:
         yield
     finally:
-        Program.validate = check
+        Program.validate, Block._propagate_nonreplaceable_vars = check, trace
+
+
+@contextlib.contextmanager
+def collected_seldom() -> Iterator[None]:
+    """Let coremltools collect its own garbage at the end of a conversion, but not look through every object of the
+    process, which takes 0.4 s.
+    """
+    gc.freeze()
+    try:
+        yield
+    finally:
+        gc.unfreeze()
+
+
+@contextlib.contextmanager
+def _instead_of(name: str, module: ModuleType | None) -> Iterator[None]:
+    """Let imports find another module under a name that is not imported yet, or with None nothing."""
+    if name in sys.modules:
+        yield
+        return
+    sys.modules[name] = module  # type: ignore[assignment]
+    try:
+        yield
+    finally:
+        del sys.modules[name]
 
 
 def coremltools() -> ModuleType:
@@ -66,7 +99,10 @@ def coremltools() -> ModuleType:
         MissingError: It is not installed.
     """
     require("coremltools", "build")
-    with _no_warnings():
+    # It imports transformers only to know whether its own tests can use it, and its tools for training only so that
+    # they are there: 0.5 s of CPU time each.
+    training = "coremltools.optimize.torch"
+    with _no_warnings(), _instead_of("transformers", None), _instead_of(training, ModuleType(training)):
         import coremltools as module
     imported: ModuleType = module
     return imported

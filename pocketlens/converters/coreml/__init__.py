@@ -49,7 +49,7 @@ def emit(model: ir.Model, precision: str, labels: Labels, path: Path) -> None:
             "\n".join(str(refusal) for refusal in refused), do="replace these operators in the model"
         )
     ct = apple.coremltools()
-    with tempfile.TemporaryDirectory() as home, apple.quiet(), apple.checked_seldom():
+    with tempfile.TemporaryDirectory() as home, apple.quiet(), apple.checked_seldom(), apple.collected_seldom():
         converted = ct.convert(
             lower_graph(model, precision),
             convert_to="mlprogram",

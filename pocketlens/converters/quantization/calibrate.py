@@ -1,11 +1,13 @@
 """Calibration: the ranges of values on real pictures, channel by channel, and their histograms.
 
 Pictures are streamed: of each only counts are kept, and as many values are played at once as fit in :data:`MAX_BYTES`.
+Where the values of all pictures fit, they are played once.
 """
 
 import math
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 import onnx_ir as ir
@@ -16,7 +18,7 @@ from pocketlens.errors import InputError
 from pocketlens.images import Picture
 
 MAX_BYTES = 256 << 20
-"""Of values that are held at once while a picture is played."""
+"""Of values that are held at once while pictures are played."""
 BINS = 2048
 PERCENTILE = 99.99
 """Percent of a value's numbers that lie within ``percentile`` ranges, half of the rest on either side."""
@@ -40,6 +42,7 @@ class ActivationStatistics:
     mean: NDArray[np.float64]
     variance: NDArray[np.float64]
     counts: NDArray[np.float64]
+    _ranges: dict[tuple[str, int], tuple[float, float]] = field(default_factory=dict, repr=False, compare=False)
 
     def range(self, how: str, levels: int = 256) -> tuple[float, float]:
         """The range to quantize to ``levels`` steps; 0 is always inside, since padding is 0.
@@ -48,6 +51,11 @@ class ActivationStatistics:
             how: ``minmax``; ``percentile``; or ``mse``, the range of least squared error.
             levels: Steps.
         """
+        if (how, levels) not in self._ranges:
+            self._ranges[how, levels] = self._find_range(how, levels)
+        return self._ranges[how, levels]
+
+    def _find_range(self, how: str, levels: int) -> tuple[float, float]:
         low, high = min(float(self.low.min()), 0.0), max(float(self.high.max()), 0.0)
         if how == "minmax" or not self.counts.size or levels > 256:
             return low, high
@@ -64,19 +72,17 @@ def _least_error(
     counts: NDArray[np.float64], centers: NDArray[np.float64], low: float, high: float, levels: int
 ) -> tuple[float, float]:
     """Shrink both ends, each by itself, to where clipping and rounding together cost least."""
-    least, limits = math.inf, (low, high)
-    for below in np.linspace(1.0, 0.3, 15) if low < 0 else (1.0,):
-        for above in np.linspace(1.0, 0.3, 29) if high > 0 else (1.0,):
-            a, b = low * below, high * above
-            step = (b - a) / (levels - 1)
-            if step == 0:
-                continue
-            clipped = centers - np.clip(centers, a, b)
-            inside = clipped == 0
-            error = float(counts @ clipped**2) + float(counts[inside].sum()) * step**2 / 12
-            if error < least:
-                least, limits = error, (a, b)
-    return limits
+    lows = low * (np.linspace(1.0, 0.3, 15) if low < 0 else np.ones(1))
+    highs = high * (np.linspace(1.0, 0.3, 29) if high > 0 else np.ones(1))
+    first, last = np.searchsorted(centers, lows), np.searchsorted(centers, highs, "right")
+    below = np.array([counts[:i] @ (centers[:i] - end) ** 2 for i, end in zip(first, lows, strict=True)])
+    above = np.array([counts[i:] @ (centers[i:] - end) ** 2 for i, end in zip(last, highs, strict=True)])
+    so_far = np.concatenate((np.zeros(1), np.cumsum(counts)))
+    inside = so_far[last] - so_far[first][:, None]
+    steps = (highs - lows[:, None]) / (levels - 1)
+    errors = np.where(steps == 0, np.inf, below[:, None] + above + inside * steps**2 / 12)
+    i, j = np.unravel_index(np.argmin(errors), errors.shape)
+    return float(lows[i]), float(highs[j])
 
 
 def calibrate(
@@ -88,15 +94,20 @@ def calibrate(
         model: The graph; it is not changed.
         names: Of the values.
         pictures: ``uint8 [height, width, 3]``, of the graph's size; a pack plays each of them in each of its styles.
-        histograms: Play them a second time to count; only ``minmax`` ranges do without.
+        histograms: Count as well; only ``minmax`` ranges do without. What does not fit in memory is played twice.
 
     Raises:
         InputError: A value is not finite, or is the same number everywhere; the message names its node.
     """
     if not pictures:
         raise InputError("there are no pictures to calibrate with", do="give pictures.calibrate in the recipe")
+    play: Callable[[], Iterator[tuple[str, NDArray[np.float32]]]] = partial(_played, model, names, pictures)
+    sizes, plays = _sizes(model), len(pictures) * max(hub.styles(model), 1)
+    if histograms and plays * sum(sizes[name] for name in dict.fromkeys(names)) <= MAX_BYTES:
+        kept = list(play())
+        play = partial(iter, kept)
     extremes: dict[str, list[NDArray[np.float64]]] = {}
-    for name, array in _played(model, names, pictures):
+    for name, array in play():
         if not np.isfinite(array).all():
             raise InputError(
                 f"{_maker(model, name)} gives NaN or infinity on a calibration picture", do="check the model's weights"
@@ -118,7 +129,7 @@ def calibrate(
                 do="give pictures that differ, or check the model's weights",
             )
     counts: dict[str, NDArray[np.float64]] = {}
-    for name, array in _played(model, names, pictures) if histograms else ():
+    for name, array in play() if histograms else ():
         least, most = float(extremes[name][0].min()), float(extremes[name][1].max())
         histogram = np.histogram(array, BINS, (least, most))[0].astype(np.float64)
         counts[name] = counts[name] + histogram if name in counts else histogram
@@ -132,7 +143,7 @@ def calibrate(
 def _played(
     model: ir.Model, names: Sequence[str], pictures: Sequence[Picture]
 ) -> Iterator[tuple[str, NDArray[np.float32]]]:
-    sizes = {str(v.name): math.prod(hub.static_shape(v)) * 4 for v in _values(model)}
+    sizes = _sizes(model)
     group: list[str] = []
     for name in dict.fromkeys(names):
         if group and sum(sizes[n] for n in group) + sizes[name] > MAX_BYTES:
@@ -141,6 +152,11 @@ def _played(
         group.append(name)
     if group:
         yield from _play_group(model, group, pictures)
+
+
+def _sizes(model: ir.Model) -> dict[str, int]:
+    """The bytes of every value on one picture."""
+    return {str(v.name): math.prod(hub.static_shape(v)) * 4 for v in _values(model)}
 
 
 def _play_group(

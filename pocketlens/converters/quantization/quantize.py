@@ -7,8 +7,9 @@ import onnx_ir as ir
 
 from pocketlens.converters.quantization import equalize, everywhere, insert
 from pocketlens.converters.quantization.bias_correct import correct_biases
-from pocketlens.converters.quantization.calibrate import ActivationStatistics, calibrate
+from pocketlens.converters.quantization.calibrate import ActivationStatistics
 from pocketlens.converters.quantization.plan import Plan, has_quantizers, quantized_nodes
+from pocketlens.converters.quantization.recorded import calibrate_once
 from pocketlens.images import Picture
 from pocketlens.targets import QuantizerPlacement
 
@@ -82,7 +83,7 @@ def calibrate_graph(
         if placement.everywhere
         else insert.values_to_calibrate(model, plan, placement)
     )
-    statistics = calibrate(model, names, pictures, histograms=plan.ranges != "minmax") if names else {}
+    statistics = calibrate_once(model, names, pictures, histograms=plan.ranges != "minmax") if names else {}
     return CalibratedGraph(model, statistics, placement)
 
 
@@ -92,6 +93,6 @@ def equalize_channels(model: ir.Model, plan: Plan, pictures: Sequence[Picture], 
         return
     outputs = [str(node.outputs[0].name) for node, _ in quantized_nodes(model, plan)] if placement.outputs else []
     names = [*equalize.values_to_calibrate(model), *outputs]
-    statistics = calibrate(model, names, pictures, histograms=False) if names else {}
+    statistics = calibrate_once(model, names, pictures, histograms=False) if names else {}
     equalize.equalize_conv_outputs(model, statistics, outputs)
     equalize.equalize(model, statistics, plan.equalize)

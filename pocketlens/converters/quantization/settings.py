@@ -8,6 +8,7 @@ calibration pictures.
 
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -78,6 +79,7 @@ def choose_settings(
     references = simulate(model, pictures)
     calibrated: dict[float, CalibratedGraph] = {}
 
+    @cache  # what one setting was chosen with is what the next one begins with
     def psnr(candidate: Plan) -> float:
         if (
             candidate.equalize not in calibrated

@@ -33,6 +33,9 @@ def test_a_value_is_kept_unless_another_is_clearly_better() -> None:
 
 def test_ranges_that_cut_off_what_a_style_lives_on_are_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("pocketlens.converters.quantization.calibrate.PERCENTILE", 60.0)
+    monkeypatch.setattr(
+        "pocketlens.converters.quantization.recorded._recorded", {}
+    )  # with ranges of the real percentile
     monkeypatch.setitem(CHOICES, "ranges", ("minmax", "percentile"))
     plan, trials = choose_settings(
         small_graph(), Plan(), PICTURES, TARGETS["openvino"].quantizers, fixed=["equalize", "correct_bias"]
