@@ -115,7 +115,7 @@ def train(
         return
     columns = list(trained.history[-1])
     rows = [[f"{scores[column]:g}" for column in columns] for scores in trained.history]
-    output.table(columns, rows, title="Minutes on 2 cores")
+    output.table(columns, rows, title="Minutes on 2 cores" if "minutes" in columns else "Against Magenta's own file")
     if trained.unpaired:
         output.say(f"pictures left out, because the other folder has none of their name: {trained.unpaired}")
     previews = f"previews in {out / 'previews'}; " if (out / "previews").is_dir() else ""
