@@ -27,7 +27,21 @@ def mend(proto: Any) -> list[str]:
     scales = _widen_scales(proto.graph)
     if scales:
         done.append(f"the scales of {scales} Resize nodes were not float32, and were made so")
+    done.extend(_quantization(proto.graph))
     return done
+
+
+def _quantization(graph: Any) -> list[str]:
+    """What becomes of a file that another tool has quantized: nothing is mended, and its author should know."""
+    stored = {tensor.name for tensor in graph.initializer}
+    weights = sum(node.op_type == "DequantizeLinear" and node.input[0] in stored for node in graph.node)
+    values = sum(node.op_type == "QuantizeLinear" for node in graph.node)
+    if not weights and not values:
+        return []
+    return [
+        f"it is quantized already: {weights} weights stay as they were rounded, in float, and its scales round "
+        f"{values} values of the picture as before; for int8 of Pocketlens give the float file"
+    ]
 
 
 def _reads(node: Any) -> set[str]:

@@ -23,6 +23,7 @@ from pocketlens.converters.prepare_extras import fold_extras, pin_extras
 from pocketlens.converters.ranges import Ranges
 from pocketlens.converters.rewrites import edit
 from pocketlens.converters.rewrites.canonicalize import canonicalize
+from pocketlens.converters.rewrites.dequantize_weights import DequantizeWeights
 from pocketlens.converters.rewrites.fold_constants import FoldConstants
 from pocketlens.converters.rewrites.widen_floats import WidenFloats
 from pocketlens.errors import InputError, PocketlensError, SizeError
@@ -63,6 +64,7 @@ def prepare(
     pin_extras(model, extras)
     WidenFloats()(model)
     _with_size_in_errors(height, width, lambda: FoldConstants()(model))
+    DequantizeWeights()(model)
     _refuse_nodes(model)
     _check_sizes(model)
     _planar_output(model)

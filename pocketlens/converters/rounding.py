@@ -20,6 +20,8 @@ from pocketlens.precisions import Floors
 STEP_SHARE = 0.1
 """Of a quantization step: how far values are moved before they are rounded to integers. Kernels of integers differ from
 the graph by less than that before they round, and by a whole step for what lies that near to a boundary."""
+LEAST_QUANTIZED = 40.0
+"""Least dB of a file of floats whose graph rounds values of its own to integers."""
 
 
 @dataclass(frozen=True)
@@ -50,6 +52,15 @@ def lowered(floors: Floors, response: Response) -> Floors:
 
     means = bound(floors.block_means, response.block_means)
     return replace(floors, file=bound(floors.file, response.psnr), block_means=means)
+
+
+def floors_of(model: ir.Model, floors: Floors) -> Floors:
+    """The floors of a file of a graph, which are other ones where a file of floats is of a graph that another tool has
+    quantized: its steps flip as those of ``int8`` do.
+    """
+    if not floors.rounding or not any(node.op_type == "QuantizeLinear" for node in model.graph):
+        return floors
+    return replace(floors, rounding=0.0, slack=max(floors.file - LEAST_QUANTIZED, 0.0))
 
 
 def respond(model: ir.Model, floors: Floors, picture: Picture, style: Sequence[float] = ()) -> Response:

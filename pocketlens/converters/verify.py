@@ -9,7 +9,7 @@ import numpy as np
 
 from pocketlens import images, quality
 from pocketlens.converters import graph as hub
-from pocketlens.converters.rounding import lowered, respond
+from pocketlens.converters.rounding import floors_of, lowered, respond
 from pocketlens.errors import VerificationError
 from pocketlens.images import Floats, Picture
 from pocketlens.precisions import PRECISIONS, SINGLE, Floors
@@ -132,7 +132,9 @@ def verify_artifact(
         reached = _Reached(worst.psnr, min(agreements), means)
     missed, do = reached.missed(floors), "try another precision or target, and please report the generator"
     if missed and graph is not None:
-        response = respond(hub.load(graph), floors, pictures[against], blends[against] or ())
+        model = hub.load(graph)
+        floors = floors_of(model, floors)
+        response = respond(model, floors, pictures[against], blends[against] or ())
         missed = reached.missed(lowered(floors, response))
         if missed and lowered(floors, response) != floors:
             missed += f"; rounding alone moves its picture to {response.psnr:.1f} dB"
