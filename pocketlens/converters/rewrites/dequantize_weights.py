@@ -66,8 +66,8 @@ def _rounded(node: ir.Node) -> NDArray[np.generic] | None:
     floats, scale, zero = (hub.initializer(value) for value in node.inputs)
     if floats is None or scale is None or zero is None or scale.size != 1 or zero.dtype not in (np.int8, np.uint8):
         return None
-    exact = floats.astype(np.float32) / scale.astype(np.float32).reshape(())
-    steps = np.rint(exact) + zero.astype(np.float32).reshape(())
+    exact: NDArray[np.float32] = floats.astype(np.float32) / scale.astype(np.float32).reshape(())
+    steps: NDArray[np.float32] = np.rint(exact) + zero.astype(np.float32).reshape(())
     if zero.dtype == np.uint8:
         return np.clip(steps, 0, 255).astype(np.uint8)
     return np.clip(steps, -128, 127).astype(np.int8)
