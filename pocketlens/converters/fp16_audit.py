@@ -81,6 +81,9 @@ def audit(model: ir.Model, pictures: Iterable[Picture]) -> list[Extent]:
     watched, watched_values = _watched(model.clone())
     options = ort.SessionOptions()
     options.log_severity_level = 3
+    # A value goes as soon as it was looked at: by default onnxruntime plays the whole graph first.
+    options.execution_order = ort.ExecutionOrder.PRIORITY_BASED
+    options.enable_cpu_mem_arena = False  # it never gives back what one value needed
     binary = ir.to_proto(watched).SerializeToString()
     session = ort.InferenceSession(binary, options, providers=["CPUExecutionProvider"])
     largest = np.zeros(len(watched_values))
