@@ -75,8 +75,22 @@ def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+def pages_of(browser: Chromium) -> set[str]:
+    """The identities of all that is open."""
+    return {info["targetId"] for info in browser.call("Target.getTargets")["targetInfos"] if info["type"] == "page"}
+
+
+@pytest.fixture
+def browser(opened_browser: Chromium) -> Iterator[Chromium]:
+    """The browser; the pages that a test opened are closed after it, or they would go on to play beside the others."""
+    before = pages_of(opened_browser)
+    yield opened_browser
+    for page in pages_of(opened_browser) - before:
+        opened_browser.call("Target.closeTarget", targetId=page)
+
+
 @pytest.fixture(scope="session")
-def browser(clip: Path) -> Iterator[Chromium]:
+def opened_browser(clip: Path) -> Iterator[Chromium]:
     """Headless Chromium with a camera; a page asks for it as on a phone, and tests answer."""
     try:
         with chromium.start(

@@ -37,9 +37,9 @@ COMPARE = """(async ({ format, matrix, fullRange, mirror, width, height }) => {
 
 
 @pytest.fixture(scope="module")
-def page(browser: Chromium) -> Iterator[Page]:
+def page(opened_browser: Chromium) -> Iterator[Page]:
     with serve(PAGE) as address:
-        page = browser.page()
+        page = opened_browser.page()
         page.open(f"{address}style.css")
         page.evaluate("fetch('frames.js').then((answer) => answer.text()).then((text) => { (0, eval)(text); })")
         yield page
