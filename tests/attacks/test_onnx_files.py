@@ -401,11 +401,11 @@ def test_time_grows_with_the_graph_and_not_with_its_square(tmp_path: Path, kind:
         return time.process_time() - start
 
     def least(count: int) -> float:
-        """Of several: a collection of garbage in a process of many tests takes longer than what is measured."""
-        return min(seconds(count) for _ in range(5))
+        """Of two: a collection of garbage in a process of many tests takes longer than what is measured."""
+        return min(seconds(count) for _ in range(2))
 
     seconds(20)
-    assert least(400) < 8 * least(100) + 0.3
+    assert least(400) < 8 * least(100) + 0.5
 
 
 def test_long_texts_are_dropped_or_refused(tmp_path: Path) -> None:
