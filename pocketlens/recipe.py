@@ -1,18 +1,12 @@
 """The recipe: what to build and what must hold, as a TOML file that is validated to the last key."""
 
-import difflib
-import re
-import tomllib
-from pathlib import Path
-from typing import Annotated, Any, Literal, Self, get_args
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import (
     AfterValidator,
-    BaseModel,
     BeforeValidator,
-    ConfigDict,
     Field,
-    ValidationError,
     create_model,
     model_validator,
 )
@@ -20,42 +14,19 @@ from pydantic import (
 from pocketlens import patterns
 from pocketlens.chips import ChipChoice
 from pocketlens.errors import InputError
-from pocketlens.files import regular
 from pocketlens.placement import ACCELERATORS
 from pocketlens.precisions import PRECISIONS
-from pocketlens.site import page
 from pocketlens.targets import TARGETS, target_named
+from pocketlens.toml_file import Table, Text, TomlFile
 
 Size = tuple[Annotated[int, Field(ge=16, le=4096)], Annotated[int, Field(ge=16, le=4096)]]
 Limit = Annotated[float, Field(gt=0, strict=True)]
 LARGEST = 1e6
 """Largest number in a value range; beyond it float32 has no room for the steps between pixels."""
 NARROWEST = 1e-6
-_MAX_TEXT = 20_000
-"""Longest text in a recipe, in characters."""
-_MAX_LINES = 20
-"""Most faults of a recipe that one message names."""
-_LONG_KEY = re.compile(r"""(?<![\w-])(?:(?:[\w-]++|"[^"\n]*+"|'[^'\n]*+')[ \t]*+\.[ \t]*+){30}""")
-"""A dotted key that takes the parser of TOML a time that grows with the square of its length."""
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 
-def _without_control(text: str) -> str:
-    if found := _CONTROL.search(text):
-        raise ValueError(f"it holds the control character {found[0]!r}")
-    return text
-
-
-Text = Annotated[str, Field(max_length=10_000), AfterValidator(_without_control)]
-"""What people read, in a terminal too."""
-MAX_BYTES = 1_000_000
-
-
-class _Table(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, str_max_length=_MAX_TEXT)
-
-
-class Filter(_Table):
+class Filter(Table):
     """The generator, and what its artifacts say of themselves.
 
     Attributes:
@@ -165,7 +136,7 @@ def _is_range(low: float, high: float) -> bool:
     return max(abs(low), abs(high)) <= LARGEST and high - low >= NARROWEST
 
 
-class Pictures(_Table):
+class Pictures(Table):
     """Folders of pictures, relative to the recipe; empty means the pictures that ship with Pocketlens.
 
     Attributes:
@@ -199,7 +170,7 @@ _LATER = {"cut": "channels"}
 """Fields of ``[compress]`` that students were trained without, and what they stand for in those."""
 
 
-class Compress(_Table):
+class Compress(Table):
     """A smaller generator in place of the source. It is trained before anything is converted.
 
     Attributes:
@@ -271,7 +242,7 @@ class Compress(_Table):
 
 
 _TargetKeys: Any = create_model(
-    "_TargetKeys", __base__=_Table, **{name: (tuple[Annotated[str, _precision_of(name)], ...], ()) for name in TARGETS}
+    "_TargetKeys", __base__=Table, **{name: (tuple[Annotated[str, _precision_of(name)], ...], ()) for name in TARGETS}
 )  # type: ignore[call-overload]
 """A key for each of :data:`pocketlens.targets.TARGETS`."""
 
@@ -312,7 +283,7 @@ def _expression(text: str) -> str:
     return text
 
 
-class Rule(_Table):
+class Rule(Table):
     """How some layers compute. The last rule that fits a layer counts.
 
     A layer that no rule fits computes as the artifact's precision says.
@@ -331,7 +302,7 @@ class Rule(_Table):
     targets: tuple[Annotated[str, AfterValidator(_target)], ...] = ()
 
 
-class Quantize(_Table):
+class Quantize(Table):
     """How low-bit artifacts are made.
 
     Attributes:
@@ -362,7 +333,7 @@ def _short(value: Any) -> Any:
     return {"keep": value} if isinstance(value, str | list | tuple) else value
 
 
-class Rewrites(_Table):
+class Rewrites(Table):
     """The exact rewrites of the graph that targets get.
 
     Attributes:
@@ -383,7 +354,7 @@ def _chip(name: str) -> str:
     raise ValueError("no target is compiled for chips")
 
 
-class Chips(_Table):
+class Chips(Table):
     """The chips that files are compiled for, of targets whose files are each for one.
 
     Attributes:
@@ -400,7 +371,7 @@ class Chips(_Table):
         return ChipChoice(self.names, self.partly_on_cpu)
 
 
-class Gate(_Table):
+class Gate(Table):
     """Limits on the worst judge picture, compared with the teacher's; a limit that is left out is not judged.
 
     Attributes:
@@ -435,7 +406,7 @@ _Blocks = Annotated[int, Field(ge=1, le=64)]
 _Steps = Annotated[int, Field(ge=1, le=10_000_000)]
 
 
-class Search(_Table):
+class Search(Table):
     """What a search for recipes may vary; each pair is the lowest and the highest value.
 
     Which files are tried, ``[targets]`` says: every target with every precision.
@@ -481,7 +452,7 @@ class Search(_Table):
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 7
 
 
-class BundleOptions(_Table):
+class BundleOptions(Table):
     """What a bundle holds besides its artifacts.
 
     Attributes:
@@ -491,7 +462,7 @@ class BundleOptions(_Table):
     web: bool = False
 
 
-class Budget(_Table):
+class Budget(Table):
     """Limits on time, size and memory; a limit that is left out is not judged.
 
     Attributes:
@@ -523,7 +494,7 @@ class Budget(_Table):
 
 _Mode = Literal["require", "report", "off"]
 _AcceleratorKeys: Any = create_model(
-    "_AcceleratorKeys", __base__=_Table, **{a.key: (_Mode, a.mode) for a in ACCELERATORS.values()}
+    "_AcceleratorKeys", __base__=Table, **{a.key: (_Mode, a.mode) for a in ACCELERATORS.values()}
 )  # type: ignore[call-overload]
 """A key for each of :data:`pocketlens.placement.ACCELERATORS`."""
 
@@ -555,7 +526,7 @@ class Accelerators(_AcceleratorKeys):
         return mode
 
 
-class Recipe(_Table):
+class Recipe(TomlFile):
     """A whole recipe.
 
     Example:
@@ -563,6 +534,8 @@ class Recipe(_Table):
         >>> recipe.filter.sizes, recipe.targets.chosen()
         (((256, 256),), {'tflite': ('fp16',)})
     """
+
+    renamed: ClassVar[Mapping[str, str]] = RENAMED_KEYS
 
     filter: Filter
     targets: Targets
@@ -597,77 +570,8 @@ class Recipe(_Table):
         asked: Accelerators = self.accelerators.model_copy(update=dict.fromkeys(keys, "report"))
         return asked
 
-    @classmethod
-    def parse(cls, text: str, where: str = "recipe") -> Self:
-        """Validate the text of a recipe.
-
-        Raises:
-            InputError: It is not TOML, or a key or value is wrong; names the field and the nearest known key.
-        """
-        try:
-            if _LONG_KEY.search(text):
-                raise InputError(f"{where} has a key of more than 30 parts", do=f"see {page('recipe')} for every key")
-            return cls.model_validate(tomllib.loads(text))
-        except tomllib.TOMLDecodeError as error:
-            raise InputError(f"{where} is not TOML: {error}", do=f"see {page('recipe')} for an example") from error
-        except RecursionError as error:
-            raise InputError(f"{where} is nested too deep", do=f"see {page('recipe')} for an example") from error
-        except ValidationError as error:
-            # A list whose only entry is wrong is also called empty: the entry alone is what to mend.
-            found = error.errors()
-            inner = {detail["loc"][:depth] for detail in found for depth in range(len(detail["loc"]))}
-            wrong = [detail for detail in found if detail["loc"] not in inner]
-            lines = [f"  {_line(cls, detail)}" for detail in wrong[:_MAX_LINES]]
-            if len(wrong) > _MAX_LINES:
-                lines.append(f"  and {len(wrong) - _MAX_LINES:,} more")
-            text = "\n".join(lines)
-            raise InputError(f"{where} is wrong:\n{text}", do=f"see {page('recipe')} for every key") from error
-        except ValueError as error:  # a number of more digits than Python reads
-            raise InputError(f"{where} is not TOML: {error}", do=f"see {page('recipe')} for an example") from error
-
     def text(self) -> str:
         """The recipe as TOML; :meth:`parse` reads it back equal."""
         import tomli_w
 
         return tomli_w.dumps(self.model_dump(mode="json", exclude_unset=True, exclude_none=True))
-
-    @classmethod
-    def read(cls, path: Path) -> Self:
-        """Read and validate a recipe file; see :meth:`parse`."""
-        try:
-            if regular(path).stat().st_size > MAX_BYTES:
-                raise InputError(f"{path} is larger than {MAX_BYTES:,} bytes", do="give a recipe in TOML")
-            return cls.parse(path.read_text(encoding="utf-8-sig"), str(path))
-        except UnicodeDecodeError as error:
-            raise InputError(f"{path} is not text", do="give a recipe in TOML") from error
-        except OSError as error:
-            raise InputError(f"{path} cannot be read: {error.strerror}", do="check the path") from error
-
-
-def _line(root: type[BaseModel], detail: Any) -> str:
-    location = [str(part) for part in detail["loc"]]
-    where = ".".join(location) or "recipe"
-    if detail["type"] == "extra_forbidden":
-        if successor := RENAMED_KEYS.get(".".join(part for part in location if not part.isdigit())):
-            return f"{where}: called {successor} now"
-        known = _keys_beside(root, location)
-        near = difflib.get_close_matches(location[-1], known, n=1, cutoff=0.5)
-        return f"{where}: unknown key; " + (f"did you mean {near[0]!r}?" if near else f"known: {', '.join(known)}")
-    message = detail["msg"].removeprefix("Value error, ")
-    if detail["type"] == "missing":
-        return f"{where}: missing"
-    if detail["type"] == "value_error":
-        return f"{where}: {message}"
-    return f"{where}: {message[0].lower()}{message[1:]}, found {detail['input']!r}"
-
-
-def _keys_beside(root: type[BaseModel], location: list[str]) -> list[str]:
-    table: Any = root
-    for part in location[:-1]:
-        if part.isdigit():  # a place in a list of tables
-            continue
-        field = table.model_fields.get(part)
-        if field is None:
-            return []
-        table = next((t for t in get_args(field.annotation) if hasattr(t, "model_fields")), field.annotation)
-    return sorted(table.model_fields)

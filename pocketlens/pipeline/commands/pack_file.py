@@ -1,19 +1,18 @@
 """The file that lists the styles of a pack: ``pack.toml``."""
 
-import tomllib
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, ClassVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field
 
 from pocketlens.errors import InputError
+from pocketlens.toml_file import Table, TomlFile
 
 KINDS = ("painting", "effect", "pairs", "folders", "teacher")
 """What a style can be made from; each is a key of its table."""
-_MAX_LINES = 20
 
 
-class PackStyle(BaseModel):
+class PackStyle(Table):
     """One style of a pack.
 
     Attributes:
@@ -29,8 +28,6 @@ class PackStyle(BaseModel):
         architecture: Of the teacher, where its file does not say it.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
     painting: str = ""
     strength: float = 1.0
@@ -42,13 +39,8 @@ class PackStyle(BaseModel):
     teacher: str = ""
     architecture: str = ""
 
-    @property
-    def kind(self) -> str:
-        """The one of :data:`KINDS` that it is made from."""
-        return next(kind for kind in KINDS if getattr(self, kind))
 
-
-class PackFile(BaseModel):
+class PackFile(TomlFile):
     """What ``pack.toml`` says.
 
     Attributes:
@@ -56,7 +48,8 @@ class PackFile(BaseModel):
         style: The styles.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    noun: ClassVar[str] = "pack"
+    guide: ClassVar[str] = "style-packs"
 
     base: str = ""
     style: Annotated[tuple[PackStyle, ...], Field(min_length=1, max_length=32)]
@@ -68,13 +61,7 @@ def read_pack_file(path: Path) -> PackFile:
     Raises:
         InputError: It is absent, no TOML, or says what makes no sense; the message says where.
     """
-    try:
-        pack = PackFile.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise InputError(f"{path} cannot be read: {error}", do="give a TOML file with one [[style]] a style") from error
-    except ValidationError as error:
-        lines = [f"  {'.'.join(map(str, entry['loc']))}: {entry['msg']}" for entry in error.errors()[:_MAX_LINES]]
-        raise InputError("\n".join([f"{path} is wrong:", *lines]), do="mend these keys") from error
+    pack = PackFile.read(path)
     for style in pack.style:
         given = [kind for kind in KINDS if getattr(style, kind)]
         if len(given) != 1:
