@@ -15,7 +15,7 @@ from pydantic import ValidationError
 from pocketlens import files, images
 from pocketlens.errors import InputError, require
 from pocketlens.images import Floats, Picture
-from pocketlens.pipeline.commands.train_style import ATTRIBUTION, PAINT_SIDE, Painting, paint_filter
+from pocketlens.pipeline.commands.train_style import ATTRIBUTION, PAINT_SIDE, Painting, painted_filter
 from pocketlens.pipeline.eval_set import digest_of, read_eval_set
 from pocketlens.progress import Progress, silent
 from pocketlens.recipe import Filter, Recipe, Targets
@@ -23,6 +23,7 @@ from pocketlens.recipe import Filter, Recipe, Targets
 if TYPE_CHECKING:
     from torch import nn
 
+    from pocketlens.models.checkpoint_metadata import CheckpointMetadata
     from pocketlens.models.distill.dataset import DistillationDataset
     from pocketlens.models.training.loop import Scorer, TrainingResult
 
@@ -95,16 +96,28 @@ def train(
     recipe = recipe_of(name, size)
     if spec.style and not spec.vgg:
         return _painted(spec, output, recipe, notify)
-    from pocketlens.models.checkpoint_metadata import CheckpointMetadata, save_checkpoint
+    from pocketlens.models.checkpoint_metadata import CheckpointMetadata
     from pocketlens.models.distill.pairs import count_unpaired
 
     unpaired = count_unpaired(*spec.pairs) if spec.pairs else 0
     result = _train(spec, output, size, steps, seed, threads, notify)
+    path = write_filter(output, result.student, CheckpointMetadata("pocket", ARGUMENTS), result.history, recipe)
+    return TrainedFilter(path, result.history, result.seconds, unpaired)
 
-    save_checkpoint(result.student, output / "student.safetensors", CheckpointMetadata("pocket", ARGUMENTS))
-    files.write(output / "history.json", json.dumps(result.history, indent=2))
-    files.write(output / "recipe.toml", recipe.text())
-    return TrainedFilter(output / "recipe.toml", result.history, result.seconds, unpaired)
+
+def write_filter(
+    output: Path, module: "nn.Module", metadata: "CheckpointMetadata", history: Sequence[dict[str, float]],
+    recipe: Recipe,
+) -> Path:  # fmt: skip
+    """Write what a training made: the checkpoint, its scores and the recipe, whose path is given back."""
+    from pocketlens.models.checkpoint_metadata import save_checkpoint
+
+    save_checkpoint(module, output / "student.safetensors", metadata)
+    files.write(output / "history.json", json.dumps(history, indent=2))
+    of_magenta = {"license": "Apache-2.0", "attribution": (ATTRIBUTION,)} if metadata.architecture == "painter" else {}
+    table = recipe.filter.model_copy(update={"architecture": metadata.architecture, **of_magenta})
+    files.write(output / "recipe.toml", recipe.model_copy(update={"filter": table}).text())
+    return output / "recipe.toml"
 
 
 def check_output(output: Path, size: int) -> None:
@@ -136,19 +149,15 @@ def recipe_of(name: str, size: int) -> Recipe:
 
 
 def _painted(spec: TrainingSpec, output: Path, recipe: Recipe, notify: Progress) -> TrainedFilter:
+    from pocketlens.models.checkpoint_metadata import CheckpointMetadata
     from pocketlens.models.training.pictures import read_pictures
 
     assert spec.style is not None
     started = time.process_time()
-    side = PAINT_SIDE
-    scores = paint_filter(
-        spec.style, read_pictures(spec.pictures), read_eval_set(None, side, side).pictures, output, notify
-    )
-    table = recipe.filter.model_copy(
-        update={"architecture": "painter", "license": "Apache-2.0", "attribution": (ATTRIBUTION,)}
-    )
-    files.write(output / "recipe.toml", recipe.model_copy(update={"filter": table}).text())
-    return TrainedFilter(output / "recipe.toml", (scores,), time.process_time() - started)
+    evaluated = read_eval_set(None, PAINT_SIDE, PAINT_SIDE).pictures
+    module, scores = painted_filter(spec.style, read_pictures(spec.pictures), evaluated, notify)
+    path = write_filter(output, module, CheckpointMetadata("painter", {}), (scores,), recipe)
+    return TrainedFilter(path, (scores,), time.process_time() - started)
 
 
 def _train(

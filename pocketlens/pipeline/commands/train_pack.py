@@ -1,6 +1,5 @@
 """``train --pack``: several styles in one generator, or more styles for one that exists."""
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,8 +11,7 @@ from pocketlens import files, images, quality
 from pocketlens.errors import InputError, require
 from pocketlens.pipeline.commands.pack_examples import PackTraining, StyleExamples
 from pocketlens.pipeline.commands.pack_file import PackFile, PackStyle, read_pack_file
-from pocketlens.pipeline.commands.train import ARGUMENTS, TrainedFilter, check_output, recipe_of
-from pocketlens.pipeline.commands.train_style import ATTRIBUTION
+from pocketlens.pipeline.commands.train import ARGUMENTS, TrainedFilter, check_output, recipe_of, write_filter
 from pocketlens.progress import Progress, silent
 
 if TYPE_CHECKING:
@@ -73,19 +71,14 @@ def train_pack(
     require("torch", "build")
     check_output(output, size)
     recipe = recipe_of(name, size)
-    from pocketlens.models.checkpoint_metadata import CheckpointMetadata, save_checkpoint
+    from pocketlens.models.checkpoint_metadata import CheckpointMetadata
 
     file = read_pack_file(path)
     training = PackTraining(path.parent, output, pictures, size, steps, seed, threads, notify)
     pack = _begin(file, training)
     history, seconds = _trained(pack, training) if pack.untrained else (({"steps": 0.0},), 0.0)
     metadata = CheckpointMetadata(pack.architecture, pack.arguments, styles=pack.names)
-    save_checkpoint(pack.module, output / "student.safetensors", metadata)
-    files.write(output / "history.json", json.dumps(history, indent=2))
-    of_magenta = {"license": "Apache-2.0", "attribution": (ATTRIBUTION,)} if pack.architecture == "painter" else {}
-    table = recipe.filter.model_copy(update={"architecture": pack.architecture, **of_magenta})
-    files.write(output / "recipe.toml", recipe.model_copy(update={"filter": table}).text())
-    return TrainedFilter(output / "recipe.toml", history, seconds)
+    return TrainedFilter(write_filter(output, pack.module, metadata, history, recipe), history, seconds)
 
 
 def _begin(file: PackFile, training: PackTraining) -> _Pack:

@@ -1,6 +1,5 @@
 """``train --style``: a painting becomes a filter in seconds, because Magenta's network has learned all painting."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -8,13 +7,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pocketlens import files, images, quality
+from pocketlens import images, quality
 from pocketlens.errors import InputError
 from pocketlens.images import Picture
 from pocketlens.pipeline.eval_set import read_eval_set
 from pocketlens.progress import Progress
 
 if TYPE_CHECKING:
+    from pocketlens.models.painter import Painter
     from pocketlens.models.training.magenta import StyleVector
 
 SHEET = "styles.png"
@@ -116,27 +116,25 @@ def preview_styles(painting: Painting, pictures: Path | None, size: int, output:
     return output / SHEET
 
 
-def paint_filter(
-    painting: Painting, shown: Sequence[Picture], evaluated: Sequence[Picture], output: Path, notify: Progress
-) -> dict[str, float]:
-    """Write a filter that paints as Magenta's network does, into ``output / "student.safetensors"``.
+def painted_filter(
+    painting: Painting, shown: Sequence[Picture], evaluated: Sequence[Picture], notify: Progress
+) -> tuple["Painter", dict[str, float]]:
+    """A filter that paints as Magenta's network does.
 
     Args:
         painting: The style.
         shown: Photographs whose mean style stands for "no style".
         evaluated: Squares of 384 x 384 pixels; the filter is compared with Magenta's network on them.
-        output: The folder.
         notify: Told about progress.
 
     Returns:
-        Means over the pictures: ``ssim`` and ``psnr`` in dB, against Magenta's network.
+        The filter, and means over the pictures: ``ssim`` and ``psnr`` in dB, against Magenta's network.
 
     Raises:
         InputError: As :func:`style_of`.
         MissingError: The extra ``style`` is not installed.
     """
     from pocketlens.converters.ranges import Ranges
-    from pocketlens.models.checkpoint_metadata import CheckpointMetadata, save_checkpoint
     from pocketlens.models.teacher import torch_teacher
     from pocketlens.models.training import magenta
 
@@ -145,14 +143,11 @@ def paint_filter(
     notify("comparing with Magenta's network", 1, 2)
     plain, teacher = torch_teacher(magenta.painter([vector]), Ranges()), magenta.style_teacher(vector)
     scores = [quality.compare(teacher(picture), images.to_uint8(plain(picture))) for picture in evaluated]
-    module = magenta.painter([vector], [painting.colours])
-    save_checkpoint(module, output / "student.safetensors", CheckpointMetadata("painter", {}))
     means = {
         "ssim": round(float(np.mean([score.ssim for score in scores])), 4),
         "psnr": round(float(np.mean([score.psnr for score in scores])), 2),
     }
-    files.write(output / "history.json", json.dumps([means], indent=2))
-    return means
+    return magenta.painter([vector], [painting.colours]), means
 
 
 def _painted(painting: Painting, shown: Sequence[Picture], portrait: Picture) -> Picture:
