@@ -1,11 +1,15 @@
 """AnimeGANv2's generator as bryandlee/animegan2-pytorch ports it, under the port's names."""
 
+from collections.abc import Mapping
+
 import torch
 from torch import nn
 from torch.nn import functional as F
 
 _AFTER = (0, 1, 0, 1)
 """The padding of the two convolutions that halve the picture: one column right and one row below."""
+_FIRST_BLOCK = ("block_c.0.1.weight", "block_c.1.layers.2.weight")
+"""What gives the first inverted block its channels, and what gives those that it leaves with."""
 
 
 def _conv(
@@ -24,9 +28,9 @@ def _conv(
 
 
 class _Inverted(nn.Module):
-    """Widen, convolve each channel alone, narrow; added to what came in where the channels agree."""
+    """Widen, convolve each channel alone, narrow; where ``adds``, added to what came in if the channels agree."""
 
-    def __init__(self, channels_in: int, channels_out: int) -> None:
+    def __init__(self, channels_in: int, channels_out: int, *, adds: bool = True) -> None:
         super().__init__()
         wide = 2 * channels_in
         self.layers = nn.Sequential(
@@ -35,11 +39,11 @@ class _Inverted(nn.Module):
             nn.Conv2d(wide, channels_out, 1, bias=False),
             nn.GroupNorm(1, channels_out),
         )
-        self.adds = channels_in == channels_out
+        self.adds = adds
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         y: torch.Tensor = self.layers(x)
-        return x + y if self.adds else y
+        return x + y if self.adds and x.shape[1] == y.shape[1] else y
 
 
 class AnimeGan2(nn.Module):
@@ -47,6 +51,11 @@ class AnimeGan2(nn.Module):
 
     The two enlargements are bilinear with aligned corners, up to the size of the features before each halving: the
     default of the port, and why every size comes back as it went in.
+
+    Args:
+        blocks: Number of inverted residual blocks.
+        first_adds: 1 where the first of them adds what came in, as it does where its channels agree. Said here because
+            those of a pruned copy can come to agree.
 
     Example:
         >>> with torch.no_grad():
@@ -58,11 +67,13 @@ class AnimeGan2(nn.Module):
     output_range = (-1.0, 1.0)
     multiple = 1
 
-    def __init__(self) -> None:
+    def __init__(self, blocks: int = 4, first_adds: int = 0) -> None:
         super().__init__()
         self.block_a = nn.Sequential(_conv(3, 32, 7), _conv(32, 64, halve=True), _conv(64, 64))
         self.block_b = nn.Sequential(_conv(64, 128, halve=True), _conv(128, 128))
-        inverted = [_Inverted(128, 256), *(_Inverted(256, 256) for _ in range(3))]
+        inverted = [
+            _Inverted(128 if i == 0 else 256, 256, adds=bool(first_adds) if i == 0 else True) for i in range(blocks)
+        ]
         self.block_c = nn.Sequential(_conv(128, 128), *inverted, _conv(256, 128))
         self.block_d = nn.Sequential(_conv(128, 128), _conv(128, 128))
         self.block_e = nn.Sequential(_conv(128, 64), _conv(64, 64), _conv(64, 32, 7))
@@ -74,6 +85,13 @@ class AnimeGan2(nn.Module):
         features = _enlarge(self.block_d(features), x)
         y: torch.Tensor = self.out_layer(self.block_e(features))
         return y
+
+    @staticmethod
+    def arguments_of(shapes: Mapping[str, tuple[int, ...]]) -> dict[str, int]:
+        """The arguments that a checkpoint's names and shapes show."""
+        blocks = {name.split(".")[1] for name in shapes if name.startswith("block_c.") and ".layers." in name}
+        channels = [shapes.get(name, (-index,))[0] for index, name in enumerate(_FIRST_BLOCK)]
+        return {"blocks": len(blocks), "first_adds": int(channels[0] == channels[1])}
 
 
 def _enlarge(features: torch.Tensor, like: torch.Tensor) -> torch.Tensor:

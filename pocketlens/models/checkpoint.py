@@ -17,8 +17,8 @@ def load(path: Path, architecture: str) -> nn.Module:
 
     Args:
         path: ``.npz``, ``.safetensors``, ``.pt`` or ``.pth``; at most :data:`pocketlens.models.weights.MAX_BYTES`.
-        architecture: A name of :data:`pocketlens.models.zoo.ARCHITECTURES`; which of its variants the checkpoint is of
-            is told from the checkpoint.
+        architecture: A name of :data:`pocketlens.models.zoo.ARCHITECTURES`; how deep and how wide it is, the
+            checkpoint's tensors show.
 
     Returns:
         The generator in eval mode, in float32. Other float types are converted.
@@ -35,7 +35,7 @@ def load(path: Path, architecture: str) -> nn.Module:
     if match.problems:
         raise checkpoint_match.mismatch_error(path, tensors, match)
     # Every tensor is overwritten below, so nothing is spent on random weights.
-    module = expected.skeleton(match.variant).to_empty(device="cpu")
+    module = match.skeleton().to_empty(device="cpu")
     parameters = module.state_dict()
     missing = {name: torch.zeros_like(parameters[name]) for name in parameters if name not in match.state}
     state = match.state | missing

@@ -91,7 +91,7 @@ def read_metadata(path: Path) -> CheckpointMetadata | None:
     valid = (
         isinstance(metadata.architecture, str)
         and isinstance(metadata.pruned, bool)
-        and all(isinstance(n, str) and type(v) is int and 0 <= v <= _largest(n) for n, v in arguments.items())
+        and all(isinstance(n, str) and type(v) is int and 0 <= v <= largest(n) for n, v in arguments.items())
         and len(styles) == arguments.get("styles", 0)
         and all(isinstance(name, str) for name in styles)
         and all(_is_range(ends) for ends in metadata.ranges.values())
@@ -145,7 +145,8 @@ def _with_new_names(architecture: str, arguments: dict[str, int]) -> dict[str, i
     return {renamed.get(name, name): value for name, value in arguments.items()}
 
 
-def _largest(argument: str) -> int:
+def largest(argument: str) -> int:
+    """The most that an argument of an architecture may be."""
     return _DEEPEST if argument in _DEPTHS else _MOST
 
 

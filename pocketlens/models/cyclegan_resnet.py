@@ -3,6 +3,8 @@
 Those names are positions in one long sequence, so every padding, norm and activation is a module here too.
 """
 
+from collections.abc import Mapping
+
 import torch
 from torch import nn
 
@@ -58,3 +60,8 @@ class CycleGanResnet(nn.Module):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         y: torch.Tensor = self.model(x)
         return y
+
+    @staticmethod
+    def arguments_of(shapes: Mapping[str, tuple[int, ...]]) -> dict[str, int]:
+        """The arguments that a checkpoint's names and shapes show."""
+        return {"blocks": len({name.split(".")[1] for name in shapes if ".conv_block." in name})}

@@ -11,8 +11,10 @@ from torch.nn import functional as F
 
 from pocketlens.errors import InputError
 
-_BLOCKS = 5
-_CONVOLUTIONS = 16
+_AROUND = 6
+"""Convolutions before and behind the residual blocks."""
+_DIGITS = 4
+"""Digits that no array's number has."""
 _EPSILON = 1e-3
 
 
@@ -62,6 +64,9 @@ class FastStyle(nn.Module):
 
     Values leave as ``150 tanh(x) + 127.5``, so they overshoot 0..255 by up to 22.5; the graph clamps them.
 
+    Args:
+        blocks: Number of residual blocks.
+
     Example:
         >>> with torch.no_grad():
         ...     tuple(FastStyle().eval()(torch.zeros(1, 3, 32, 48)).shape)
@@ -72,10 +77,10 @@ class FastStyle(nn.Module):
     output_range = (0.0, 255.0)
     multiple = 4
 
-    def __init__(self) -> None:
+    def __init__(self, blocks: int = 5) -> None:
         super().__init__()
         self.down = nn.ModuleList([_SameConvNorm(3, 32, 9), _SameConvNorm(32, 64, 3, 2), _SameConvNorm(64, 128, 3, 2)])
-        self.blocks = nn.ModuleList([_SameResidual(128) for _ in range(_BLOCKS)])
+        self.blocks = nn.ModuleList([_SameResidual(128) for _ in range(blocks)])
         self.up = nn.ModuleList([_UpNorm(128, 64), _UpNorm(64, 32)])
         self.last = _SameConvNorm(32, 3, 9)
 
@@ -90,18 +95,27 @@ class FastStyle(nn.Module):
         return y
 
     @staticmethod
+    def arguments_of(shapes: Mapping[str, tuple[int, ...]]) -> dict[str, int]:
+        """The arguments that a checkpoint's names and shapes show."""
+        return {"blocks": len({name.split(".")[1] for name in shapes if name.startswith("blocks.")})}
+
+    @staticmethod
     def convert_weights(arrays: Mapping[str, NDArray[Any]]) -> dict[str, torch.Tensor]:
         """Turn TensorFlow's arrays (``Variable``, ``Variable_1`` … ``Variable_47``) into this module's state dict.
 
-        Three arrays a convolution, in order: the kernel (HWIO; the transposed ones ``[h, w, out, in]``), the norm's
-        shift, its scale. Anything without a ``Variable`` passes through, as a state dict of this module does.
+        How many there are says how many blocks: 48 for five. Three arrays a convolution, in order: the kernel (HWIO;
+        the transposed ones ``[h, w, out, in]``), the norm's shift, its scale. Anything without a ``Variable`` passes
+        through, as a state dict of this module does.
 
         Raises:
             InputError: Arrays are missing or too many; the message names them.
         """
         if not any(name.startswith("Variable") for name in arrays):
             return {name: torch.from_numpy(np.array(array)) for name, array in arrays.items()}
-        names = ["Variable", *(f"Variable_{i}" for i in range(1, 3 * _CONVOLUTIONS))]
+        numbers = [name.removeprefix("Variable_") for name in arrays]
+        last = max((int(number) for number in numbers if number.isdecimal() and len(number) < _DIGITS), default=0)
+        blocks = max(0, (last // 3 + 1 - _AROUND) // 2)
+        names = ["Variable", *(f"Variable_{i}" for i in range(1, 3 * (_AROUND + 2 * blocks)))]
         missing = [name for name in names if name not in arrays]
         extra = sorted(set(arrays) - set(names))
         if missing or extra:
@@ -110,7 +124,7 @@ class FastStyle(nn.Module):
                 do="check architecture in the recipe, or the file",
             )
         converted: dict[str, torch.Tensor] = {}
-        for i, layer in enumerate(_layer_names()):
+        for i, layer in enumerate(_layer_names(blocks)):
             kernel, shift, scale = (np.array(arrays[names[3 * i + k]]) for k in range(3))
             # HWIO -> OIHW; a transposed kernel is [h, w, out, in] and torch wants [in, out, h, w]: the same
             # permutation.
@@ -124,9 +138,9 @@ class FastStyle(nn.Module):
         return converted
 
 
-def _layer_names() -> list[str]:
-    blocks = [f"blocks.{i}.{part}" for i in range(_BLOCKS) for part in ("first", "second")]
-    return [*(f"down.{i}" for i in range(3)), *blocks, "up.0", "up.1", "last"]
+def _layer_names(blocks: int) -> list[str]:
+    residual = [f"blocks.{i}.{part}" for i in range(blocks) for part in ("first", "second")]
+    return [*(f"down.{i}" for i in range(3)), *residual, "up.0", "up.1", "last"]
 
 
 def _some(label: str, names: list[str]) -> str:

@@ -3,6 +3,7 @@
 Each level holds the next one inside it, which is where names like ``model.model.1.model.3.model`` come from.
 """
 
+from collections.abc import Mapping
 from itertools import pairwise
 
 import torch
@@ -83,3 +84,8 @@ class Pix2PixUnet(nn.Module):
             )
         y: torch.Tensor = self.model(x)
         return y
+
+    @staticmethod
+    def arguments_of(shapes: Mapping[str, tuple[int, ...]]) -> dict[str, int]:
+        """The arguments that a checkpoint's names and shapes show: each level's names begin within the one outside."""
+        return {"halvings": max(1, *(name.split(".").count("model") - 1 for name in ("", *shapes)))}

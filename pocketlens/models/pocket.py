@@ -1,6 +1,6 @@
 """The project's own mobile generator: small convolutions at reduced size, in operators that every target fuses."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import torch
 from torch import nn
@@ -120,6 +120,21 @@ class Pocket(nn.Module):
             half = F.relu(half + block(half, next(styles)))
         drawn = F.pixel_shuffle(_apply_style(self.head(half), next(styles)), 2)
         return torch.tanh(drawn) * 150 + 127.5 if self.repaint else x + drawn
+
+    @staticmethod
+    def arguments_of(shapes: Mapping[str, tuple[int, ...]]) -> dict[str, int]:
+        """The arguments that a checkpoint's names and shapes show. Whether it repaints shows in none of them: distilled
+        ones do where they have instance norms. Packs are not told from their tensors, as nothing names their styles.
+        """
+        instance_norm = int("stem.norm.running_mean" not in shapes)
+        depths = {
+            part: len({n.split(".")[1] for n in shapes if n.startswith(f"{part}.")}) for part in ("blocks", "fine")
+        }
+        widths = {
+            argument: shapes.get(f"{layer}.conv.weight", (1,))[0]
+            for argument, layer in (("half_res_channels", "stem"), ("channels", "down"))
+        }
+        return {**depths, **widths, "instance_norm": instance_norm, "repaint": instance_norm}
 
     def _layer_styles(self, style: torch.Tensor | None) -> Iterator[StyleAffine]:
         """The style's scale and shift for each layer in order; those of the first style where none is given."""

@@ -255,8 +255,10 @@ def _hugging_face(path: Path) -> Source:
 def _checkpoint(path: Path, architecture: str) -> Source:
     architecture = architecture or read_architecture(path)
     if not architecture:
-        known = ", ".join(sorted(zoo.ARCHITECTURES))
-        raise InputError(f"{path} is a checkpoint and no architecture is given", do=f"set architecture: {known}")
+        require("torch", "build")
+        from pocketlens.models.checkpoint_match import unnamed_error
+
+        raise unnamed_error(path)
     kind = zoo.architecture(architecture)
 
     def load() -> "nn.Module":

@@ -147,9 +147,13 @@ def _check_compiler(target: Target) -> None:
 
 def _check_size(source: Source, height: int, width: int) -> None:
     if height % source.multiple or width % source.multiple:
-        # A variant may need more than its architecture; only the loaded one knows.
-        own = getattr(source.load(), "multiple", 1) if source.kind == "checkpoint" else 1
-        multiple = max(own * source.guided, source.multiple)
+        multiple = source.multiple
+        if source.kind == "checkpoint":
+            # One that is deeper or shallower than its architecture's variants says itself what it needs.
+            own = getattr(source.load(), "multiple", 1)
+            multiple = own if source.guided == 1 else max(own * source.guided, multiple)
+        if height % multiple == 0 and width % multiple == 0:
+            return
         near = [max(multiple, round(edge / multiple) * multiple) for edge in (height, width)]
         raise InputError(
             f"{source.name} cannot compute at {height} x {width}: it needs multiples of {multiple}",

@@ -141,7 +141,7 @@ def has_global_statistics(module: nn.Module | None) -> bool:
 
 
 def pruned_metadata(source: Source) -> CheckpointMetadata:
-    """The metadata of a pruned copy of a source: its architecture, and the variant that the source is of."""
+    """The metadata of a pruned copy of a source: its architecture, and how deep the source is."""
     from pocketlens.models import weights, zoo
     from pocketlens.models.checkpoint_match import best_match
 
