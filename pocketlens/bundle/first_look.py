@@ -1,4 +1,6 @@
-"""The first picture that a file gives is looked at: black and flat ones mostly come from ranges that nobody said."""
+"""The first picture or frame that a file gives is looked at: black and flat ones mostly come from ranges that nobody
+said.
+"""
 
 from pathlib import Path
 
@@ -8,10 +10,13 @@ from numpy.typing import NDArray
 from pocketlens import images
 from pocketlens.errors import InputError, PocketlensError
 from pocketlens.images import Picture
-from pocketlens.quality.plausible import Range, find_fault, flags, is_saturated, likely_ranges, words
+from pocketlens.quality.plausible import Range, find_fault, flags, has_contrast, is_saturated, likely_ranges, words
 from pocketlens.runtimes.adapter import RUNTIMES
 from pocketlens.runtimes.pixels import PIXELS
 from pocketlens.runtimes.session import open_artifact
+
+_FRAME_STEP = 4
+"""Of a clip's frames, every so many rows and columns say whether there is something in them."""
 
 
 class FirstLook:
@@ -30,6 +35,13 @@ class FirstLook:
         self._ranges = (ranges[0] or PIXELS, ranges[1] or ranges[0] or PIXELS)
         self._is_artifact = any(path.suffix in runtime.suffixes for runtime in RUNTIMES.values())
         self.warnings: tuple[str, ...] = ()
+        self._frame_seen = False
+
+    def check_frame(self, picture: Picture, stylized: Picture, size: tuple[int, int]) -> None:
+        """:meth:`check` the first frame of a clip that has something in it: many begin with black ones."""
+        if not self._frame_seen and has_contrast(picture[::_FRAME_STEP, ::_FRAME_STEP]):
+            self._frame_seen = True
+            self.check(picture, stylized, size)
 
     def check(self, picture: Picture, stylized: Picture, size: tuple[int, int]) -> None:
         """Look at a picture and what became of it, both ``uint8 [H, W, 3]``; the artifact computes at ``size``.

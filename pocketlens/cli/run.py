@@ -131,7 +131,7 @@ def run(
                 others = [
                     opened.enter_context(session.another()) for _ in range(machine.cores() - 1 if one_each else 0)
                 ]
-                _video([session, *others], video or camera, out, screen, smooth, frames, seal, json)
+                _video([session, *others], video or camera, out, screen, smooth, frames, looks, seal, json)
 
 
 def _key(credentials: Path | None, no_provenance: bool) -> "Credentials | None":
@@ -219,6 +219,7 @@ def _video(
     screen: bool,
     smooth: float,
     frames: int | None,
+    looks: "FirstLook",
     seal: "Seal",
     json: bool,
 ) -> None:
@@ -249,7 +250,9 @@ def _video(
             most_frames=frames,
             origin=seal.origin,
             finish=functools.partial(seal.finish, source=clip),
+            look=functools.partial(looks.check_frame, size=sessions[0].size),
         )
+    output.warn(looks.warnings)
     if json:
         output.document({"video": played, "out": out, "session": sessions[0].runtime_info.document()})
     else:

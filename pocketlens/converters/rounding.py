@@ -15,13 +15,14 @@ from pocketlens import quality
 from pocketlens.converters import graph as hub
 from pocketlens.converters.long_norms import decompose_long_norms
 from pocketlens.images import Picture
-from pocketlens.precisions import Floors
+from pocketlens.precisions import PRECISIONS, Floors
 
 STEP_SHARE = 0.1
 """Of a quantization step: how far values are moved before they are rounded to integers. Kernels of integers differ from
 the graph by less than that before they round, and by a whole step for what lies that near to a boundary."""
-LEAST_QUANTIZED = 40.0
-"""Least dB of a file of floats whose graph rounds values of its own to integers."""
+_STEPS = PRECISIONS["int8"].floors
+LEAST_QUANTIZED = _STEPS.file - _STEPS.slack
+"""Least dB of a file of floats whose graph rounds values of its own to integers: that of an ``int8`` file."""
 
 
 @dataclass(frozen=True)
@@ -56,11 +57,12 @@ def lowered(floors: Floors, response: Response) -> Floors:
 
 def floors_of(model: ir.Model, floors: Floors) -> Floors:
     """The floors of a file of a graph, which are other ones where a file of floats is of a graph that another tool has
-    quantized: its steps flip as those of ``int8`` do.
+    quantized: its steps flip as those of ``int8`` do, so the same is allowed: what flipped steps do to the graph, less
+    the margin of ``int8``, and never less than an ``int8`` file must reach.
     """
     if not floors.rounding or not any(node.op_type == "QuantizeLinear" for node in model.graph):
         return floors
-    return replace(floors, rounding=0.0, slack=max(floors.file - LEAST_QUANTIZED, 0.0))
+    return replace(floors, rounding=0.0, margin=_STEPS.margin, slack=max(floors.file - LEAST_QUANTIZED, 0.0))
 
 
 def respond(model: ir.Model, floors: Floors, picture: Picture, style: Sequence[float] = ()) -> Response:

@@ -38,7 +38,7 @@ def export(module: nn.Module, height: int, width: int, ranges: Ranges, exporter:
         InputError: The module cannot run at this size, or torch cannot export it.
     """
     unprepared = export_unprepared(module, height, width, exporter)
-    beside = _example(module, height, width)[1:]
+    beside = example_of(module, height, width)[1:]
     return prepare(unprepared, height, width, ranges, len(style_names(module)), extras_of(module, beside))
 
 
@@ -46,7 +46,7 @@ def export_unprepared(module: nn.Module, height: int, width: int, exporter: str 
     """A generator as torch exports it, before Pocketlens changes anything; see :func:`export`."""
     module.eval()
     try:
-        example = _example(module, height, width)
+        example = example_of(module, height, width)
         with torch.no_grad():
             given = module(*example)
     except (RuntimeError, ValueError, TypeError) as error:
@@ -70,7 +70,8 @@ def export_unprepared(module: nn.Module, height: int, width: int, exporter: str 
     )
 
 
-def _example(module: nn.Module, height: int, width: int) -> tuple[torch.Tensor, ...]:
+def example_of(module: nn.Module, height: int, width: int) -> tuple[torch.Tensor, ...]:
+    """What a generator is exported with: a black picture, and what it takes beside it."""
     picture = torch.zeros(1, 3, height, width)
     if isinstance(module, Bound):
         return (picture, *module.example_extras(picture))

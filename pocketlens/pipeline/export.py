@@ -78,7 +78,8 @@ def _export(source: Source, height: int, width: int) -> "Iterator[ir.Model]":
 
         yield optimum_export(source.load(), height, width, source.ranges)
         return
-    from pocketlens.models.export import EXPORTERS, export
+    from pocketlens.models.decisions import find_decision
+    from pocketlens.models.export import EXPORTERS, example_of, export
 
     module, refusal, exported = source.load(), None, False
     for exporter in EXPORTERS:
@@ -89,6 +90,12 @@ def _export(source: Source, height: int, width: int) -> "Iterator[ir.Model]":
         else:
             exported = True
             yield graph
+    # Whoever comes here has no graph that is right.
+    if place := find_decision(module, example_of(module, height, width)):
+        raise InputError(
+            f"{source.name} decides by what is in the picture, which a graph cannot: {place}",
+            do="give a loop a fixed number of steps, and write a choice as torch.where",
+        )
     if refusal is not None and not exported:
         raise refusal
 

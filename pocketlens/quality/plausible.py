@@ -56,7 +56,7 @@ def find_fault(pictures: Sequence[Picture], outputs: Sequence[Floats]) -> Pictur
         >>> find_fault([ramp], [255 - ramp.astype(np.float32)]).kind
         'inverted'
     """
-    pairs = [pair for pair in zip(pictures, outputs, strict=True) if _span(pair[0]) >= _CONTRAST]
+    pairs = [pair for pair in zip(pictures, outputs, strict=True) if has_contrast(pair[0])]
     if not pairs:
         return None
     if max(_span(output) for _, output in pairs) < _STEPS:
@@ -70,6 +70,11 @@ def find_fault(pictures: Sequence[Picture], outputs: Sequence[Floats]) -> Pictur
     if same_size and (likeness := max(_likeness(*pair) for pair in same_size)) <= _INVERTED:
         return PictureFault("inverted", f"bright becomes dark: brightness in and out correlate by {likeness:.2f}")
     return None
+
+
+def has_contrast(picture: Picture) -> bool:
+    """Whether what comes out of a picture says something of the generator."""
+    return _span(picture) >= _CONTRAST
 
 
 def clipped_share(values: NDArray[np.float32], limits: Range) -> float:

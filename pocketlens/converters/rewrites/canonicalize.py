@@ -4,6 +4,7 @@ import onnx_ir as ir
 
 from pocketlens.converters.rewrites.cleanup import cleanup
 from pocketlens.converters.rewrites.crop_transposed_conv import CropTransposedConv
+from pocketlens.converters.rewrites.decompose_fourier import DecomposeFourier
 from pocketlens.converters.rewrites.decompose_layer_norm import DecomposeLayerNorm
 from pocketlens.converters.rewrites.decompose_rare import DecomposeRare
 from pocketlens.converters.rewrites.decompose_resize import DecomposeResize
@@ -27,6 +28,7 @@ PASSES: tuple[type[ir.passes.InPlacePass], ...] = (
     ShrinkConstants,
     MergeReshapes,
     MoveTransposes,
+    DecomposeFourier,
     DecomposeLayerNorm,
     DecomposeRare,
     DecomposeResize,

@@ -1,4 +1,4 @@
-"""Colour tables and bilateral grids: looking up in three dimensions, in terms of a matrix product."""
+"""Colour tables and bilateral grids: looking up in two or three dimensions, in terms of a matrix product."""
 
 import math
 
@@ -9,12 +9,15 @@ from pocketlens.converters import graph as hub
 from pocketlens.converters.rewrites import edit
 from pocketlens.converters.rewrites.passes import NodePass
 
-MAX_BYTES = 1 << 29
-"""Largest value that the decomposition may compute, in bytes: one number a pixel and entry of a plane of the table."""
+MAX_BYTES = {5: 1 << 29, 4: 1 << 26}
+"""By axes of the table, the largest value that the decomposition may compute, in bytes: one number a pixel and entry of
+a plane of the table. Less where there are two dimensions, which ONNX and OpenVINO sample themselves.
+"""
 
 
 class DecomposeTables(NodePass):
-    """Decompose GridSample over volumes, which no target but ONNX takes.
+    """Decompose GridSample over volumes, which no target but ONNX takes, and over small planes, which TFLite and Core
+    ML do not take.
 
     Exact: linear interpolation at p weighs entry k with ``relu(1 - |p - k|)``, which is 0 for all but two of them. In
     three dimensions the weight is the product of three such hats, so that a picture is ``Σ_d hat_d Σ_hw table[d, hw]
@@ -28,38 +31,43 @@ class DecomposeTables(NodePass):
     def rewrite(self, model: ir.Model, node: ir.Node) -> bool:
         """Rewrite the place if it applies."""
         table, grid = (edit.shape_of(value) for value in node.inputs[:2])
-        if table is None or grid is None or len(table) != 5 or table[0] != 1 or grid[0] != 1:
+        if table is None or grid is None or len(table) not in MAX_BYTES or table[0] != 1 or grid[0] != 1:
             return False
         mode, padding = hub.text(node, "mode", "linear"), hub.text(node, "padding_mode", "zeros")
         pixels = math.prod(grid[:-1])
         if mode not in ("linear", "bilinear") or padding not in ("zeros", "border"):
             return False
-        if table[3] * table[4] * pixels * 4 > MAX_BYTES:
+        if table[-2] * table[-1] * pixels * 4 > MAX_BYTES[len(table)]:
             return False
         edit.replace(node.outputs[0], _look_up(edit.Editor(model, node), node, table, pixels))
         return True
 
 
 def _look_up(editor: edit.Editor, node: ir.Node, table: tuple[int, ...], pixels: int) -> ir.Value:
-    _, channels, depth, height, width = table
+    channels, (height, width) = table[1], table[-2:]
     volume, grid = node.inputs[:2]
+    shape = edit.shape_of(node.outputs[0])
     assert volume is not None
     assert grid is not None
-    places = editor.add("Transpose", [editor.reshape(grid, (pixels, 3))], (3, pixels), [ir.AttrInt64s("perm", [1, 0])])
-    across, down, deep = (_hats(editor, node, places, i, length) for i, length in enumerate((width, height, depth)))
+    assert shape is not None
+    axes = len(table) - 2
+    order = [ir.AttrInt64s("perm", [1, 0])]
+    places = editor.add("Transpose", [editor.reshape(grid, (pixels, axes))], (axes, pixels), order)
+    across, down, *deep = (_hats(editor, node, places, i, length) for i, length in enumerate(reversed(table[2:])))
     plane = editor.add(
         "Mul",
         [editor.reshape(down, (height, 1, pixels)), editor.reshape(across, (1, width, pixels))],
         (height, width, pixels),
     )
-    rows = editor.reshape(volume, (channels * depth, height * width))
-    mixed = editor.add("MatMul", [rows, editor.reshape(plane, (height * width, pixels))], (channels * depth, pixels))
-    layers = (channels, depth, pixels)
-    weighed = editor.add("Mul", [editor.reshape(mixed, layers), editor.reshape(deep, (1, depth, pixels))], layers)
+    planes = math.prod(table[1:-2])
+    rows = editor.reshape(volume, (planes, height * width))
+    mixed = editor.add("MatMul", [rows, editor.reshape(plane, (height * width, pixels))], (planes, pixels))
+    if not deep:
+        return editor.reshape(mixed, shape)
+    layers = (channels, table[2], pixels)
+    weighed = editor.add("Mul", [editor.reshape(mixed, layers), editor.reshape(deep[0], (1, *layers[1:]))], layers)
     axis = editor.constant(np.array([1], np.int64), "axis")
     total = editor.add("ReduceSum", [weighed, axis], (channels, 1, pixels), [ir.AttrInt64("keepdims", 1)])
-    shape = edit.shape_of(node.outputs[0])
-    assert shape is not None
     return editor.reshape(total, shape)
 
 

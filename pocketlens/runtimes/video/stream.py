@@ -27,6 +27,8 @@ from pocketlens.runtimes.video.smooth import TemporalSmoother
 from pocketlens.runtimes.video.source import Frame, VideoSource
 
 Filter = Callable[[Picture], Picture]
+Look = Callable[[Picture, Picture], None]
+"""Looks at a frame and what became of it; what it raises ends the stream."""
 _QUEUE = 4
 _RECENT = 120
 
@@ -40,8 +42,14 @@ class Screen(Protocol):
 
 
 class _Stream:
-    def __init__(self, source: VideoSource, sessions: Sequence[Filter], smooth: TemporalSmoother | None) -> None:
-        self.source, self.smooth, self._at_once = source, smooth, len(sessions)
+    def __init__(
+        self,
+        source: VideoSource,
+        sessions: Sequence[Filter],
+        smooth: TemporalSmoother | None,
+        look: Look | None = None,
+    ) -> None:
+        self.source, self.smooth, self._look, self._at_once = source, smooth, look, len(sessions)
         self._free: queue.SimpleQueue[Filter] = queue.SimpleQueue()
         for session in sessions:
             self._free.put(session)
@@ -103,6 +111,8 @@ class _Stream:
     def _pass_on(self, item: Any, stylizing: "Future[Picture] | None") -> bool:
         if stylizing is not None:
             picture = stylizing.result()
+            if self._look is not None:
+                self._look(item.picture, picture)
             if self.smooth is not None:
                 picture = self.smooth(item.picture, picture)
             self.times.append(time.perf_counter())
@@ -140,6 +150,7 @@ def stylize(
     most_frames: int | None = None,
     origin: Origin | None = None,
     finish: Callable[[Path], None] | None = None,
+    look: Look | None = None,
 ) -> VideoSummary:
     """Stylize a clip or a camera's pictures into a file, onto a screen, or both.
 
@@ -160,6 +171,8 @@ def stylize(
         most_frames: The number of frames after which to stop.
         origin: What the file says of where it comes from: MP4 and MOV files as XMP, all as a comment.
         finish: Called with the written file before it takes its place; where it raises, nothing is written.
+        look: Called with each frame that the filter got and what it made of it, in order; where it raises, nothing is
+            written.
 
     Raises:
         InputError: The source is damaged, the target cannot be written, or there was no frame at all.
@@ -174,7 +187,8 @@ def stylize(
         sessions = sessions[:1] if first.states else sessions  # each frame needs what the one before left
         if first.resize == "stretch":
             source.at = first.computes_at
-    stream = _Stream(source, sessions[:1] if source.live else sessions, TemporalSmoother(smooth) if smooth else None)
+    smoother = TemporalSmoother(smooth) if smooth else None
+    stream = _Stream(source, sessions[:1] if source.live else sessions, smoother, look)
     start = time.perf_counter()
     try:
         if target is None:

@@ -285,6 +285,13 @@ RESIZE = {
         for coordinates in _COORDINATES
         for name, make in ((", factors", _factors), (", sizes", _sizes))
     },
+    "cubic": _factors('mode = "cubic"'),
+    "cubic, corners": _sizes('mode = "cubic", coordinate_transformation_mode = "align_corners", cubic_coeff_a = -0.5'),
+    "cubic, inside": _factors('mode = "cubic", exclude_outside = 1'),
+    "linear, smoothed": Case(
+        'm = Resize <mode = "linear", antialias = 1> (x, , down)\ny = Resize <mode = "linear"> (m, , , whole)',
+        {"down": floats(1, 1, 0.55, 0.5), "whole": ints(1, 3, 12, 16)},
+    ),
     "down and up": Case(
         f"m = Resize <{_FACTORS}> (x, , down)\ny = Resize <{_FACTORS}> (m, , up)",
         {"down": floats(1, 1, 0.5, 0.25), "up": floats(1, 1, 2, 4)},

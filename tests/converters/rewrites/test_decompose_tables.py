@@ -23,6 +23,15 @@ def test_a_volume_is_sampled_within_and_outside(padding: str, corners: int) -> N
     assert "GridSample" not in check_passes(builder.model(), DecomposeTables)
 
 
+@pytest.mark.parametrize("padding", ["zeros", "border"])
+@pytest.mark.parametrize("corners", [0, 1])
+def test_a_plane_is_sampled_within_and_outside(padding: str, corners: int) -> None:
+    builder = GraphBuilder((1, 2, 4, 5))
+    places = builder.rng.uniform(-1.3, 1.3, (1, 6, 7, 2))
+    builder.add("GridSample", "x", builder.array(places), mode="linear", padding_mode=padding, align_corners=corners)
+    assert "GridSample" not in check_passes(builder.model(), DecomposeTables)
+
+
 @pytest.mark.parametrize("attributes", [{"mode": "nearest"}, {"padding_mode": "reflection"}])
 def test_other_ways_of_sampling_stay(attributes: dict[str, str]) -> None:
     builder = GraphBuilder((1, 2, 3, 4, 5))

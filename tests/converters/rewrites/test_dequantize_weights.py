@@ -63,7 +63,9 @@ def test_a_quantized_file_is_one_that_rounds_by_itself(tmp_path: Path) -> None:
     g.add("DequantizeLinear", g.add("QuantizeLinear", "x", scale, zero), scale, zero)
     g.add("Mul", g.last, g.add("DequantizeLinear", g.array([5], np.int8), scale))
     model, floors = g.model(), PRECISIONS["fp32"].floors
-    assert floors_of(model, floors).slack == floors.file - LEAST_QUANTIZED
+    steps = PRECISIONS["int8"].floors
+    assert floors.file - floors_of(model, floors).slack == LEAST_QUANTIZED == steps.file - steps.slack
+    assert floors_of(model, floors).margin == steps.margin
     assert floors_of(plain.model(), floors) == floors
     ir.save(model, tmp_path / "q.onnx")
     (note,) = read_onnx(tmp_path / "q.onnx").meta[MENDED]

@@ -1,4 +1,4 @@
-"""Resize: the conventions that MIL can express exactly."""
+"""Resize: by MIL's operations where they sample the same, else by a matrix for each axis."""
 
 from collections.abc import Callable
 
@@ -10,6 +10,7 @@ from pocketlens.converters import graph as hub
 from pocketlens.converters.coreml.builder import MILBuilder, Var, vector
 from pocketlens.converters.coreml.registry import lowering
 from pocketlens.converters.lowering import floats, needs_constants, needs_rank, shape
+from pocketlens.converters.resize_matrix import resize_matrix, why_not
 
 _SAMPLING = {
     "half_pixel": "UNALIGN_CORNERS",
@@ -45,38 +46,50 @@ def _check(node: ir.Node) -> str:
     if reason := needs_rank(node, 4) or needs_constants(node, "its size is", 2, 3):
         return reason
     mode, coordinates = hub.text(node, "mode", "nearest"), _coordinates(node)
-    if mode not in ("nearest", "linear"):
-        return f"its mode is {mode!r}, and iOS 16 has nearest and linear"
-    if coordinates not in _SAMPLING:
-        return f"its coordinates are {coordinates!r}, and have to be one of {', '.join(_SAMPLING)}"
+    if mode not in ("nearest", "linear", "cubic"):
+        return f"its mode is {mode!r}, expected nearest, linear or cubic"
     if shape(node.inputs[0])[:2] != shape(node.outputs[0])[:2]:
         return "it resizes batch or channels"
-    if hub.integer(node, "antialias", 0):
-        return "it is antialiased, which iOS 16 is not"
+    if mode != "nearest":
+        return "" if _has_operation(node) else why_not(node, shape(node.inputs[0]), shape(node.outputs[0]))
+    if coordinates not in _SAMPLING:
+        return f"its coordinates are {coordinates!r}, and have to be one of {', '.join(_SAMPLING)}"
     if hub.text(node, "keep_aspect_ratio_policy", "stretch") != "stretch":
         return "it keeps an aspect ratio, and has to stretch"
-    return _check_linear(node) if mode == "linear" else ""
-
-
-def _check_linear(node: ir.Node) -> str:
-    for before, after, scale in zip(shape(node.inputs[0])[2:], shape(node.outputs[0])[2:], _scales(node), strict=True):
-        if _coordinates(node) != "align_corners" and abs(before * scale - after) > 1e-3:
-            return f"its scale {scale:g} makes {before} to {before * scale:g}, and Core ML samples for a whole number"
-        if after == 1 and before > 1:
-            return f"it resizes {before} to 1, where the conventions differ"
     return ""
+
+
+def _has_operation(node: ir.Node) -> bool:
+    """Whether ``upsample_bilinear`` or ``resize_bilinear`` computes a Resize."""
+    coordinates = _coordinates(node)
+    if hub.text(node, "mode", "nearest") != "linear" or coordinates not in _SAMPLING:
+        return False
+    if hub.integer(node, "antialias", 0) or hub.text(node, "keep_aspect_ratio_policy", "stretch") != "stretch":
+        return False
+    for before, after, scale in zip(shape(node.inputs[0])[2:], shape(node.outputs[0])[2:], _scales(node), strict=True):
+        # Core ML samples for a whole number, and for a size of 1 by another convention.
+        if (coordinates != "align_corners" and abs(before * scale - after) > 1e-3) or (after == 1 and before > 1):
+            return False
+    return True
 
 
 @lowering(
     "Resize",
     check=_check,
-    needs="height and width of four axes; nearest or linear, without antialias; half_pixel, pytorch_half_pixel,"
-    " align_corners or asymmetric; linear by a scale that is the ratio of the sizes, and not down to 1",
+    needs="height and width of four axes; half_pixel, pytorch_half_pixel, align_corners, asymmetric, and"
+    " half_pixel_symmetric unless it is nearest",
 )
 def resize(builder: MILBuilder, node: ir.Node) -> Var:
-    """Nearest: whole factors, strided slices, or a gather. Linear: ``upsample_bilinear`` or ``resize_bilinear``."""
+    """Nearest: whole factors, strided slices, or a gather. Linear: ``upsample_bilinear`` or ``resize_bilinear``. Else
+    two ``matmul``.
+    """
     if hub.text(node, "mode", "nearest") == "nearest":
         return _nearest(builder, node)
+    if not _has_operation(node):
+        shapes = shape(node.inputs[0]), shape(node.outputs[0])
+        rows, columns = (resize_matrix(node, axis, *shapes)[None, None] for axis in (2, 3))
+        resized = builder.add("matmul", x=rows, y=builder.get(node.inputs[0]))
+        return builder.add("matmul", x=resized, y=columns, transpose_y=True)
     x = builder.get(node.inputs[0])
     before, after = shape(node.inputs[0])[2:], shape(node.outputs[0])[2:]
     factors = [a // b for a, b in zip(after, before, strict=True)]

@@ -1,4 +1,5 @@
-"""Resizing by TFLite's two kernels, where they read exactly the pixels that the graph asks for.
+"""Resizing by TFLite's two kernels, where they read exactly the pixels that the graph asks for; else, where it is not
+nearest, by a matrix for each axis.
 
 RESIZE_NEAREST_NEIGHBOR leaves XNNPACK. It stays nevertheless: enlarging by concatenations and DEPTH_TO_SPACE, or by
 concatenations and reshapes, stays inside and was slower (four doublings of 128 x 128 x 32: 18 against 28 and 21 ms).
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 from pocketlens.converters import graph as hub
 from pocketlens.converters import nearest
 from pocketlens.converters.lowering import shape
+from pocketlens.converters.resize_matrix import resize_matrix, why_not
 from pocketlens.converters.tflite.builder import Tensor, TFLiteBuilder
 from pocketlens.converters.tflite.registry import lowering
 
@@ -31,27 +33,26 @@ def _check(node: ir.Node) -> str:
     if len(before) != 4 or before[:2] != after[:2]:
         return f"from {list(before)} to {list(after)}, only height and width can be resized"
     mode = hub.text(node, "mode", "nearest")
-    if mode not in ("nearest", "linear"):
-        return f"mode {mode!r}, expected nearest or linear"
-    if before == after:
+    if mode not in ("nearest", "linear", "cubic"):
+        return f"mode {mode!r}, expected nearest, linear or cubic"
+    if before == after or _has_kernel(node):
         return ""
-    return _check_linear(node) if mode == "linear" else _check_nearest(node)
+    return _check_nearest(node) if mode == "nearest" else why_not(node, before, after)
 
 
-def _check_linear(node: ir.Node) -> str:
+def _has_kernel(node: ir.Node) -> bool:
+    """Whether RESIZE_BILINEAR computes a Resize."""
     before, after, convention = shape(node.inputs[0]), shape(node.outputs[0]), _convention(node)
-    if convention not in _LINEAR:
-        return f"the convention {convention!r}, expected {', '.join(_LINEAR)}"
+    if hub.text(node, "mode", "nearest") != "linear" or convention not in _LINEAR:
+        return False
     if hub.integer(node, "antialias", 0) and any(a < b for a, b in zip(after, before, strict=True)):
-        return "it shrinks with antialiasing, which TFLite has not"
+        return False
     if convention == "pytorch_half_pixel" and 1 in after[2:]:
-        return "a size of 1 with the convention 'pytorch_half_pixel'"
-    for axis in (2, 3):
-        scale = nearest.resize_scale(node, axis, before, after)
-        # TFLite only knows the two sizes. A scale of its own that rounds to the same size samples elsewhere.
-        if convention != "align_corners" and abs(before[axis] * scale - after[axis]) > 1e-4:
-            return f"the scale {scale:g} is not {after[axis]} / {before[axis]}"
-    return ""
+        return False
+    # TFLite only knows the two sizes. A scale of its own that rounds to the same size samples elsewhere.
+    scales = [nearest.resize_scale(node, axis, before, after) for axis in (2, 3)]
+    products = zip(before[2:], scales, after[2:], strict=True)
+    return convention == "align_corners" or all(abs(b * scale - a) <= 1e-4 for b, scale, a in products)
 
 
 def _check_nearest(node: ir.Node) -> str:
@@ -68,16 +69,32 @@ def _convention(node: ir.Node) -> str:
 @lowering(
     "Resize",
     check=_check,
-    needs="height and width of four axes; nearest or linear; half_pixel, pytorch_half_pixel, align_corners or"
-    " asymmetric; linear without antialias where it shrinks, by a scale that is the ratio of the sizes",
+    needs="height and width of four axes; half_pixel, pytorch_half_pixel, align_corners, asymmetric, and"
+    " half_pixel_symmetric unless it is nearest",
 )
 def resize(builder: TFLiteBuilder, node: ir.Node) -> Tensor:
-    """RESIZE_NEAREST_NEIGHBOR or RESIZE_BILINEAR over height and width."""
+    """RESIZE_NEAREST_NEIGHBOR or RESIZE_BILINEAR over height and width, or two BATCH_MATMUL."""
     x = builder.get(node.inputs[0])
     if shape(node.inputs[0]) == shape(node.outputs[0]):
         return x
-    is_linear = hub.text(node, "mode", "nearest") == "linear"
-    return _linear(builder, node, x) if is_linear else _nearest(builder, node, x)
+    if hub.text(node, "mode", "nearest") == "nearest":
+        return _nearest(builder, node, x)
+    return _linear(builder, node, x) if _has_kernel(node) else _by_matrices(builder, node, x)
+
+
+def _by_matrices(builder: TFLiteBuilder, node: ir.Node, x: Tensor) -> Tensor:
+    before, after = shape(node.inputs[0]), shape(node.outputs[0])
+    rows, columns = (builder.constant(resize_matrix(node, axis, before, after)[None]) for axis in (2, 3))
+    batch, height, width, channels = x.shape
+    flat = builder.reshape(x, (batch, height, width * channels))
+    flat = _product(builder, rows, flat, (batch, after[2], width * channels))
+    lines = builder.reshape(flat, (batch * after[2], width, channels))
+    lines = _product(builder, columns, lines, (batch * after[2], after[3], channels))
+    return builder.reshape(lines, (batch, after[2], after[3], channels))
+
+
+def _product(builder: TFLiteBuilder, matrix: Tensor, x: Tensor, result: tuple[int, ...]) -> Tensor:
+    return builder.add("BATCH_MATMUL", [matrix, x], result, adjX=False, adjY=False)
 
 
 def _linear(builder: TFLiteBuilder, node: ir.Node, x: Tensor) -> Tensor:

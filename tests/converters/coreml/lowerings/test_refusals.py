@@ -9,18 +9,16 @@ _S = {"scales": floats(1, 1, 1, 1)}
 
 
 REFUSED = {
-    "cubic": (Case('y = Resize <mode = "cubic"> (x, , scales)', _S), "'cubic'"),
-    "antialiased": (Case('y = Resize <mode = "linear", antialias = 1> (x, , scales)', _S), "antialiased"),
     "coordinates": (
         Case('y = Resize <coordinate_transformation_mode = "half_pixel_symmetric"> (x, , scales)', _S),
         "'half_pixel_symmetric'",
     ),
-    "a scale that is not what the sizes give": (
+    "a crop": (
         Case(
-            'm = Resize <mode = "linear"> (x, , down)\ny = Resize <mode = "linear"> (m, , , whole)',
-            {"down": floats(1, 1, 0.55, 0.5), "whole": ints(1, 3, 12, 16)},
+            'y = Resize <mode = "linear", coordinate_transformation_mode = "tf_crop_and_resize"> (x, roi, scales)',
+            {**_S, "roi": floats(0, 0, 0.25, 0.25, 1, 1, 0.75, 0.75)},
         ),
-        "scale 0.55",
+        "'tf_crop_and_resize'",
     ),
     "wrap": (
         Case(

@@ -1,3 +1,5 @@
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -31,12 +33,24 @@ def test_nearest(convention: str, rounding: str, size: tuple[int, int]) -> None:
     assert scales[2] * 12 == pytest.approx(size[0])
 
 
-def test_cubic_and_antialiased_resizing_are_refused() -> None:
-    half = np.array([1, 1, 0.5, 0.5], np.float32)
-    assert "'cubic'" in only_refusal(model(node("Resize", "image", "", half, mode="cubic")))
-    assert "antialiasing" in only_refusal(model(node("Resize", "image", "", half, mode="linear", antialias=1)))
+@pytest.mark.parametrize(
+    ("scale", "options"),
+    [
+        (2.0, {"mode": "cubic"}),
+        (1.5, {"mode": "cubic", "cubic_coeff_a": -0.5, "coordinate_transformation_mode": "align_corners"}),
+        (0.5, {"mode": "cubic", "exclude_outside": 1}),
+        (0.5, {"mode": "linear", "antialias": 1}),
+        (1.55, {"mode": "linear"}),
+    ],
+)
+def test_what_has_no_kernel_is_two_matrices(scale: float, options: dict[str, Any]) -> None:
+    outcome = compare(model(node("Resize", "image", "", np.array([1, 1, scale, scale], np.float32), **options)))
+    assert outcome.error < 2e-6
+    assert outcome.operators["BATCH_MATMUL"] == 2
 
 
-def test_a_scale_that_is_not_the_ratio_of_the_sizes_is_refused() -> None:
-    scales = np.array([1, 1, 1.55, 1.55], np.float32)
-    assert "is not" in only_refusal(model(node("Resize", "image", "", scales, mode="linear")))
+def test_a_cropped_one_is_refused() -> None:
+    inside = np.array([0, 0, 0.25, 0.25, 1, 1, 0.75, 0.75], np.float32)
+    options = {"mode": "linear", "coordinate_transformation_mode": "tf_crop_and_resize"}
+    cropped = model(node("Resize", "image", inside, np.array([1, 1, 2, 2], np.float32), **options))
+    assert "tf_crop_and_resize" in only_refusal(cropped)
