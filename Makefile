@@ -42,7 +42,7 @@ GUIDED_SECONDS ?= 60
 
 fuzz: install  ## damaged files of every kind that is read, FUZZ_CASES each
 	FUZZ_CASES=$(FUZZ_CASES) $(BIN)/pytest -n 2 tests/attacks/test_fuzz.py
-	for kind in answers bundle document manifest mlpackage npz onnx pt recipe safetensors; do \
+	for kind in answers bundle document manifest mlpackage npz onnx pt recipe safetensors tflite-source; do \
 	    $(BIN)/python -W ignore -m tests.attacks.guided $$kind $(GUIDED_SECONDS) || exit 1; done
 
 KILLS ?= 200

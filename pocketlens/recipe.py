@@ -31,8 +31,8 @@ class Filter(Table):
 
     Attributes:
         name: The filter's name: a letter or digit first, then letters, digits, ``.``, ``_`` and ``-``, 64 at most.
-        source: Where the generator comes from: a checkpoint or ``.onnx`` file, relative to the recipe; ``hf:FOLDER``;
-            ``builtin:NAME``; or ``module:factory``.
+        source: Where the generator comes from: a checkpoint, an ``.onnx`` or ``.tflite`` file, relative to the recipe;
+            ``hf:FOLDER``; ``builtin:NAME``; or ``module:factory``.
         architecture: The name of the generator's architecture; needed for checkpoints. ``pocketlens zoo`` lists them.
         sizes: Height and width in pixels; the build makes every artifact once for each.
         resize: How an app fits a picture of another size to the artifact.

@@ -18,7 +18,7 @@ from pocketlens.targets import TARGETS
 
 MAX_THREADS = 256
 _SEVERAL = " Several: repeat it, or give A,B."
-_MODEL = "A checkpoint, an .onnx file, hf:FOLDER, builtin:NAME or module:factory."
+_MODEL = "A checkpoint, an .onnx or .tflite file, hf:FOLDER, builtin:NAME or module:factory."
 
 # -- what is read --
 

@@ -32,10 +32,21 @@ def mend(proto: Any) -> list[str]:
 
 
 def _quantization(graph: Any) -> list[str]:
-    """What becomes of a file that another tool has quantized: nothing is mended, and its author should know."""
     stored = {tensor.name for tensor in graph.initializer}
     weights = sum(node.op_type == "DequantizeLinear" and node.input[0] in stored for node in graph.node)
-    values = sum(node.op_type == "QuantizeLinear" for node in graph.node)
+    return quantization_note(weights, sum(node.op_type == "QuantizeLinear" for node in graph.node))
+
+
+def quantization_note(weights: int, values: int) -> list[str]:
+    """What becomes of a file that another tool has quantized: nothing is mended, and its author should know.
+
+    Args:
+        weights: How many of its constants are integers.
+        values: How many values it rounds while it plays.
+
+    Returns:
+        One sentence, or none where there are neither.
+    """
     if not weights and not values:
         return []
     return [

@@ -4,6 +4,7 @@ A source is one of:
 
 - ``wave.npz``, ``wave.safetensors``, ``wave.pt``, ``wave.pth``: a checkpoint; nothing in it is executed;
 - ``wave.onnx``: an ONNX model; torch is never imported for it;
+- ``wave.tflite``: a TFLite model, float or quantized, which becomes an ONNX model first;
 - ``hf:path/to/folder``: a Hugging Face image-to-image model in a local folder; nothing is downloaded, and no code that
   comes with it is run;
 - ``builtin:cartoon``: a filter that ships with Pocketlens;
@@ -29,10 +30,9 @@ if TYPE_CHECKING:
 
 RangeOverrides = tuple[Range | None, Range | None]
 """The recipe's input and output range; None keeps the generator's own."""
-Kind = Literal["checkpoint", "onnx", "hf", "module", "builtin"]
+Kind = Literal["checkpoint", "onnx", "tflite", "hf", "module", "builtin"]
 CHECKPOINTS = (".npz", ".safetensors", ".pt", ".pth")
 _WAYS_BACK = {
-    ".tflite": "convert it to ONNX first: python -m tf2onnx.convert --tflite FILE --output model.onnx --opset 17",
     ".h5": "convert it to ONNX first: python -m tf2onnx.convert --keras FILE --output model.onnx --opset 17",
     ".keras": "convert it to ONNX first: python -m tf2onnx.convert --keras FILE --output model.onnx --opset 17",
     ".pb": "convert it to ONNX first: python -m tf2onnx.convert --graphdef FILE --output model.onnx --opset 17",
@@ -40,7 +40,9 @@ _WAYS_BACK = {
     ".mlpackage": "give the model that it was converted from: an ONNX file, a checkpoint or a module",
 }
 """What to do with files of other tools, by their suffix."""
-_KINDS = f"a file that ends in {', '.join((*CHECKPOINTS, '.onnx'))}, hf:FOLDER, module:factory, or builtin:NAME"
+_KINDS = (
+    f"a file that ends in {', '.join((*CHECKPOINTS, '.onnx', '.tflite'))}, hf:FOLDER, module:factory, or builtin:NAME"
+)
 
 
 @dataclass(frozen=True)
@@ -58,12 +60,12 @@ class Source:
         architecture: The name of the architecture, or ``""``.
         path: The file or folder, or None for a module.
         styles: The names of a pack's styles, in the order of its second input; empty for a generator of one.
-        signature: What of an ONNX file is the picture, and what its other inputs are fixed to; a module is bound
-            already.
-        ranges_said: Whether the user or the module's own attributes say both ranges.
+        signature: What of an ONNX or TFLite file is the picture, and what its other inputs are fixed to; a module is
+            bound already.
+        ranges_said: Whether the user, the module's own attributes or a quantized file's scales say both ranges.
         guided: How many times smaller, each way, the picture is that the generator computes on; 1 for the same size.
         strokes: The share of its strokes that is drawn over a guided output.
-        load: Gives the generator in eval mode; imports torch. For an ONNX model it raises InputError.
+        load: Gives the generator in eval mode; imports torch. For a foreign file it raises InputError.
     """
 
     name: str
@@ -93,6 +95,11 @@ class Source:
         return replace(self, key=key, multiple=multiple, guided=guided, strokes=strokes)
 
     @property
+    def is_foreign(self) -> bool:
+        """Whether it is a file with a graph of its own, ``.onnx`` or ``.tflite``, of which there is no torch module."""
+        return self.kind in ("onnx", "tflite")
+
+    @property
     def generator(self) -> "Source":
         """The generator without guided output, under the same key."""
         return replace(self, guided=1, strokes=0.0)
@@ -116,7 +123,8 @@ def resolve(
             that Pocketlens wrote, which say it.
         ranges: The input and output range, where they are not the architecture's or the module's own.
         size: Height and width in pixels at which a module is tried out.
-        signature: What of the model is the picture, and what the rest is fixed to, for ``.onnx`` files and modules.
+        signature: What of the model is the picture, and what the rest is fixed to, for ``.onnx`` and ``.tflite`` files
+            and modules.
 
     Raises:
         InputError: The source is none of these, is absent, or its factory fails; or it has no signature to choose.
@@ -130,6 +138,8 @@ def resolve(
         resolved = _hugging_face(base / source.removeprefix("hf:"))
     elif Path(source).suffix.lower() == ".onnx":
         resolved = _onnx(base / source, signature)
+    elif Path(source).suffix.lower() == ".tflite":
+        resolved = _tflite(base / source, signature, ranges)
     elif Path(source).suffix.lower() in CHECKPOINTS:
         resolved = _checkpoint(base / source, architecture)
     elif ":" in source:
@@ -141,7 +151,7 @@ def resolve(
     else:
         way = _WAYS_BACK.get(Path(source).suffix.lower(), f"give {_KINDS}")
         raise InputError(f"the source {source!r} is no kind that can be read", do=way)
-    if not signature.is_plain and resolved.kind != "onnx":
+    if not signature.is_plain and not resolved.is_foreign:
         raise InputError(
             f"{source} is a picture in and a picture out: it has no inputs or outputs to choose",
             do="leave out the options about its signature",
@@ -229,6 +239,23 @@ def _onnx(path: Path, signature: Signature) -> Source:
     said = {} if signature.is_plain else signature.digests()
     key = files.key_of(kind="onnx", file=_hash(path), data=_external_data(path), **said)
     return Source(path.stem, "onnx", key, Ranges(), 1, "", path, load, signature=signature)
+
+
+def _tflite(path: Path, signature: Signature, ranges: RangeOverrides) -> Source:
+    def load() -> "nn.Module":
+        raise InputError(f"{path} is a TFLite model and no torch module", do="read it with read_tflite")
+
+    from pocketlens.converters.tflite_source.flatbuffer import read_file
+    from pocketlens.converters.tflite_source.ranges import known_ranges
+
+    said = {} if signature.is_plain else signature.digests()
+    key = files.key_of(kind="tflite", file=_hash(path), **said)
+    known = known_ranges(read_file(path), signature)
+    if signature.normalization() is not None:
+        known = None, known[1]
+    is_known = all(override or own for override, own in zip(ranges, known, strict=True))
+    own = _override(Ranges(), known)
+    return Source(path.stem, "tflite", key, own, 1, "", path, load, ranges_said=is_known, signature=signature)
 
 
 def _external_data(path: Path) -> list[str]:

@@ -17,6 +17,7 @@ from pocketlens.images import Floats, Picture, size_factor, to_uint8
 from pocketlens.runtimes.stand_in import PLAYS
 
 if TYPE_CHECKING:
+    import onnx_ir as ir
     from torch import nn
 
 
@@ -138,6 +139,24 @@ def guided_teacher(teacher: Teacher, shrink: int, strokes: float) -> Teacher:
     return run
 
 
+def tflite_teacher(path: Path, ranges: Ranges, shell: "ir.Model", signature: Signature | None = None) -> Teacher:
+    """A user's ``.tflite`` file, run by LiteRT as it is.
+
+    Args:
+        path: The file.
+        ranges: The values that it takes and gives; of quantized ones what their integers stand for.
+        shell: What binds it to one picture (:mod:`pocketlens.models.tflite_session`).
+        signature: What is said of it.
+
+    Raises:
+        InputError: LiteRT cannot run the file, or it accepts no picture of a size.
+        MissingError: LiteRT is not installed.
+    """
+    from pocketlens.models.tflite_session import TFLiteSession
+
+    return _session_teacher(TFLiteSession(path, shell), path, ranges, signature)
+
+
 def onnx_teacher(path: Path, ranges: Ranges, signature: Signature | None = None) -> Teacher:
     """A user's ``.onnx`` file, run by onnxruntime as it is, without any of its graph optimizations.
 
@@ -148,7 +167,10 @@ def onnx_teacher(path: Path, ranges: Ranges, signature: Signature | None = None)
         InputError: The file is not what :func:`~pocketlens.converters.onnx_file.read_onnx` reads, or onnxruntime cannot
             run it. Running raises it too, where the file accepts no picture of this size.
     """
-    session = load_onnx(path)
+    return _session_teacher(load_onnx(path), path, ranges, signature)
+
+
+def _session_teacher(session: Any, path: Path, ranges: Ranges, signature: Signature | None) -> Teacher:
     graph_input = session.get_inputs()[0]
     if len(graph_input.shape) != 4:
         raise InputError(
@@ -206,4 +228,5 @@ def _with_alpha(pixels: Floats, alpha: Sequence[Floats]) -> Floats:
 
 def _run_error(path: Path, error: Exception) -> InputError:
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return InputError(f"onnxruntime cannot run {path}: {' '.join(lines[:3])}", do="check the file and the size")
+    runtime = "LiteRT" if path.suffix.lower() == ".tflite" else "onnxruntime"
+    return InputError(f"{runtime} cannot run {path}: {' '.join(lines[:3])}", do="check the file and the size")

@@ -22,7 +22,7 @@ MULTIPLES = (2, 4, 8, 16, 32, 64)
 
 
 def export_graphs(source: Source, height: int, width: int) -> "Iterator[ir.Model]":
-    """Import an ONNX file, or export a module with each exporter that can.
+    """Import an ONNX or TFLite file, or export a module with each exporter that can.
 
     Raises:
         InputError: The source cannot be exported or imported at this size in any way; where another size would do,
@@ -59,7 +59,7 @@ def _fitting_size(source: Source, height: int, width: int) -> tuple[int, tuple[i
 
 
 def _export(source: Source, height: int, width: int) -> "Iterator[ir.Model]":
-    """Import an ONNX file, or export a module with each exporter that can.
+    """Import an ONNX or TFLite file, or export a module with each exporter that can.
 
     Raises:
         InputError: The source cannot be exported or imported at this size in any way.
@@ -70,7 +70,7 @@ def _export(source: Source, height: int, width: int) -> "Iterator[ir.Model]":
         small = _export(source.generator, height // source.guided, width // source.guided)
         yield from (guided_graph(graph, source.guided, source.strokes) for graph in small)
         return
-    if source.kind == "onnx":
+    if source.is_foreign:
         yield from _imported(source, height, width)
         return
     if source.kind == "hf":
@@ -101,20 +101,40 @@ def _export(source: Source, height: int, width: int) -> "Iterator[ir.Model]":
 
 
 def notes(source: Source) -> tuple[str, ...]:
-    """What was mended in the file of an ONNX source, for the user to know; of others nothing."""
-    return tuple(f"{source.name}: {note}" for note in _bound(source)[1]) if source.kind == "onnx" else ()
+    """What was mended in the file of a foreign source, for the user to know; of others nothing."""
+    if not source.is_foreign:
+        return ()
+    notes = json.loads((_bound(source) / _NOTES).read_text())
+    return tuple(f"{source.name}: {note}" for note in notes)
 
 
 def onnx_file(source: Source) -> Path:
-    """The file of an ONNX source, or where more goes in or out than one picture, a file of it that is bound to one.
+    """The ONNX file of a foreign source, or where more goes in or out than one picture, one of it that is bound to one.
 
     Raises:
         InputError: It is not clear what the picture is, or the source's signature does not fit the file.
     """
-    return _bound(source)[0]
+    assert source.path is not None
+    bound = _bound(source) / _BOUND
+    return bound if bound.exists() else source.path
 
 
-def _bound(source: Source) -> tuple[Path, tuple[str, ...]]:
+def tflite_files(source: Source) -> tuple[Path, Path]:
+    """The file of a TFLite source as it is played, and its shell (:mod:`pocketlens.models.tflite_session`).
+
+    Raises:
+        InputError: As :func:`onnx_file`.
+    """
+    assert source.path is not None
+    played = _bound(source) / _PLAYED
+    return played if played.exists() else source.path, _bound(source) / _SHELL
+
+
+_BOUND, _SHELL, _PLAYED, _NOTES = "bound.onnx", "shell.onnx", "played.tflite", "notes.json"
+
+
+def _bound(source: Source) -> Path:
+    """The folder of what a foreign source becomes before it has a size."""
     assert source.path is not None
     given = source.path
 
@@ -125,15 +145,33 @@ def _bound(source: Source) -> tuple[Path, tuple[str, ...]]:
         from pocketlens.converters.mend_file import MENDED
         from pocketlens.converters.onnx_file import read_onnx
 
-        model = read_onnx(given)
+        model = _read_tflite(given, source, folder) if source.kind == "tflite" else read_onnx(given)
         mended = model.meta.get(MENDED, [])
-        if bind(model, source.signature) or mended:
-            ir.save(model, folder / "bound.onnx")
-        (folder / "notes.json").write_text(json.dumps(mended))
+        if bind(model, source.signature) or mended or source.kind == "tflite":
+            ir.save(model, folder / _BOUND)
+        (folder / _NOTES).write_text(json.dumps(mended))
 
-    folder = cached("bound", stage_key(source=source.key), make)
-    bound = folder / "bound.onnx"
-    return (bound if bound.exists() else given), tuple(json.loads((folder / "notes.json").read_text()))
+    return cached("bound", stage_key(source=source.key), make)
+
+
+def _read_tflite(path: Path, source: Source, folder: Path) -> "ir.Model":
+    """The ONNX model of a TFLite file; what plays the file itself is put into the folder."""
+    import onnx_ir as ir
+
+    from pocketlens.converters import tflite_source
+    from pocketlens.converters.bind import bind
+    from pocketlens.converters.tflite_source.flatbuffer import read_file
+    from pocketlens.converters.tflite_source.hybrid import widened
+
+    file = read_file(path)
+    model = tflite_source.import_file(file)
+    shell = tflite_source.shell_of(model)
+    bind(shell, source.signature)
+    ir.save(shell, folder / _SHELL)
+    played = widened(file)
+    if played is not None:
+        (folder / _PLAYED).write_bytes(played)
+    return model
 
 
 def _imported(source: Source, height: int, width: int) -> "Iterator[ir.Model]":

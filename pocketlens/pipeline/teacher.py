@@ -13,7 +13,7 @@ from pocketlens.files import cached
 from pocketlens.images import Floats
 from pocketlens.models.source import Source
 from pocketlens.pipeline.eval_set import EvalSet
-from pocketlens.pipeline.export import export_graphs, onnx_file, with_fitting_size
+from pocketlens.pipeline.export import export_graphs, onnx_file, tflite_files, with_fitting_size
 from pocketlens.pipeline.stage_key import stage_key
 from pocketlens.precisions import PRECISIONS
 
@@ -25,12 +25,17 @@ if TYPE_CHECKING:
 
 def teacher_of(source: Source) -> "Teacher":
     """The source as its author trained it; with guided output, on the small picture."""
-    from pocketlens.models.teacher import guided_teacher, onnx_teacher, torch_teacher
+    from pocketlens.models.teacher import guided_teacher, onnx_teacher, tflite_teacher, torch_teacher
 
     if source.guided > 1:
         return guided_teacher(teacher_of(source.generator), source.guided, source.strokes)
     if source.kind == "onnx":
         return onnx_teacher(onnx_file(source), source.ranges, source.signature)
+    if source.kind == "tflite":
+        from pocketlens.converters import graph as hub
+
+        played, shell = tflite_files(source)
+        return tflite_teacher(played, source.ranges, hub.load(shell), source.signature)
     return torch_teacher(source.load(), source.ranges)
 
 
@@ -39,7 +44,7 @@ def play_teacher(source: Source, eval_set: EvalSet) -> tuple[Floats, ...]:
 
     def make(folder: Path) -> None:
         # A foreign file first becomes a graph: that says what is wrong with it in words, where a runtime does not.
-        graph = next(export_graphs(source, *eval_set.size)) if source.kind == "onnx" else None
+        graph = next(export_graphs(source, *eval_set.size)) if source.is_foreign else None
         teacher = teacher_of(source)
         styles = eval_set.styles or [()] * len(eval_set.pictures)
         try:
@@ -72,7 +77,7 @@ def _precise_outputs(
     from pocketlens.runtimes.session import open_artifact
 
     assert source.path is not None
-    is_coarse = has_half_ends(source.path)
+    is_coarse = source.kind == "onnx" and has_half_ends(source.path)
     if not has_long_norms(graph) and not is_coarse:
         return list(outputs)
     hub.save(graph, path)

@@ -59,7 +59,7 @@ def _student(teacher: Source, settings: Compress, size: tuple[int, int]) -> "tup
     from pocketlens.models.distill.initial_student import cut_copy, pocket_arguments, pruned_metadata
     from pocketlens.models.pocket import Pocket
 
-    module = None if teacher.kind == "onnx" else teacher.load()
+    module = None if teacher.is_foreign else teacher.load()
     if settings.macs is None and settings.channels is None:
         arguments = pocket_arguments(module, settings)
         with torch.random.fork_rng():

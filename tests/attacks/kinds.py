@@ -114,6 +114,36 @@ def _tflite() -> tuple[bytes, str, Read]:
     return good, "m.tflite", read
 
 
+def _tflite_source() -> tuple[bytes, str, Read]:
+    """The same kind of file as a generator to convert: it becomes a graph, and is not played."""
+    from pocketlens.converters.emitter import Labels
+    from pocketlens.converters.prepare import prepare
+    from pocketlens.converters.quantization.plan import default_plan
+    from pocketlens.converters.quantization.quantize import quantize
+    from pocketlens.converters.ranges import Ranges
+    from pocketlens.converters.signature import Signature
+    from pocketlens.converters.tflite import emit
+    from pocketlens.converters.tflite_source import import_file
+    from pocketlens.converters.tflite_source.flatbuffer import read_file
+    from pocketlens.converters.tflite_source.hybrid import widened
+    from pocketlens.converters.tflite_source.ranges import known_ranges
+    from pocketlens.targets import TARGETS
+    from tests.generators import picture, small_graph
+
+    rounded = quantize(small_graph(16, 16), default_plan("int8"), [picture(16, 16)], TARGETS["tflite"].quantizers)
+    with tempfile.TemporaryDirectory() as folder:
+        emit(rounded, "int8", Labels("g"), Path(folder) / "g.tflite")
+        good = (Path(folder) / "g.tflite").read_bytes()
+
+    def read(path: Path) -> None:
+        file = read_file(path)
+        known_ranges(file, Signature())
+        widened(file)
+        prepare(import_file(file), 16, 16, Ranges())
+
+    return good, "m.tflite", read
+
+
 def _onnx() -> tuple[bytes, str, Read]:
     import onnx_ir as ir
 
@@ -246,6 +276,7 @@ KINDS: dict[str, Callable[[], tuple[bytes, str, Read]]] = {
     "bundle": _bundle,
     "picture": _picture,
     "tflite": _tflite,
+    "tflite-source": _tflite_source,
     "onnx": _onnx,
     "npz": lambda: _weights(".npz"),
     "safetensors": lambda: _weights(".safetensors"),

@@ -76,7 +76,7 @@ def test_a_range_and_a_mean_are_one_too_many(model: Path, tmp_path: Path) -> Non
         resolve("strong.onnx", base=tmp_path, ranges=((0, 1), None), signature=Signature(mean=(0.5, 0.5, 0.5)))
 
 
-@pytest.mark.parametrize(("name", "way"), [("m.tflite", "--tflite"), ("m.h5", "--keras"), ("m.mlmodel", "converted")])
+@pytest.mark.parametrize(("name", "way"), [("m.pb", "--graphdef"), ("m.h5", "--keras"), ("m.mlmodel", "converted")])
 def test_files_of_other_tools_are_refused_with_the_way_back(name: str, way: str, tmp_path: Path) -> None:
     with pytest.raises(InputError, match=way):
         resolve(name, base=tmp_path)

@@ -168,6 +168,9 @@ def _needs(node: ir.Node) -> bool:
         return plain and "axes" not in node.attributes and (roi is None or roi.size == 0 or plain)
     if node.op_type == "Gather":
         return np.asarray(constant(node.inputs[1])).ndim == 1
+    if node.op_type in ("QuantizeLinear", "DequantizeLinear"):
+        scale = constant(node.inputs[1])
+        return scale is not None and scale.size == 1
     if node.op_type in ("Expand", "Tile"):
         shape = edit.shape_of(node.inputs[0])
         return shape is not None and len(np.asarray(constant(node.inputs[1]))) == len(shape)
@@ -207,6 +210,10 @@ def _steer(editor: edit.Editor, node: ir.Node, order: Order) -> None:
         node.replace_input_with(1, None)
 
 
+def _one_scale(editor: edit.Editor, node: ir.Node, order: Order) -> None:
+    """Nothing: what has one scale for all of its values is rounded in any order."""
+
+
 def _pad(editor: edit.Editor, node: ir.Node, order: Order) -> None:
     full = [0] * (2 * len(order))
     for axis, (before, after) in enumerate(hub.pads(node) or ()):
@@ -235,6 +242,8 @@ _MOVED: dict[str, Callable[[edit.Editor, ir.Node, Order], None]] = {
     "Tile": _steer,
     "Pad": _pad,
     "Slice": _slice,
+    "QuantizeLinear": _one_scale,
+    "DequantizeLinear": _one_scale,
 }
 _REDUCED = frozenset(
     ["ReduceL1", "ReduceL2", "ReduceMax", "ReduceMean", "ReduceMin", "ReduceProd", "ReduceSum", "ReduceSumSquare"]

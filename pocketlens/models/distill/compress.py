@@ -181,7 +181,7 @@ def _prepared(student: nn.Module, task: Distillation, datasets: Sequence[Distill
 def picture_sizes(source: Source, size: tuple[int, int], pictures: int) -> tuple[tuple[int, int], ...]:
     """The sides of training pictures, and how many have them: mixed, unless the teacher accepts one size only."""
     step = 32 if 32 % source.multiple == 0 else math.lcm(source.multiple, MULTIPLE)
-    if source.kind == "onnx":
+    if source.is_foreign:
         assert source.path is not None
         fixed = fixed_size(source.path)
         if fixed is not None and (fixed[0] != fixed[1] or fixed[0] % MULTIPLE):

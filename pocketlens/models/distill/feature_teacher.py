@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 
 from pocketlens import files
 from pocketlens.converters.ranges import Ranges
+from pocketlens.converters.tflite_source import read_tflite, shell_of
+from pocketlens.converters.tflite_source.flatbuffer import read_file
 from pocketlens.images import Floats, Picture
 from pocketlens.models.distill.features import QUARTER, capture_outputs, quarter_layer
 from pocketlens.models.source import Source
@@ -60,8 +62,20 @@ def onnx_feature_teacher(path: Path, ranges: Ranges) -> FeatureTeacher:
     return run
 
 
+def tflite_feature_teacher(path: Path, ranges: Ranges) -> FeatureTeacher:
+    """A ``.tflite`` file, run by LiteRT; it gives no features.
+
+    Raises:
+        InputError: The file cannot be read or run.
+    """
+    from pocketlens.models.teacher import tflite_teacher
+
+    teacher = tflite_teacher(path, ranges, shell_of(read_tflite(path)))
+    return lambda picture: (teacher(picture), None)
+
+
 def fixed_size(path: Path) -> tuple[int, int] | None:
-    """The only height and width that an ``.onnx`` file accepts, or None if it accepts any.
+    """The only height and width that an ``.onnx`` or ``.tflite`` file accepts, or None if it accepts any.
 
     Raises:
         InputError: The file cannot be read.
@@ -70,6 +84,10 @@ def fixed_size(path: Path) -> tuple[int, int] | None:
 
     from pocketlens.converters.onnx_file import read_onnx
 
+    if path.suffix.lower() == ".tflite":
+        file = read_file(path)
+        _, *plane, _ = file.tensors[file.inputs[0]].shape if file.inputs else ()
+        return (plane[0], plane[1]) if len(plane) == 2 and plane[0] and plane[1] else None
     read_onnx(path)
     dims = onnx.load(path, load_external_data=False).graph.input[0].type.tensor_type.shape.dim
     sizes = [dim.dim_value for dim in dims]
@@ -129,6 +147,9 @@ def feature_teacher(source: Source) -> FeatureTeacher:
     if source.kind == "onnx":
         assert source.path is not None
         return onnx_feature_teacher(source.path, source.ranges)
+    if source.kind == "tflite":
+        assert source.path is not None
+        return tflite_feature_teacher(source.path, source.ranges)
     return torch_feature_teacher(source.load(), source.ranges)
 
 

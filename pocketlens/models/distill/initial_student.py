@@ -55,9 +55,10 @@ def check_source(source: Source, size: tuple[int, int], prunes: bool) -> None:
         raise InputError(
             f"{source.name} is a style pack, which is neither pruned nor distilled", do="leave [compress] out"
         )
-    if prunes and source.kind == "onnx":
+    if prunes and source.is_foreign:
         raise InputError(
-            "an ONNX file cannot be pruned, only distilled", do="leave channels, macs and cut out of [compress]"
+            "an ONNX or TFLite file cannot be pruned, only distilled",
+            do="leave channels, macs and cut out of [compress]",
         )
     if prunes:
         pruned_metadata(source)
@@ -113,7 +114,7 @@ def new_pocket(
     source: Source, settings: Compress, size: tuple[int, int], datasets: Sequence[DistillationDataset], notify: Progress
 ) -> InitialStudent:
     """A pocket generator that gives grey, or its input unchanged."""
-    module = None if source.kind == "onnx" else source.load()
+    module = None if source.is_foreign else source.load()
     costs = None if module is None else module_costs(module, size)
     arguments = pocket_arguments(module, settings)
     student = initial_pocket(**arguments)

@@ -57,7 +57,7 @@ def convert(
     """Convert one model and verify every file.
 
     Args:
-        model: A checkpoint or ``.onnx`` file, ``hf:FOLDER``, ``builtin:NAME``, or ``module:factory``.
+        model: A checkpoint, an ``.onnx`` or ``.tflite`` file, ``hf:FOLDER``, ``builtin:NAME``, or ``module:factory``.
         targets: For instance ``["tflite", "coreml"]``; empty means every target that needs no extra of its own.
         precisions: For instance ``["fp32", "fp16"]``, for each target.
         output: The folder to write the artifacts to; files of the same names are replaced.

@@ -111,7 +111,7 @@ def explain(
     """Look at a model's graph before and after the rewrites, and at what its layers cost.
 
     Args:
-        model: A checkpoint or ``.onnx`` file, ``hf:FOLDER``, ``builtin:NAME``, or ``module:factory``.
+        model: A checkpoint, an ``.onnx`` or ``.tflite`` file, ``hf:FOLDER``, ``builtin:NAME``, or ``module:factory``.
         architecture: The generator's architecture, for checkpoints.
         size: Height and width in pixels.
         ranges: The values that the model takes and gives for black and white, where they are not its own.
@@ -160,11 +160,12 @@ def _operators(graph: ir.Model) -> dict[str, int]:
 
 def _given(source: Source, height: int, width: int) -> list[Side]:
     """The model as it was given or exported, before anything was done to it."""
-    if source.kind == "onnx":
+    if source.is_foreign:
         from pocketlens.converters.prepare import read_onnx
+        from pocketlens.converters.tflite_source import read_tflite
 
         assert source.path is not None
-        raw = read_onnx(source.path)
+        raw = read_onnx(source.path) if source.kind == "onnx" else read_tflite(source.path)
     elif source.kind == "hf":
         return []
     else:

@@ -52,7 +52,7 @@ def inspect(
     """Look at a model.
 
     Args:
-        model: A checkpoint or ``.onnx`` file, ``hf:FOLDER``, ``builtin:NAME``, or ``module:factory``.
+        model: A checkpoint, an ``.onnx`` or ``.tflite`` file, ``hf:FOLDER``, ``builtin:NAME``, or ``module:factory``.
         architecture: The generator's architecture, for checkpoints.
         size: Height and width in pixels.
         ranges: The values that the model takes and gives for black and white, where they are not its own.

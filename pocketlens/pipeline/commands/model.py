@@ -45,7 +45,7 @@ def evaluation_of(model: str, options: ModelOptions) -> Evaluation:
     """Prepare one model for artifacts without a bundle around them.
 
     Args:
-        model: A checkpoint or ``.onnx`` file, ``hf:FOLDER``, ``builtin:NAME``, or ``module:factory``.
+        model: A checkpoint, an ``.onnx`` or ``.tflite`` file, ``hf:FOLDER``, ``builtin:NAME``, or ``module:factory``.
         options: What else is known of it.
 
     Raises:

@@ -49,7 +49,7 @@ def optimize(
     """Measure which rewrites are faster, target by target, and keep those.
 
     Args:
-        model: A checkpoint or ``.onnx`` file, ``hf:FOLDER``, ``builtin:NAME``, or ``module:factory``.
+        model: A checkpoint, an ``.onnx`` or ``.tflite`` file, ``hf:FOLDER``, ``builtin:NAME``, or ``module:factory``.
         targets: For instance ``["tflite", "onnx"]``; empty means every target that has the precision.
         output: Where to write the verified artifacts with what was kept, if anywhere.
         precision: That is timed and written.

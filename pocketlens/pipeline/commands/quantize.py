@@ -75,7 +75,7 @@ def quantize(
     """Search for the cheapest plan that passes a gate, target by target.
 
     Args:
-        model: A checkpoint or ``.onnx`` file, ``hf:FOLDER``, ``builtin:NAME``, or ``module:factory``.
+        model: A checkpoint, an ``.onnx`` or ``.tflite`` file, ``hf:FOLDER``, ``builtin:NAME``, or ``module:factory``.
         targets: For instance ``["tflite", "onnx"]``; empty means every one that has the precision.
         output: Where to write the verified artifacts of the plans that ship, and the plot, if anywhere.
         precision: A low-bit one.
