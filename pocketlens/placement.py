@@ -103,7 +103,7 @@ ACCELERATORS: dict[str, Accelerator] = {
         Accelerator("coreai-cpu", "Core AI, generic CPU", ("coreai",), f"{_HERE}.coreai", runtime="coreai"),
         Accelerator("web-wasm", "Browser, WebAssembly", ("tflite",), f"{_HERE}.web_wasm", mode="off"),
         Accelerator("web-webgpu", "Browser, WebGPU", ("tflite",), f"{_HERE}.web_webgpu", mode="off"),
-        Accelerator("neural-engine", "Neural Engine", ("coreml",), f"{_HERE}.neural_engine", executes=False),
+        Accelerator("neural-engine", "Neural Engine", ("coreml", "coreai"), f"{_HERE}.neural_engine", executes=False),
         Accelerator("snapml", "SnapML", ("onnx",), f"{_HERE}.snapml", executes=False),
     )
 }

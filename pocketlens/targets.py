@@ -288,6 +288,7 @@ TARGETS: dict[str, Target] = {
             min_os=(("", "iOS 27, macOS 27"),),
             # Core AI's transposed convolution of float16 also sums in float16, its convolution in float32.
             rewrites=("sub-pixel-conv",),
+            snippets=(Snippet("snippets/ios/{class_name}CoreAI.swift", "coreai.swift.jinja"),),
             extra="coreai",
             takes_extras=False,
         ),

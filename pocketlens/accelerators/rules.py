@@ -39,6 +39,20 @@ NEURAL_ENGINE = (
 )
 """Of Core ML's operations. ``(float32)`` alone stands for every operation that computes in float32."""
 
+NEURAL_ENGINE_OF_CORE_AI = (
+    Rule(
+        "https://github.com/apple/coreai-models/blob/main/skills/skills/model-authoring/references/neural_engine_rules.md",
+        "float32 falls back to the GPU or the processor",
+        frozenset({"(float32)"}),
+    ),
+    Rule(
+        "https://github.com/apple/coreai-models/blob/main/skills/skills/model-authoring/references/neural_engine_rules.md",
+        "values of more than five axes are rejected",
+        frozenset({"(6 axes)"}),
+    ),
+)
+"""Of Core AI's operations: those of Apple's own rules that say where an operation is not computed."""
+
 SNAPML = (
     Rule(
         "https://developers.snap.com/lens-studio/features/snap-ml/compatibility",

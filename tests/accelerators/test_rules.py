@@ -6,11 +6,13 @@ import pytest
 
 from pocketlens import accelerators
 from pocketlens.accelerators import Request
-from pocketlens.accelerators.rules import NEURAL_ENGINE, SNAPML
+from pocketlens.accelerators.rules import NEURAL_ENGINE, NEURAL_ENGINE_OF_CORE_AI, SNAPML
 from pocketlens.converters.emitter import Labels, emitter
 from pocketlens.errors import InputError
 from pocketlens.placement import ACCELERATORS, Placement
 from pocketlens.recipe import Recipe
+from pocketlens.runtimes.adapter import RUNTIMES
+from pocketlens.targets import TARGETS
 from tests.converters.tflite.harness import kernel, model, node
 from tests.generators import small_graph
 
@@ -18,13 +20,16 @@ PICTURE = (1, 3, 16, 24)
 
 
 def placed(accelerator: str, target: str, graph: object, precision: str, folder: Path) -> Placement:
-    path = folder / f"x{'.mlpackage' if target == 'coreml' else '.onnx'}"
+    path = folder / f"x{TARGETS[target].suffix}"
     emitter(target).emit(graph, precision, Labels("x"), path)  # type: ignore[arg-type]
     return accelerators.place(accelerator, Request(path))
 
 
 def test_every_rule_has_its_source() -> None:
-    assert all(rule.source.startswith("https://") and rule.operators for rule in (*NEURAL_ENGINE, *SNAPML))
+    assert all(
+        rule.source.startswith("https://") and rule.operators
+        for rule in (*NEURAL_ENGINE, *NEURAL_ENGINE_OF_CORE_AI, *SNAPML)
+    )
 
 
 def test_a_float32_program_leaves_the_neural_engine(tmp_path: Path) -> None:
@@ -42,6 +47,17 @@ def test_a_dilated_convolution_leaves_it_too(tmp_path: Path) -> None:
         placement = placed("neural-engine", "coreml", graph, "fp16", tmp_path / str(dilation))
         assert placement.operators == excluded, placement
         assert placement.text.startswith("by rule: ")
+
+
+@pytest.mark.skipif(bool(RUNTIMES["coreai"].missing()), reason=RUNTIMES["coreai"].install)
+def test_what_core_ai_computes_in_float32_leaves_it(tmp_path: Path) -> None:
+    half = placed("neural-engine", "coreai", small_graph(), "fp16", tmp_path)
+    assert half.text.startswith("by rule: not reduce_mean (float32)"), "statistics of norms"
+    assert "conv2d (float32)" not in half.operators and half.source.endswith("neural_engine_rules.md")
+    whole = placed("neural-engine", "coreai", small_graph(), "fp32", tmp_path / "fp32")
+    assert "conv2d (float32)" in whole.operators
+    plain = model(node("Conv", "image", kernel(3, 3, 3, 3), pads=[1] * 4), shape=PICTURE)
+    assert placed("neural-engine", "coreai", plain, "fp16", tmp_path / "plain").text == "by rule: nothing excluded"
 
 
 def test_a_division_is_not_accelerated_everywhere_by_snap(tmp_path: Path) -> None:

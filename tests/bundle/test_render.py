@@ -32,11 +32,12 @@ def full(full_spec: BundleSpec, tmp_path_factory: pytest.TempPathFactory) -> Pat
 
 @pytest.fixture(scope="module")
 def compiled(full_spec: BundleSpec, emitted: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A bundle with files for two chips, stand-ins that are only copied."""
+    """A bundle with files for two chips and one of Core AI, stand-ins that are only copied."""
     entry = replace(artifact_entry(emitted, "qnn", "fp16"), file=emitted / "compiled.onnx")
     chips = (replace(entry, spec=ArtifactSpec("qnn", "fp16", SIZE, chip)) for chip in ("sm8650", "sm8750"))
     folder = tmp_path_factory.mktemp("compiled") / "tint.bundle"
-    write(replace(full_spec, artifacts=(*full_spec.artifacts, *chips)), folder)
+    apple = replace(artifact_entry(emitted, "coreai", "fp16"), file=emitted / "compiled.aimodel")
+    write(replace(full_spec, artifacts=(*full_spec.artifacts, *chips, apple)), folder)
     return folder
 
 
@@ -73,6 +74,10 @@ def test_a_target_that_is_not_there_has_no_snippet(bundle: Path, full: Path, spe
         (
             "snippets/ios/TintFilter.swift",
             ['"coreml-fp16-48x64"', "height = 48", "width = 64", '"image"', '"stylized"'],
+        ),
+        (
+            "snippets/ios/TintFilterCoreAI.swift",
+            ['"coreai-fp16-48x64"', "height = 48", "width = 64", 'for: "image"', 'remove("stylized")', '"main"'],
         ),
         (
             "snippets/android/TintFilterNpu.kt",

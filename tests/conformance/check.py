@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import onnx
 import onnx_ir as ir
+from onnx import numpy_helper
 
 from pocketlens.converters.emitter import Labels, LoweredOperators, Refusal, emitter
 from pocketlens.converters.prepare import prepare
@@ -67,7 +68,7 @@ class Outcome(Enum):
     REFUSED = "refused"
 
 
-class _PreparedCase:
+class PreparedCase:
     """A case's generator, the picture that it is tried with, and what onnxruntime computes from it."""
 
     def __init__(self, case: Case) -> None:
@@ -76,6 +77,9 @@ class _PreparedCase:
         self.size = tuple(d.dim_value for d in self.proto.graph.input[0].type.tensor_type.shape.dim)[2:]
         self.image = picture(*self.size)
         self.expected = np.asarray(run(self.proto, self.image)[0][0].transpose(1, 2, 0), np.float32)
+        scale = next(a for a in self.proto.graph.initializer if a.name == "tail_scale")
+        self.is_even = float(numpy_helper.to_array(scale)) > np.finfo(np.float16).max
+        """Whether its values are all the same, so that in half precision or integers rounding alone would be seen."""
         assert self.expected.min() >= 0 and self.expected.max() <= 255, "the clamp would hide errors"
 
     @cached_property
@@ -88,15 +92,17 @@ class _PreparedCase:
         return [self.graph, changed] if registry.apply(changed, TARGETS[target].rewrites) else [self.graph]
 
 
-_CACHE: dict[str, _PreparedCase] = {}
+_CACHE: dict[str, PreparedCase] = {}
 """The cases of one operator: every target is asked for the same ones."""
 
 
-def _prepared(key: str, case: Case) -> _PreparedCase:
+def prepared_case(case: Case) -> PreparedCase:
+    """A case with its picture and what onnxruntime computes from it; the last ones are kept."""
+    key = repr(case)
     if key not in _CACHE:
         if len(_CACHE) >= 512:
             _CACHE.clear()
-        _CACHE[key] = _PreparedCase(case)
+        _CACHE[key] = PreparedCase(case)
     return _CACHE[key]
 
 
@@ -106,7 +112,7 @@ def check(case: Case, target: str) -> Outcome:
     Raises:
         AssertionError: It computes something else, or fails after it was not refused.
     """
-    prepared = _prepared(repr(case), case)
+    prepared = prepared_case(case)
     try:
         plain, changed = emitter(target).refusals(prepared.graph), refused(prepared.graph, target)
         assert bool(plain) == bool(changed), f"rewrites decide what is refused: {plain}, {changed}"
@@ -135,7 +141,7 @@ def check_integers(case: Case, target: str) -> Outcome:
     Raises:
         AssertionError: It computes something else, or fails after it was not refused.
     """
-    prepared, random = _prepared(repr(case), case), np.random.default_rng(3)
+    prepared, random = prepared_case(case), np.random.default_rng(3)
     try:
         if refused(prepared.graph, target):
             return Outcome.REFUSED

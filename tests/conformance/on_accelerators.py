@@ -22,7 +22,7 @@ from pocketlens.pipeline.commands.inspect import refused
 from pocketlens.placement import ACCELERATORS, Placement
 from pocketlens.targets import TARGETS
 from tests.conformance.case import Case
-from tests.conformance.check import _prepared, describe
+from tests.conformance.check import describe, prepared_case
 from tests.conformance.operators import CASES
 
 FLOOR = 60.0
@@ -39,7 +39,7 @@ def check_on(case: Case, accelerator: str) -> Placement | None:
         AssertionError: The engine computes something else, or fails.
     """
     target = ACCELERATORS[accelerator].targets[0]
-    prepared = _prepared(repr(case), case)
+    prepared = prepared_case(case)
     if refused(prepared.graph, target):
         return None
     with tempfile.TemporaryDirectory() as folder:

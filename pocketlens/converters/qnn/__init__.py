@@ -9,18 +9,21 @@ from pathlib import Path
 import onnx_ir as ir
 
 from pocketlens.converters import graph as hub
-from pocketlens.converters.constants import constant
 from pocketlens.converters.emitter import Labels, LoweredOperators, Refusal
 from pocketlens.converters.long_norms import decompose_long_norms
+from pocketlens.converters.nearest import resize_scale
 from pocketlens.converters.qnn.compiler import compile_context
 from pocketlens.converters.qnn.context_file import write_context_file
 from pocketlens.converters.qnn.exact_activations import keep_activations_exact
+from pocketlens.converters.qnn.exact_pads import keep_pads_exact
 from pocketlens.converters.qnn.operators import HTP_OPERATORS
 from pocketlens.converters.quantization.pixels import use_uint8_pixels
 from pocketlens.errors import UnsupportedError
 from pocketlens.targets import TARGETS
 
 _TARGET = TARGETS["qnn"]
+_SAME_SIZE = 1e-4
+"""Pixels that a scale times a size may be off by its rounding."""
 
 
 def refusals(model: ir.Model) -> list[Refusal]:
@@ -33,9 +36,19 @@ def refusals(model: ir.Model) -> list[Refusal]:
 def _why_refused(node: ir.Node) -> str:
     if node.domain not in ("", "ai.onnx") or node.op_type not in HTP_OPERATORS:
         return "onnxruntime-qnn leaves it to the processor"
-    if node.op_type == "Pad" and _pads_beyond(node):
-        return "the NPU's compiler fills more pixels than the value has with something else than the number it is given"
+    if node.op_type == "Resize":
+        return _why_resize_refused(node)
     return _why_transposed_refused(node) if node.op_type == "ConvTranspose" else ""
+
+
+def _why_resize_refused(node: ir.Node) -> str:
+    """Why a Resize is refused, if it is: the NPU samples by the ratio of the sizes, whatever the scale says."""
+    before, after = (hub.static_shape(value) for value in (node.inputs[0], node.outputs[0]))  # type: ignore[arg-type]
+    if hub.text(node, "coordinate_transformation_mode", "half_pixel") == "align_corners" or len(before) != 4:
+        return ""
+    scales = [(axis, resize_scale(node, axis, before, after)) for axis in (2, 3)]
+    odd = [(axis, scale) for axis, scale in scales if abs(before[axis] * scale - after[axis]) > _SAME_SIZE]
+    return f"the scale {odd[0][1]:g} is not {after[odd[0][0]]} / {before[odd[0][0]]}" if odd else ""
 
 
 def _why_transposed_refused(node: ir.Node) -> str:
@@ -49,17 +62,6 @@ def _why_transposed_refused(node: ir.Node) -> str:
     if source is not None and source.op_type == "DequantizeLinear" and hub.integer(node, "group", 1) > 1:
         return "the NPU computes no groups in integers"
     return ""
-
-
-def _pads_beyond(node: ir.Node) -> bool:
-    """Whether a Pad adds more than the value has along an axis, of another number than 0 (docs/upstream.md)."""
-    value = node.inputs[0]
-    amounts, fill = (constant(node.inputs[i]) if len(node.inputs) > i else None for i in (1, 2))
-    if hub.text(node, "mode", "constant") != "constant" or amounts is None or fill is None or not fill.any():
-        return False
-    assert value is not None
-    lengths = hub.static_shape(value)
-    return any(amount > length for amount, length in zip(amounts.tolist(), (*lengths, *lengths), strict=True))
 
 
 def emit(
@@ -87,6 +89,7 @@ def emit(
     chosen = _TARGET.chip(chip or _TARGET.chip_names(precision)[0])
     model = use_uint8_pixels(decompose_long_norms(model))
     keep_activations_exact(model)
+    keep_pads_exact(model)
     if refused := [refusal for refusal in refusals(model) if refusal.operator == "ConvTranspose"]:
         lines = "\n".join(f"  {refusal}" for refusal in refused)
         raise UnsupportedError(
