@@ -9,6 +9,7 @@ import onnx_ir as ir
 
 from pocketlens.converters import graph as hub
 from pocketlens.converters.emitter import Labels, LoweredOperators, Refusal
+from pocketlens.converters.openvino.float_steps import round_in_floats
 from pocketlens.converters.openvino.weights import store_int8
 from pocketlens.converters.openvino.workarounds import apply_workarounds, computes_something_else
 from pocketlens.converters.opset import standard_operators
@@ -96,8 +97,7 @@ def emit(model: ir.Model, precision: str, labels: Labels, path: Path) -> None:
 
     from pocketlens.runtimes.openvino import core
 
-    if precision == "int8":
-        model = use_uint8_pixels(model)
+    model = use_uint8_pixels(model) if precision == "int8" else round_in_floats(model)
     network = core().read_model(_stream(model).getvalue())
     for key, text in (
         ("name", labels.name),
