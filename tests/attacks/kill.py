@@ -8,6 +8,7 @@ Commands run in forks of this process, which has imported what takes seconds to 
 """
 
 import contextlib
+import gc
 import json
 import os
 import random
@@ -20,6 +21,8 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+from PIL import Image
 
 from pocketlens.files import files_under, sha256
 
@@ -178,9 +181,15 @@ def import_all() -> None:
     import pocketlens.pipeline.commands.distill
     import pocketlens.pipeline.commands.quantize  # noqa: F401
 
-    for library in ("onnxscript", "onnxruntime", "torch.onnx", "ai_edge_litert.interpreter", "matplotlib", "skimage"):
+    for library in (
+        "onnxscript", "onnxruntime", "torch.onnx", "torch._dynamo", "ai_edge_litert.interpreter",
+        "ai_edge_litert.schema_py_generated", "matplotlib.pyplot", "skimage", "flip_evaluator", "cyclonedx.output.json",
+        "rich.progress", "pydantic.type_adapter",
+    ):  # fmt: skip
         with contextlib.suppress(ImportError):
             __import__(library)
+    Image.init()
+    gc.freeze()  # a fork's collector then leaves alone what is imported here
 
 
 def check_whole(path: Path) -> None:

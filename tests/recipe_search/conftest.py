@@ -4,7 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from pocketlens.recipe_search import trial
 from pocketlens.recipe_search.command import SearchResult, search
+from pocketlens.recipe_search.latency import QUICK
 
 RECIPE = """
 [filter]
@@ -47,4 +49,12 @@ def write_recipe(folder: Path, text: str = RECIPE) -> Path:
 def searched(tmp_path_factory: pytest.TempPathFactory) -> SearchResult:
     """A search of four trials."""
     folder = tmp_path_factory.mktemp("searched")
-    return search(write_recipe(folder), folder / "out", fps=2.0, trials=4, threads=1)
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(trial, "MEASURED", QUICK)
+        return search(write_recipe(folder), folder / "out", fps=2.0, trials=4, threads=1)
+
+
+@pytest.fixture(autouse=True)
+def quick_measurements(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is tested here is that files are measured, not how long they take."""
+    monkeypatch.setattr(trial, "MEASURED", QUICK)
