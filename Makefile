@@ -24,7 +24,7 @@ demo: install  ## build, verify and measure the filter that ships; writes demo/
 	@# Exit code 1 is a verdict: a slow or busy machine misses the budget, and the table says so.
 	$(BIN)/pocketlens demo -o demo || test $$? -eq 1
 
-PYTEST := $(BIN)/pytest -n 2 --dist loadfile tests pocketlens --doctest-modules --ignore pocketlens/__main__.py
+PYTEST := $(BIN)/pytest -n 3 --dist loadfile tests pocketlens --doctest-modules --ignore pocketlens/__main__.py
 
 test: install  ## run the tests
 	$(PYTEST)
