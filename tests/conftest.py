@@ -24,8 +24,8 @@ def pytest_configure() -> None:
     """What every process of the tests begins with.
 
     A shell's background job ignores SIGINT, and so would every child that a test means to interrupt. Graphs are many
-    small objects: the collector took 15 % of the time of a build, and takes 4 % when it looks less often. Processes that
-    share the cores compute in one thread each: torch's threads spin while they wait for a core.
+    small objects: the collector took 15 % of the time of a build, and takes 4 % when it looks less often. Processes
+    that share the cores compute in one thread each: torch's threads spin while they wait for a core.
     """
     gc.set_threshold(50_000, 20, 50)
     if "PYTEST_XDIST_WORKER" in os.environ:

@@ -81,7 +81,10 @@ class Firefox:
                 if value := self.evaluate(expression):
                     return value
             time.sleep(0.1)
-        raise FirefoxError(f"the page did not reach {expression!r} within {seconds:g} s")
+        shown = ""
+        with suppress(FirefoxError):
+            shown = self.evaluate("`${location}: ${document.body.innerText.slice(0, 500)}`")
+        raise FirefoxError(f"the page did not reach {expression!r} within {seconds:g} s; it shows {shown!r}")
 
     def _send(self, data: bytes) -> None:
         # One frame of text. A client must mask it, and Firefox hangs up on a mask of zeros.
