@@ -23,6 +23,8 @@ class QuantizerPlacement:
     Attributes:
         outputs: Outputs of convolutions as well: without it the integer kernel is not taken.
         biases: Biases as int32 with the scale of the sums.
+        products: Most convolutions of 8 bits are products of matrices, whose outputs and biases stay floats
+            (:mod:`pocketlens.converters.quantization.products`): ``outputs`` and ``biases`` are for all others.
         pair_sums: The sums of two neighbouring products stay within 16 bits, since processors without dot products of
             bytes clip them.
         dynamic_ranges: The runtime finds ranges itself, picture by picture. What lies outside of the calibrated range
@@ -33,6 +35,7 @@ class QuantizerPlacement:
 
     outputs: bool = False
     biases: bool = False
+    products: bool = False
     pair_sums: bool = False
     dynamic_ranges: bool = False
     everywhere: bool = False
@@ -207,7 +210,7 @@ TARGETS: dict[str, Target] = {
             runtimes=("onnxruntime", "openvino"),
             accelerators=("cpu", "gpu"),
             rewrites=("enlarge-last", "pack-thin-conv", "keep-packed", "winograd-conv"),
-            quantizers=QuantizerPlacement(outputs=True, biases=True, pair_sums=True),
+            quantizers=QuantizerPlacement(outputs=True, biases=True, products=True, pair_sums=True),
             snippets=(Snippet("snippets/python/with_onnxruntime.py", "with_onnxruntime.py.jinja"),),
         ),
         Target(

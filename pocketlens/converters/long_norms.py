@@ -2,19 +2,23 @@
 
 import onnx_ir as ir
 
-from pocketlens.converters.rewrites.decompose_group_norm import DecomposeGroupNorm
+from pocketlens.converters.rewrites.decompose_group_norm import MIN_GROUP_VALUES, DecomposeGroupNorm
 from pocketlens.converters.rewrites.merge_reshapes import MergeReshapes
 
 
-def decompose_long_norms(model: ir.Model) -> ir.Model:
+def decompose_long_norms(model: ir.Model, min_group_values: int = MIN_GROUP_VALUES) -> ir.Model:
     """A copy of the graph that onnxruntime and OpenVINO compute exactly enough at any size; the same pixels.
+
+    Args:
+        model: The graph.
+        min_group_values: Norms of groups of fewer values stay as they are.
 
     Example:
         >>> decompose_long_norms(ir.Model(ir.Graph([], [], nodes=[]), ir_version=10)).ir_version
         10
     """
     model = model.clone()
-    if DecomposeGroupNorm()(model).modified:
+    if DecomposeGroupNorm(min_group_values)(model).modified:
         MergeReshapes()(model)
     return model
 

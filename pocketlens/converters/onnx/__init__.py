@@ -7,9 +7,11 @@ import onnx_ir as ir
 from pocketlens.converters import graph as hub
 from pocketlens.converters.emitter import Labels, LoweredOperators, Refusal
 from pocketlens.converters.long_norms import decompose_long_norms
+from pocketlens.converters.onnx.integer_products import use_integer_products
 from pocketlens.converters.onnx.weights import store_float16
 from pocketlens.converters.opset import standard_operators
 from pocketlens.converters.quantization.pixels import use_uint8_pixels
+from pocketlens.converters.rewrites.decompose_group_norm import MIN_CHANNEL_VALUES
 from pocketlens.precisions import PRECISIONS
 
 
@@ -37,11 +39,13 @@ def emit(model: ir.Model, precision: str, labels: Labels, path: Path) -> None:
     ``fp16`` stores large weights as float16; arithmetic stays in float32 (see
     :mod:`pocketlens.converters.onnx.weights`).
     """
-    model = decompose_long_norms(model)
+    quantized = PRECISIONS[precision].quantizes == "activations"
+    model = decompose_long_norms(model, *([MIN_CHANNEL_VALUES] if quantized else []))
     if precision == "fp16":
         store_float16(model)
-    elif PRECISIONS[precision].quantizes == "activations":
+    elif quantized:
         model = use_uint8_pixels(model)
+        use_integer_products(model)
     model.producer_name, model.producer_version = "pocketlens", labels.version
     model.doc_string = labels.description
     model.metadata_props.update(

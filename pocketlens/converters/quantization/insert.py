@@ -19,6 +19,7 @@ from pocketlens.converters.constants import constant
 from pocketlens.converters.quantization import plan as plans
 from pocketlens.converters.quantization.calibrate import ActivationStatistics
 from pocketlens.converters.quantization.plan import Plan
+from pocketlens.converters.quantization.products import is_product
 from pocketlens.converters.quantization.qparams import (
     MAX_LEVELS,
     ActivationQParams,
@@ -40,9 +41,18 @@ def values_to_calibrate(model: ir.Model, plan: Plan, placement: QuantizerPlaceme
     names = []
     for node, _ in plans.quantized_nodes(model, plan):
         names.append(str(node.inputs[0].name))  # type: ignore[union-attr]
-        if placement.outputs:
+        if placement.outputs:  # another plan may round what is a product in this one
             names.append(str(quantized_output(node).name))
     return list(dict.fromkeys(names))
+
+
+def rounds_output(node: ir.Node, setting: str, placement: QuantizerPlacement) -> bool:
+    """Whether the runtime's kernel for a quantized node rounds its output."""
+    return placement.outputs and not _is_product(node, setting, placement)
+
+
+def _is_product(node: ir.Node, setting: str, placement: QuantizerPlacement) -> bool:
+    return placement.products and _activation_bits(setting) == 8 and is_product(node)
 
 
 def quantized_output(node: ir.Node) -> ir.Value:
@@ -80,12 +90,12 @@ def insert_quantizers(
         allow_16_bits(model)
     writer = QuantizerWriter(model)
     dequantized: dict[tuple[str, int], ir.Value] = {}
-    input_qparams = {}
+    input_qparams, keys = {}, {}
     for node, setting in nodes:
         source = node.inputs[0]
         assert source is not None
         bits = _activation_bits(setting)
-        key = (str(source.name), bits)
+        keys[node] = key = (str(source.name), bits)
         input_qparams[node] = _choose_qparams(source, statistics, plan, bits)
         if key not in dequantized:
             dequantized[key] = (
@@ -94,18 +104,18 @@ def insert_quantizers(
                 else writer.quantize(source, input_qparams[node])
             )
         weight_scale = quantize_weight(writer, node, placement.pair_sums and bits == 8)
-        if placement.biases and len(node.inputs) > 2 and node.inputs[2] is not None:
+        is_summed = placement.biases and not _is_product(node, setting, placement)
+        if is_summed and len(node.inputs) > 2 and node.inputs[2] is not None:
             quantize_bias(writer, node, input_qparams[node].scale * weight_scale)
     for node, setting in nodes:
         bits = _activation_bits(setting)
-        source = node.inputs[0]
-        if placement.outputs:
+        if rounds_output(node, setting, placement):
             value = quantized_output(node)
             if (str(value.name), bits) not in dequantized:
                 qparams = _choose_qparams(value, statistics, plan, bits)
                 dequantized[str(value.name), bits] = writer.quantize(value, qparams)
                 _read_instead(value, dequantized[str(value.name), bits])
-        node.replace_input_with(0, dequantized[str(source.name), bits])  # type: ignore[union-attr]
+        node.replace_input_with(0, dequantized[keys[node]])
     model.graph.sort()
     common.RemoveUnusedNodesPass()(model)  # the weights as floats, which nobody reads any more
     return len(nodes)

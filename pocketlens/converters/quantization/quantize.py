@@ -91,7 +91,11 @@ def equalize_channels(model: ir.Model, plan: Plan, pictures: Sequence[Picture], 
     """Even out channels in place, as far as the plan asks."""
     if not plan.equalize:
         return
-    outputs = [str(node.outputs[0].name) for node, _ in quantized_nodes(model, plan)] if placement.outputs else []
+    outputs = [
+        str(node.outputs[0].name)
+        for node, setting in quantized_nodes(model, plan)
+        if insert.rounds_output(node, setting, placement)
+    ]
     names = [*equalize.values_to_calibrate(model), *outputs]
     statistics = calibrate_once(model, names, pictures, histograms=False) if names else {}
     equalize.equalize_conv_outputs(model, statistics, outputs)

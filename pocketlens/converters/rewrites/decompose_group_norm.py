@@ -28,16 +28,23 @@ class DecomposeGroupNorm(NodePass):
     ``32 x 720 x 1280`` to 76 dB. Means of means keep 121 dB and more, in the same time (see docs/decisions/0005). This
     is a form for runtimes that read ONNX, not one of the graph: Core ML and TFLite have their own, and half precision
     needs theirs.
+
+    Args:
+        min_group_values: Groups of fewer values stay as they are.
     """
 
     operators = ("InstanceNormalization",)
 
+    def __init__(self, min_group_values: int = MIN_GROUP_VALUES) -> None:
+        super().__init__()
+        self._min_group_values = min_group_values
+
     def rewrite(self, model: ir.Model, node: ir.Node) -> bool:
         """Rewrite the place if it applies."""
-        return _decompose(model, node)
+        return _decompose(model, node, self._min_group_values)
 
 
-def _decompose(model: ir.Model, node: ir.Node) -> bool:
+def _decompose(model: ir.Model, node: ir.Node, min_group_values: int) -> bool:
     view_shape = edit.shape_of(node.inputs[0])
     maker = edit.producer(node.inputs[0], "Reshape")
     plain = view_shape is not None and len(view_shape) == 4
@@ -54,7 +61,7 @@ def _decompose(model: ir.Model, node: ir.Node) -> bool:
     batch, groups = view_shape[:2]
     channels, height, width = picture_shape[1:]
     if (
-        math.prod(view_shape[2:]) < (MIN_CHANNEL_VALUES if plain else MIN_GROUP_VALUES)
+        math.prod(view_shape[2:]) < (MIN_CHANNEL_VALUES if plain else min_group_values)
         or picture_shape[0] != batch
         or channels % groups
     ):

@@ -1,5 +1,6 @@
 """One plan on the graph: what is quantized, and what it costs."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -52,10 +53,8 @@ def test_int8_stays_close_and_the_graph_is_not_changed(target: str) -> None:
 
 def test_sixteen_bit_activations_lose_less_than_eight() -> None:
     graph = small_graph()
-    eight, sixteen = (
-        worst(quantize(graph, default_plan(p), CALIBRATE, TARGETS["onnx"].quantizers), graph)
-        for p in ("int8", "int8-a16")
-    )
+    rounded = replace(TARGETS["onnx"].quantizers, products=False)  # products of matrices round no outputs in 8 bits
+    eight, sixteen = (worst(quantize(graph, default_plan(p), CALIBRATE, rounded), graph) for p in ("int8", "int8-a16"))
     assert sixteen > eight
 
 
