@@ -5,7 +5,7 @@ graph alone and comes first, so a graph is refused before anything is built, and
 not installed.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
@@ -29,6 +29,28 @@ Lower = Callable[[Builder, ir.Node], Output | list[Output]]
 
 _COMPUTED = (ir.DataType.FLOAT, ir.DataType.BOOL, None)
 """The types that are computed with; None where it is not known."""
+_PLACES = (ir.DataType.INT64, ir.DataType.INT32)
+"""The types of places, by which values are taken out of tables."""
+PLACE_OPERATORS = (
+    "Add",
+    "Cast",
+    "Clip",
+    "Concat",
+    "Flatten",
+    "Gather",
+    "Identity",
+    "Max",
+    "Min",
+    "Mul",
+    "Reshape",
+    "Slice",
+    "Split",
+    "Squeeze",
+    "Sub",
+    "Transpose",
+    "Unsqueeze",
+)
+"""What places are computed with, where a target takes integers."""
 _QUANTIZERS = ("QuantizeLinear", "DequantizeLinear")
 """Operators that write and read integers."""
 
@@ -58,11 +80,12 @@ class LoweringTable(Generic[Builder, Output]):
     Args:
         target: Its name.
         check: Why the target refuses a node whatever its operator is, in words; empty if it does not.
+        with_places: Operators that take and give integers as well.
     """
 
-    def __init__(self, target: str, check: Check = _accept) -> None:
+    def __init__(self, target: str, check: Check = _accept, with_places: Collection[str] = ()) -> None:
         self.target = target
-        self._check = check
+        self._check, self._with_places = check, with_places
         self._lowerings: dict[str, Lowering[Builder, Output]] = {}
 
     def register(
@@ -100,14 +123,15 @@ class LoweringTable(Generic[Builder, Output]):
             return f"it is of the domain {node.domain!r}, and only ONNX's own operators are known"
         if node.op_type not in self._lowerings:
             return "there is no lowering for it"
-        return self._check(node) or _why_type_refused(node) or self._lowerings[node.op_type].check(node)
+        types = (*_COMPUTED, *_PLACES) if node.op_type in self._with_places else _COMPUTED
+        return self._check(node) or _why_type_refused(node, types) or self._lowerings[node.op_type].check(node)
 
 
-def _why_type_refused(node: ir.Node) -> str:
+def _why_type_refused(node: ir.Node, types: Collection[ir.DataType | None]) -> str:
     if node.op_type in _QUANTIZERS:
         return ""
     for value in computed_values(node):
-        if value.dtype not in _COMPUTED:
+        if value.dtype not in types:
             return f"{value.name!r} is {value.dtype}, only float32 and bool are known"
     return ""
 
@@ -120,6 +144,11 @@ def is_constant(node: ir.Node) -> bool:
 def computed_values(node: ir.Node) -> list[ir.Value]:
     """The inputs that are neither left out nor constant, and the outputs."""
     return [*(value for value in node.inputs if value is not None and constant(value) is None), *node.outputs]
+
+
+def is_place(value: ir.Value | None) -> bool:
+    """Whether a value holds integers."""
+    return value is not None and value.dtype in _PLACES
 
 
 def shape(value: ir.Value | None) -> tuple[int, ...]:

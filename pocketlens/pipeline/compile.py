@@ -20,7 +20,7 @@ from pocketlens.pipeline.search.pareto import ParetoFront
 from pocketlens.pipeline.search.rewrite_search import RewriteCandidates, Timing, search_rewrites
 from pocketlens.pipeline.search.rewrite_trials import RewriteChoice
 from pocketlens.pipeline.stages.emit import VerifiedArtifact
-from pocketlens.pipeline.stages.fp16_scaling import ScaledGraph, fp16_scaling
+from pocketlens.pipeline.stages.fp16_scaling import ScaledGraph, fp16_scaling, name_overflow
 from pocketlens.pipeline.stages.graph import export_graph, graph_notes
 from pocketlens.pipeline.stages.score_against_original import score_against_original
 from pocketlens.progress import Progress
@@ -140,12 +140,15 @@ class _Compilation:
         self._notify, self._done = notify, 0
         self._forms: list[ArtifactForm] = []
         self._plans: dict[tuple[str, str], Plan] = {}
+        self._risks: dict[Path, Sequence[Extent]] = {}
 
     def graph(self, evaluation: Evaluation, specs: Sequence[ArtifactSpec]) -> ScaledGraph | None:
         """The graph of one size; None where it cannot be had, which fails all artifacts of that size."""
         self._step(f"graph {evaluation.size[0]}x{evaluation.size[1]}")
         try:
-            return base_graph(evaluation, specs)
+            graph = base_graph(evaluation, specs)
+            self._risks[graph.path] = graph.risks
+            return graph
         except PocketlensError as error:
             for spec in specs:
                 self._fail(spec, error)
@@ -176,7 +179,7 @@ class _Compilation:
             try:
                 artifacts[spec] = _emit(form, fallback)
             except Exception as error:  # noqa: BLE001 - as above
-                self._fail(spec, error)
+                self._fail(spec, name_overflow(error, spec, self._risks[form.request.graph]))
         return artifacts
 
     def _step(self, what: str) -> None:

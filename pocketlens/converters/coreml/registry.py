@@ -8,7 +8,7 @@ import onnx_ir as ir
 
 from pocketlens.converters import graph as hub
 from pocketlens.converters.coreml.builder import MILBuilder, Var
-from pocketlens.converters.lowering import LoweringTable, computed_values
+from pocketlens.converters.lowering import PLACE_OPERATORS, LoweringTable, computed_values
 
 MAX_RANK = 5
 """The most axes that a Core ML tensor has."""
@@ -28,7 +28,7 @@ def _check(node: ir.Node) -> str:
     return ""
 
 
-TABLE: LoweringTable[MILBuilder, Var] = LoweringTable("coreml", _check)
+TABLE: LoweringTable[MILBuilder, Var] = LoweringTable("coreml", _check, PLACE_OPERATORS)
 """Filled by the modules of :mod:`pocketlens.converters.coreml.lowerings`."""
 
 lowering = TABLE.register

@@ -4,7 +4,10 @@ import onnx_ir as ir
 
 from pocketlens.converters.rewrites.cleanup import cleanup
 from pocketlens.converters.rewrites.crop_transposed_conv import CropTransposedConv
+from pocketlens.converters.rewrites.decompose_computed_conv import DecomposeComputedConv
+from pocketlens.converters.rewrites.decompose_einsum import DecomposeEinsum
 from pocketlens.converters.rewrites.decompose_fourier import DecomposeFourier
+from pocketlens.converters.rewrites.decompose_gather import DecomposeGather
 from pocketlens.converters.rewrites.decompose_layer_norm import DecomposeLayerNorm
 from pocketlens.converters.rewrites.decompose_rare import DecomposeRare
 from pocketlens.converters.rewrites.decompose_resize import DecomposeResize
@@ -28,7 +31,10 @@ PASSES: tuple[type[ir.passes.InPlacePass], ...] = (
     ShrinkConstants,
     MergeReshapes,
     MoveTransposes,
+    DecomposeComputedConv,
+    DecomposeEinsum,
     DecomposeFourier,
+    DecomposeGather,
     DecomposeLayerNorm,
     DecomposeRare,
     DecomposeResize,

@@ -20,9 +20,9 @@ class DecomposeRare(NodePass):
 
     Exact to float rounding: norms and sums of squares (ReduceL1, ReduceL2, ReduceSumSquare, ReduceLogSum) become a
     function and a ReduceSum; Selu and Celu a scaled Elu; Mean a Sum and a product; Tile an Expand where it repeats
-    single values, else Concats of copies; a Pad that wraps around Concats of Slices; GatherND of whole entries, as
-    torch exports channels in another order, a Gather; a convolution along one axis one over a row; a PRelu with a slope
-    for each pixel two Relus. Needs floats and fixed shapes.
+    single values, else Concats of copies; a Pad that wraps around Concats of Slices; a convolution along one axis one
+    over a row; a PRelu with a slope for each pixel two Relus; Col2Im a transposed convolution whose kernels place one
+    value each. Needs floats and fixed shapes.
     """
 
     def rewrite(self, model: ir.Model, node: ir.Node) -> bool:
@@ -124,79 +124,6 @@ def _normalized(editor: edit.Editor, node: ir.Node, x: ir.Value) -> ir.Value | N
     return editor.add("Add", [editor.add("Mul", [away, scale], shape), shift], shape)
 
 
-def _by_flat_places(editor: edit.Editor, node: ir.Node, x: ir.Value) -> ir.Value | None:
-    """A Gather by places of several axes: a Transpose where they name every value once, in strides, else a flat one."""
-    places, before, after = constant(node.inputs[1]), edit.shape_of(x), edit.shape_of(node.outputs[0])
-    if places is None or before is None or after is None or places.ndim < 2:
-        return None
-    if len(before) == 1 and (order := _order_of(places % before[0], before[0])) is not None:
-        view = tuple(int(n) for n in np.array(places.shape)[np.argsort(order)])
-        return editor.add("Transpose", [editor.reshape(x, view)], after, [ir.AttrInt64s("perm", order)])
-    axis = hub.integer(node, "axis", 0) % len(before)
-    flat = editor.constant(places.reshape(-1).astype(np.int64), "places")
-    shape = (*before[:axis], places.size, *before[axis + 1 :])
-    return editor.reshape(editor.add("Gather", [x, flat], shape, [ir.AttrInt64("axis", axis)]), after)
-
-
-def _order_of(places: np.ndarray, length: int) -> list[int] | None:
-    """Where each axis of the places stands in memory, if they are a transposed view of all that there is."""
-    if places.size != length:
-        return None
-    strides = [int(places.take(1, axis).reshape(-1)[0] - places.reshape(-1)[0]) if n > 1 else 0
-               for axis, n in enumerate(places.shape)]  # fmt: skip
-    ranked = sorted(range(places.ndim), key=lambda axis: (-strides[axis], axis))
-    view = np.arange(length).reshape([places.shape[axis] for axis in ranked])
-    order = [ranked.index(axis) for axis in range(places.ndim)]
-    return order if np.array_equal(view.transpose(order), places) else None
-
-
-def _unfolded(editor: edit.Editor, node: ir.Node, x: ir.Value) -> ir.Value | None:
-    """A convolution with computed weights: a matrix product with the neighbours of every pixel."""
-    weight = node.inputs[1]
-    before, kernel, after = edit.shape_of(x), edit.shape_of(weight), edit.shape_of(node.outputs[0])
-    if weight is None or before is None or kernel is None or after is None or len(before) != 4 or before[0] != 1:
-        return None
-    if hub.integer(node, "group", 1) != 1 or hub.text(node, "auto_pad", "NOTSET") != "NOTSET":
-        return None
-    pads, strides = hub.ints(node, "pads", (0,) * 4), hub.ints(node, "strides", (1, 1))
-    dilations = hub.ints(node, "dilations", (1, 1))
-    if any(pads):
-        amounts = editor.constant(np.array([0, 0, *pads[:2], 0, 0, *pads[2:]], np.int64), "pads")
-        padded = (1, before[1], before[2] + pads[0] + pads[2], before[3] + pads[1] + pads[3])
-        x = editor.add("Pad", [x, amounts], padded)
-    outputs, inputs, rows, columns = kernel
-    near = []
-    for row in range(rows):
-        for column in range(columns):
-            starts = [row * dilations[0], column * dilations[1]]
-            ends = [start + (n - 1) * stride + 1 for start, n, stride in zip(starts, after[2:], strides, strict=True)]
-            name = f"{row}_{column}"
-            bounds = [
-                editor.constant(np.array(values, np.int64), f"{name}_{i}")
-                for i, values in enumerate((starts, ends, [2, 3], list(strides)))
-            ]
-            near.append(editor.add("Slice", [x, *bounds], (1, inputs, *after[2:])))
-    depth, pixels = inputs * rows * columns, after[2] * after[3]
-    neighbours = editor.reshape(editor.concat(near, 1), (depth, pixels))
-    turned = editor.add("Transpose", [weight], (outputs, rows, columns, inputs), [ir.AttrInt64s("perm", [0, 2, 3, 1])])
-    product = editor.add("MatMul", [editor.reshape(turned, (outputs, depth)), neighbours], (outputs, pixels))
-    result = editor.reshape(product, after)
-    bias = node.inputs[2] if len(node.inputs) > 2 else None
-    return result if bias is None else editor.add("Add", [result, editor.reshape(bias, (1, outputs, 1, 1))], after)
-
-
-def _convolved(editor: edit.Editor, node: ir.Node, x: ir.Value) -> ir.Value | None:
-    return _unfolded(editor, node, x) if constant(node.inputs[1]) is None else _row_convolution(editor, node, x)
-
-
-def _gathered(editor: edit.Editor, node: ir.Node, x: ir.Value) -> ir.Value | None:
-    places = constant(node.inputs[1])
-    if places is None or places.shape[-1] != 1 or hub.integer(node, "batch_dims", 0):
-        return None
-    indices = editor.constant(places[..., 0].astype(np.int64), "places")
-    return editor.add("Gather", [x, indices], edit.shape_of(node.outputs[0]), [ir.AttrInt64("axis", 0)])
-
-
 def _row_convolution(editor: edit.Editor, node: ir.Node, x: ir.Value) -> ir.Value | None:
     """A convolution along one axis is one over a picture of one row."""
     before, after, weight = edit.shape_of(x), edit.shape_of(node.outputs[0]), constant(node.inputs[1])
@@ -209,6 +136,32 @@ def _row_convolution(editor: edit.Editor, node: ir.Node, x: ir.Value) -> ir.Valu
     attributes = [_of_row(attribute) for attribute in node.attributes.values()]
     result = editor.add(node.op_type, [row, kernel, *node.inputs[2:]], (*after[:2], 1, after[2]), attributes)
     return editor.reshape(result, after)
+
+
+def _folded(editor: edit.Editor, node: ir.Node, x: ir.Value) -> ir.Value | None:
+    """The inverse of torch's unfold: each value goes to its place in its block, and what overlaps is added up."""
+    before, after = edit.shape_of(x), edit.shape_of(node.outputs[0])
+    block = edit.constant_integers(node, 2)
+    if before is None or after is None or block is None or len(after) != 4 or len(before) != 3:
+        return None
+    strides, dilations = hub.ints(node, "strides", (1, 1)), hub.ints(node, "dilations", (1, 1))
+    pads = hub.ints(node, "pads", (0,) * 4)
+    spans = [d * (k - 1) + 1 for d, k in zip(dilations, block, strict=True)]
+    room = [n + pads[i] + pads[i + 2] - spans[i] for i, n in enumerate(after[2:])]
+    blocks = [r // stride + 1 for r, stride in zip(room, strides, strict=True)]
+    if math.prod(blocks) != before[2] or before[0] != 1:
+        return None
+    kernels = np.zeros((after[1], math.prod(block), 1, *block), np.float32)
+    kernels.reshape(after[1], math.prod(block), math.prod(block))[:] = np.eye(math.prod(block))
+    weight = editor.constant(kernels.reshape(before[1], 1, *block), "kernel")
+    attributes = [
+        ir.AttrInt64("group", after[1]),
+        ir.AttrInt64s("strides", list(strides)),
+        ir.AttrInt64s("dilations", list(dilations)),
+        ir.AttrInt64s("pads", list(pads)),
+        ir.AttrInt64s("output_padding", [r % stride for r, stride in zip(room, strides, strict=True)]),
+    ]
+    return editor.add("ConvTranspose", [editor.reshape(x, (1, before[1], *blocks)), weight], after, attributes)
 
 
 def _of_row(attribute: ir.Attr) -> ir.Attr:
@@ -240,10 +193,9 @@ def _sloped(editor: edit.Editor, node: ir.Node, x: ir.Value) -> ir.Value | None:
 _DEFINITIONS: dict[str, Callable[[edit.Editor, ir.Node, ir.Value], ir.Value | None]] = {
     "BatchNormalization": _normalized,
     "Celu": _celu,
-    "Conv": _convolved,
+    "Col2Im": _folded,
+    "Conv": _row_convolution,
     "ConvTranspose": _row_convolution,
-    "Gather": _by_flat_places,
-    "GatherND": _gathered,
     "Mean": _mean,
     "PRelu": _sloped,
     "Pad": _wrapped,

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from pocketlens.converters import graph as hub
 from pocketlens.converters.constants import constant
+from pocketlens.converters.lowering import is_place
 from pocketlens.converters.tflite import layout
 from pocketlens.converters.tflite.layout import Shape
 
@@ -175,7 +176,8 @@ class TFLiteBuilder:
             return tensor
         begin = [start if i == axis else 0 for i in range(len(tensor.shape))]
         size = [length if i == axis else n for i, n in enumerate(tensor.shape)]
-        return self.add("SLICE", [tensor, self.integers(begin), self.integers(size)], size)
+        inputs = [tensor, self.integers(begin), self.integers(size)]
+        return self.add("SLICE", inputs, size, dtype=tensor.dtype.type)
 
     def concatenate(self, tensors: Sequence[Tensor], axis: int) -> Tensor:
         """Concatenate along a stored axis, at most :data:`MAX_CONCATENATED` at a time."""
@@ -184,7 +186,8 @@ class TFLiteBuilder:
             group = parts[:MAX_CONCATENATED]
             size = list(group[0].shape)
             size[axis] = sum(t.shape[axis] for t in group)
-            parts[:MAX_CONCATENATED] = [self.add("CONCATENATION", group, size, axis=axis)]
+            dtype = group[0].dtype.type
+            parts[:MAX_CONCATENATED] = [self.add("CONCATENATION", group, size, axis=axis, dtype=dtype)]
         return parts[0]
 
     def pad_zeros(self, tensor: Tensor, pads: Sequence[tuple[int, int]]) -> Tensor:
@@ -208,5 +211,7 @@ class TFLiteBuilder:
 
 
 def _dtype(value: ir.Value) -> np.dtype[Any]:
+    if is_place(value):
+        return np.dtype(np.int32)
     others = (ir.DataType.BOOL, ir.DataType.UINT8, ir.DataType.INT8, ir.DataType.INT16)
     return value.dtype.numpy() if value.dtype in others else np.dtype(np.float32)

@@ -6,7 +6,7 @@ flatbuffers and ai-edge-litert are not installed.
 
 import onnx_ir as ir
 
-from pocketlens.converters.lowering import LoweringTable
+from pocketlens.converters.lowering import PLACE_OPERATORS, LoweringTable
 from pocketlens.converters.tflite.builder import Tensor, TFLiteBuilder
 
 
@@ -16,7 +16,7 @@ def _check(node: ir.Node) -> str:
     return ""
 
 
-TABLE: LoweringTable[TFLiteBuilder, Tensor] = LoweringTable("tflite", _check)
+TABLE: LoweringTable[TFLiteBuilder, Tensor] = LoweringTable("tflite", _check, PLACE_OPERATORS)
 """Filled by the modules of :mod:`pocketlens.converters.tflite.lowerings`."""
 
 lowering = TABLE.register

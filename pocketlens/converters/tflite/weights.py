@@ -110,11 +110,14 @@ def store_dynamic_range_int8(operators: list[Operator]) -> list[Operator]:
 
 
 def remove_activation_quantizers(model: ir.Model) -> None:
-    """Take out the quantizers of activations, in place; weights stay quantized."""
+    """Take out the quantizers of activations, which the runtime's kernels bring themselves, in place.
+
+    Weights stay quantized, and so does what another tool rounded: its ranges cut values off, often in a Relu's place.
+    """
     for node in tuple(model.graph):
         if node.graph is None or node.op_type != "DequantizeLinear" or constant(node.inputs[0]) is not None:
             continue
-        quantizer = edit.producer(node.inputs[0], "QuantizeLinear", "DynamicQuantizeLinear")
+        quantizer = edit.producer(node.inputs[0], "DynamicQuantizeLinear")
         if quantizer is not None and quantizer.inputs[0] is not None:
             edit.replace(node.outputs[0], quantizer.inputs[0])
 

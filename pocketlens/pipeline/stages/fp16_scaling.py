@@ -3,7 +3,7 @@ overflow.
 """
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -11,6 +11,7 @@ from pocketlens.converters import graph as hub
 from pocketlens.converters.fp16_audit import Extent, audit
 from pocketlens.converters.rewrites.fp16_range_scaling import scale_fp16_ranges
 from pocketlens.converters.verify import GRAPH_FLOORS
+from pocketlens.errors import VerificationError
 from pocketlens.files import cached, sha256
 from pocketlens.pipeline.evaluation import Evaluation
 from pocketlens.pipeline.stage_key import stage_key
@@ -32,6 +33,21 @@ class ScaledGraph:
     scaled: int = 0
     risks: tuple[Extent, ...] = ()
     warnings: tuple[str, ...] = ()
+
+
+def name_overflow(error: Exception, spec: ArtifactSpec, risks: Sequence[Extent]) -> Exception:
+    """What is wrong with a file, with the value that half precision cannot hold, where that is known.
+
+    Args:
+        error: Why the file is wrong.
+        spec: The file's.
+        risks: Of its graph, the largest value first.
+    """
+    largest = next((risk for risk in risks if risk.kind == "value" and risk.overflows), None)
+    if spec.precision == "fp32" or largest is None or not isinstance(error, VerificationError):
+        return error
+    beyond = f"{largest.operator} {largest.node!r} gives up to {largest.largest:.3g}, and half precision ends at 65504"
+    return VerificationError(f"{error.what}; {beyond}", do="ask for fp32, or check the generator's ranges and weights")
 
 
 def fp16_scaling(evaluation: Evaluation, graph: Path, specs: Iterable[ArtifactSpec]) -> ScaledGraph:

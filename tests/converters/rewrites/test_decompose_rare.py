@@ -38,35 +38,13 @@ def test_a_slope_a_channel_stays(shape: tuple[int, ...]) -> None:
     assert check_passes(builder.model(), DecomposeRare, applies=False) == {"PRelu": 1}
 
 
-@pytest.mark.parametrize("perm", [(0, 2, 1), (2, 1, 0), (1, 2, 0)])
-def test_places_that_are_a_transposed_view_are_a_transpose(perm: tuple[int, ...]) -> None:
-    """As torch's newer exporter writes ``as_strided``."""
-    builder = GraphBuilder((1, 4, 6))
-    flat = builder.add("Reshape", "x", builder.ints(24))
-    places = np.arange(24).reshape(2, 3, 4).transpose(perm)
-    builder.add("Gather", flat, builder.array(places, np.int64))
-    assert check_passes(builder.model(), DecomposeRare) == {"Reshape": 2, "Transpose": 1}
-
-
-def test_other_places_of_several_axes_are_taken_flat() -> None:
-    builder = GraphBuilder((1, 4, 6))
-    builder.add("Gather", "x", builder.array(builder.rng.integers(0, 4, (2, 3)), np.int64), axis=1)
-    model = builder.model()
-    assert check_passes(model, DecomposeRare) == {"Gather": 1, "Reshape": 1}
-
-
-@pytest.mark.parametrize("strides", [[1, 1], [2, 2], [2, 1]])
-@pytest.mark.parametrize("biased", [False, True])
-def test_computed_kernels_are_a_matrix_product(strides: list[int], biased: bool) -> None:
-    """Modulated convolutions, as in StyleGAN: the weights depend on the picture."""
-    builder = GraphBuilder((1, 4, 6, 7))
-    mean = builder.add("Reshape", builder.add("GlobalAveragePool", "x"), builder.ints(1, 4, 1, 1))
-    weight = builder.add("Mul", builder.random(5, 4, 3, 3), mean)
-    inputs = ["x", weight, *([builder.random(5)] if biased else [])]
-    builder.add("Conv", *inputs, pads=[1, 1, 1, 1], strides=strides)
-    found = check_passes(builder.model(), DecomposeRare)
-    assert "Conv" not in found
-    assert found["MatMul"] == 1
+@pytest.mark.parametrize("size", [(8, 6), (9, 7)])
+def test_overlapping_blocks_are_a_transposed_convolution(size: tuple[int, int]) -> None:
+    """As torch's fold: blocks of 3 x 2, every second row; what does not fill a block is left 0."""
+    blocks = ((size[0] + 1 - 3) // 2 + 1) * (size[1] - 2 + 1)
+    builder = GraphBuilder((1, 4 * 6, blocks))
+    builder.add("Col2Im", "x", builder.ints(*size), builder.ints(3, 2), pads=[1, 0, 0, 0], strides=[2, 1])
+    assert check_passes(builder.model(), DecomposeRare) == {"Reshape": 1, "ConvTranspose": 1}
 
 
 def test_a_batch_norm_by_computed_statistics_is_taken_apart() -> None:

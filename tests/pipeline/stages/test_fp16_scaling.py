@@ -6,6 +6,7 @@ import pytest
 
 import pocketlens
 from pocketlens.bundle.read import open_bundle
+from pocketlens.converters.fp16_audit import Extent
 from pocketlens.pipeline import compile
 from pocketlens.pipeline.stages import fp16_scaling
 from pocketlens.pipeline.stages.fp16_scaling import ScaledGraph
@@ -34,9 +35,11 @@ def test_a_loud_filter_passes_and_its_risks_are_named(tmp_path: Path, monkeypatc
     assert made.manifest.risks[0].operator in (made.path / "report.html").read_text()
     with open_bundle(made.path) as bundle:
         assert bundle.manifest.risks == made.manifest.risks
-    monkeypatch.setattr(compile, "fp16_scaling", lambda evaluation, graph, specs: ScaledGraph(graph))
+    loud = Extent("loudest", "Conv", "value", 1e6)
+    monkeypatch.setattr(compile, "fp16_scaling", lambda evaluation, graph, specs: ScaledGraph(graph, risks=(loud,)))
     worse = pocketlens.build(recipe, tmp_path / "worse.bundle", generator=Loud().eval(), bench=False)
     assert [failed.id for failed in worse.manifest.failed] == ["coreml-fp16-32x48"]
+    assert "Conv 'loudest' gives up to 1e+06, and half precision ends at 65504" in worse.manifest.failed[0].reason
 
 
 def test_fp32_alone_is_not_audited(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,7 +6,7 @@ import onnx_ir as ir
 from pocketlens.converters import graph as hub
 from pocketlens.converters.coreml.builder import MILBuilder, Var
 from pocketlens.converters.coreml.registry import lowering
-from pocketlens.converters.lowering import floats, needs_constants, rank, shape
+from pocketlens.converters.lowering import floats, is_place, needs_constants, rank, shape
 
 _DIRECT = {
     "Abs": "abs",
@@ -26,6 +26,7 @@ _DIRECT = {
     "Tanh": "tanh",
 }
 _FLOAT32_MAX = float(np.finfo(np.float32).max)
+_INT32_MAX = float(np.iinfo(np.int32).max)
 
 
 @lowering(*_DIRECT)
@@ -51,8 +52,12 @@ def clip(builder: MILBuilder, node: ir.Node) -> Var:
     """``clip``, or a minimum or maximum where there is one bound; float's own limits are no bound."""
     x = builder.get(node.inputs[0])
     low, high = (floats(node, index) for index in (1, 2))
-    low_bound = None if low is None or low.item() <= -_FLOAT32_MAX else np.float32(low.item())
-    high_bound = None if high is None or high.item() >= _FLOAT32_MAX else np.float32(high.item())
+    places = is_place(node.outputs[0])
+    kind, most = (np.int32, _INT32_MAX) if places else (np.float32, _FLOAT32_MAX)
+    low_bound = None if low is None or low.item() <= -most else kind(low.item())
+    high_bound = None if high is None or high.item() >= most else kind(high.item())
+    if low_bound is not None and high_bound is not None and places:
+        return builder.add("minimum", x=builder.add("maximum", x=x, y=low_bound), y=high_bound)
     if low_bound is not None and high_bound is not None:
         return builder.add("clip", x=x, alpha=low_bound, beta=high_bound)
     if low_bound is not None:

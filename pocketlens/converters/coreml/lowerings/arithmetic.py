@@ -7,7 +7,7 @@ import onnx_ir as ir
 
 from pocketlens.converters.coreml.builder import MILBuilder, Var
 from pocketlens.converters.coreml.registry import lowering
-from pocketlens.converters.lowering import floats, rank, shape
+from pocketlens.converters.lowering import floats, is_place, rank, shape
 
 _OPERATIONS = {
     "Add": "add",
@@ -29,15 +29,13 @@ _COMPARE = {
 
 def _operands(builder: MILBuilder, node: ir.Node) -> list[Var]:
     """The inputs; constants with as many axes as the result, which every unit of the phone broadcasts."""
-    axes = rank(node.outputs[0])
+    axes, kind = rank(node.outputs[0]), np.int32 if is_place(node.outputs[0]) else np.float32
     operands = []
     for value in node.inputs:
         operand = builder.get(value)
         if isinstance(operand, np.ndarray):
-            array = np.asarray(operand, np.float32)
-            operand = (
-                np.float32(array.item()) if array.size == 1 else array.reshape((1,) * (axes - array.ndim) + array.shape)
-            )
+            array = np.asarray(operand, kind)
+            operand = kind(array.item()) if array.size == 1 else array.reshape((1,) * (axes - array.ndim) + array.shape)
         operands.append(operand)
     return operands
 
@@ -95,10 +93,10 @@ def logical_not(builder: MILBuilder, node: ir.Node) -> Var:
 
 @lowering("Cast")
 def cast(builder: MILBuilder, node: ir.Node) -> Var:
-    """Truths to 1 and 0, and what is not 0 to a truth."""
-    return builder.add(
-        "cast", x=builder.get(node.inputs[0]), dtype="bool" if node.outputs[0].dtype == ir.DataType.BOOL else "fp32"
-    )
+    """Truths to 1 and 0, what is not 0 to a truth, and numbers to places, whose fraction is cut off."""
+    is_truth, to_place = node.outputs[0].dtype == ir.DataType.BOOL, is_place(node.outputs[0])
+    kind = "bool" if is_truth else "int32" if to_place else "fp32"
+    return builder.add("cast", x=builder.get(node.inputs[0]), dtype=kind)
 
 
 @lowering("Where")

@@ -5,6 +5,7 @@ import onnx_ir as ir
 
 from pocketlens.converters import graph as hub
 from pocketlens.converters.checks import check_gather, gathered, slice_ranges
+from pocketlens.converters.constants import constant
 from pocketlens.converters.coreml.builder import MILBuilder, Var, vector
 from pocketlens.converters.coreml.registry import MAX_RANK, lowering
 from pocketlens.converters.lowering import needs_constants, rank, shape
@@ -81,13 +82,17 @@ def split(builder: MILBuilder, node: ir.Node) -> list[Var]:
     return list(builder.add("split", x=x, split_sizes=vector(sizes), axis=np.int32(axis)))
 
 
-@lowering("Gather", check=check_gather, needs="constant indices of at most one axis")
+@lowering("Gather", check=check_gather, needs="indices of at most one axis")
 def gather(builder: MILBuilder, node: ir.Node) -> Var:
-    """``gather`` of constant indices, for instance of channels in another order."""
+    """``gather`` of indices, for instance of channels in another order, or of a table's entries by computed places."""
+    x = builder.get(node.inputs[0])
+    if constant(node.inputs[1]) is None:
+        axis = hub.integer(node, "axis", 0) % rank(node.inputs[0])
+        return builder.add("gather", x=x, indices=builder.get(node.inputs[1]), axis=np.int32(axis))
     axis, indices = gathered(node)
     y = builder.add(
         "gather",
-        x=builder.get(node.inputs[0]),
+        x=x,
         indices=vector(indices),
         axis=np.int32(axis),
     )

@@ -5,7 +5,7 @@ import onnx_ir as ir
 
 from pocketlens.converters import graph as hub
 from pocketlens.converters.constants import constant
-from pocketlens.converters.lowering import floats, needs_constants, needs_rank, shape
+from pocketlens.converters.lowering import floats, is_place, needs_constants, needs_rank, shape
 from pocketlens.converters.tflite import layout
 from pocketlens.converters.tflite.builder import Tensor, TFLiteBuilder
 from pocketlens.converters.tflite.registry import lowering
@@ -27,6 +27,7 @@ _DIRECT = {
     "Sin": "SIN",
     "Cos": "COS",
 }
+_INT32_MAX = np.iinfo(np.int32).max
 _NAMED_RANGES = {(0.0, np.inf): "RELU", (0.0, 6.0): "RELU6", (-1.0, 1.0): "RELU_N1_TO_1"}
 
 
@@ -42,7 +43,16 @@ def clip(builder: TFLiteBuilder, node: ir.Node) -> Tensor:
     low, high = floats(node, 1), floats(node, 2)
     low_bound = -np.inf if low is None else float(low.reshape(-1)[0])
     high_bound = np.inf if high is None else float(high.reshape(-1)[0])
+    if is_place(node.outputs[0]):
+        return _clamp_places(builder, builder.get(node.inputs[0]), low_bound, high_bound)
     return _clamp(builder, builder.get(node.inputs[0]), low_bound, high_bound)
+
+
+def _clamp_places(builder: TFLiteBuilder, x: Tensor, low: float, high: float) -> Tensor:
+    for code, bound in (("MAXIMUM", low), ("MINIMUM", high)):
+        if abs(bound) < _INT32_MAX:
+            x = builder.elementwise(code, x, builder.integers([int(bound)]), dtype=np.int32)
+    return x
 
 
 def _clamp(builder: TFLiteBuilder, x: Tensor, low: float, high: float) -> Tensor:

@@ -5,6 +5,7 @@ import onnx_ir as ir
 
 from pocketlens.converters import graph as hub
 from pocketlens.converters.constants import constant
+from pocketlens.converters.lowering import is_place
 from pocketlens.converters.tflite.builder import Tensor, TFLiteBuilder
 from pocketlens.converters.tflite.registry import lowering
 
@@ -32,7 +33,7 @@ def arithmetic(builder: TFLiteBuilder, node: ir.Node) -> Tensor:
     result, *others = _operands(builder, node)
     code = _BINARY.get(node.op_type) or _VARIADIC[node.op_type]
     for other in others:
-        result = builder.elementwise(code, result, other)
+        result = builder.elementwise(code, result, other, dtype=result.dtype.type)
     return result
 
 
@@ -72,8 +73,10 @@ def logical(builder: TFLiteBuilder, node: ir.Node) -> Tensor:
 
 @lowering("Cast")
 def cast(builder: TFLiteBuilder, node: ir.Node) -> Tensor:
-    """Truths to 1 and 0, and what is not 0 to a truth."""
+    """Truths to 1 and 0, what is not 0 to a truth, and numbers to places, whose fraction is cut off."""
     x = builder.get(node.inputs[0])
+    if is_place(node.outputs[0]):
+        return builder.add("CAST", [x], x.shape, dtype=np.int32)
     if node.outputs[0].dtype == ir.DataType.BOOL:
         return builder.elementwise("NOT_EQUAL", x, 0.0, dtype=np.bool_)
     return builder.add("CAST", [x], x.shape)

@@ -1,9 +1,12 @@
 """Operators that move values without computing: reshapes, slices, splits, concatenations, transposes, gathers."""
 
+import math
+
 import numpy as np
 import onnx_ir as ir
 
 from pocketlens.converters import graph as hub
+from pocketlens.converters.checks import check_gather
 from pocketlens.converters.lowering import integers, needs_constants, rank, shape
 from pocketlens.converters.tflite import layout
 from pocketlens.converters.tflite.builder import Tensor, TFLiteBuilder
@@ -62,22 +65,19 @@ def split(builder: TFLiteBuilder, node: ir.Node) -> list[Tensor]:
     return parts
 
 
-def _check_gather(node: ir.Node) -> str:
-    if reason := needs_constants(node, "its indices are", 1):
-        return reason
-    return "" if rank(node.inputs[1]) <= 1 else f"its indices have {rank(node.inputs[1])} axes, and may have one"
-
-
-@lowering("Gather", check=_check_gather, needs="constant indices of at most one axis")
+@lowering("Gather", check=check_gather, needs="indices of at most one axis")
 def gather(builder: TFLiteBuilder, node: ir.Node) -> Tensor:
-    """GATHER of constant indices, for instance of channels in another order."""
+    """GATHER of indices, for instance of channels in another order, or of a table's entries by computed places."""
     before, indices = shape(node.inputs[0]), integers(node, 1)
-    assert indices is not None
+    x = builder.get(node.inputs[0])
     graph_axis = hub.integer(node, "axis", 0) % len(before)
     length, axis = before[graph_axis], layout.axis(graph_axis, len(before))
-    kept = (*before[:graph_axis], len(indices), *before[graph_axis + 1 :])
-    inputs = [builder.get(node.inputs[0]), builder.integers([index % length for index in indices])]
-    gathered = builder.add("GATHER", inputs, layout.shape(kept), axis=axis)
+    if indices is None:
+        places = builder.reshape(builder.get(node.inputs[1]), (math.prod(shape(node.inputs[1])),))
+    else:
+        places = builder.integers([index % length for index in indices])
+    kept = (*before[:graph_axis], *places.shape, *before[graph_axis + 1 :])
+    gathered = builder.add("GATHER", [x, places], layout.shape(kept), axis=axis, dtype=x.dtype.type)
     return builder.reshape_graph(gathered, kept, shape(node.outputs[0]))
 
 
@@ -98,14 +98,15 @@ def slice_(builder: TFLiteBuilder, node: ir.Node) -> Tensor:
     if all(step == 1 for _, _, step in spans):
         if out == x.shape:
             return x
-        return builder.add("SLICE", [x, builder.integers(begin), builder.integers(out)], out)
+        return builder.add("SLICE", [x, builder.integers(begin), builder.integers(out)], out, dtype=x.dtype.type)
     # An end before the first value is written -1 in Python; TFLite would count that from the end: its mask says "all".
     open_ends = sum(1 << axis for axis, (_, last, _) in enumerate(spans) if last < 0)
     ends_and_steps = [
         builder.integers([last for _, last, _ in spans]),
         builder.integers([step for _, _, step in spans]),
     ]
-    return builder.add("STRIDED_SLICE", [x, builder.integers(begin), *ends_and_steps], out, endMask=open_ends)
+    inputs = [x, builder.integers(begin), *ends_and_steps]
+    return builder.add("STRIDED_SLICE", inputs, out, endMask=open_ends, dtype=x.dtype.type)
 
 
 @lowering("Expand")

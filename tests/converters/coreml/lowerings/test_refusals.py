@@ -83,7 +83,7 @@ REFUSED = {
     ),
     "slopes of columns": (Case("y = PRelu(x, s)", {"s": weights(16)}), "slopes"),
     "whole numbers": (
-        Case("i = Cast <to = 6> (x)\nf = Cast <to = 1> (i)\ny = Relu(f)"),
+        Case("i = Cast <to = 6> (x)\nn = Neg(i)\nf = Cast <to = 1> (n)\ny = Relu(f)"),
         "only float32 and bool",
     ),
     "no lowering": (Case("y = Sinh(x)"), "no lowering"),
