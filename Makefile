@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install test-quick docs bench-peers demo test conformance fuzz kill bench-matrix operators rewrites check format schema changelog dist constraints train lab-pi clean bench-rewrites bench-accelerators operators-on bench-agreement lab-android lab-pages bench-shim bench-browser bench-sizes bench-flicker lab-arm64 bench-folders bench-streams lab-cluster
+.PHONY: help install test-quick docs bench-peers bench-engines demo test conformance fuzz kill bench-matrix operators rewrites check format schema changelog dist constraints train lab-pi clean bench-rewrites bench-accelerators operators-on bench-agreement lab-android lab-pages bench-shim bench-browser bench-sizes bench-flicker lab-arm64 bench-folders bench-streams lab-cluster
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
@@ -104,6 +104,17 @@ bench-matrix: install  ## every architecture, target and precision: PSNR, size, 
 
 bench-peers: install .peers/.installed  ## our files beside litert-torch's, OpenVINO's and torch's own; of GENERATORS
 	$(BIN)/python -m benchmarks.peers $(GENERATORS)
+
+ENGINES ?= ../shared/data/fast_style/wave.npz animegan2 pix2pix-unet pocket
+
+.peers-%/.installed: benchmarks/peers-%.txt
+	$(PYTHON) -m venv .peers-$*
+	grep '^torch==' $< | xargs -r .peers-$*/bin/pip install --quiet --disable-pip-version-check
+	.peers-$*/bin/pip install --quiet --disable-pip-version-check -r $<
+	touch $@
+
+bench-engines: install .peers-mnn/.installed .peers-ncnn/.installed .peers-executorch/.installed  ## our files beside MNN, ncnn and ExecuTorch, fp32 and int8; of ENGINES; keeps the files in build/engines
+	$(BIN)/python -m benchmarks.engines $(ENGINES) --page docs/figures/engines.md
 
 ARCHITECTURES ?= ../shared/data/fast_style/wave.npz animegan2 pix2pix-unet transformer-net cyclegan-resnet pocket
 

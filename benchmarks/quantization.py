@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx_ir as ir
 
 from benchmarks import notes
 from benchmarks.generators import generator
@@ -124,20 +125,24 @@ def _loaded(name: str, size: int) -> tuple[Any, int, int, Any]:
     return module, size, size, ranges
 
 
+def emit_ours(model: ir.Model, target_name: str, precision: str, calibrate: tuple[Picture, ...], path: Path) -> None:
+    """Write our file of a graph with the rewrites and the plan that a target has by default; the graph is changed."""
+    target = TARGETS[target_name]
+    names = registry.for_precision(target.rewrites, precision)
+    if precision == "int8":
+        few = rules_for_few_inputs(model, target.min_int8_input_channels, "int8")
+        plan = Plan((*default_plan("int8").rules, *few))
+        model = quantize(model, plan, calibrate, target.quantizers, lambda changed: registry.apply(changed, names))
+    else:
+        registry.apply(model, names)
+    emitter(target_name).emit(model, precision, Labels("benchmark"), path)
+
+
 def _make(cell: Cell, calibrate: tuple[Picture, ...]) -> str:
     """Write a cell's file; returns why that failed, or an empty string."""
     if cell.way in OURS:
         model = hub.load(cell.folder / "graph.onnx")
-        target = TARGETS[cell.target]
-        names = registry.for_precision(target.rewrites, cell.way)
-        if cell.way == "int8":
-            plan = Plan(
-                (*default_plan("int8").rules, *rules_for_few_inputs(model, target.min_int8_input_channels, "int8"))
-            )
-            model = quantize(model, plan, calibrate, target.quantizers, lambda changed: registry.apply(changed, names))
-        else:
-            registry.apply(model, names)
-        emitter(cell.target).emit(model, cell.way, Labels("benchmark"), cell.path)
+        emit_ours(model, cell.target, cell.way, calibrate, cell.path)
         return ""
     source = (cell.folder / f"{cell.target}-fp32{TARGETS[cell.target].suffix}").resolve()
     command = [ROOT / ".quantizers/bin/python", "-W", "ignore", "-m", "benchmarks.quantizers"]
