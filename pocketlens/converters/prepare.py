@@ -24,6 +24,7 @@ from pocketlens.converters.ranges import Ranges
 from pocketlens.converters.rewrites import edit
 from pocketlens.converters.rewrites.canonicalize import canonicalize
 from pocketlens.converters.rewrites.dequantize_weights import DequantizeWeights
+from pocketlens.converters.rewrites.drop_pixel_quantizers import DropPixelQuantizers
 from pocketlens.converters.rewrites.fold_constants import FoldConstants
 from pocketlens.converters.rewrites.widen_floats import WidenFloats
 from pocketlens.errors import InputError, PocketlensError, SizeError
@@ -71,6 +72,7 @@ def prepare(
     _check_range(model, ranges)
     fold_extras(model, extras, ranges)
     _fold_ranges(model, ranges)
+    DropPixelQuantizers()(model)
     _with_size_in_errors(height, width, lambda: canonicalize(model))
     hub.check(model)
     return model

@@ -192,14 +192,21 @@ def _constant_weight(node: ir.Node) -> bool:
 
 
 def _is_quantized(node: ir.Node) -> bool:
-    """Whether quantization-aware training has already decided about a node."""
+    """Whether it was already decided about a node: it reads rounded values."""
     producer = node.inputs[0].producer() if node.inputs[0] is not None else None
     return producer is not None and producer.op_type == "DequantizeLinear"
 
 
 def has_quantizers(model: ir.Model) -> bool:
-    """Whether a graph comes with quantizers of its own, from quantization-aware training."""
+    """Whether a graph rounds values or has integers as weights."""
     return any(node.op_type == "DequantizeLinear" for node in model.graph)
+
+
+def is_quantized(model: ir.Model) -> bool:
+    """Whether convolutions or products of a graph read rounded values: by quantization-aware training, or since another
+    tool has quantized it.
+    """
+    return any(node.op_type in QUANTIZED_OPERATORS and _is_quantized(node) for node in model.graph)
 
 
 def check_rules(model: ir.Model, rules: Sequence[PlanRule]) -> None:

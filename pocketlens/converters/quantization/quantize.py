@@ -8,7 +8,8 @@ import onnx_ir as ir
 from pocketlens.converters.quantization import equalize, everywhere, insert
 from pocketlens.converters.quantization.bias_correct import correct_biases
 from pocketlens.converters.quantization.calibrate import ActivationStatistics
-from pocketlens.converters.quantization.plan import Plan, has_quantizers, quantized_nodes
+from pocketlens.converters.quantization.integer_weights import quantize_weights_of_rounded
+from pocketlens.converters.quantization.plan import Plan, is_quantized, quantized_nodes
 from pocketlens.converters.quantization.recorded import calibrate_once
 from pocketlens.images import Picture
 from pocketlens.targets import QuantizerPlacement
@@ -25,7 +26,8 @@ def quantize(
 
     Args:
         model: The graph before any rewrite: channels are equalized where norms and convolutions still stand side by
-            side. One with quantizers of its own, from quantization-aware training, is taken as it is.
+            side. One that is quantized already, by training or another tool, keeps the scales of its values; its
+            weights become integers.
         plan: What is quantized, and how.
         pictures: To calibrate with, ``uint8 [height, width, 3]`` of the graph's size.
         placement: Where the kernels of the target's runtime want values rounded.
@@ -34,8 +36,10 @@ def quantize(
     Raises:
         InputError: A value is not finite or constant on all pictures; the message names the node.
     """
-    if has_quantizers(model):
-        return model.clone()
+    if is_quantized(model):
+        taken = model.clone()
+        quantize_weights_of_rounded(taken, placement)
+        return taken
     return calibrate_graph(model, plan, pictures, placement, rewrite).apply_plan(plan)
 
 

@@ -50,8 +50,8 @@ class GraphQuantizer:
 
     @cached_property
     def is_trained(self) -> bool:
-        """Whether the graph came with quantizers of its own, which leave nothing to plan."""
-        return self._activations and plans.has_quantizers(hub.load(self.graph))
+        """Whether the graph came quantized, by training or another tool, which leaves nothing to plan."""
+        return self._activations and plans.is_quantized(hub.load(self.graph))
 
     @cached_property
     def calibrated(self) -> "CalibratedGraph":
@@ -97,9 +97,14 @@ class GraphQuantizer:
         plan = plan or self.plan
 
         def make(folder: Path) -> None:
+            from pocketlens.converters.quantization.integer_weights import quantize_weights_of_rounded
             from pocketlens.converters.quantized_weights import quantized_weights_of
 
-            model = hub.load(self.graph) if self.is_trained else self.model(plan)
+            if self.is_trained:
+                model = hub.load(self.graph)
+                quantize_weights_of_rounded(model, self.spec.format.quantizers)
+            else:
+                model = self.model(plan)
             if not any(
                 n.op_type in ("QuantizeLinear", "DynamicQuantizeLinear") or quantized_weights_of(n.outputs[0])
                 for n in model.graph
