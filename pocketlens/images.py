@@ -100,7 +100,8 @@ def _decoded(path: Path) -> DecodedPicture:
         if "A" in upright.getbands() or "transparency" in upright.info:
             upright = upright if upright.mode == "RGBA" else upright.convert("RGBA")
             alpha = np.asarray(upright.getchannel("A"))
-        return DecodedPicture(np.ascontiguousarray(np.asarray(upright.convert("RGB"))), alpha)
+        colours = upright if upright.mode == "RGB" else upright.convert("RGB")  # which copies in any case
+        return DecodedPicture(np.ascontiguousarray(np.asarray(colours)), alpha)
 
 
 def read(path: Path) -> Picture:

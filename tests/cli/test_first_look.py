@@ -1,5 +1,6 @@
 """The first picture or frame that a file of somebody else's gives is looked at: ranges that nobody said show there."""
 
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -7,6 +8,7 @@ import onnx_ir as ir
 import pytest
 
 from pocketlens import images
+from pocketlens.bundle.first_look import FirstLook
 from tests.cli.calls import call
 from tests.converters.graph_builder import GraphBuilder
 from tests.generators import picture
@@ -63,6 +65,18 @@ def test_black_ones_are_refused_until_the_ranges_are_said(unit_range: Path, tmp_
     shown = call("run", unit_range, *words, *UNIT)
     assert "black" not in shown.stderr
     assert (tmp_path / "out.mp4").exists() or (tmp_path / "out/a.png").exists()
+
+
+def test_a_large_picture_is_looked_at_in_little_room(tmp_path: Path) -> None:
+    """A picture of 100 megapixels took 4.5 GB more for the look than for all else."""
+    large = np.tile(picture(500, 400), (8, 10, 1))
+    tracemalloc.start()
+    look = FirstLook(tmp_path / "some.bundle", (None, None))
+    look.check(large, large // 64, (32, 48))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert "of one shade" in look.warnings[0] or "black" in look.warnings[0]
+    assert peak < 3 * large.nbytes, "16 megapixels are 48 MB, and as float64 384"
 
 
 @pytest.mark.parametrize("kind", ["picture", "clip"])

@@ -15,20 +15,23 @@ from tests.cli.calls import call
 __all__ = ["sshd"]
 
 
-@pytest.mark.parametrize("way", ["probe flood", "cores"])
-def test_a_device_that_lies_costs_the_others_nothing(
-    sshd: Sshd,
-    bundle: Path,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    way: str,
+WAYS = ("probe flood", "cores", "load size")
+"""Ways that end a device before it plays; every way stands in ``tests/bench/devices/test_hostile.py``."""
+
+
+def test_devices_that_lie_cost_the_others_nothing(
+    sshd: Sshd, bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(Ssh, "cache", str(tmp_path / "there"))
-    python = shlex.join([sys.executable, hostile.__file__, way])
-    words = ("--device", f"ssh://loopback?python={python}", "--device", "local", "--artifact", "onnx-fp32-32x48")
-    more = ("--ssh-config", sshd.config, "--seconds", "0.1", "--threads", "1", "-o", tmp_path / "out", "--json")
-    measured = json.loads(call("bench", bundle, *words, *more, code=3).stdout)
-    lying, here = measured["devices"]
-    assert lying["error"] is not None and here["error"] is None, measured["devices"]
+    words: list[object] = []
+    for way in WAYS:
+        words += ["--device", f"ssh://loopback?python={shlex.join([sys.executable, hostile.__file__, way])}"]
+    words += ["--device", "local", "--artifact", "onnx-fp32-32x48", "--ssh-config", sshd.config, "--seconds", "0.1"]
+    measured = json.loads(
+        call("bench", bundle, *words, "--threads", "1", "-o", tmp_path / "out", "--json", code=3).stdout
+    )
+    *lying, here = measured["devices"]
+    assert len(lying) == len(WAYS) and all(device["error"] is not None for device in lying), measured["devices"]
+    assert here["error"] is None
     assert {row["device"] for row in measured["subjects"]} == {"local"}
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["local.json"]
