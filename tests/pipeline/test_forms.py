@@ -14,8 +14,11 @@ from pocketlens.models.source import wrap
 from pocketlens.pipeline.compile import compile_sizes
 from pocketlens.pipeline.eval_set import EvalSet
 from pocketlens.pipeline.evaluation import Evaluation
+from pocketlens.pipeline.search.mixed_precision_search import SearchSettings
+from pocketlens.precisions import Floors
 from pocketlens.progress import silent
-from pocketlens.targets import TARGETS
+from pocketlens.recipe import Gate
+from pocketlens.targets import TARGETS, ArtifactSpec
 from tests.generators import SIGNED, picture
 
 SIZE = (64, 64)
@@ -92,3 +95,30 @@ def test_openvinos_packed_int8_of_a_7_x_7_convolution_on_amx(channels: int) -> N
     (artifact,) = compiled.artifacts
     assert artifact.verification.agreement > TARGETS["openvino"].precision("int8").floors.file
     assert "made without pack-thin-conv" in artifact.note, "OpenVINO was mended: take the note out of docs/upstream.md"
+
+
+def test_a_wrong_low_bit_file_starts_the_search_under_a_lowered_floor(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """The first layer's integers are wrong, and no right file reaches the fixed floor: what rounding does lowers it."""
+    monkeypatch.setenv("POCKETLENS_CACHE", str(tmp_path))
+    high = Floors(70, block_means=85, teacher=15, slack=45)
+    monkeypatch.setattr(ArtifactSpec, "floors", property(lambda spec: high))
+    right = onnx_target.emit
+
+    def wrong(model, precision, labels, path):  # type: ignore[no-untyped-def]
+        model = model.clone()
+        for value in model.graph.initializers.values():
+            if value.dtype == ir.DataType.INT8 and len(value.shape) == 4 and value.shape[1] == 3:
+                value.const_value = ir.tensor(value.const_value.numpy()[::-1].copy(), name=value.name)
+        right(model, precision, labels, path)
+
+    monkeypatch.setattr(onnx_target, "emit", wrong)
+    asked = ([_evaluation(_thin_end())], {"onnx": ["int8"]}, silent)
+    with pytest.raises(VerificationError, match="rounding alone moves its picture"):
+        compile_sizes(*asked, rewrites="none")
+    [size] = compile_sizes(*asked, rewrites="none", search=SearchSettings(Gate(psnr=20), points=3))
+    (artifact,) = size.artifacts
+    assert artifact.note.startswith("layers were kept in float: as asked, ")
+    assert artifact.plan is not None and len(artifact.plan.rules) > 1
+    assert artifact.verification.agreement is not None and 25 < artifact.verification.agreement < 70
