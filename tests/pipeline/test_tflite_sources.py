@@ -2,9 +2,11 @@
 
 from pathlib import Path
 
+import flatbuffers
 import numpy as np
 import onnx_ir as ir
 import pytest
+from ai_edge_litert import schema_py_generated as schema
 
 from pocketlens.converters import graph as hub
 from pocketlens.converters.emitter import Labels, emitter
@@ -24,6 +26,7 @@ from pocketlens.quality import psnr
 from pocketlens.runtimes.session import open_artifact
 from pocketlens.targets import TARGETS
 from tests.cli.calls import call
+from tests.converters.tflite_source.harness import FileBuilder
 from tests.generators import picture, small_graph
 from tests.pipeline.test_packs import STYLES, tiny
 
@@ -112,3 +115,36 @@ def test_it_is_inspected_and_explained(emitted: Path) -> None:
     assert "InstanceNormalization" in call("inspect", emitted / "fp16.tflite", "--size", "32x32").stdout
     said = call("inspect", emitted / "fp16.tflite", "--size", "48x32", code=2).stderr
     assert "has height 32, expected 48" in said and "ask for it with 32x32" in said
+
+
+def test_it_teaches_students(emitted: Path) -> None:
+    from pocketlens.models.distill.feature_teacher import feature_teacher, fixed_size
+
+    source = resolve("fp32.tflite", base=emitted)
+    pixels, features = feature_teacher(source)(PICTURE)
+    assert np.array_equal(pixels, teacher_of(source)(PICTURE)) and features is None
+    assert fixed_size(emitted / "fp32.tflite") == SIZE
+
+
+def test_a_file_of_free_size(tmp_path: Path) -> None:
+    """Its padding follows the size that is asked for, in the graph as in LiteRT."""
+    f = FileBuilder((1, 1, 1, 3))
+    steps = {"padding": 0, "strideH": 2, "strideW": 2}
+    down = f.add("CONV_2D", [f.x, f.random(4, 3, 4, 3), f.random(4)], (1, 1, 1, 4), dilationHFactor=1,
+                 dilationWFactor=1, **steps)  # fmt: skip
+    size = f.add("SHAPE", [f.x], (4,), dtype=np.int32, outType=2)
+    plane = f.add("SLICE", [size, f.integers(1), f.integers(2)], (2,), dtype=np.int32)
+    f.add("RESIZE_BILINEAR", [f.add("CONV_2D", [down, f.random(3, 1, 1, 4), f.random(3)], (1, 1, 1, 3), padding=0,
+          strideH=1, strideW=1, dilationHFactor=1, dilationWFactor=1), plane], (1, 1, 1, 3))  # fmt: skip
+    path = f.write(tmp_path / "free.tflite")
+    model = schema.ModelT.InitFromObj(schema.Model.GetRootAs(path.read_bytes(), 0))
+    for tensor in model.subgraphs[0].tensors:
+        if tensor.shape is not None and len(tensor.shape) == 4 and tensor.buffer == 0:
+            tensor.shapeSignature = np.array([1, -1, -1, tensor.shape[3]], np.int32)
+    builder = flatbuffers.Builder(1024)
+    builder.Finish(model.Pack(builder), b"TFL3")
+    path.write_bytes(bytes(builder.Output()))
+    source, wide = resolve(str(path), base=tmp_path, ranges=((0, 1), (-4, 4))), picture(33, 48, seed=2)
+    hub.save(next(export_graphs(source, 33, 48)), tmp_path / "free.onnx")
+    with open_artifact(tmp_path / "free.onnx", "onnxruntime") as session:
+        assert psnr(teacher_of(source)(wide), np.clip(session.floats(wide), 0, 255)) > 110
