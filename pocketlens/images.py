@@ -6,16 +6,18 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps, PngImagePlugin
 
 from pocketlens import picture_limits
 from pocketlens.errors import InputError
 from pocketlens.files import regular, whole
 from pocketlens.picture_limits import MAX_PIXELS
+
+if TYPE_CHECKING:  # Pillow takes 20 ms to import, which a session that is given arrays need not wait for
+    from PIL import Image
 
 Picture = NDArray[np.uint8]
 Floats = NDArray[np.float32]
@@ -45,8 +47,10 @@ class DecodedPicture:
     alpha: Picture | None
 
 
-def _sixteen_to_eight(image: Image.Image) -> Image.Image:
+def _sixteen_to_eight(image: "Image.Image") -> "Image.Image":
     """16-bit, 32-bit and float values as 0..255, some rows at a time: as float64 they take eight times the room."""
+    from PIL import Image
+
     result, rows = np.empty((image.height, image.width), np.uint8), max(1, _AT_ONCE // max(image.width, 1))
     strips = [(top, min(top + rows, image.height)) for top in range(0, image.height, rows)]
     largest = max((_finite(_strip(image, *ends)).max(initial=0.0) for ends in strips), default=0.0)
@@ -56,7 +60,7 @@ def _sixteen_to_eight(image: Image.Image) -> Image.Image:
     return Image.fromarray(result)
 
 
-def _strip(image: Image.Image, top: int, end: int) -> NDArray[np.float64]:
+def _strip(image: "Image.Image", top: int, end: int) -> NDArray[np.float64]:
     return np.asarray(image.crop((0, top, image.width, end)), dtype=np.float64)
 
 
@@ -70,6 +74,8 @@ def decode(path: Path) -> DecodedPicture:
     Raises:
         InputError: The file is absent, is no picture, is damaged, or has more than :data:`MAX_PIXELS` pixels.
     """
+    from PIL import Image
+
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # about pictures near Pillow's own limit, and EXIF data that it skips
@@ -88,6 +94,8 @@ def decode(path: Path) -> DecodedPicture:
 
 
 def _decoded(path: Path) -> DecodedPicture:
+    from PIL import Image, ImageOps
+
     with regular(path).open("rb") as file, Image.open(path, formats=_FORMATS) as image:
         if reason := picture_limits.problem(image, file):
             raise InputError(f"{path} {reason}", do="save the picture again, smaller if it is large")
@@ -129,6 +137,8 @@ def write(
     Raises:
         InputError: The suffix is not a picture format, or the file cannot be written.
     """
+    from PIL import Image
+
     if path.suffix.lower() not in SUFFIXES:
         raise InputError(f"{path} does not end in a picture format", do=f"use one of {', '.join(SUFFIXES)}")
     image = Image.fromarray(picture)
@@ -150,6 +160,8 @@ def _options(suffix: str, xmp: str) -> dict[str, Any]:
     if suffix in (".tif", ".tiff"):
         options["tiffinfo"] = {_TIFF_XMP: xmp.encode()}
     elif suffix == ".png":
+        from PIL import PngImagePlugin
+
         options["pnginfo"] = PngImagePlugin.PngInfo()
         options["pnginfo"].add_itxt("XML:com.adobe.xmp", xmp)
     elif suffix in (".jpg", ".jpeg", ".webp"):
@@ -159,6 +171,8 @@ def _options(suffix: str, xmp: str) -> dict[str, Any]:
 
 def png(picture: Picture) -> bytes:
     """The picture as PNG bytes, which are the same for the same picture."""
+    from PIL import Image
+
     buffer = io.BytesIO()
     Image.fromarray(picture).save(buffer, "PNG", compress_level=9)
     return buffer.getvalue()
@@ -168,11 +182,15 @@ def resize(picture: Picture, height: int, width: int) -> Picture:
     """Stretch a picture to a size with an antialiasing filter, Lanczos."""
     if picture.shape[:2] == (height, width):
         return picture
+    from PIL import Image
+
     return np.array(Image.fromarray(picture).resize((width, height), Image.Resampling.LANCZOS), np.uint8)
 
 
 def fill(picture: Picture, height: int, width: int) -> Picture:
     """Scale a picture to cover a size and crop the middle, so that nothing is stretched."""
+    from PIL import Image, ImageOps
+
     return np.asarray(ImageOps.fit(Image.fromarray(picture), (width, height), Image.Resampling.LANCZOS))
 
 

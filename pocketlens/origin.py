@@ -11,13 +11,9 @@ import struct
 import uuid
 from dataclasses import dataclass
 from pathlib import Path
-from xml.sax.saxutils import escape
-
-from pocketlens.version import BASE_VERSION
 
 SOURCE_TYPE = "http://cv.iptc.org/newscodes/digitalsourcetype/compositeWithTrainedAlgorithmicMedia"
 NAMESPACE = "https://pocketlens.readthedocs.io/ns/origin/1.0/"
-TOOL = f"Pocketlens {BASE_VERSION}"
 _BOX = uuid.UUID("be7acfcb-97a9-42e8-9c71-999491e3afac")
 """The box of MP4 and MOV files that holds XMP (XMP specification, part 3)."""
 ISO_SUFFIXES = (".mp4", ".mov", ".m4v")
@@ -54,11 +50,16 @@ class Origin:
 
     def xmp(self) -> str:
         """The origin as an XMP packet; the same origin gives the same text."""
+        # Both bring half of the standard library with them, 25 ms that no first frame should wait for.
+        from xml.sax.saxutils import escape
+
+        from pocketlens.version import BASE_VERSION
+
         fields = [
             ("Iptc4xmpExt:DigitalSourceType", SOURCE_TYPE),
             ("Iptc4xmpExt:AISystemUsed", self.filter),
             ("Iptc4xmpExt:AISystemVersionUsed", self.version),
-            ("xmp:CreatorTool", TOOL),
+            ("xmp:CreatorTool", f"Pocketlens {BASE_VERSION}"),
             ("photoshop:Credit", "; ".join(self.attribution)),
             ("pocketlens:filter", self.filter),
             ("pocketlens:version", self.version),
