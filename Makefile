@@ -55,7 +55,7 @@ operators: install  ## write docs/operators.md again, after a lowering has chang
 
 ON ?= litert-gpu
 
-operators-on: install  ## play cases of every operator on the accelerator ON, and record what it made of them
+operators-on: install  ## play cases of every operator on the accelerator ON, and record what it made of them; keeps what it has
 	$(BIN)/python -m tests.conformance.on_accelerators $(ON)
 	$(BIN)/python -m pocketlens.converters.operators
 

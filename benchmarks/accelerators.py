@@ -87,7 +87,7 @@ def measure(net: Net, accelerator: Accelerator, precision: str) -> dict[str, Any
         chips = ChipChoice((CHIP,)) if TARGETS[target].chips else ANY_CHIP
         (size,) = compile_sizes([evaluation], {target: (precision,)}, silent, chips=chips)
     except PocketlensError as error:
-        return {"text": "-", "reason": error.what, "seconds": 0.0}
+        return {"text": "-", "reason": error.what}
     artifact = size.artifacts[0]
     worst, pictures = _worst_index(evaluation, artifact), evaluation.eval_set
     style = tuple(pictures.styles[worst]) if pictures.styles else None
@@ -102,7 +102,7 @@ def measure(net: Net, accelerator: Accelerator, precision: str) -> dict[str, Any
         "text": placement.text,
         "reason": placement.reason,
         "engine": placement.engine,
-        "seconds": round(seconds, 2),
+        "processor_seconds": round(seconds, 2),
         **({"before_bytes": round(psnr(expected, exact), 1)} if exact is not None else {}),
     }
 
@@ -165,10 +165,11 @@ def table(results: dict[str, dict[str, Any]]) -> str:
 
 
 def _cell(measured: dict[str, Any] | None) -> str:
-    if not measured or not measured["seconds"]:
+    if not measured:
         return "-"
     exact = f" ({measured['before_bytes']} before bytes)" if "before_bytes" in measured else ""
-    return f"{measured['text']}{exact}, {measured['seconds']:.1f} s"
+    seconds = f", {measured['processor_seconds']:.1f} s" if "processor_seconds" in measured else ""
+    return f"{measured['text']}{exact}{seconds}"
 
 
 def main() -> None:

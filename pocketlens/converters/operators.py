@@ -5,7 +5,7 @@
 
 from pathlib import Path
 
-from pocketlens.accelerators.operators import OperatorRecord
+from pocketlens.accelerators.operators import OperatorRecord, cell
 from pocketlens.accelerators.operators import read as read_records
 from pocketlens.converters import graph as hub
 from pocketlens.converters.emitter import LoweredOperators, emitter
@@ -40,7 +40,10 @@ def page() -> str:
         [
             _HEAD,
             *(f"- **{target}** {lowered.summary}" for target, lowered in targets.items()),
-            *(f"- **{name}** ({ACCELERATORS[name].title}) played files of generated cases here." for name in played),
+            *(
+                f"- **{name}** ({ACCELERATORS[name].title}) played generated cases here, in {', '.join(tables)}."
+                for name, tables in played.items()
+            ),
             "",
             f"| operator | {' | '.join([*targets, *played])} |",
             "|" + "---|" * (1 + len(targets) + len(played)),
@@ -51,9 +54,14 @@ def page() -> str:
     )
 
 
-def _row(operator: str, targets: dict[str, LoweredOperators], played: dict[str, dict[str, OperatorRecord]]) -> str:
+def _row(
+    operator: str, targets: dict[str, LoweredOperators], played: dict[str, dict[str, dict[str, OperatorRecord]]]
+) -> str:
     cells = [_cell(lowered.conditions.get(operator)) for lowered in targets.values()]
-    cells += [records[operator].text if operator in records else "-" for records in played.values()]
+    cells += [
+        cell({precision: records[operator] for precision, records in tables.items() if operator in records})
+        for tables in played.values()
+    ]
     return f"| {operator} | {' | '.join(cells)} |"
 
 

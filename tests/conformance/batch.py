@@ -39,6 +39,11 @@ FLOORS = {"fp32": 60.0, "fp16": 40.0, "int8": INTEGER_FLOOR}
 Engines round functions such as tanh more coarsely than processors do, half precision rounds to one part in 2,000, and a
 case spreads its values over the whole range, up to twenty times; a wrong row or weight falls far below.
 """
+JUMPS = {
+    "ArgMax", "ArgMin", "Cast", "Ceil", "Equal", "Floor", "Greater", "GreaterOrEqual", "Less", "LessOrEqual", "Mod",
+    "QuantizeLinear", "Round", "Sign", "ThresholdedRelu", "TopK",
+}  # fmt: skip
+"""Not asked in integers: a value that is rounded to the next level may fall on the other side of a jump."""
 _MOST_JOINED = 4
 """Values that one Concat joins: GPUs bind few buffers at once."""
 _CASE = re.compile(r"case(\d+)\.")
@@ -50,8 +55,8 @@ class Verdict:
 
     Attributes:
         status: whole: every operator on it, and right; partly: right, some operators elsewhere; refused: by the target
-            or its compiler, in words; wrong: another picture, or the engine fails; void: a value is the same
-            everywhere, which no integers and no scale stand for.
+            or its compiler, in words; wrong: another picture, or the engine fails; void: not asked, since a
+            value is the same everywhere, or its integers jump.
         operators: Those of the file that it left to the processor.
         reason: Why, in words.
     """
@@ -72,10 +77,13 @@ def play(cases: Sequence[Case], accelerator: str, precision: str) -> list[Verdic
         Unclear: See there; of one case, too.
     """
     target = ACCELERATORS[accelerator].targets[0]
+    quantizes = TARGETS[target].precision(precision).quantizes == "activations"
     verdicts: dict[int, Verdict] = {}
     for number, case in enumerate(cases):
         if prepared_case(case).is_even and precision != "fp32":
             verdicts[number] = Verdict("void", reason="its values are all the same")
+        elif quantizes and case.operators() & JUMPS:
+            verdicts[number] = Verdict("void", reason="it jumps")
         elif refusals := refused(prepared_case(case).graph, target):
             verdicts[number] = Verdict("refused", reason="; ".join(dict.fromkeys(r.reason for r in refusals)))
     while left := [number for number in range(len(cases)) if number not in verdicts]:

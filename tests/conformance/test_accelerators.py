@@ -9,33 +9,71 @@ from pocketlens.accelerators import litert_gpu, operators
 from pocketlens.pipeline.commands.place import place_file
 from pocketlens.placement import ACCELERATORS
 from pocketlens.runtimes.litert_library import version
-from tests.conformance.case import Case, Place
+from pocketlens.targets import TARGETS
+from tests.conformance import on_accelerators
+from tests.conformance.apart import Players
+from tests.conformance.batch import FLOORS, Unclear, Verdict, play
+from tests.conformance.case import Case, Place, Weights
 from tests.conformance.conform import DEEP
-from tests.conformance.on_accelerators import cases, check_on
+from tests.conformance.on_accelerators import files
 from tests.conformance.operators import CASES
 
 UPSTREAM = Path(__file__).resolve().parents[1] / "data/upstream"
 _FEW = ("Conv", "Resize, linear", "InstanceNormalization", "DepthToSpace", "ReduceMean", "PRelu", "Softmax", "Gather")
-"""Operators of an ordinary run."""
-_NAMES = [name for name in (CASES if DEEP else _FEW) if name.split(",")[0] in operators.read().get("litert-gpu", {})]
-MISSING = litert_gpu.missing()
-needs_engine = pytest.mark.skipif(MISSING is not None, reason=str(MISSING))
+"""Operators of an ordinary run: one case of each, in one file."""
+_NAMES = list(CASES) if DEEP else list(_FEW)
+PLAYED = [
+    (accelerator, precision)
+    for accelerator in ("litert-gpu", "snapdragon-npu", "coreai-cpu")
+    for precision in FLOORS
+    if precision in TARGETS[ACCELERATORS[accelerator].targets[0]].precision_names
+]
+ORDINARY = [("litert-gpu", "fp32"), ("snapdragon-npu", "int8"), ("coreai-cpu", "fp16")]
+"""Each engine once; float files of the Snapdragon NPU and Core AI are played by other tests."""
+GROUPS_OF_TWO = Case("y = Conv <group = 2> (x, w)", {"w": Weights((4, 2, 1, 1))}, Place(4, 4, 4, "Conv", "Conv"))
+"""Wrong on LiteRT's GPU engine (docs/upstream.md)."""
+RIGHT = Case("y = Relu(x)", {}, Place(3, 4, 4, "Conv", "Mul"))
+needs_litert_gpu = pytest.mark.skipif(litert_gpu.missing() is not None, reason=str(litert_gpu.missing()))
 needs_the_fault = pytest.mark.skipif(
-    MISSING is not None or version() != "2.3.0", reason="the fault is known of ai-edge-litert 2.3.0"
+    litert_gpu.missing() is not None or version() != "2.3.0", reason="the fault is known of ai-edge-litert 2.3.0"
 )
 
 
-@needs_engine
-@pytest.mark.parametrize("operator", _NAMES)
-def test_cases_are_whole_as_recorded(operator: str) -> None:
-    record = operators.read()["litert-gpu"][operator.split(",", maxsplit=1)[0]]
-    for case in cases(operator, 4 if DEEP else 1):
-        try:
-            placement = check_on(case, "litert-gpu")
-        except AssertionError:
-            assert record.faults, "docs/operators.md says that every case is right"
-            continue
-        assert placement is None or placement.status == "whole" or record.partly
+@pytest.mark.parametrize(("accelerator", "precision"), PLAYED if DEEP else ORDINARY)
+def test_cases_are_as_recorded(accelerator: str, precision: str) -> None:
+    if missing := accelerators.engine(accelerator).missing():
+        pytest.skip(str(missing))
+    records = operators.read()[accelerator][precision]
+    names = [name for name in _NAMES if name.split(",")[0] in records]
+    assert names
+    with Players(accelerator, precision) as players:
+        for file in files(names, on_accelerators.EXAMPLES if DEEP else 1):
+            for (name, case), verdict in zip(file, players.verdicts([case for _, case in file]), strict=True):
+                was_seen = verdict.status == "void" or getattr(records[name.split(",")[0]], verdict.status)
+                assert was_seen, f"{name}: {verdict}\n{case!r}"
+
+
+@needs_the_fault
+def test_a_wrong_case_is_told_from_a_right_one() -> None:
+    """Beside it in one file the right one is wrong too: so each is played alone before it counts."""
+    statuses = [play([case], "litert-gpu", "fp32")[0].status for case in (RIGHT, GROUPS_OF_TWO, RIGHT)]
+    assert statuses == ["whole", "wrong", "whole"]
+
+
+def test_a_process_that_dies_or_hangs_costs_one_case(monkeypatch: pytest.MonkeyPatch) -> None:
+    killer = Case("y = Neg(x)", {}, Place(3, 4, 4))
+    played: list[int] = []
+
+    def ask(self: Players, asked: list[Case]) -> list[Verdict]:
+        played.append(len(asked))
+        if killer in asked:
+            raise Unclear("the process ended with code -11")
+        return [Verdict("whole")] * len(asked)
+
+    monkeypatch.setattr(Players, "_ask", ask)
+    verdicts = Players("litert-gpu", "fp32").verdicts([RIGHT, RIGHT, killer, RIGHT, RIGHT])
+    assert [verdict.status for verdict in verdicts] == ["whole", "whole", "wrong", "whole", "whole"]
+    assert verdicts[2].reason.endswith("-11") and played == [5, 2, 3, 1, 2]
 
 
 @needs_the_fault
@@ -52,12 +90,12 @@ def test_a_fault_of_the_engine_is_found_and_costs_that_check_alone(file: str, st
     ((placement, *_),) = place_file(UPSTREAM / f"litert-gpu-{file}.tflite").values()
     assert placement.accelerator == "litert-gpu"
     assert placement.status == status and reason in placement.reason
-    case = Case("y = Relu(x)", {}, Place(3, 4, 4, "Conv", "Mul"))
-    after = check_on(case, "litert-gpu")
-    assert after is not None and after.status == "whole"
+    (after,) = play([RIGHT], "litert-gpu", "fp32")
+    assert after.status == "whole"
 
 
 def test_what_is_recorded_is_of_accelerators_that_execute() -> None:
-    for name, records in operators.read().items():
+    for name, tables in operators.read().items():
         assert ACCELERATORS[name].executes and accelerators.engine(name)
-        assert len(records) > 50
+        for records in tables.values():
+            assert len(records) > 50

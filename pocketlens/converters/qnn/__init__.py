@@ -22,6 +22,13 @@ from pocketlens.errors import UnsupportedError
 from pocketlens.targets import TARGETS
 
 _TARGET = TARGETS["qnn"]
+_NEAREST = {
+    "half_pixel": ("round_prefer_floor", "round_prefer_ceil"),
+    "pytorch_half_pixel": ("round_prefer_floor", "round_prefer_ceil"),
+    "align_corners": ("round_prefer_floor", "round_prefer_ceil"),
+    "asymmetric": ("floor",),
+}
+"""The roundings of a nearest Resize that the NPU computes as ONNX says, by its convention (docs/upstream.md)."""
 _SAME_SIZE = 1e-4
 """Pixels that a scale times a size may be off by its rounding."""
 
@@ -42,9 +49,17 @@ def _why_refused(node: ir.Node) -> str:
 
 
 def _why_resize_refused(node: ir.Node) -> str:
-    """Why a Resize is refused, if it is: the NPU samples by the ratio of the sizes, whatever the scale says."""
+    """Why a Resize is refused, if it is: the NPU samples by the ratio of the sizes, and rounds in its own way."""
     before, after = (hub.static_shape(value) for value in (node.inputs[0], node.outputs[0]))  # type: ignore[arg-type]
-    if hub.text(node, "coordinate_transformation_mode", "half_pixel") == "align_corners" or len(before) != 4:
+    convention = hub.text(node, "coordinate_transformation_mode", "half_pixel")
+    if len(before) != 4:
+        return ""
+    if hub.text(node, "mode", "nearest") == "nearest":
+        rounding = hub.text(node, "nearest_mode", "round_prefer_floor")
+        is_whole = all(large % small == 0 for small, large in zip(before, after, strict=True))
+        if rounding not in _NEAREST.get(convention, ()) or (convention == "pytorch_half_pixel" and not is_whole):
+            return f"the NPU takes another pixel than {convention} and {rounding} do"
+    if convention == "align_corners":
         return ""
     scales = [(axis, resize_scale(node, axis, before, after)) for axis in (2, 3)]
     odd = [(axis, scale) for axis, scale in scales if abs(before[axis] * scale - after[axis]) > _SAME_SIZE]

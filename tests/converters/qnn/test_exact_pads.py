@@ -62,6 +62,26 @@ def test_a_resize_by_another_scale_than_the_ratio_of_the_sizes_is_refused() -> N
     assert refusal.reason == "the scale 1.3 is not 5 / 4"
 
 
+@pytest.mark.parametrize(
+    ("convention", "rounding", "height", "is_refused"),
+    [
+        ("half_pixel", "round_prefer_floor", 5, False),
+        ("half_pixel", "floor", 8, True),
+        ("asymmetric", "floor", 5, False),
+        ("asymmetric", "round_prefer_ceil", 8, True),
+        ("pytorch_half_pixel", "round_prefer_floor", 8, False),
+        ("pytorch_half_pixel", "round_prefer_floor", 5, True),
+    ],
+)
+def test_a_nearest_resize_that_takes_other_pixels_there(
+    convention: str, rounding: str, height: int, is_refused: bool
+) -> None:
+    text = f"""<ir_version: 10, opset_import: ["": 20]>
+    m (float[1, 3, 4, 4] x) => (float[1, 3, {height}, 8] y) <int64[4] sizes = {{1, 3, {height}, 8}}>
+    {{ y = Resize <nearest_mode = "{rounding}", coordinate_transformation_mode = "{convention}"> (x, , , sizes) }}"""
+    assert bool(qnn.refusals(ir.from_proto(parser.parse_model(text)))) == is_refused
+
+
 WRONG_ONCE = [
     Case("y = Pad (x, pads)", {"pads": (0, 0, 0, 0, 0, 0, 1, 1)}, Place(3, 3, 5)),
     Case("y = Pad (x, pads, v)", {"pads": (0, 0, 0, 0, 0, 0, 0, 3), "v": 1.5}, Place(3, 8, 8)),
