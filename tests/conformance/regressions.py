@@ -55,4 +55,12 @@ REGRESSIONS: dict[str, tuple[str, Case]] = {
         "openvino",
         Case("r = ReduceL1 <noop_with_empty_axes = 1> (x)\ny = Relu(r)", {}, Place(3, 1, 3)),
     ),
+    "OpenVINO dropped the Slice in front of GatherElements": (
+        "openvino",
+        Case(
+            "c = Slice(x, s, e, a)\ni = Expand(at, to)\ny = GatherElements <axis = 2> (c, i)",
+            {"s": (0,), "e": (3,), "a": (3,), "at": 1, "to": (1, 3, 2, 3)},
+            Place(3, 4, 7),
+        ),
+    ),
 }

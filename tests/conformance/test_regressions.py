@@ -25,11 +25,6 @@ COMPUTED_OTHERWISE = {
         {"sizes": (10, 9)},
         Place(3, 4, 7),
     ),
-    "the Slice in front of GatherElements": Case(
-        "c = Slice(x, s, e, a)\ni = Expand(at, to)\ny = GatherElements <axis = 2> (c, i)",
-        {"s": (0,), "e": (3,), "a": (3,), "at": 1, "to": (1, 3, 2, 3)},
-        Place(3, 4, 7),
-    ),
 }
 
 
