@@ -211,8 +211,8 @@ def main() -> None:
         tables[title] = rows
         if rows:
             output.table(COLUMNS, rows, title)
-    if args.page and args.rounds:
-        write_page(args.page, tables)
+            if args.page:
+                write_page(args.page, tables)
 
 
 if __name__ == "__main__":
