@@ -53,4 +53,4 @@ def _limits(node: ir.Node) -> tuple[int, int] | None:
     if scale != again or zero != same or zero.dtype != same.dtype or scale.dtype != np.float32 or scale.ndim:
         return None
     kind = np.iinfo(zero.dtype.name)
-    return kind.min - int(zero), kind.max - int(zero)
+    return kind.min - int(zero.item()), kind.max - int(zero.item())

@@ -9,6 +9,7 @@ from pocketlens.converters.coreai.lowerings.shapes import take
 from pocketlens.converters.coreai.registry import lowering
 from pocketlens.converters.lowering import needs_constants, needs_rank, shape
 from pocketlens.converters.nearest import resize_scale, source_indices
+from pocketlens.converters.resize_matrix import resize_matrix, why_not
 
 _COORDINATES = ("half_pixel", "pytorch_half_pixel", "align_corners", "asymmetric")
 
@@ -20,29 +21,51 @@ def _coordinates(node: ir.Node) -> str:
 def _check(node: ir.Node) -> str:
     if reason := needs_rank(node, 4) or needs_constants(node, "its size is", 2, 3):
         return reason
-    mode = hub.text(node, "mode", "nearest")
-    if mode not in ("nearest", "linear"):
-        return f"its mode is {mode!r}, and Core AI has nearest and linear"
-    if _coordinates(node) not in _COORDINATES:
-        return f"its coordinates are {_coordinates(node)!r}, and have to be one of {', '.join(_COORDINATES)}"
+    mode, coordinates = hub.text(node, "mode", "nearest"), _coordinates(node)
+    if mode not in ("nearest", "linear", "cubic"):
+        return f"its mode is {mode!r}, expected nearest, linear or cubic"
     if shape(node.inputs[0])[:2] != shape(node.outputs[0])[:2]:
         return "it resizes batch or channels"
-    if hub.integer(node, "antialias", 0):
-        return "it is antialiased, and Core AI does not smooth"
+    if mode != "nearest":
+        return "" if _has_operation(node) else why_not(node, shape(node.inputs[0]), shape(node.outputs[0]))
+    if coordinates not in _COORDINATES:
+        return f"its coordinates are {coordinates!r}, and have to be one of {', '.join(_COORDINATES)}"
     if hub.text(node, "keep_aspect_ratio_policy", "stretch") != "stretch":
         return "it keeps an aspect ratio, and has to stretch"
     return ""
 
 
+def _has_operation(node: ir.Node) -> bool:
+    """Whether ``interpolate`` computes a Resize."""
+    return (
+        hub.text(node, "mode", "nearest") == "linear"
+        and _coordinates(node) in _COORDINATES
+        and not hub.integer(node, "antialias", 0)
+        and hub.text(node, "keep_aspect_ratio_policy", "stretch") == "stretch"
+    )
+
+
 @lowering(
     "Resize",
     check=_check,
-    needs="height and width of four axes; nearest or linear, without antialias; half_pixel, pytorch_half_pixel,"
-    " align_corners or asymmetric; stretched",
+    needs="height and width of four axes; half_pixel, pytorch_half_pixel, align_corners, asymmetric, and"
+    " half_pixel_symmetric unless it is nearest",
 )
 def resize(builder: CoreAIBuilder, node: ir.Node) -> Var:
-    """``interpolate``; nearest by indices where it is no whole enlargement, since Core AI rounds a half to even."""
-    return _linear(builder, node) if hub.text(node, "mode", "nearest") == "linear" else _nearest(builder, node)
+    """``interpolate``; nearest by indices where it is no whole enlargement, since Core AI rounds a half to even; two
+    matrices for what it does not interpolate.
+    """
+    if hub.text(node, "mode", "nearest") == "nearest":
+        return _nearest(builder, node)
+    return _linear(builder, node) if _has_operation(node) else _by_matrices(builder, node)
+
+
+def _by_matrices(builder: CoreAIBuilder, node: ir.Node) -> Var:
+    shapes = shape(node.inputs[0]), shape(node.outputs[0])
+    rows, columns = (resize_matrix(node, axis, *shapes)[None, None] for axis in (2, 3))
+    multiply = builder.ops.broadcasting_batch_matmul
+    resized = multiply(builder.floats(rows), builder.get(node.inputs[0]))
+    return multiply(resized, builder.floats(np.ascontiguousarray(columns.swapaxes(2, 3))))
 
 
 def _linear(builder: CoreAIBuilder, node: ir.Node) -> Var:
