@@ -24,7 +24,7 @@ from pocketlens.converters.rewrites import registry
 from pocketlens.errors import InputError
 from pocketlens.pipeline.commands.optimize import optimize
 from pocketlens.pipeline.search import rewrite_search, rewrite_trials
-from pocketlens.pipeline.search.rewrite_trials import compare, parse
+from pocketlens.pipeline.search.rewrite_trials import LEAST_PAIRS, compare, parse
 from pocketlens.targets import TARGETS
 from tests.generators import seeded, small_graph
 
@@ -66,7 +66,7 @@ def test_only_what_is_faster_beyond_the_spread_is_kept() -> None:
 
 @pytest.fixture()
 def model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
-    monkeypatch.setattr(rewrite_search, "SETTINGS", QUICK)
+    monkeypatch.setattr(rewrite_search, "SETTINGS", replace(QUICK, min_blocks=LEAST_PAIRS))
     monkeypatch.setattr(rewrite_search, "PROCESSES", 1)
     monkeypatch.setenv("POCKETLENS_CACHE", str(tmp_path / "cache"))
     hub.save(small_graph(), tmp_path / "small.onnx")
