@@ -1,5 +1,7 @@
 """Why nodes are refused, and how their constant inputs are read, for targets that keep ONNX's order of axes."""
 
+from collections.abc import Callable, Collection
+
 import numpy as np
 import onnx_ir as ir
 from numpy.typing import NDArray
@@ -7,6 +9,7 @@ from numpy.typing import NDArray
 from pocketlens.converters import graph as hub
 from pocketlens.converters.constants import constant
 from pocketlens.converters.lowering import integers, needs_constants, needs_rank, optional, rank, shape
+from pocketlens.converters.resize_matrix import why_not
 
 _ROUNDED = (np.dtype("uint8"), np.dtype("int8"))
 
@@ -39,6 +42,32 @@ def check_matmul(node: ir.Node) -> str:
     """Why a matrix product is refused."""
     if min(rank(node.inputs[0]), rank(node.inputs[1])) < 2:
         return "one of its inputs has one axis, and both have to have two or more"
+    return ""
+
+
+def check_resize(node: ir.Node, nearest: Collection[str], has_operation: Callable[[ir.Node], bool]) -> str:
+    """Why a Resize is refused.
+
+    Args:
+        node: The Resize.
+        nearest: The conventions of places that the target has for ``nearest``.
+        has_operation: Whether an operation of the target computes it; what has none becomes two matrices.
+    """
+    if reason := needs_rank(node, 4) or needs_constants(node, "its size is", 2, 3):
+        return reason
+    mode = hub.text(node, "mode", "nearest")
+    coordinates = hub.text(node, "coordinate_transformation_mode", "half_pixel")
+    if mode not in ("nearest", "linear", "cubic"):
+        return f"its mode is {mode!r}, expected nearest, linear or cubic"
+    before, after = shape(node.inputs[0]), shape(node.outputs[0])
+    if before[:2] != after[:2]:
+        return "it resizes batch or channels"
+    if mode != "nearest":
+        return "" if has_operation(node) else why_not(node, before, after)
+    if coordinates not in nearest:
+        return f"its coordinates are {coordinates!r}, and have to be one of {', '.join(nearest)}"
+    if hub.text(node, "keep_aspect_ratio_policy", "stretch") != "stretch":
+        return "it keeps an aspect ratio, and has to stretch"
     return ""
 
 

@@ -42,6 +42,22 @@ def save(model: ir.Model, path: Path) -> None:
         ir.save(model, part)
 
 
+def free_name(name: str, taken: set[str]) -> str:
+    """The name, or where it is taken the first free one with a number behind; it is taken from now on.
+
+    Example:
+        >>> taken = set()
+        >>> free_name("y", taken), free_name("y", taken)
+        ('y', 'y_1')
+    """
+    free, count = name, 0
+    while free in taken:
+        count += 1
+        free = f"{name}_{count}"
+    taken.add(free)
+    return free
+
+
 def size(model: ir.Model) -> tuple[int, int]:
     """Height and width in pixels."""
     shape = static_shape(model.graph.inputs[0])

@@ -14,6 +14,11 @@ from pocketlens.converters.nearest import resize_scale
 
 COORDINATES = ("half_pixel", "half_pixel_symmetric", "pytorch_half_pixel", "align_corners", "asymmetric")
 """Conventions of the places of pixels that are known here."""
+NEEDS = (
+    "height and width of four axes; half_pixel, pytorch_half_pixel, align_corners, asymmetric, and"
+    " half_pixel_symmetric unless it is nearest"
+)
+"""What a Resize has to be for a target whose own operators and these matrices compute it, in words."""
 MAX_BYTES = 1 << 24
 """Of one matrix: 2,048 to 2,048 positions."""
 

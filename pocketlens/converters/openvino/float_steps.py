@@ -8,7 +8,6 @@ of two scaled values; docs/upstream.md).
 import numpy as np
 import onnx_ir as ir
 
-from pocketlens.converters.constants import constant
 from pocketlens.converters.rewrites import edit
 
 
@@ -43,14 +42,11 @@ _ENDS = ("lowest", "highest")
 def _limits(node: ir.Node) -> tuple[int, int] | None:
     """The lowest and highest step of a pair that ends in this node; None if it ends none."""
     quantizer = edit.producer(node.inputs[0], "QuantizeLinear") if node.op_type == "DequantizeLinear" else None
-    if quantizer is None or len(node.inputs) < 3 or len(quantizer.inputs) < 3:
+    step = None if quantizer is None else edit.one_step(quantizer, node)
+    if step is None:
         return None
-    scales, zeros = ([constant(one.inputs[place]) for one in (quantizer, node)] for place in (1, 2))
-    if any(array is None or array.size != 1 for array in (*scales, *zeros)):
-        return None
-    (scale, again), (zero, same) = scales, zeros
-    assert scale is not None and again is not None and zero is not None and same is not None
-    if scale != again or zero != same or zero.dtype != same.dtype or scale.dtype != np.float32 or scale.ndim:
+    scale, zero = step
+    if scale.dtype != np.float32 or scale.ndim:
         return None
     kind = np.iinfo(zero.dtype.name)
     return kind.min - int(zero.item()), kind.max - int(zero.item())

@@ -5,7 +5,6 @@ import onnx_ir as ir
 from numpy.typing import NDArray
 
 from pocketlens.converters import graph as hub
-from pocketlens.converters.constants import constant
 from pocketlens.converters.rewrites import edit
 from pocketlens.converters.rewrites.passes import GraphPass
 
@@ -70,13 +69,11 @@ def _follow(node: ir.Node, value: ir.Value, pixels: NDArray[np.float32]) -> NDAr
 
 
 def _keeps(quantize: ir.Node, dequantize: ir.Node, pixels: NDArray[np.float32]) -> bool:
-    if len(quantize.inputs) < 3 or len(dequantize.inputs) < 3:
+    step = edit.one_step(quantize, dequantize)
+    if step is None:
         return False
-    numbers = [constant(node.inputs[place]) for node in (quantize, dequantize) for place in (1, 2)]
-    if any(array is None or array.size != 1 for array in numbers):
-        return False
-    scale, zero, again, same = (np.asarray(array).reshape(()) for array in numbers)
-    if scale != again or zero != same or zero.dtype not in (np.int8, np.uint8):
+    scale, zero = (array.reshape(()) for array in step)
+    if zero.dtype not in (np.int8, np.uint8):
         return False
     kind = np.iinfo(zero.dtype.name)
     steps = np.clip(np.rint(pixels / scale.astype(np.float32)) + float(zero), kind.min, kind.max) - float(zero)

@@ -37,6 +37,18 @@ def constant_integers(node: ir.Node, index: int) -> tuple[int, ...] | None:
     return None if array is None else tuple(int(i) for i in array.reshape(-1))
 
 
+def one_step(quantize: ir.Node, dequantize: ir.Node) -> tuple[np.ndarray, np.ndarray] | None:
+    """Scale and zero point of a pair of quantizers that share one of each; None where they do not, or have no zero."""
+    if len(quantize.inputs) < 3 or len(dequantize.inputs) < 3:
+        return None
+    scale, zero, again, same = (constant(node.inputs[place]) for node in (quantize, dequantize) for place in (1, 2))
+    if scale is None or zero is None or again is None or same is None:
+        return None
+    if any(array.size != 1 for array in (scale, zero, again, same)):
+        return None
+    return (scale, zero) if scale == again and zero == same and zero.dtype == same.dtype else None
+
+
 def constant_scalar(value: ir.Value | None) -> float | None:
     """The number that a constant of one element holds, else None."""
     array = constant(value)

@@ -79,7 +79,9 @@ class TFLiteBuilder:
 
     def add_input(self, value: ir.Value) -> Tensor:
         """A tensor for an input of the graph, which no operator computes."""
-        tensor = Tensor(self._free(value.name or "value"), layout.shape(hub.static_shape(value)), _dtype(value))
+        tensor = Tensor(
+            hub.free_name(value.name or "value", self._names), layout.shape(hub.static_shape(value)), _dtype(value)
+        )
         self._tensors[value] = tensor
         return tensor
 
@@ -88,7 +90,7 @@ class TFLiteBuilder:
         expected = layout.shape(hub.static_shape(value))
         assert tensor.shape == expected, f"{value.name}: lowered to {tensor.shape}, expected {expected}"
         if tensor.data is None and not any(tensor is t for t in self._tensors.values()):
-            tensor.name = self._free(value.name or "value")
+            tensor.name = hub.free_name(value.name or "value", self._names)
         self._tensors[value] = tensor
 
     def get(self, value: ir.Value | None) -> Tensor:
@@ -122,7 +124,7 @@ class TFLiteBuilder:
         # TFLite counts and indexes in int32; the graph does in int64.
         if array.dtype == np.int64:
             array = array.astype(np.int32)
-        return Tensor(self._free(name or f"{self._prefix}/constant"), array.shape, array.dtype, array)
+        return Tensor(hub.free_name(name or f"{self._prefix}/constant", self._names), array.shape, array.dtype, array)
 
     def integers(self, numbers: Sequence[int] | Sequence[Sequence[int]]) -> Tensor:
         """A constant of int32: shapes, axes, paddings."""
@@ -138,7 +140,7 @@ class TFLiteBuilder:
         **options: Any,
     ) -> Tensor:
         """Add an operator with one output of a stored ``shape`` and return that output."""
-        output = Tensor(self._free(f"{self._prefix}/{code.lower()}"), tuple(shape), np.dtype(dtype))
+        output = Tensor(hub.free_name(f"{self._prefix}/{code.lower()}", self._names), tuple(shape), np.dtype(dtype))
         self.operators.append(Operator(code, list(inputs), [output], options, version))
         return output
 
@@ -200,14 +202,6 @@ class TFLiteBuilder:
     def producer(self, tensor: Tensor) -> Operator | None:
         """The operator that computes a tensor."""
         return next((op for op in reversed(self.operators) if tensor in op.outputs), None)
-
-    def _free(self, name: str) -> str:
-        free, count = name, 0
-        while free in self._names:
-            count += 1
-            free = f"{name}_{count}"
-        self._names.add(free)
-        return free
 
 
 def _dtype(value: ir.Value) -> np.dtype[Any]:

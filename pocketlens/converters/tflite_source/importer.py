@@ -73,7 +73,9 @@ class Importer:
 
     def model(self) -> ir.Model:
         """The whole file."""
-        names = [self._name(self.file.tensors[place].name or f"input_{place}") for place in self.file.inputs]
+        names = [
+            hub.free_name(self.file.tensors[place].name or f"input_{place}", self._names) for place in self.file.inputs
+        ]
         inputs = [self._input(place, name) for place, name in zip(self.file.inputs, names, strict=True)]
         for operator in self.file.operators:
             self._operator(operator)
@@ -172,14 +174,14 @@ class Importer:
     ) -> list[ir.Value]:
         """Add a node; all its outputs."""
         values = [self.constant(v, kind.lower()) if isinstance(v, np.ndarray) else v for v in inputs]
-        name = self._name(f"{kind.lower()}_{len(self._nodes)}")
-        made = [ir.Value(name=self._name(f"{name}_out")) for _ in range(outputs)]
+        name = hub.free_name(f"{kind.lower()}_{len(self._nodes)}", self._names)
+        made = [ir.Value(name=hub.free_name(f"{name}_out", self._names)) for _ in range(outputs)]
         self._nodes.append(ir.node(kind, values, attributes, outputs=made, name=name))
         return made
 
     def constant(self, array: Array, name: str) -> ir.Value:
         """A constant of the model."""
-        name = self._name(name or "constant")
+        name = hub.free_name(name or "constant", self._names)
         value = ir.Value(name=name, const_value=ir.Tensor(array, name=name), shape=ir.Shape(array.shape))
         value.dtype = ir.DataType.from_numpy(array.dtype)
         self._stored.append(value)
@@ -271,7 +273,7 @@ class Importer:
             raise InputError(f"{self.file.path} gives an output that nothing computes", do=_WHOLE)
         tensor = self.file.tensors[place]
         value = self.add("Identity", [self._values[place]])
-        value.name = self._name(tensor.name or f"output_{place}")
+        value.name = hub.free_name(tensor.name or f"output_{place}", self._names)
         lengths = [
             length if length is not None else _axis_name(axis, tensor) for axis, length in enumerate(tensor.shape)
         ]
@@ -289,14 +291,6 @@ class Importer:
                 do="export the model in float32 or int8",
             )
         return ir.DataType.from_numpy(np.dtype(name))
-
-    def _name(self, name: str) -> str:
-        free, count = name, 0
-        while free in self._names:
-            count += 1
-            free = f"{name}_{count}"
-        self._names.add(free)
-        return free
 
 
 def _axis_name(axis: int, tensor: Tensor) -> str:

@@ -4,35 +4,19 @@ import numpy as np
 import onnx_ir as ir
 
 from pocketlens.converters import graph as hub
+from pocketlens.converters.checks import check_resize
 from pocketlens.converters.coreai.builder import CoreAIBuilder, Var, signed
 from pocketlens.converters.coreai.lowerings.shapes import take
 from pocketlens.converters.coreai.registry import lowering
-from pocketlens.converters.lowering import needs_constants, needs_rank, shape
+from pocketlens.converters.lowering import shape
 from pocketlens.converters.nearest import resize_scale, source_indices
-from pocketlens.converters.resize_matrix import resize_matrix, why_not
+from pocketlens.converters.resize_matrix import NEEDS, resize_matrix
 
 _COORDINATES = ("half_pixel", "pytorch_half_pixel", "align_corners", "asymmetric")
 
 
 def _coordinates(node: ir.Node) -> str:
     return hub.text(node, "coordinate_transformation_mode", "half_pixel")
-
-
-def _check(node: ir.Node) -> str:
-    if reason := needs_rank(node, 4) or needs_constants(node, "its size is", 2, 3):
-        return reason
-    mode, coordinates = hub.text(node, "mode", "nearest"), _coordinates(node)
-    if mode not in ("nearest", "linear", "cubic"):
-        return f"its mode is {mode!r}, expected nearest, linear or cubic"
-    if shape(node.inputs[0])[:2] != shape(node.outputs[0])[:2]:
-        return "it resizes batch or channels"
-    if mode != "nearest":
-        return "" if _has_operation(node) else why_not(node, shape(node.inputs[0]), shape(node.outputs[0]))
-    if coordinates not in _COORDINATES:
-        return f"its coordinates are {coordinates!r}, and have to be one of {', '.join(_COORDINATES)}"
-    if hub.text(node, "keep_aspect_ratio_policy", "stretch") != "stretch":
-        return "it keeps an aspect ratio, and has to stretch"
-    return ""
 
 
 def _has_operation(node: ir.Node) -> bool:
@@ -47,9 +31,8 @@ def _has_operation(node: ir.Node) -> bool:
 
 @lowering(
     "Resize",
-    check=_check,
-    needs="height and width of four axes; half_pixel, pytorch_half_pixel, align_corners, asymmetric, and"
-    " half_pixel_symmetric unless it is nearest",
+    check=lambda node: check_resize(node, _COORDINATES, _has_operation),
+    needs=NEEDS,
 )
 def resize(builder: CoreAIBuilder, node: ir.Node) -> Var:
     """``interpolate``; nearest by indices where it is no whole enlargement, since Core AI rounds a half to even; two

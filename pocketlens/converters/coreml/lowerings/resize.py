@@ -7,10 +7,11 @@ import onnx_ir as ir
 from numpy.typing import NDArray
 
 from pocketlens.converters import graph as hub
+from pocketlens.converters.checks import check_resize
 from pocketlens.converters.coreml.builder import MILBuilder, Var, vector
 from pocketlens.converters.coreml.registry import lowering
-from pocketlens.converters.lowering import floats, needs_constants, needs_rank, shape
-from pocketlens.converters.resize_matrix import resize_matrix, why_not
+from pocketlens.converters.lowering import floats, shape
+from pocketlens.converters.resize_matrix import NEEDS, resize_matrix
 
 _SAMPLING = {
     "half_pixel": "UNALIGN_CORNERS",
@@ -42,23 +43,6 @@ def _scales(node: ir.Node) -> tuple[float, float]:
     return after[2] / before[2], after[3] / before[3]
 
 
-def _check(node: ir.Node) -> str:
-    if reason := needs_rank(node, 4) or needs_constants(node, "its size is", 2, 3):
-        return reason
-    mode, coordinates = hub.text(node, "mode", "nearest"), _coordinates(node)
-    if mode not in ("nearest", "linear", "cubic"):
-        return f"its mode is {mode!r}, expected nearest, linear or cubic"
-    if shape(node.inputs[0])[:2] != shape(node.outputs[0])[:2]:
-        return "it resizes batch or channels"
-    if mode != "nearest":
-        return "" if _has_operation(node) else why_not(node, shape(node.inputs[0]), shape(node.outputs[0]))
-    if coordinates not in _SAMPLING:
-        return f"its coordinates are {coordinates!r}, and have to be one of {', '.join(_SAMPLING)}"
-    if hub.text(node, "keep_aspect_ratio_policy", "stretch") != "stretch":
-        return "it keeps an aspect ratio, and has to stretch"
-    return ""
-
-
 def _has_operation(node: ir.Node) -> bool:
     """Whether ``upsample_bilinear`` or ``resize_bilinear`` computes a Resize."""
     coordinates = _coordinates(node)
@@ -75,9 +59,8 @@ def _has_operation(node: ir.Node) -> bool:
 
 @lowering(
     "Resize",
-    check=_check,
-    needs="height and width of four axes; half_pixel, pytorch_half_pixel, align_corners, asymmetric, and"
-    " half_pixel_symmetric unless it is nearest",
+    check=lambda node: check_resize(node, _SAMPLING, _has_operation),
+    needs=NEEDS,
 )
 def resize(builder: MILBuilder, node: ir.Node) -> Var:
     """Nearest: whole factors, strided slices, or a gather. Linear: ``upsample_bilinear`` or ``resize_bilinear``. Else

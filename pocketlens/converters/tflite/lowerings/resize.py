@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from pocketlens.converters import graph as hub
 from pocketlens.converters import nearest
 from pocketlens.converters.lowering import shape
-from pocketlens.converters.resize_matrix import resize_matrix, why_not
+from pocketlens.converters.resize_matrix import NEEDS, resize_matrix, why_not
 from pocketlens.converters.tflite.builder import Tensor, TFLiteBuilder
 from pocketlens.converters.tflite.registry import lowering
 
@@ -69,8 +69,7 @@ def _convention(node: ir.Node) -> str:
 @lowering(
     "Resize",
     check=_check,
-    needs="height and width of four axes; half_pixel, pytorch_half_pixel, align_corners, asymmetric, and"
-    " half_pixel_symmetric unless it is nearest",
+    needs=NEEDS,
 )
 def resize(builder: TFLiteBuilder, node: ir.Node) -> Tensor:
     """RESIZE_NEAREST_NEIGHBOR or RESIZE_BILINEAR over height and width, or two BATCH_MATMUL."""
