@@ -169,6 +169,8 @@ RENAMED_KEYS = {"compress.half": "half_res_channels", "compress.whole": "instanc
 _LATER = {"cut": "channels"}
 """Fields of ``[compress]`` that students were trained without, and what they stand for in those."""
 
+_Int8Steps = Annotated[int, Field(ge=0, le=10_000_000)]
+
 
 class Compress(Table):
     """A smaller generator in place of the source. It is trained before anything is converted.
@@ -200,7 +202,7 @@ class Compress(Table):
     cut: Literal["channels", "ranks"] = "channels"
     multiple: Annotated[int, Field(ge=1, le=64)] = 8
     steps: Annotated[int, Field(ge=1, le=10_000_000)] = 2000
-    int8_steps: Annotated[int, Field(ge=0, le=10_000_000)] = 0
+    int8_steps: _Int8Steps = 0
     width: Annotated[int, Field(ge=8, le=512)] = 40
     half_res_channels: Annotated[int, Field(ge=4, le=512)] = 16
     blocks: Annotated[int, Field(ge=1, le=64)] = 6
@@ -419,6 +421,8 @@ class Search(Table):
         blocks: Its residual convolutions.
         share: The share of the source's multiply-adds that a copy may have.
         steps: Weight updates of the distillation.
+        int8_steps: The numbers of weight updates to try that train a student of an int8 file with its rounding; left
+            out, the one of ``[compress]``.
         first_rung: Weight updates after which a student is first set beside the others; it is judged again after three
             times as many, and so on.
         sizes: Sizes that the student computes at, those of ``[filter]`` if left out. Scores are always against the
@@ -441,6 +445,7 @@ class Search(Table):
     blocks: Annotated[tuple[_Blocks, _Blocks], AfterValidator(_rising)] = (2, 8)
     share: Annotated[tuple[_Share, _Share], AfterValidator(_rising)] = (0.03, 0.3)
     steps: Annotated[tuple[_Steps, _Steps], AfterValidator(_rising)] = (500, 4000)
+    int8_steps: Annotated[tuple[_Int8Steps, ...], Field(max_length=16)] = ()
     first_rung: Annotated[int, Field(ge=1, le=10_000_000)] = 250
     sizes: Annotated[tuple[Size, ...], Field(max_length=16)] = ()
     rewrites: Annotated[tuple[str, ...], Field(min_length=1, max_length=64)] = ("safe",)

@@ -18,7 +18,12 @@ from pocketlens.recipe_search.tasks import Play, p95_of
 QUICK = BenchmarkSettings(
     seconds=0.4, count=12, max_seconds=4.0, block_seconds=0.1, warm_seconds=0.5, answer_seconds=60.0
 )
-"""A network of the calibration is measured for less than a second."""
+"""A network of the calibration is measured for less than a second, and for at most four and a half with its warm-up."""
+FILES_SECONDS = 60.0
+"""Files of a calibration are made for so long; those that are not made by then are left out. With the measurement of
+twelve, a calibration takes two minutes at the most."""
+FEWEST_NETWORKS = 3
+"""So many are made in any case: the cost model has three rates."""
 
 
 @dataclass(frozen=True)

@@ -81,7 +81,7 @@ class Candidate:
         threads = f"{self.threads} thread{'s' * (self.threads > 1)}"
         parts = [
             f"{student} at {self.size[0]}x{self.size[1]}",
-            f"{settings.steps} steps",
+            f"{settings.steps} steps" + f" and {settings.int8_steps} in int8" * bool(settings.int8_steps),
             f"{self.target}-{self.precision}",
             self.runtime,
             threads,
@@ -147,7 +147,7 @@ class Space:
             kept = tuple(e for e in self._table.keep_float if draw.suggest_categorical(f"{e} in float", (False, True)))
         accelerator = draw.suggest_categorical("accelerator", self._table.accelerators or (_NO_CHOICE,))
         return Candidate(
-            self._compress(kind, draw),
+            self._compress(kind, PRECISIONS[precision].quantizes == "activations", draw),
             (height, width),
             target,
             precision,
@@ -158,13 +158,15 @@ class Space:
             "" if accelerator == _NO_CHOICE else accelerator,
         )
 
-    def _compress(self, kind: str, draw: "Draw | optuna.Trial") -> Compress:
+    def _compress(self, kind: str, in_int8: bool, draw: "Draw | optuna.Trial") -> Compress:
         table = self._table
         steps = draw.suggest_int("steps", *table.steps, log=True)
         given = (self._recipe.compress or Compress()).model_dump(
             include={"multiple", "int8_steps", "instance_norm", "pictures", "batch", "rate", "adversarial", "seed"},
             exclude_unset=True,
         )
+        if table.int8_steps:
+            given["int8_steps"] = draw.suggest_categorical("int8_steps", table.int8_steps) if in_int8 else 0
         if kind == "pocket":
             return Compress(
                 **given,

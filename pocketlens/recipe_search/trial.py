@@ -1,5 +1,6 @@
 """One trial: what is done one after the other, from a candidate to its place beside the others."""
 
+import time
 from collections.abc import Generator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -18,7 +19,14 @@ from pocketlens.recipe_search import tasks
 from pocketlens.recipe_search.executors import Task, nothing
 from pocketlens.recipe_search.inputs import KIND, Inputs
 from pocketlens.recipe_search.keep import keep_trial
-from pocketlens.recipe_search.latency import QUICK, LatencyModel, Prediction, calibration_students
+from pocketlens.recipe_search.latency import (
+    FEWEST_NETWORKS,
+    FILES_SECONDS,
+    QUICK,
+    LatencyModel,
+    Prediction,
+    calibration_students,
+)
 from pocketlens.recipe_search.notebook import Notebook
 from pocketlens.recipe_search.rungs import RungEntry, goes_on, rungs
 from pocketlens.recipe_search.space import Candidate, Space
@@ -140,8 +148,12 @@ class Trials:
         return known
 
     def _calibrate(self, kind: str, play: Play, candidate: Candidate) -> Generator[Task | None, Any, LatencyModel]:
-        costs, made = [], []
+        costs: list[Costs] = []
+        made: list[MadeFile] = []
+        begun = time.monotonic()
         for settings in calibration_students(self.recipe.search, self.space.students):
+            if len(made) >= FEWEST_NETWORKS and time.monotonic() - begun > FILES_SECONDS:
+                break
             changed = candidate.recipe(self.recipe).model_copy(update={"compress": settings})
             job = Job(self.inputs, changed, self.threads)
             try:

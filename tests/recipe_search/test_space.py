@@ -26,6 +26,7 @@ rewrites = ["safe", "none"]
 runtimes = ["onnxruntime", "openvino"]
 threads = [1, 2]
 accelerators = ["cpu"]
+int8_steps = [0, 30]
 """
 
 
@@ -65,13 +66,22 @@ def test_a_candidate_is_a_recipe_that_reads_back(tmp_path: Path) -> None:
     assert [(rule.setting, rule.match) for rule in own.quantize.rules] == [("float", "head")]
     assert own.compress is not None
     assert (own.compress.width, own.compress.blocks, own.compress.steps) == (64, 8, 4000)
+    assert own.compress.int8_steps == 30
     assert draws.names == [
-        "student", "file", "size", "head in float", "accelerator", "steps", "width", "half_res_channels", "blocks",
-        "rewrites", "onnx runtime", "threads",
+        "student", "file", "size", "head in float", "accelerator", "steps", "int8_steps", "width",
+        "half_res_channels", "blocks", "rewrites", "onnx runtime", "threads",
     ]  # fmt: skip
     assert candidate.text == (
-        "pocket 64/24 x 8 at 16x16, 4000 steps, onnx-int8, openvino, 2 threads, cpu, rewrites none, float head"
+        "pocket 64/24 x 8 at 16x16, 4000 steps and 30 in int8, "
+        "onnx-int8, openvino, 2 threads, cpu, rewrites none, float head"
     )
+
+
+def test_a_student_of_a_float_file_has_no_steps_in_int8(tmp_path: Path) -> None:
+    draws = Last(file="onnx fp32")
+    candidate, _ = draw(tmp_path, draws)
+    assert candidate.compress.int8_steps == 0
+    assert "int8_steps" not in draws.names
 
 
 def test_a_copy_has_a_share_and_no_width(tmp_path: Path) -> None:

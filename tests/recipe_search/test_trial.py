@@ -1,0 +1,39 @@
+"""A trial's steps, whose tasks are answered by hand."""
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+
+from pocketlens.bench.budget import PerformanceBudget
+from pocketlens.models.source import resolve
+from pocketlens.phones.layers import Costs
+from pocketlens.recipe import Recipe
+from pocketlens.recipe_search import trial
+from pocketlens.recipe_search.inputs import Inputs
+from pocketlens.recipe_search.space import Space
+from pocketlens.recipe_search.trial import Trials
+from tests.recipe_search.conftest import write_recipe
+from tests.recipe_search.test_space import RECIPE, Last
+
+
+@pytest.mark.parametrize(("seconds", "networks"), [(0.0, 3), (60.0, 12)])
+def test_a_calibration_ends_with_the_networks_that_fit_in(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seconds: float, networks: int
+) -> None:
+    monkeypatch.setattr(trial, "FILES_SECONDS", seconds)
+    write_recipe(tmp_path, RECIPE)
+    recipe = Recipe.read(tmp_path / "tiny.toml")
+    space = Space(recipe, resolve("t.safetensors", base=tmp_path))
+    trials = Trials(
+        Inputs("key", recipe, "pictures"), space, cast(Any, None), ("local",), PerformanceBudget(), tmp_path, 1
+    )
+    candidate = space.draw(Last(student="pocket"))
+    steps = trials._calibrate("onnx int8", trial._play("local", candidate), candidate)
+    task, made = next(steps), 0
+    while task is not None and not task.name.startswith("calibrating"):
+        is_file = task.name == "calibration: file"
+        made += is_file
+        task = steps.send(SimpleNamespace(entry=f"file/{made}") if is_file else Costs(0.1, 0.1, 0.0, 1.0, 1.0, 0.1, 10))
+    assert made == networks
