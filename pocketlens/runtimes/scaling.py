@@ -4,13 +4,18 @@ Scaling is linear: a picture is multiplied by one matrix from the left, which mi
 which mixes columns. Both are zero but for a band, so each block of rows or columns is a small dense product, and
 numpy's float32 products use all lanes of a core. Kernel and edges are those of Pillow's ``BICUBIC``. Pillow rounds
 between its two passes and this does not, so the result is closer to exact scaling.
+
+Blocks that lie alike between the positions of the source are one call of numpy, since Python's threads wait for each
+other at each call.
 """
 
 import functools
-import itertools
+import math
 import os
 import threading
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -25,23 +30,40 @@ _SINGLE = 1 << 18
 """OpenBLAS plays a product of up to so many multiply-adds on the thread that asks. For a larger one it wakes threads of
 its own, which wait for each other: on busy cores that takes a hundred times as long.
 """
-_ROWS, _MOST_ROWS = 16, 128
-"""Rows of a product, and the rows that are kept in float between the two passes."""
-_WIDEST = 320
-"""Columns of a product that mixes rows."""
+_GROUP, _WIDEST = 32, 640
+"""The most rows of a product that mixes columns, and the most columns of one that mixes rows."""
+_CHUNK, _MOST_ROWS = 3 << 17, 128
+"""About how many floats are worked on at a time, and the most rows that are kept between two passes. Fewer stay in a
+core's cache, and take more calls.
+"""
 MOST_THREADS = 4
 """More gain nothing: memory is the limit."""
+Step = Callable[[NDArray[Any], Picture], object]
+"""A call of numpy, on the result, the picture and arrays of the thread."""
 
 
 @dataclass(frozen=True, eq=False)
-class _Block:
-    """The weights that make positions ``begin:end`` along an axis from positions ``first:last`` of the source."""
+class _Axis:
+    """The weights of an axis, in blocks of positions; along a row, each channel of a pixel is a position.
 
-    begin: int
-    end: int
-    first: int
-    last: int
+    Attributes:
+        length: Positions of a block.
+        taps: Positions of the source that a block reads.
+        first: The one that each block reads first. Those outside the source have zeros as weights.
+        period, step: Block ``i + period`` lies as block ``i`` does, ``step`` positions of the source further on.
+        weights: ``[blocks, length, taps]`` of rows, ``[blocks, taps, length]`` of columns.
+    """
+
+    length: int
+    taps: int
+    first: tuple[int, ...]
+    period: int
+    step: int
     weights: Floats
+
+    def reads(self, begin: int = 0, end: int = 0) -> int:
+        """How many positions blocks ``begin:end`` read; all of them without these."""
+        return self.first[end - 1] + self.taps - self.first[begin]
 
 
 def scale(picture: Picture, height: int, width: int, threads: int = 1) -> Picture:
@@ -75,105 +97,150 @@ def scale_into(result: NDArray[Any], picture: Picture, threads: int = 1) -> None
         picture: ``uint8 [H, W, C]``; any strides.
         threads: On how many threads, at most :data:`MOST_THREADS`.
     """
-    rows, parts = result.shape[0], max(1, min(threads, MOST_THREADS, result.shape[0] // (2 * _ROWS)))
-    edges = [round(i * rows / parts / _ROWS) * _ROWS for i in range(parts)] + [rows]
-    spans = list(itertools.pairwise(edges))
-    waiting = [_pool().submit(_fill_rows, result, picture, *span) for span in spans[1:]]
-    _fill_rows(result, picture, *spans[0])
+    parts = max(1, min(threads, MOST_THREADS, len(result) // _GROUP))
+    waiting = [_pool().submit(_fill, result, picture, part, parts) for part in range(1, parts)]
+    _fill(result, picture, 0, parts)
     for future in waiting:
         future.result()
 
 
-def _fill_rows(result: NDArray[Any], picture: Picture, top: int, bottom: int) -> None:
-    """Rows ``top:bottom`` of the result, with the passes in the order that takes fewer multiply-adds."""
-    (before, before_width, channels), (after, after_width) = picture.shape, result.shape[:2]
-    columns, rows = _column_blocks(before_width, after_width, channels), _row_blocks(before, after)
-    columns_cost, rows_cost = columns[0].weights.shape[0], rows[0].weights.shape[1]
-    rows_first = after * (before_width * rows_cost + after_width * columns_cost)
-    columns_first = after_width * (before * columns_cost + after * rows_cost)
-    blocks = [block for block in rows if top <= block.begin < bottom]
-    if rows_first <= columns_first:
-        for start in range(top, bottom, _MOST_ROWS):
-            end = min(bottom, start + _MOST_ROWS)
-            mixed = _ROOM.rows("mixed", end - start, before_width * channels)
-            for block in blocks:
-                if start <= block.begin < end:
-                    _mix_rows(block, _floats(picture, block.first, block.last), mixed[block.begin - start :])
-            scaled = _ROOM.rows("scaled", end - start, after_width * channels)
-            _mix_columns(columns, mixed, scaled)
-            _store(scaled, result[start:end])
-        return
-    first, last = blocks[0].first, blocks[-1].last
-    mixed = _ROOM.rows("mixed", last - first, after_width * channels)
-    _mix_columns(columns, _floats(picture, first, last), mixed)
-    for block in blocks:
-        scaled = _ROOM.rows("scaled", _ROWS, after_width * channels)
-        _mix_rows(block, mixed[block.first - first :], scaled)
-        _store(scaled, result[block.begin : block.end])
-
-
-def _floats(picture: Picture, first: int, last: int) -> Floats:
-    rows = _ROOM.rows("source", last - first, picture.shape[1] * picture.shape[2])
-    part = rows[: last - first, : picture.shape[1] * picture.shape[2]]
-    np.copyto(part.reshape(last - first, *picture.shape[1:]), picture[first:last])
-    return rows
-
-
-def _mix_rows(block: _Block, source: Floats, into: Floats) -> None:
-    """``into [n, N] = weights [n, k] @ source [k, N]``, as products of few columns."""
-    rows, taps = block.weights.shape
-    wide = min(_WIDEST, max(32, _SINGLE // (rows * taps) // 32 * 32), source.shape[1])
-    whole = source.shape[1] // wide * wide
-    source, into = source[:taps], into[:rows]
-    np.matmul(block.weights, _side_by_side(source[:, :whole], wide), out=_side_by_side(into[:, :whole], wide))
-    if whole < source.shape[1]:
-        np.matmul(block.weights, source[:, whole:], out=into[:, whole:])
-
-
-def _mix_columns(blocks: tuple[_Block, ...], source: Floats, into: Floats) -> None:
-    """``into [R, n] = source [R, k] @ weights [k, n]`` for each block, as products of few rows."""
-    for block in blocks:
-        taps, wide = block.weights.shape
-        rows = 2
-        while rows < _ROWS and 2 * rows * taps * wide <= _SINGLE:
-            rows *= 2
-        np.matmul(
-            _stacked(source[:, block.first : block.last], rows),
-            block.weights,
-            out=_stacked(into[:, block.begin : block.end], rows),
-        )
-
-
-def _side_by_side(rows: Floats, wide: int) -> Floats:
-    return rows.reshape(rows.shape[0], -1, wide).transpose(1, 0, 2)
-
-
-def _stacked(rows: Floats, count: int) -> Floats:
-    return rows.reshape(-1, count, rows.shape[1])
-
-
-def _store(scaled: Floats, into: NDArray[Any]) -> None:
-    height, width, channels = into.shape
-    values = scaled[:height, : width * channels]
-    if into.dtype == np.uint8:
-        np.add(values, np.float32(0.5), out=values)  # the conversion cuts fractions off
-        np.clip(values, 0, 255, out=values)
-    np.copyto(into, values.reshape(height, width, channels), casting="unsafe")
+def _fill(result: NDArray[Any], picture: Picture, part: int, parts: int) -> None:
+    """The rows of one part of the result."""
+    for step in _ROOM.plan(picture.shape, result.shape[:2], result.dtype == np.uint8, part, parts):
+        step(result, picture)
 
 
 class _Room(threading.local):
-    """Arrays that a thread keeps from one picture to the next: fresh memory costs more than the arithmetic in it."""
+    """What a thread keeps from one picture to the next: arrays, since fresh memory costs more than the arithmetic in
+    it, and plans, since other threads wait while one of them prepares a call.
+    """
 
     def __init__(self) -> None:
         self._kept: dict[str, Floats] = {}
+        self.plan = functools.lru_cache(16)(self._plan)
 
-    def rows(self, name: str, count: int, columns: int) -> Floats:
-        """``float32 [rows, columns]`` of any values, with rows up to a multiple of :data:`_ROWS`."""
-        count = -(-count // _ROWS) * _ROWS
+    def _plan(
+        self, before: tuple[int, ...], after: tuple[int, ...], rounded: bool, part: int, parts: int
+    ) -> tuple[Step, ...]:
+        """The steps of one part, with the passes in the order that takes fewer multiply-adds."""
+        channels = before[2]
+        rows, columns = _rows(before[0], after[0]), _columns(before[1], after[1], channels)
+        begin, end = (len(rows.first) * i // parts for i in (part, part + 1))
+        rows_first = after[0] * (before[1] * rows.taps + after[1] * columns.taps)
+        columns_first = after[1] * (before[0] * columns.taps + after[0] * rows.taps)
+        steps: list[Step] = []
+        if rows_first <= columns_first:
+            several = _CHUNK * rows.period // (rows.step * columns.reads())  # blocks
+            for start, stop in _pieces(begin, end, _MOST_ROWS // rows.length):
+                mixed = self._array("mixed", (stop - start) * rows.length, columns.reads())
+                for first, last in _pieces(start, stop, several):
+                    source = self._array("source", rows.reads(first, last), columns.reads())
+                    steps.append(_load(source, before, rows, columns, first, last))
+                    steps += _mix_rows(rows, first, last, source, 0, mixed, (first - start) * rows.length)
+                scaled = self._array("source", len(mixed), len(columns.first) * columns.length)
+                steps += _mix_columns(columns, mixed, scaled)
+                steps += [_lift(scaled)] * rounded
+                steps.append(_store(scaled, after, channels, rounded, start * rows.length, stop * rows.length))
+        else:
+            source = self._array("source", rows.reads(begin, end), columns.reads())
+            mixed = self._array("mixed", len(source), len(columns.first) * columns.length)
+            steps.append(_load(source, before, rows, columns, begin, end))
+            steps += [_lift(source)] * rounded
+            steps += _mix_columns(columns, source, mixed)
+            for start, stop in _pieces(begin, end, _CHUNK // (rows.length * mixed.shape[1])):
+                scaled = self._array("source", (stop - start) * rows.length, mixed.shape[1])
+                steps += _mix_rows(rows, start, stop, mixed, rows.first[start] - rows.first[begin], scaled, 0)
+                steps.append(_store(scaled, after, channels, rounded, start * rows.length, stop * rows.length))
+        return tuple(steps)
+
+    def _array(self, name: str, rows: int, columns: int) -> Floats:
+        """``float32 [rows, columns]`` of any values, both rounded up so that products of one shape fill it."""
+        rows, columns = -(-rows // _groups(rows)) * _groups(rows), -(-columns // 64) * 64
         kept = self._kept.get(name)
-        if kept is None or kept.size < count * columns:
-            kept = self._kept[name] = np.zeros(count * columns, np.float32)
-        return kept[: count * columns].reshape(count, columns)
+        if kept is None or kept.size < rows * columns:
+            kept = self._kept[name] = np.zeros(rows * columns, np.float32)
+        return kept[: rows * columns].reshape(rows, columns)
+
+
+def _pieces(begin: int, end: int, length: int) -> Iterator[tuple[int, int]]:
+    length = max(1, length)
+    return ((start, min(end, start + length)) for start in range(begin, end, length))
+
+
+def _load(source: Floats, before: tuple[int, ...], rows: _Axis, columns: _Axis, begin: int, end: int) -> Step:
+    """What the blocks ``begin:end`` of rows read of a picture, as floats; around it any values stay."""
+    height, width, channels = before
+    first, last, left = rows.first[begin], rows.first[end - 1] + rows.taps, -columns.first[0]
+    top, bottom = max(first, 0), min(last, height)
+    inside = source[top - first : bottom - first, left : left + width * channels].reshape(-1, width, channels)
+    return lambda result, picture: np.copyto(inside, picture[top:bottom])
+
+
+def _mix_rows(
+    axis: _Axis, begin: int, end: int, source: Floats, top: int, into: Floats, top_into: int
+) -> Iterator[Step]:
+    """``into [n, N] = weights [n, k] @ source [k, N]`` of the blocks ``begin:end``, as products of few columns."""
+    pitch = source.shape[1]
+    products = -(-pitch // min(_WIDEST, _SINGLE // (axis.length * axis.taps)))
+    while pitch % products:
+        products += 1
+    wide, further = pitch // products, axis.period * axis.length
+    for block in range(begin, min(end, begin + axis.period)):
+        weights = axis.weights[block : end : axis.period, None]
+        read, write = top + axis.first[block] - axis.first[begin], top_into + (block - begin) * axis.length
+        shape = (len(weights), products)
+        yield _product(
+            weights,
+            _view(source, read * pitch, (*shape, axis.taps, wide), (axis.step * pitch, wide, pitch, 1)),
+            _view(into, write * pitch, (*shape, axis.length, wide), (further * pitch, wide, pitch, 1)),
+        )
+
+
+def _groups(rows: int) -> int:
+    """Into how many products as many rows divide."""
+    return -(-rows // _GROUP)
+
+
+def _mix_columns(axis: _Axis, source: Floats, into: Floats) -> Iterator[Step]:
+    """``into [R, n] = source [R, k] @ weights [k, n]`` of each block, as products of few rows."""
+    high = len(source) // _groups(len(source))
+    while high > 1 and high * axis.taps * axis.length > _SINGLE:
+        high = next(h for h in range(high - 1, 0, -1) if high % h == 0)
+    pitch, pitch_into, further = source.shape[1], into.shape[1], axis.period * axis.length
+    for block in range(min(len(axis.first), axis.period)):
+        weights = axis.weights[block :: axis.period, None]
+        shape, read = (len(weights), len(source) // high, high), axis.first[block] - axis.first[0]
+        yield _product(
+            _view(source, read, (*shape, axis.taps), (axis.step, high * pitch, pitch, 1)),
+            weights,
+            _view(into, block * axis.length, (*shape, axis.length), (further, high * pitch_into, pitch_into, 1)),
+        )
+
+
+def _view(array: Floats, start: int, shape: tuple[int, ...], strides: tuple[int, ...]) -> Floats:
+    """A view of an array's floats, some of them more than once; ``start`` and ``strides`` count floats."""
+    return np.ndarray(shape, np.float32, array, 4 * start, [4 * stride for stride in strides])
+
+
+def _product(left: Floats, right: Floats, into: Floats) -> Step:
+    return lambda result, picture: np.matmul(left, right, out=into)
+
+
+def _lift(values: Floats) -> Step:
+    """Half a unit is added, and the conversion to ``uint8`` cuts fractions off. The sum of all weights is 1, so it
+    may be added before a pass.
+    """
+    half = np.float32(0.5)
+    return lambda result, picture: np.add(values, half, out=values)
+
+
+def _store(scaled: Floats, after: tuple[int, ...], channels: int, rounded: bool, top: int, bottom: int) -> Step:
+    """Rows ``top:bottom``, of which the last may lie behind the result."""
+    height, width = min(bottom, after[0]) - top, after[1]
+    values = scaled[:height, : width * channels].reshape(height, width, channels)
+    if rounded:
+        return lambda result, picture: np.clip(values, 0, 255, out=result[top:bottom], casting="unsafe")
+    return lambda result, picture: np.copyto(result[top:bottom], values)
 
 
 _ROOM = _Room()
@@ -191,39 +258,43 @@ if hasattr(os, "register_at_fork"):
 
 
 @functools.lru_cache(maxsize=32)
-def _row_blocks(before: int, after: int) -> tuple[_Block, ...]:
-    return _blocks(before, after, _ROWS // 2 if after <= before else _ROWS)
+def _rows(before: int, after: int) -> _Axis:
+    """The axis from row to row. Enlarging reads few rows, so long blocks cost little there."""
+    length = 15 if after > before and after % 15 == 0 else _length(after)
+    return _axis(before, after, length)
 
 
 @functools.lru_cache(maxsize=32)
-def _column_blocks(before: int, after: int, channels: int) -> tuple[_Block, ...]:
-    """Blocks of columns, of which each pixel has ``channels``: weights ``[k * channels, n * channels]``."""
-    interleaved = np.eye(channels, dtype=np.float32)
-    return tuple(
-        _Block(
-            channels * block.begin,
-            channels * block.end,
-            channels * block.first,
-            channels * block.last,
-            np.ascontiguousarray(np.kron(block.weights.T, interleaved)),
-        )
-        for block in _blocks(before, after, 8 if after <= before else 32)
-    )
+def _columns(before: int, after: int, channels: int) -> _Axis:
+    """The axis along a row: channels lie beside each other, and none reads another's."""
+    axis = _axis(before, after, _length(after) * max(1, 4 // channels))
+    weights = np.kron(axis.weights.transpose(0, 2, 1), np.eye(channels, dtype=np.float32))
+    first = tuple(channels * position for position in axis.first)
+    return _Axis(channels * axis.length, channels * axis.taps, first, axis.period, channels * axis.step, weights)
 
 
-def _blocks(before: int, after: int, length: int) -> tuple[_Block, ...]:
-    """The weights of an axis, ``[n, k]`` each, for blocks of ``length`` positions."""
-    ratio = before / after
-    support = 2 * max(ratio, 1.0)
-    blocks = []
-    for begin in range(0, after, length):
-        end = min(after, begin + length)
-        centers = (np.arange(begin, end) + 0.5) * ratio
-        first = min(before - 1, max(0, int(np.floor(centers[0] - support))))
-        last = max(first + 1, min(before, int(np.ceil(centers[-1] + support))))
-        weights = _bicubic((np.arange(first, last) + 0.5 - centers[:, None]) / max(ratio, 1.0))
-        blocks.append(_Block(begin, end, first, last, (weights / weights.sum(1, keepdims=True)).astype(np.float32)))
-    return tuple(blocks)
+def _length(after: int) -> int:
+    """How many positions the blocks of a side have. A long block multiplies many zeros; where blocks fill the side,
+    their period is short.
+    """
+    return 5 if after % 5 == 0 else 4
+
+
+def _axis(before: int, after: int, length: int) -> _Axis:
+    """The weights of an axis in blocks of a length."""
+    ratio, support = Fraction(before, after), 2 * max(Fraction(before, after), Fraction(1))
+    begins = range(0, after, length)
+    first = tuple(math.floor((begin + Fraction(1, 2)) * ratio - support) for begin in begins)
+    last = [math.ceil((begin + length - Fraction(1, 2)) * ratio + support) for begin in begins]
+    taps = max(end - begin for begin, end in zip(first, last, strict=True))
+    period = ratio.denominator // math.gcd(ratio.denominator, length)
+    read = np.array(first)[:, None, None] + np.arange(taps)
+    positions = np.arange(len(first) * length).reshape(-1, length, 1)
+    positions = np.minimum(positions, after - 1)  # what lies behind the last one is not stored
+    centers = (positions + 0.5) * float(ratio)
+    weights = _bicubic((read + 0.5 - centers) / max(float(ratio), 1.0)) * ((read >= 0) & (read < before))
+    weights /= weights.sum(2, keepdims=True)
+    return _Axis(length, taps, first, period, int(period * length * ratio), weights.astype(np.float32))
 
 
 def _bicubic(distance: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from pocketlens.images import Picture
-from pocketlens.runtimes.scaling import scale, scale_into
+from pocketlens.runtimes.scaling import _ROOM, scale, scale_into
 from tests.generators import picture
 
 SIZES = [
@@ -14,6 +14,7 @@ SIZES = [
     ((90, 121), (24, 20)),
     ((37, 50), (6, 400)),
     ((2, 3), (1, 1)),
+    ((64, 40), (135, 48)),
 ]
 
 
@@ -60,6 +61,12 @@ def test_a_part_of_a_picture_is_scaled_where_it_lies() -> None:
     part = image[10:70, 20:100, ::-1]
     assert not part.flags.c_contiguous
     assert np.array_equal(scale(part, 31, 47), scale(np.ascontiguousarray(part), 31, 47))
+
+
+@pytest.mark.parametrize("sizes", [((480, 640, 3), (256, 256)), ((256, 256, 3), (480, 640))])
+def test_a_thread_takes_few_calls(sizes: tuple[tuple[int, ...], tuple[int, ...]]) -> None:
+    """Threads of Python wait for each other at each call of numpy: with hundreds, two were slower than one."""
+    assert len(_ROOM.plan(*sizes, True, 0, 2)) <= 12
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
