@@ -462,9 +462,12 @@ class BundleOptions(Table):
 
     Attributes:
         web: Whether to add ``web/``, a page that plays the filter in a browser; it needs a TFLite target.
+        keep_slower: Whether files of integer arithmetic stay that a build measured to be slower than the floats of the
+            same target. For a bundle for other machines say ``true``: what pays there was not measured.
     """
 
     web: bool = False
+    keep_slower: bool = False
 
 
 class Budget(Table):

@@ -1,4 +1,4 @@
-"""Whether a low-bit artifact is worth shipping: it loses quality, so it has to be faster than the float artifact."""
+"""Whether a low-bit artifact pays: it loses quality, so it has to be faster than the float artifact."""
 
 import json
 from collections.abc import Sequence
@@ -11,6 +11,8 @@ from pocketlens.bundle import typed
 from pocketlens.precisions import PRECISIONS
 
 _MEDIAN = 50
+_SURELY = 1.05
+"""An artifact whose interval lies so many times above its baseline's is slower; less may be another day's weather."""
 
 
 @dataclass(frozen=True)
@@ -24,6 +26,7 @@ class SpeedupCheck:
         ms: Median frame time of the artifact.
         baseline_ms: Median frame time of the baseline.
         faster: Whether the 95 % confidence intervals of the medians lie apart, the artifact's below.
+        slower: Whether they lie apart by more than 5 %, the artifact's above.
         setting: How both were requested to play, in words.
     """
 
@@ -33,13 +36,21 @@ class SpeedupCheck:
     ms: float
     baseline_ms: float = field(metadata=typed.key("twin_ms"))
     faster: bool
+    slower: bool = False
     setting: str = ""
+
+    @property
+    def speed(self) -> float:
+        """How many times as fast as the baseline the artifact is."""
+        return self.baseline_ms / self.ms
 
     @property
     def reason(self) -> str:
         """One sentence for people."""
-        figures = f"{self.ms:.3g} ms a frame, {self.baseline} {self.baseline_ms:.3g} ms"
-        return f"faster than its float baseline: {figures}" if self.faster else f"not worth shipping: {figures}"
+        figures = (
+            f"{self.speed:.2g} times as fast as {self.baseline}: {self.ms:.3g} ms a frame beside {self.baseline_ms:.3g}"
+        )
+        return f"pays here: {figures}" if self.faster else f"does not pay here: {figures}"
 
 
 def check_speedups(document: Document) -> list[SpeedupCheck]:
@@ -53,8 +64,7 @@ def check_speedups(document: Document) -> list[SpeedupCheck]:
         if not baselines:
             continue
         baseline = min(baselines, key=_median_ms)
-        high = statistics.bootstrap_interval(result.blocks, _MEDIAN)[1]
-        low = statistics.bootstrap_interval(baseline.blocks, _MEDIAN)[0]
+        interval, other = (statistics.bootstrap_interval(r.blocks, _MEDIAN) for r in (result, baseline))
         checks.append(
             SpeedupCheck(
                 artifact=result.artifact.id,
@@ -62,11 +72,32 @@ def check_speedups(document: Document) -> list[SpeedupCheck]:
                 baseline=baseline.artifact.id,
                 ms=_median_ms(result),
                 baseline_ms=_median_ms(baseline),
-                faster=high < low,
+                faster=interval[1] < other[0],
+                slower=interval[0] > _SURELY * other[1],
                 setting=result.requested.text,
             )
         )
     return checks
+
+
+def unpaid(document: Document) -> dict[str, str]:
+    """Artifacts of integer arithmetic that were slower than their float baseline wherever both were timed: id → reason.
+
+    Artifacts of quantized weights alone are not among them: they are there because they are small.
+    """
+    checks: dict[str, list[SpeedupCheck]] = {}
+    for check in check_speedups(document):
+        checks.setdefault(check.artifact, []).append(check)
+    integers = {
+        result.artifact.id
+        for result in document.results
+        if result.artifact.precision in PRECISIONS and PRECISIONS[result.artifact.precision].quantizes == "activations"
+    }
+    return {
+        artifact: max(own, key=lambda check: check.speed).reason
+        for artifact, own in checks.items()
+        if artifact in integers and all(check.slower for check in own)
+    }
 
 
 def to_json(checks: Sequence[SpeedupCheck]) -> str:

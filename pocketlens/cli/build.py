@@ -55,6 +55,7 @@ def report(built: "Build", json: bool) -> None:
                 "measured": list(timed.values()),
                 "budgets": built.verdicts,
                 "worth": check_speedups(built.document) if built.document else [],
+                "left_out": built.left_out,
                 "verdict": built.verdict,
                 "rewrites": built.rewrite_choices,
                 "plans": built.fronts,
@@ -102,9 +103,12 @@ def table(built: "Build") -> None:
                 overall(own) if own else "-",
             ]
         )
+    lines += [[left_out, "-", "-", "-", "-", "left out", "-", "-", "-"] for left_out in built.left_out]
     lines += [[failed.id, "-", "-", "-", "-", "failed", "-", "-", "-"] for failed in built.manifest.failed]
     columns = ["artifact", "MB", "PSNR", "SSIM", "err", "gates", "p50 ms", "p95", "budget"]
     output.table(columns, lines)
+    for left_out, reason in built.left_out.items():
+        output.say(f"{left_out} is left out: {reason}; to keep it: [bundle] keep_slower = true")
     output.failures((failed.id, failed.reason, failed.do) for failed in built.manifest.failed)
     for artifact in built.manifest.artifacts:
         if artifact.note:
@@ -119,7 +123,7 @@ def table(built: "Build") -> None:
             output.say(f"{verdict.verdict}: {verdict.artifact}: {verdict.name}: {verdict.reason}")
     _risks(built)
     for speedup in check_speedups(built.document) if built.document else ():
-        if not speedup.faster:
+        if not speedup.faster and speedup.artifact not in built.left_out:
             output.say(f"{speedup.artifact}: {speedup.reason}")
     for result in built.document.results if built.document else ():
         if result.failure or result.skipped:

@@ -1,13 +1,14 @@
 """``build``: a recipe in, a verified bundle with its measurements and report out."""
 
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Collection, Mapping
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pocketlens.bench.budget import BudgetVerdict, PerformanceBudget, judge_all, overall
 from pocketlens.bench.document import BenchmarkSettings, Document
 from pocketlens.bench.measure import measure
-from pocketlens.bench.speedup_check import check_speedups
+from pocketlens.bench.speedup_check import check_speedups, unpaid
 from pocketlens.bench.speedup_check import to_json as speedups
 from pocketlens.bundle.manifest import Manifest
 from pocketlens.bundle.write import check_place, write
@@ -54,6 +55,8 @@ class Build:
         manifest: What it holds.
         document: The measurement on this machine; None if it was not asked for.
         verdicts: Of each budget on each artifact.
+        left_out: Files of integer arithmetic that are not in the bundle, since they were slower than floats here: id →
+            reason.
         rewrite_choices: How the rewrites of each target were chosen, where they were measured.
         fronts: What searches for plans found where a low-bit artifact missed the gate.
         student: Where the source is a student that was made before: what it is beside its teacher, with which nothing
@@ -69,6 +72,7 @@ class Build:
     fronts: tuple[ParetoFront, ...] = ()
     student: StudentSummary | None = None
     warnings: tuple[str, ...] = ()
+    left_out: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def verdict(self) -> str:
@@ -150,12 +154,15 @@ def build(
     if student and original and bench:
         student = with_times(student, original, source, recipe.filter.sizes[0], threads, notify)
     document = _measured(sizes, threads, budget, notify) if bench else None
+    left_out = unpaid(document) if document and not recipe.bundle.keep_slower else {}
+    sizes = [_without(size, left_out) for size in sizes]
     verdicts = judge_all(document, budget) if document else []
+    verdicts = [verdict for verdict in verdicts if verdict.artifact not in left_out]
     notify("bundle", 1, 1)
     spec = replace(
         bundle_spec(recipe, text, licenses, source, sizes, people),
         measurements=_measurements(document, sizes, student),
-        report=lambda manifest: _report(manifest, document, verdicts, sizes, budget, people, student),
+        report=lambda manifest: _report(manifest, document, verdicts, sizes, budget, people, student, left_out),
     )
     manifest = write(spec, path)
     uncompared = student if original is None else None
@@ -168,7 +175,12 @@ def build(
         sizes[0].fronts,
         uncompared,
         _warnings(sizes),
+        left_out,
     )
+
+
+def _without(size: CompiledSize, left_out: Collection[str]) -> CompiledSize:
+    return replace(size, artifacts=tuple(a for a in size.artifacts if a.spec.id not in left_out))
 
 
 def _warnings(sizes: list[CompiledSize]) -> tuple[str, ...]:
@@ -254,7 +266,8 @@ def _report(
     sizes: list[CompiledSize],
     budget: PerformanceBudget,
     people: People,
-    student: StudentSummary | None = None,
+    student: StudentSummary | None,
+    left_out: Mapping[str, str],
 ) -> str:
     from pocketlens.bench.report import ReportPicture, Section, render
 
@@ -274,6 +287,9 @@ def _report(
     more = [*people_sections(people), *(section(front) for front in sizes[0].fronts)]
     if student:
         more = [*report_sections(student), *more]
+    if left_out:
+        text = "These files were made, verified and measured, and are not in the bundle: floats are faster here."
+        more = [Section("Left out", text, ("file", "reason"), tuple(left_out.items())), *more]
     if warnings := _warnings(sizes):
         more = [Section("Warnings", " ".join(f"{warning}." for warning in warnings)), *more]
     return render(manifest, document, verdicts, pictures, budget, more)

@@ -15,10 +15,13 @@ import torch
 
 import pocketlens
 from pocketlens import files, images
+from pocketlens.bench.case import BenchmarkCase
+from pocketlens.bench.document import Document
 from pocketlens.errors import InputError, VerificationError
 from pocketlens.pipeline.commands import build
 from pocketlens.recipe import Recipe
 from tests.bench.cases import QUICK
+from tests.bench.samples import blocks_of, document, result
 from tests.generators import Small, picture, seeded
 
 RECIPE = """
@@ -94,6 +97,27 @@ def test_same_inputs_give_the_same_bytes_but_for_measurements(
     assert {k: v for k, v in listed[0].items() if k not in outside} == {
         k: v for k, v in listed[1].items() if k not in outside
     }
+
+
+def test_integers_that_are_slower_here_are_left_out(
+    recipe: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slow, text = blocks_of(*[[40.0, 41.0, 40.5]] * 6), RECIPE.partition("[targets]")[0].replace("psnr = 45", "")
+
+    def measured(cases: list[BenchmarkCase], *_: object) -> Document:
+        fast = blocks_of(*[[4.0, 4.1, 4.05]] * 6)
+        timed = ((case, slow if case.precision == "int8" else fast) for case in cases)
+        return document(*(result(blocks, artifact=case.artifact, precision=case.precision) for case, blocks in timed))
+
+    monkeypatch.setattr(build, "measure", measured)
+    for keep in (False, True):
+        recipe.write_text(f'{text}[targets]\nonnx = ["fp32", "int8"]\n[bundle]\nkeep_slower = {str(keep).lower()}\n')
+        made = pocketlens.build(recipe, tmp_path / "a.bundle", generator=seeded())
+        assert ("onnx-int8-32x48" in {artifact.id for artifact in made.manifest.artifacts}) is keep
+        assert ("onnx-int8-32x48" in made.left_out) is not keep
+        report = (made.path / "report.html").read_text()
+        assert ("Left out" in report) is not keep and "does not pay here: 0.1 times as fast" in report
+        assert "does not pay" in (made.path / "measurements/worth.json").read_text()
 
 
 def test_zip_holds_the_same_content(recipe: Path, tmp_path: Path) -> None:
