@@ -25,7 +25,8 @@ demo: install  ## build, verify and measure the filter that ships; writes demo/
 	$(BIN)/pocketlens demo -o demo || test $$? -eq 1
 
 # Tests start some hundred processes of ours: with bytecode each begins 0.3 s sooner, whatever the shell says of it.
-PYTEST := PYTHONDONTWRITEBYTECODE= $(BIN)/pytest -n 3 --dist loadfile tests pocketlens --doctest-modules --ignore pocketlens/__main__.py
+PYTEST := PYTHONDONTWRITEBYTECODE= $(BIN)/pytest -n 3 --dist loadfile --no-loadscope-reorder tests pocketlens \
+    --doctest-modules --ignore pocketlens/__main__.py
 
 test: install  ## run the tests
 	$(PYTEST)

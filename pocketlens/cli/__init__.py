@@ -1,12 +1,15 @@
 """The command line. One file a command: parse, call the API, print. Nothing heavy is imported before a command runs."""
 
+import functools
 import os
 import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import fields, is_dataclass
 from importlib import import_module
-from typing import Any, TypeVar
+from inspect import Signature, signature
+from typing import Any, TypeVar, get_type_hints
 
 import typer
 from typer.core import TyperCommand, TyperGroup
@@ -131,7 +134,41 @@ def command(*examples: str) -> Callable[[_Function], _Function]:
         examples: Lines that work, without ``pocketlens`` in front; ``--help`` shows them.
     """
     lines = "\n".join(f"Example: pocketlens {example}" for example in examples)
-    return app.command(cls=_Command, epilog=f"\b\n{lines}")
+
+    def register(function: _Function) -> _Function:
+        app.command(cls=_Command, epilog=f"\b\n{lines}")(_with_flags_of_groups(function))
+        return function
+
+    return register
+
+
+def _with_flags_of_groups(function: Callable[..., None]) -> Callable[..., None]:
+    """The function with the fields of each dataclass that it takes as parameters of their own.
+
+    Typer makes flags of parameters only. This is what lets commands share a group of options as one parameter.
+    """
+    hints = get_type_hints(function, include_extras=True)
+    groups: dict[str, Any] = {name: hint for name, hint in hints.items() if is_dataclass(hint)}
+    parameters = []
+    for parameter in signature(function).parameters.values():
+        if (group := groups.get(parameter.name)) is None:
+            parameters.append(parameter)
+            continue
+        types = get_type_hints(group, include_extras=True)
+        parameters += [
+            parameter.replace(name=field.name, annotation=types[field.name], default=field.default)
+            for field in fields(group)
+        ]
+
+    @functools.wraps(function)
+    def flat(**values: Any) -> None:
+        for name, group in groups.items():
+            values[name] = group(**{field.name: values.pop(field.name) for field in fields(group)})
+        function(**values)
+
+    flat.__signature__ = Signature(parameters)  # type: ignore[attr-defined]
+    flat.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+    return flat
 
 
 def load_commands() -> typer.Typer:

@@ -17,20 +17,8 @@ from pocketlens.errors import InputError
 )
 def inspect(
     model: options.ModelOrBundle,
-    architecture: options.Architecture = "",
-    size: options.Size = "256x256",
-    input_range: options.InputRange = None,
-    output_range: options.OutputRange = None,
-    input: options.InputName = "",
-    output_name: options.OutputName = "",
-    constant: options.Constants = None,
-    mean: options.Mean = None,
-    deviation: options.Deviation = None,
-    input_order: options.InputOrder = "RGB",
-    output_order: options.OutputOrder = "RGB",
-    state: options.States = None,
-    second: options.SecondName = "",
-    alpha: options.AlphaName = "",
+    *,
+    taken: options.Taken,
     rewrites: options.Rewrites = "safe",
     graph: Annotated[Path | None, typer.Option(metavar="FILE", help="Also write the graph to this .onnx file.")] = None,
     accelerators: Annotated[
@@ -58,12 +46,10 @@ def inspect(
 
     inspection = inspect_model(
         model,
-        architecture=architecture,
-        size=options.parse_size(size),
-        ranges=(input_range, output_range),
-        signature=options.signature(
-            input, output_name, constant, (mean, deviation), (input_order, output_order), state, second, alpha
-        ),
+        architecture=taken.architecture,
+        size=taken.height_width,
+        ranges=taken.ranges,
+        signature=taken.signature,
         rewrites=parse(rewrites),
         save=graph,
     )

@@ -5,6 +5,7 @@
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
@@ -115,6 +116,69 @@ SecondName = Annotated[
 AlphaName = Annotated[
     str, typer.Option("--alpha", metavar="NAME", help="The output, 0 to 1, that becomes the alpha of the picture.")
 ]
+
+
+@dataclass(frozen=True)
+class Taken:
+    """How a model is taken: these options belong together, and every command that takes a model has them all.
+
+    :func:`pocketlens.cli.command` makes a flag of each field.
+
+    Example:
+        >>> Taken(constant=["ratio=0.25"]).signature.constants
+        (('ratio', '0.25'),)
+    """
+
+    architecture: Architecture = ""
+    size: Size = "256x256"
+    input_range: InputRange = None
+    output_range: OutputRange = None
+    input: InputName = ""
+    output_name: OutputName = ""
+    constant: Constants = None
+    mean: Mean = None
+    deviation: Deviation = None
+    input_order: InputOrder = "RGB"
+    output_order: OutputOrder = "RGB"
+    state: States = None
+    second: SecondName = ""
+    alpha: AlphaName = ""
+
+    @property
+    def height_width(self) -> tuple[int, int]:
+        """``--size`` in pixels.
+
+        Raises:
+            InputError: It is no size.
+        """
+        return parse_size(self.size)
+
+    @property
+    def ranges(self) -> tuple[tuple[float, float] | None, tuple[float, float] | None]:
+        """The values of black and white, that are taken and that are given."""
+        return self.input_range, self.output_range
+
+    @property
+    def signature(self) -> Signature:
+        """What the options about inputs and outputs say together.
+
+        Raises:
+            InputError: One of them is wrong.
+        """
+        return Signature(
+            self.input,
+            self.output_name,
+            tuple(parse_constant(text) for text in self.constant or ()),
+            self.mean,
+            self.deviation,
+            self.input_order,
+            self.output_order,
+            tuple(parse_state(text) for text in self.state or ()),
+            self.second,
+            self.alpha,
+        )
+
+
 License = Annotated[
     str, typer.Option("--license", metavar="SPDX", help="Licence of the weights; it goes into every artifact.")
 ]
@@ -256,31 +320,6 @@ def out(help: str, default: str = "") -> OptionInfo:
     """
     option: OptionInfo = typer.Option("-o", "--out", metavar="PATH", help=help, show_default=default or True)
     return option
-
-
-def signature(
-    input: str,
-    output: str,
-    constants: Sequence[str] | None,
-    normalization: tuple[tuple[float, float, float] | None, tuple[float, float, float] | None],
-    orders: tuple[Order, Order],
-    states: Sequence[str] | None = None,
-    second: str = "",
-    alpha: str = "",
-) -> Signature:
-    """What the options about inputs and outputs say together: ``--input``, ``--output``, ``--constant``, ``--mean``,
-    ``--deviation``, the orders, ``--state``, ``--second`` and ``--alpha``.
-
-    Raises:
-        InputError: One of them is wrong.
-
-    Example:
-        >>> signature("", "alpha", ["ratio=0.25"], (None, None), ("RGB", "RGB")).constants
-        (('ratio', '0.25'),)
-    """
-    fixed = tuple(parse_constant(text) for text in constants or ())
-    kept = tuple(parse_state(text) for text in states or ())
-    return Signature(input, output, fixed, *normalization, *orders, kept, second, alpha)
 
 
 def several(values: Sequence[str] | None) -> tuple[str, ...]:
