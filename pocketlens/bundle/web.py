@@ -10,6 +10,8 @@ from pocketlens.web.folder import NAME, WebArtifact, WebFilter, WebGolden, write
 
 FOLDER = "web"
 """Where the page lies in a bundle."""
+_PLAYED = ".tflite"
+"""The suffix of files that LiteRT.js plays."""
 _WEBGPU = ("fp16", "fp32", "w8")
 """Precisions on WebGPU, best first. int8 is not among them: its bytes need another build of the runtime."""
 _WASM = ("w8", "fp32", "fp16")
@@ -62,7 +64,7 @@ def web_filter(manifest: Manifest, folder: Path) -> WebFilter:
     fitting = [
         artifact
         for artifact in manifest.artifacts
-        if artifact.target == "tflite" and (artifact.height, artifact.width) == size
+        if artifact.path.endswith(_PLAYED) and (artifact.height, artifact.width) == size
     ]
     webgpu, wasm = _ordered(fitting, _WEBGPU), _ordered(fitting, _wasm(fitting))
     golden = [g for g in manifest.golden if (g.height, g.width) == size]
