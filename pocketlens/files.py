@@ -6,9 +6,7 @@ import glob
 import hashlib
 import json
 import os
-import shutil
 import stat
-import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -133,6 +131,8 @@ def artifact_bytes(path: Path) -> int:
 
 def remove(path: Path) -> None:
     """Delete a file or a folder; absent is fine."""
+    import shutil  # here and below: an app that loads a bundle needs none of it
+
     if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path)
     else:
@@ -152,6 +152,8 @@ def _sweep(path: Path) -> None:
 
 def copy(source: Path, target: Path) -> None:
     """Copy a file, or a folder with everything in it; contents only, no times or permissions."""
+    import shutil
+
     if source.is_dir():
         shutil.copytree(source, target, copy_function=shutil.copyfile)
     else:
@@ -180,6 +182,9 @@ def whole(
     Raises:
         InputError: The folder cannot be written to or is full.
     """
+    import shutil
+    import tempfile
+
     path = path.absolute()
     try:
         if _special(path):

@@ -1,5 +1,6 @@
 """What kind of machine this is, as far as the speed of an artifact goes."""
 
+import functools
 import os
 import platform
 import sys
@@ -38,6 +39,7 @@ def cores() -> int:
     return os.cpu_count() or 1
 
 
+@functools.cache
 def distribution_version(name: str) -> str:
     """The version of an installed distribution, from the name of the folder with its metadata.
 

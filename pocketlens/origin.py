@@ -8,13 +8,12 @@ filter.
 """
 
 import struct
-import uuid
 from dataclasses import dataclass
 from pathlib import Path
 
 SOURCE_TYPE = "http://cv.iptc.org/newscodes/digitalsourcetype/compositeWithTrainedAlgorithmicMedia"
 NAMESPACE = "https://pocketlens.readthedocs.io/ns/origin/1.0/"
-_BOX = uuid.UUID("be7acfcb-97a9-42e8-9c71-999491e3afac")
+_BOX = bytes.fromhex("be7acfcb97a942e89c71999491e3afac")
 """The box of MP4 and MOV files that holds XMP (XMP specification, part 3)."""
 ISO_SUFFIXES = (".mp4", ".mov", ".m4v")
 """Video files that are made of such boxes."""
@@ -91,4 +90,4 @@ def append_xmp(video: Path, xmp: str) -> None:
     """Add the box that holds XMP to the end of an MP4 or MOV file; nothing in the file moves."""
     packet = xmp.encode()
     with video.open("ab") as file:
-        file.write(struct.pack(">I4s", 24 + len(packet), b"uuid") + _BOX.bytes + packet)
+        file.write(struct.pack(">I4s", 24 + len(packet), b"uuid") + _BOX + packet)

@@ -1,15 +1,18 @@
 """Opens a bundle, a folder or a zip. Nothing in it is executed, no path leads out of it, and every hash is checked."""
 
-import tempfile
 from pathlib import Path
 from types import TracebackType
+from typing import TYPE_CHECKING
 
 from pocketlens import files
-from pocketlens.bundle import archive, manifest, paths
+from pocketlens.bundle import manifest, paths
 from pocketlens.bundle.manifest import Artifact, Manifest
 from pocketlens.errors import InputError
 from pocketlens.runtimes.data_files import data_files
 from pocketlens.targets import TARGETS
+
+if TYPE_CHECKING:
+    import tempfile
 
 _REMAKE = "get the bundle again, or build it again"
 
@@ -144,6 +147,10 @@ def open_bundle(path: Path | str) -> Bundle:
     _check_kind(path)
     if path.is_dir():
         return Bundle(path)
+    import tempfile  # a folder, which apps and devices load, needs none of it
+
+    from pocketlens.bundle import archive
+
     unpacked = tempfile.TemporaryDirectory(prefix="pocketlens-")
     try:
         folder = Path(unpacked.name)
