@@ -81,9 +81,10 @@ def audit(model: ir.Model, pictures: Iterable[Picture]) -> list[Extent]:
     watched, watched_values = _watched(model.clone())
     options = ort.SessionOptions()
     options.log_severity_level = 3
-    # A value goes as soon as it was looked at: by default onnxruntime plays the whole graph first.
+    # In the order of the nodes, and not fused, which changes it: a value goes as soon as it was looked at.
     options.execution_order = ort.ExecutionOrder.PRIORITY_BASED
-    options.enable_cpu_mem_arena = False  # it never gives back what one value needed
+    options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
+    options.enable_cpu_mem_arena = options.enable_mem_pattern = False  # they keep what one value needed
     binary = ir.to_proto(watched).SerializeToString()
     session = ort.InferenceSession(binary, options, providers=["CPUExecutionProvider"])
     largest = np.zeros(len(watched_values))
@@ -96,11 +97,24 @@ def audit(model: ir.Model, pictures: Iterable[Picture]) -> list[Extent]:
 
 
 def _watched(model: ir.Model) -> tuple[ir.Model, list[tuple[str, str, Kind, str]]]:
-    """The graph with an output more for each quantity: its largest magnitude, one number."""
+    """The graph with an output more for each quantity: its largest magnitude, one number.
+
+    What a node reads is looked at before it runs and what it gives right behind it, so that as few values as can be
+    are there at once.
+    """
     watched_values: list[tuple[str, str, Kind, str]] = []
     for node in tuple(model.graph):
-        for kind, value in _values_to_watch(model, node):
-            top = _add(model, "ReduceMax", [_add(model, "Abs", [value])], keepdims=0)
+        outputs = [value for value in node.outputs if value.dtype in (ir.DataType.FLOAT, None) and value.name]
+        sums: list[tuple[Kind, ir.Value]] = []
+        if outputs and not node.domain and node.inputs and node.inputs[0] is not None:
+            before = _Nodes(model, node)
+            sums = [(kind, before.largest(value)) for kind, value in _sums(before, node, node.inputs[0])]
+            model.graph.insert_before(node, before.made)
+        behind = _Nodes(model, node)
+        quantities: list[tuple[Kind, ir.Value]] = [("value", behind.largest(value)) for value in outputs]
+        quantities += sums
+        model.graph.insert_after(node, behind.made)
+        for kind, top in quantities:
             top.name = f"watched_{len(watched_values)}"
             top.dtype, top.shape = ir.DataType.FLOAT, ir.Shape(())
             model.graph.outputs.append(top)
@@ -108,33 +122,43 @@ def _watched(model: ir.Model) -> tuple[ir.Model, list[tuple[str, str, Kind, str]
     return model, watched_values
 
 
-def _values_to_watch(model: ir.Model, node: ir.Node) -> list[tuple[Kind, ir.Value]]:
-    outputs = [value for value in node.outputs if value.dtype in (ir.DataType.FLOAT, None)]
-    things: list[tuple[Kind, ir.Value]] = [("value", value) for value in outputs if value.name]
-    x = node.inputs[0] if node.inputs else None
-    if node.domain or x is None or not things:
-        return things
+class _Nodes:
+    """Nodes that look at a value beside one node of the graph."""
+
+    def __init__(self, model: ir.Model, node: ir.Node) -> None:
+        self.model, self.node = model, node
+        self.made: list[ir.Node] = []
+
+    def add(self, operator: str, inputs: list[ir.Value | None], **attributes: int) -> ir.Value:
+        node = ir.node(operator, inputs, dict(attributes))
+        node.outputs[0].name = f"watch_{len(self.model.graph)}_{len(self.made)}"
+        self.made.append(node)
+        return node.outputs[0]
+
+    def axes(self, axes: Iterable[int]) -> ir.Value:
+        return hub.add_constant(self.model, f"{self.node.name}_axes", np.array(tuple(axes), np.int64))
+
+    def largest(self, value: ir.Value) -> ir.Value:
+        """The largest magnitude; without Abs, whose result would be as large as the value."""
+        high, low = (self.add(operator, [value], keepdims=0) for operator in ("ReduceMax", "ReduceMin"))
+        return self.add("Max", [high, self.add("Neg", [low])])
+
+
+def _sums(nodes: _Nodes, node: ir.Node, x: ir.Value) -> list[tuple[Kind, ir.Value]]:
+    """What a node adds up of its inputs, and what it squares."""
+    rank = len(hub.static_shape(x))
     if node.op_type == "InstanceNormalization":
-        axes = hub.add_constant(model, f"{node.name}_axes", np.arange(2, len(hub.static_shape(x)), dtype=np.int64))
-        deviation = _add(model, "Sub", [x, _add(model, "ReduceMean", [x, axes])])
-        square = _add(model, "Mul", [deviation, deviation])
-        things += [("square", square), ("squares", _add(model, "ReduceSum", [square, axes]))]
-        things.append(("sum", _add(model, "ReduceL1", [x, axes])))
-    elif node.op_type in _MEANS:
-        axes_reduced = hub.reduced_axes(node)
-        axes_reduced = tuple(range(len(hub.static_shape(x)))) if axes_reduced is None else axes_reduced
-        axes = hub.add_constant(model, f"{node.name}_axes", np.array(axes_reduced, np.int64))
-        things.append(("sum", _add(model, "ReduceL1", [x, axes])))
-    elif node.op_type in _PRODUCTS:
-        inputs = [value if value is None or not value.name else _add(model, "Abs", [value]) for value in node.inputs]
-        total = _add(model, node.op_type, inputs)
+        axes = nodes.axes(range(2, rank))
+        deviation = nodes.add("Sub", [x, nodes.add("ReduceMean", [x, axes])])
+        square = nodes.add("Mul", [deviation, deviation])
+        sums = nodes.add("ReduceSum", [square, axes])
+        return [("square", square), ("squares", sums), ("sum", nodes.add("ReduceL1", [x, axes]))]
+    if node.op_type in _MEANS:
+        reduced = hub.reduced_axes(node)
+        return [("sum", nodes.add("ReduceL1", [x, nodes.axes(range(rank) if reduced is None else reduced)]))]
+    if node.op_type in _PRODUCTS:
+        inputs = [value if value is None or not value.name else nodes.add("Abs", [value]) for value in node.inputs]
+        total = nodes.add(node.op_type, inputs)
         total.producer().attributes.update(node.attributes)  # type: ignore[union-attr]
-        things.append(("accumulation", total))
-    return things
-
-
-def _add(model: ir.Model, operator: str, inputs: list[ir.Value | None], **attributes: int) -> ir.Value:
-    node = ir.node(operator, inputs, dict(attributes))
-    node.outputs[0].name = f"watch_{len(model.graph)}"
-    model.graph.append(node)
-    return node.outputs[0]
+        return [("accumulation", total)]
+    return []

@@ -10,6 +10,7 @@ from pocketlens.converters.emitter import refuse
 from pocketlens.converters.fp16_audit import Extent
 from pocketlens.converters.quantization.plan import Plan
 from pocketlens.errors import PocketlensError, RecipeError, UnsupportedError, VerificationError
+from pocketlens.memory import large_blocks_returned
 from pocketlens.pipeline.evaluation import Evaluation
 from pocketlens.pipeline.failed import FailedArtifact, nothing_made
 from pocketlens.pipeline.forms import ArtifactForm, ArtifactRequest, emit_first_right, first_form
@@ -63,6 +64,7 @@ def base_graph(evaluation: Evaluation, specs: Sequence[ArtifactSpec]) -> ScaledG
     return replace(fp16_scaling(evaluation, graph, specs), warnings=(*warnings, *graph_notes(graph)))
 
 
+@large_blocks_returned()
 def compile_sizes(
     evaluations: Sequence[Evaluation],
     targets: Mapping[str, Sequence[str]],

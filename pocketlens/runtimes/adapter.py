@@ -41,6 +41,7 @@ class Options:
             pixels to floats and back faster than numpy does.
         keep_compiled: Whether what the runtime compiles may be kept in the user's cache, where that makes the next
             loading quicker. Measurements leave it out, so that each loads anew.
+        lean: Whether memory is given back after each value and each play, which the next play has to fetch again.
     """
 
     threads: int | None = None
@@ -49,6 +50,7 @@ class Options:
     size: tuple[int, int] | None = None
     pixels: bool = False
     keep_compiled: bool = False
+    lean: bool = False
 
 
 @dataclass(frozen=True)

@@ -29,6 +29,8 @@ class Player:
         settings = ort.SessionOptions()
         settings.intra_op_num_threads = options.threads or 0
         settings.log_severity_level = 3
+        if options.lean:
+            settings.enable_cpu_mem_arena = settings.enable_mem_pattern = False
         self._path = path
         with user_errors("onnxruntime", path, Exception, "check the file"):
             providers = list(dict.fromkeys((provider, "CPUExecutionProvider")))

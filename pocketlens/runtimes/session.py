@@ -360,7 +360,7 @@ def open_artifact(
         output_values: Those of the output, where they are not those of the input.
         resize: How a picture of another size is made to fit: ``stretch``, ``fit``, ``crop`` or ``tile``.
         exact: Load the artifact for :meth:`Session.floats`, which otherwise may load it a second time at its first
-            call.
+            call; what judges pictures wants little memory rather than the last millisecond.
 
     Raises:
         InputError: The file is absent or damaged, or the runtime does not play it, or has no such option.
@@ -369,8 +369,9 @@ def open_artifact(
     path = Path(path)
     chosen = runtime_for(path, runtime)
     options = Options(
-        threads, accelerator, compute_precision, size, not exact and {values, output_values} <= {None, PIXELS}
-    )
+        threads, accelerator, compute_precision, size, not exact and {values, output_values} <= {None, PIXELS},
+        lean=exact,
+    )  # fmt: skip
 
     def opener() -> Player:
         return chosen.open(path, options)

@@ -1,5 +1,6 @@
 """The audit finds how large every value becomes."""
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,8 @@ from torch.nn import functional as F
 from pocketlens.converters import graph as hub
 from pocketlens.converters.constants import constant
 from pocketlens.converters.fp16_audit import audit
+from pocketlens.memory import large_blocks_returned
+from tests.converters.graph_builder import GraphBuilder
 from tests.generators import picture, small_graph
 
 SIZE = (32, 48)
@@ -41,3 +44,25 @@ def test_pictures_are_streamed() -> None:
     one = {(e.node, e.kind): e.largest for e in audit(small_graph(*SIZE), PICTURES[:1])}
     every = {(e.node, e.kind): e.largest for e in audit(small_graph(*SIZE), (p for p in PICTURES))}
     assert all(every[key] >= one[key] for key in one) and every != one
+
+
+@pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="Linux says how much memory a process had")
+def test_no_value_stays_behind_that_was_looked_at() -> None:
+    g, value_mb = GraphBuilder((1, 3, 512, 512)), 16 * 512 * 512 * 4 / 1e6
+    value = g.add("Conv", "x", g.random(16, 3, 1, 1))
+    for _ in range(12):
+        value = g.add("Relu", g.add("Conv", value, g.random(16, 1, 1, 1), group=16))
+    model = g.model()
+    model.graph.inputs[0].name = hub.INPUT
+    image = [picture(512, 512)]
+    with large_blocks_returned():
+        audit(model, image)  # what is loaded for the first time counts as nobody's
+        Path("/proc/self/clear_refs").write_text("5")
+        before = _kilobytes("VmRSS")
+        audit(model, image)
+    assert (_kilobytes("VmHWM") - before) / 1e3 < 5 * value_mb
+
+
+def _kilobytes(name: str) -> int:
+    status = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in status if line.startswith(name))

@@ -19,6 +19,8 @@ from pocketlens.images import Picture
 
 MAX_BYTES = 256 << 20
 """Of values that are held at once while pictures are played."""
+_AT_ONCE = 1 << 20
+"""Numbers that are widened to float64 at once."""
 BINS = 2048
 PERCENTILE = 99.99
 """Percent of a value's numbers that lie within ``percentile`` ranges, half of the rest on either side."""
@@ -112,8 +114,7 @@ def calibrate(
             raise InputError(
                 f"{_maker(model, name)} gives NaN or infinity on a calibration picture", do="check the model's weights"
             )
-        flat = _channels(array)
-        now = [flat.min(1), flat.max(1), flat.mean(1), flat.var(1)]
+        now = _moments(array)
         so_far = extremes.get(name)
         if so_far is None:
             extremes[name] = [*now, np.ones(1)]
@@ -175,11 +176,15 @@ def _play_group(
             yield from zip(computed, play(feed), strict=True)
 
 
-def _channels(array: NDArray[np.float32]) -> NDArray[np.float64]:
-    """``[channels, everything else]``."""
-    if array.ndim < 2:
-        return array.reshape(1, -1).astype(np.float64)
-    return np.moveaxis(array, 1, 0).reshape(array.shape[1], -1).astype(np.float64)
+def _moments(array: NDArray[np.float32]) -> list[NDArray[np.float64]]:
+    """The least number, the largest, the mean and the variance of each channel; a few channels at a time, since
+    ``float64`` takes twice as much room as the value.
+    """
+    rows = np.moveaxis(array, 1, 0).reshape(array.shape[1], -1) if array.ndim > 1 else array.reshape(1, -1)
+    step = max(_AT_ONCE // max(rows.shape[1], 1), 1)
+    blocks = (rows[start : start + step].astype(np.float64) for start in range(0, len(rows), step))
+    found = [(block.min(1), block.max(1), block.mean(1), block.var(1)) for block in blocks]
+    return [np.concatenate(parts) for parts in zip(*found, strict=True)]
 
 
 def _maker(model: ir.Model, name: str) -> str:
