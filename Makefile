@@ -107,7 +107,7 @@ bench-matrix: install  ## every architecture, target and precision: PSNR, size, 
 bench-peers: install .peers/.installed  ## our files beside litert-torch's, OpenVINO's and torch's own; of GENERATORS
 	$(BIN)/python -m benchmarks.peers $(GENERATORS)
 
-ENGINES ?= ../shared/data/fast_style/wave.npz animegan2 pix2pix-unet pocket
+ENGINES ?= ../shared/data/fast_style/wave.npz animegan2 pix2pix-unet pocket builtin:cartoon
 
 .peers-%/.installed: benchmarks/peers-%.txt
 	$(PYTHON) -m venv .peers-$*

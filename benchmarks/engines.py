@@ -140,7 +140,7 @@ def compare(name: str, size: int, threads: int, rounds: int) -> list[list[str]]:
     """Convert, play, and give the table of one generator; without rounds only convert."""
     eval_set = read_eval_set(None, size, size)
     picture = eval_set.pictures[0]
-    folder = ROOT / "build/engines" / f"{Path(name).stem}-{size}"
+    folder = ROOT / "build/engines" / f"{Path(name).stem.replace(':', '-')}-{size}"
     folder.mkdir(parents=True, exist_ok=True)
     np.save(folder / "picture.npy", picture)
     np.save(folder / "calibration.npy", np.stack(eval_set.calibration))

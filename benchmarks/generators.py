@@ -12,7 +12,14 @@ from pocketlens.models import zoo
 
 
 def generator(name: str) -> tuple[nn.Module, Ranges]:
-    """A fast-style checkpoint by its path, or an architecture by its name with weights that follow :func:`rule`."""
+    """A fast-style checkpoint by its path, a filter that ships as ``builtin:NAME``, or an architecture by its name with
+    weights that follow :func:`rule`.
+    """
+    if name.startswith("builtin:"):
+        from pocketlens.models.source import resolve
+
+        source = resolve(name)
+        return source.load(), source.ranges
     if Path(name).suffix == ".npz":
         from pocketlens.models import checkpoint
 
