@@ -1,4 +1,5 @@
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -152,7 +153,20 @@ def test_times_whose_sums_are_no_numbers_are_refused(time: str) -> None:
         Document.from_json(text)
 
 
-def test_more_frames_or_rounds_than_anybody_measures_are_refused() -> None:
-    for blocks, match in ((blocks_of([1.0] * 1_000_001), "1,000,001 frames"), (blocks_of(*[[1.0]] * 20_001), "20,001")):
-        with pytest.raises(InputError, match=match):
-            Document.from_json(document(result(blocks)).to_json())
+ROUND = '{"at_s": 0.0, "frame_ms": [1.25], "inference_ms": [1.0]}'
+
+
+@pytest.mark.parametrize(
+    ("one", "many", "match"),
+    [
+        ("[1.25]", f"[{', '.join(['1.25'] * 1_000_001)}]", "1,000,001 frames"),
+        (ROUND, ", ".join([ROUND] * 20_001), "20,001"),
+    ],
+    ids=["frames", "rounds"],
+)
+def test_more_than_anybody_measures_is_refused(one: str, many: str, match: str) -> None:
+    text = document(result(blocks_of([1.25]))).to_json()
+    text = re.sub(r'\{\s*"at_s": 0.0,\s*"frame_ms": \[1.25\][^}]*\}', ROUND, text)
+    assert text.count(one) == 1
+    with pytest.raises(InputError, match=match):
+        Document.from_json(text.replace(one, many))
