@@ -9,7 +9,7 @@ import onnx_ir as ir
 
 from pocketlens.converters import graph as hub
 from pocketlens.converters.emitter import Labels, LoweredOperators, Refusal
-from pocketlens.converters.openvino.float_steps import round_in_floats
+from pocketlens.converters.float_steps import round_in_floats
 from pocketlens.converters.openvino.weights import store_int8
 from pocketlens.converters.openvino.workarounds import apply_workarounds, computes_something_else
 from pocketlens.converters.opset import standard_operators

@@ -10,73 +10,33 @@ import onnx_ir as ir
 
 from pocketlens.converters import graph as hub
 from pocketlens.converters.emitter import Labels, LoweredOperators, Refusal
+from pocketlens.converters.float_steps import round_in_floats
 from pocketlens.converters.long_norms import decompose_long_norms
-from pocketlens.converters.nearest import resize_scale
 from pocketlens.converters.qnn.compiler import compile_context
 from pocketlens.converters.qnn.context_file import write_context_file
 from pocketlens.converters.qnn.exact_activations import keep_activations_exact
 from pocketlens.converters.qnn.exact_pads import keep_pads_exact
 from pocketlens.converters.qnn.operators import HTP_OPERATORS
+from pocketlens.converters.qnn.wrong_operators import why_wrong
 from pocketlens.converters.quantization.pixels import use_uint8_pixels
+from pocketlens.converters.rewrites.decompose_for_npu import DecomposeForNpu
 from pocketlens.errors import UnsupportedError
 from pocketlens.targets import TARGETS
 
 _TARGET = TARGETS["qnn"]
-_NEAREST = {
-    "half_pixel": ("round_prefer_floor", "round_prefer_ceil"),
-    "pytorch_half_pixel": ("round_prefer_floor", "round_prefer_ceil"),
-    "align_corners": ("round_prefer_floor", "round_prefer_ceil"),
-    "asymmetric": ("floor",),
-}
-"""The roundings of a nearest Resize that the NPU computes as ONNX says, by its convention (docs/upstream.md)."""
-_SAME_SIZE = 1e-4
-"""Pixels that a scale times a size may be off by its rounding."""
 
 
 def refusals(model: ir.Model) -> list[Refusal]:
-    """Nodes of operators that onnxruntime-qnn hands to no NPU. Whether it takes a node of the others is known when the
-    graph is compiled.
+    """Nodes that onnxruntime-qnn hands to no NPU, or that the NPU would compute wrongly. Whether it takes one of the
+    others is known when the graph is compiled.
     """
-    return [Refusal("qnn", n.op_type, n.name or "", reason) for n in model.graph if (reason := _why_refused(n))]
+    reasons = ((node, _why_left(node) or why_wrong(node)) for node in model.graph)
+    return [Refusal("qnn", node.op_type, node.name or "", reason) for node, reason in reasons if reason]
 
 
-def _why_refused(node: ir.Node) -> str:
-    if node.domain not in ("", "ai.onnx") or node.op_type not in HTP_OPERATORS:
-        return "onnxruntime-qnn leaves it to the processor"
-    if node.op_type == "Resize":
-        return _why_resize_refused(node)
-    return _why_transposed_refused(node) if node.op_type == "ConvTranspose" else ""
-
-
-def _why_resize_refused(node: ir.Node) -> str:
-    """Why a Resize is refused, if it is: the NPU samples by the ratio of the sizes, and rounds in its own way."""
-    before, after = (hub.static_shape(value) for value in (node.inputs[0], node.outputs[0]))  # type: ignore[arg-type]
-    convention = hub.text(node, "coordinate_transformation_mode", "half_pixel")
-    if len(before) != 4:
-        return ""
-    if hub.text(node, "mode", "nearest") == "nearest":
-        rounding = hub.text(node, "nearest_mode", "round_prefer_floor")
-        is_whole = all(large % small == 0 for small, large in zip(before, after, strict=True))
-        if rounding not in _NEAREST.get(convention, ()) or (convention == "pytorch_half_pixel" and not is_whole):
-            return f"the NPU takes another pixel than {convention} and {rounding} do"
-    if convention == "align_corners":
-        return ""
-    scales = [(axis, resize_scale(node, axis, before, after)) for axis in (2, 3)]
-    odd = [(axis, scale) for axis, scale in scales if abs(before[axis] * scale - after[axis]) > _SAME_SIZE]
-    return f"the scale {odd[0][1]:g} is not {after[odd[0][0]]} / {before[odd[0][0]]}" if odd else ""
-
-
-def _why_transposed_refused(node: ir.Node) -> str:
-    """Why a ConvTranspose is refused, if it is; what the NPU would compute wrongly is among it (docs/upstream.md)."""
-    if set(hub.ints(node, "dilations", (1, 1))) != {1}:
-        return "the NPU takes no dilation"
-    extra, pads = hub.ints(node, "output_padding", (0, 0)), hub.ints(node, "pads", (0, 0, 0, 0))
-    if any(more > cropped for more, cropped in zip(extra, pads[len(extra) :], strict=True)):
-        return "the NPU leaves the bias out of rows of output_padding that the kernel does not reach"
-    source = node.inputs[0].producer() if node.inputs[0] is not None else None
-    if source is not None and source.op_type == "DequantizeLinear" and hub.integer(node, "group", 1) > 1:
-        return "the NPU computes no groups in integers"
-    return ""
+def _why_left(node: ir.Node) -> str:
+    is_taken = node.domain in ("", "ai.onnx") and node.op_type in HTP_OPERATORS
+    return "" if is_taken else "onnxruntime-qnn leaves it to the processor"
 
 
 def emit(
@@ -98,17 +58,20 @@ def emit(
         partly_on_cpu: Leave operators that the NPU lacks to the phone's processor, instead of refusing them.
 
     Raises:
-        UnsupportedError: Part of the graph would not run on the NPU; names each operator and its node.
+        UnsupportedError: Part of the graph would not run on the NPU, or be wrong there; names each operator and its
+            node.
         MissingError: onnxruntime-qnn is not installed here.
     """
     chosen = _TARGET.chip(chip or _TARGET.chip_names(precision)[0])
-    model = use_uint8_pixels(decompose_long_norms(model))
+    integers = _TARGET.precision(precision).quantizes == "activations"
+    model = use_uint8_pixels(decompose_long_norms(model if integers else _with_exact_functions(model)))
     keep_activations_exact(model)
     keep_pads_exact(model)
-    if refused := [refusal for refusal in refusals(model) if refusal.operator == "ConvTranspose"]:
-        lines = "\n".join(f"  {refusal}" for refusal in refused)
+    if wrong := [(node, reason) for node in model.graph if (reason := why_wrong(node))]:
+        lines = "\n".join(f"  {Refusal('qnn', node.op_type, node.name or '', reason)}" for node, reason in wrong)
         raise UnsupportedError(
-            f"{path.stem} would be wrong on the NPU:\n{lines}", do="replace them in the model, or choose fp16"
+            f"{path.stem} would be wrong on the NPU:\n{lines}",
+            do="replace them in the model" + (", or choose fp16" if integers else ""),
         )
     with tempfile.TemporaryDirectory(prefix="pocketlens-qnn-") as home:
         graph = Path(home) / "graph.onnx"
@@ -123,6 +86,15 @@ def emit(
                 " partly_on_cpu = true",
             )
         write_context_file(compiled, path, precision, labels, chosen)
+
+
+def _with_exact_functions(model: ir.Model) -> ir.Model:
+    """A graph of floats, or a copy, in which no function is left that the NPU reads from a coarse table or leaves
+    out.
+    """
+    model = round_in_floats(model.clone())
+    DecomposeForNpu(integers=False)(model)
+    return model
 
 
 def lowered_operators() -> LoweredOperators:

@@ -18,7 +18,9 @@ from pocketlens.converters.quantization import insert
 from pocketlens.converters.quantization import plan as plans
 from pocketlens.converters.quantization.calibrate import ActivationStatistics
 from pocketlens.converters.quantization.plan import Plan
-from pocketlens.converters.quantization.qparams import ActivationQParams, choose_qparams_affine
+from pocketlens.converters.quantization.qparams import MAX_LEVELS, ActivationQParams, choose_qparams_affine
+from pocketlens.converters.rewrites.cleanup import cleanup
+from pocketlens.converters.rewrites.decompose_for_npu import DecomposeForNpu
 from pocketlens.converters.rewrites.edit import only_consumer
 
 CARRIERS = frozenset(
@@ -31,6 +33,16 @@ CARRIERS = frozenset(
 _SAME = CARRIERS - {"Concat", "Relu"}
 """Those of which the output has the scale of the input; a Concat needs one that fits all of them."""
 _PIXELS = ActivationQParams(1.0, 0, 8)
+_ONE_SCALE = frozenset({"ScatterElements"})
+"""Operators whose floats the processor copies as the integers that they are: all have the scale of the output."""
+_LEAST_SCALES = {"Log": 1.01 * 2**-14}
+"""The NPU's logarithm of 16-bit integers gives other numbers where its scale is 2^-14 or less (docs/upstream.md)."""
+
+
+def prepare(model: ir.Model) -> None:
+    """Write a graph of floats, in place, with the operators that the processor computes rightly in integers."""
+    if DecomposeForNpu(integers=True)(model).modified:
+        cleanup(model)
 
 
 def values_to_calibrate(model: ir.Model) -> list[str]:
@@ -83,7 +95,7 @@ class _Everywhere:
         image, *style = model.graph.inputs
         self._bits: dict[ir.Value, int] = {image: 8, **dict.fromkeys(style, 16)}
         self._qparams: dict[ir.Value, ActivationQParams] = {}
-        self._constants: dict[tuple[ir.Value, int], ir.Value] = {}
+        self._constants: dict[tuple[ir.Value, ActivationQParams], ir.Value] = {}
 
     def quantize(self) -> int:
         nodes = list(self._model.graph)
@@ -124,19 +136,22 @@ class _Everywhere:
         bits = self._bits[value]
         if value.name == hub.INPUT or value.is_graph_output():
             return _PIXELS
-        reader = only_consumer(value)
+        maker, reader = value.producer(), only_consumer(value)
+        least = _LEAST_SCALES.get(maker.op_type, 0.0) if maker is not None else 0.0
         if reader is not None and reader.op_type == "Relu":
             after = self._qparams.get(reader.outputs[0])
-            if after is not None and after.bits == bits:
+            if after is not None and after.bits == bits and after.scale >= least:
                 return after
         low, high = self._statistics[str(value.name)].range(self._plan.ranges, 1 << bits)
-        return choose_qparams_affine(low, high, bits)
+        return choose_qparams_affine(low, max(high, low + least * MAX_LEVELS[bits]), bits)
 
     def _write(self, value: ir.Value, readers: list[tuple[ir.Node, int]], node_bits: Mapping[ir.Node, int]) -> None:
         own = self._qparams[value]
         quantized = {own: self._writer.quantize(value, own)}
         for node, index in readers:
             wanted = own if node_bits[node] == own.bits else self._converted(value, node, node_bits[node])
+            if node.op_type in _ONE_SCALE:
+                wanted = self._qparams[node.outputs[0]]
             if wanted not in quantized:
                 quantized[wanted] = self._writer.quantize(quantized[own], wanted)
             node.replace_input_with(index, quantized[wanted])
@@ -176,7 +191,9 @@ class _Everywhere:
                 continue
             low, high = min(float(array.min()), 0.0), max(float(array.max()), 0.0)
             qparams = choose_qparams_affine(low, high if high > low else low + 1.0, 8 if norm else bits)
-            key = (value, qparams.bits)
+            if node.op_type in _ONE_SCALE:
+                qparams = self._qparams[node.outputs[0]]
+            key = (value, qparams)
             if key not in self._constants:
                 self._constants[key] = self._writer.constant(value, array, qparams)
             node.replace_input_with(index, self._constants[key])

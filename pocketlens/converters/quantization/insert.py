@@ -170,9 +170,14 @@ def _clip_limits(
 
 
 def quantize_weight(writer: "QuantizerWriter", node: ir.Node, pair_sums: bool) -> NDArray[np.float32]:
-    """Make a node's constant weights int8; their scales, ``float32 [output channels]``."""
+    """Make a node's constant weights int8; their scales, ``float32 [output channels]``, of a vector a number."""
     array = constant(node.inputs[1])
     assert array is not None
+    if array.ndim == 1:  # a product with it sums up all of its numbers, which have to share a scale
+        scale = choose_qparams_absmax(array.astype(np.float32)[None], 0, pair_sums)
+        integers = quantize_affine(array.astype(np.float32)[None], scale, 0)[0]
+        node.replace_input_with(1, writer.dequantize_constant(str(node.inputs[1].name), integers, scale[0], 0))  # type: ignore[union-attr]
+        return scale[0]
     axis = hub.output_axis(node)
     scale = choose_qparams_absmax(array.astype(np.float32), axis, pair_sums)
     integers = quantize_affine(array.astype(np.float32), scale, axis)

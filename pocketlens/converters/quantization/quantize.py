@@ -82,6 +82,8 @@ def calibrate_graph(
     model = model.clone()
     equalize_channels(model, plan, pictures, placement)
     rewrite(model)
+    if placement.everywhere:
+        everywhere.prepare(model)
     names = (
         everywhere.values_to_calibrate(model)
         if placement.everywhere

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from pocketlens.converters import graph as hub
 from pocketlens.converters.constants import constant
 from pocketlens.converters.lowering import is_place
-from pocketlens.converters.tflite import layout
+from pocketlens.converters.tflite import broadcast, layout
 from pocketlens.converters.tflite.layout import Shape
 
 SAME, VALID = 0, 1
@@ -19,6 +19,8 @@ SAME, VALID = 0, 1
 
 MAX_CONCATENATED = 4
 """Inputs of one CONCATENATION: XNNPACK took no more than four for years, and takes nested ones too."""
+_MOST_AXES = 4
+"""Of values on a GPU."""
 
 
 @dataclass(eq=False)
@@ -147,7 +149,13 @@ class TFLiteBuilder:
     def elementwise(self, code: str, *operands: Tensor | float, **options: Any) -> Tensor:
         """Add an operator that works value by value, with broadcasting; a number becomes a constant."""
         tensors = [o if isinstance(o, Tensor) else self.constant(np.array([o], np.float32)) for o in operands]
-        return self.add(code, tensors, np.broadcast_shapes(*(t.shape for t in tensors)), **options)
+        shape = np.broadcast_shapes(*(t.shape for t in tensors))
+        merged = broadcast.merge_axes([t.shape for t in tensors], shape)
+        computed = [t.shape for t in tensors if t.data is None]
+        if not broadcast.repeats_first_axis(computed, shape) or len(merged[0]) > _MOST_AXES:
+            return self.add(code, tensors, shape, **options)
+        rows = [self.reshape(t, own) for t, own in zip(tensors, merged, strict=True)]
+        return self.reshape(self.add(code, rows, np.broadcast_shapes(*merged), **options), shape)
 
     def reshape(self, tensor: Tensor, shape: Sequence[int]) -> Tensor:
         """Another shape for the same values in the same stored order."""

@@ -13,6 +13,8 @@ from pocketlens.converters.quantization.quantize import quantize
 from pocketlens.converters.quantization.simulate import simulate
 from pocketlens.quality import psnr
 from pocketlens.targets import QuantizerPlacement
+from tests.conformance.case import Case, Constant, Place, Weights
+from tests.conformance.check import prepared_case
 from tests.generators import picture, small_graph
 
 EVERYWHERE = QuantizerPlacement(biases=True, everywhere=True)
@@ -101,3 +103,52 @@ def test_more_bits_lose_less() -> None:
         for precision in ("int8", "int8-a16")
     ]
     assert 45 < reached[0] < reached[1]
+
+
+def _case(nodes: str, constants: dict[str, Constant]) -> ir.Model:
+    """A graph of a case, quantized."""
+    case = prepared_case(Case(nodes, constants, Place(3, 5, 7, "Conv", "Mul")))
+    pictures = [picture(*case.size, seed) for seed in (1, 2)]
+    return quantize(case.graph, default_plan("int8"), pictures, EVERYWHERE)
+
+
+def _written(node: ir.Node) -> tuple[float, int]:
+    """Scale and zero point of what a node writes."""
+    ((step, _),) = node.outputs[0].uses()
+    scale, zero = constant(step.inputs[1]), constant(step.inputs[2])
+    assert scale is not None and zero is not None
+    return float(scale), int(zero)
+
+
+def _read(node: ir.Node, index: int) -> tuple[float, int]:
+    step = node.inputs[index].producer()  # type: ignore[union-attr]
+    scale, zero = constant(step.inputs[1]), constant(step.inputs[2])  # type: ignore[union-attr]
+    assert scale is not None and zero is not None
+    return float(scale), int(zero)
+
+
+@pytest.mark.parametrize("behind", ["Identity", "Relu"])
+def test_a_logarithm_has_a_scale_that_the_npu_computes_rightly(behind: str) -> None:
+    nodes = f"m = Abs(x)\np = Add(m, low)\nl = Log(p)\ny = {behind}(l)"
+    (node,) = (node for node in _case(nodes, {"low": 1.0}).graph if node.op_type == "Log")
+    assert 2**-14 < _written(node)[0] < 2**-13
+
+
+def test_all_that_a_scatter_copies_has_one_scale() -> None:
+    nodes = "i = Expand(at, to)\ny = ScatterElements <axis = 3> (x, i, new)"
+    constants: dict[str, Constant] = {"at": 0, "to": (1, 3, 5, 1), "new": Weights((1, 3, 5, 1), 9.0)}
+    (node,) = (node for node in _case(nodes, constants).graph if node.op_type == "ScatterElements")
+    assert _read(node, 0) == _read(node, 2) == _written(node)
+
+
+def test_a_vector_that_is_summed_up_has_one_scale() -> None:
+    graph = _case("m = MatMul(x, w)\ny = Unsqueeze(m, a)", {"w": Weights((7,)), "a": (3,)})
+    (node,) = (node for node in graph.graph if node.op_type == "MatMul")
+    scale = constant(node.inputs[1].producer().inputs[1])  # type: ignore[union-attr]
+    assert scale is not None and scale.shape == ()
+
+
+def test_what_the_npu_computes_wrongly_is_decomposed_before_ranges_are_found() -> None:
+    nodes = "s = Softplus(x)\nc = Pow(two, s)\np = ReduceMean(c, axes)\ny = Mul(c, p)"
+    operators = {node.op_type for node in _case(nodes, {"two": 2.0, "axes": (1,)}).graph}
+    assert not operators & {"Softplus", "Pow"} and {"Exp", "Log"} <= operators

@@ -176,9 +176,12 @@ def erf(builder: TFLiteBuilder, node: ir.Node) -> Tensor:
 @lowering("Softmax")
 def softmax(builder: TFLiteBuilder, node: ir.Node) -> Tensor:
     """SOFTMAX over the last stored axis, of a picture the channels; another axis is transposed to the last place and
-    back.
+    back. LiteRT's GPU engine takes other values of a single axis for those to compare, so that one stands in front.
     """
     x = builder.get(node.inputs[0])
+    if len(x.shape) == 1:
+        row = builder.reshape(x, (1, *x.shape))
+        return builder.reshape(builder.add("SOFTMAX", [row], row.shape, beta=1.0), x.shape)
     order = list(range(len(x.shape)))
     axis = layout.axis(hub.integer(node, "axis", -1), len(order))
     order[axis], order[-1] = order[-1], order[axis]

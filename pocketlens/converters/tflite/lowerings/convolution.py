@@ -14,6 +14,8 @@ from pocketlens.converters.tflite.registry import lowering
 from pocketlens.converters.tflite.weights import channel_scales
 
 Kernel = NDArray[np.float32]
+_LANES = 4
+"""Channels that LiteRT's GPU engine keeps in one pixel."""
 
 
 @lowering(
@@ -69,9 +71,28 @@ def add_convolution(
         filters = builder.weights(kernel.transpose(1, 2, 3, 0), scales, 3)
         options["depthMultiplier"] = kernel.shape[0] // groups
         return builder.add("DEPTHWISE_CONV_2D", [x, filters, bias], out, 1 if dilations == (1, 1) else 2, **options)
+    kernel, groups = _wide_groups(kernel, groups)
     # The schema has no field for groups: TFLite takes them from the filter's depth.
     filters = builder.weights(kernel.transpose(0, 2, 3, 1), scales, 0)
     return builder.add("CONV_2D", [x, filters, bias], out, 1 if groups == 1 else 6, **options)
+
+
+def _wide_groups(kernel: Kernel, groups: int) -> tuple[Kernel, int]:
+    """The same with fewer groups, of a multiple of four channels each: neighbours become one, with zeros between them.
+
+    LiteRT's GPU engine computes other groups wrongly or crashes (docs/upstream.md). Where no number of neighbours will
+    do, all groups become one.
+    """
+    outputs, inputs = kernel.shape[0] // groups, kernel.shape[1]
+    if groups == 1 or outputs % _LANES == inputs % _LANES == 0:
+        return kernel, groups
+    joins = (n for n in range(2, groups) if groups % n == 0 and outputs * n % _LANES == inputs * n % _LANES == 0)
+    joined = next(joins, groups)
+    wide = np.zeros((kernel.shape[0], joined * inputs, *kernel.shape[2:]), np.float32)
+    for group in range(groups):
+        rows, first = slice(group * outputs, (group + 1) * outputs), group % joined * inputs
+        wide[rows, first : first + inputs] = kernel[rows]
+    return wide, groups // joined
 
 
 def kernel_and_bias(builder: TFLiteBuilder, node: ir.Node) -> tuple[Kernel, Tensor]:

@@ -3,6 +3,7 @@ import pytest
 
 from tests.converters.tflite.harness import (
     assert_exact,
+    compare,
     floats,
     model,
     node,
@@ -77,6 +78,11 @@ def test_clip_at_one_side() -> None:
 @pytest.mark.parametrize("axis", [1, 2, -1])
 def test_softmax_over_any_axis(axis: int) -> None:
     assert assert_exact(node("Softmax", axis=axis)).operators["TRANSPOSE"] == (0 if axis == 1 else 2)
+
+
+def test_a_softmax_of_one_axis_has_one_in_front() -> None:
+    flat, back = node("Reshape", "image", np.array([-1]), out="f"), node("Reshape", "s", np.array([1, 8, 12, 16]))
+    assert compare(model(flat, node("Softmax", "f", out="s"), back)).error < 2e-6
 
 
 def test_clip_with_computed_bounds_is_refused() -> None:

@@ -46,3 +46,16 @@ def test_three_terms() -> None:
 def test_a_choice() -> None:
     nodes = node("Greater", "image", np.float32(0.2), out="g"), node("Neg", out="n"), node("Where", "g", "image", "n")
     assert compare(model(*nodes)).error == 0
+
+
+@pytest.mark.parametrize("operator", ["Mul", "Add", "Greater"])
+def test_a_value_that_is_repeated_along_the_first_axis_has_one_in_front(operator: str) -> None:
+    """As in computed weights, ``[6, 8, 3, 3]`` times ``[1, 8, 1, 1]``: LiteRT's GPU engine repeats nothing there."""
+    back = [node("Cast", "m", to=1, out="f")] if operator == "Greater" else [node("Identity", "m", out="f")]
+    built = model(
+        node("ReduceMean", "image", np.array([2, 3]), out="p"),
+        node(operator, floats(6, 8, 3, 3), "p", out="m"),
+        *back,
+        node("Reshape", "f", np.array([1, 6, 8, 9])),
+    )
+    assert compare(built).error < 2e-6

@@ -1,6 +1,7 @@
 import pytest
+from ai_edge_litert.interpreter import Interpreter
 
-from tests.converters.tflite.harness import assert_exact, floats, kernel, model, node, only_refusal
+from tests.converters.tflite.harness import assert_exact, compare, emit_bytes, floats, kernel, model, node, only_refusal
 
 GEOMETRIES = [
     # kernel, stride, pads, dilation
@@ -51,6 +52,20 @@ def test_no_pad_operator_for_padding_that_is_never_read() -> None:
 @pytest.mark.parametrize("auto_pad", ["SAME_UPPER", "SAME_LOWER", "VALID"])
 def test_auto_pad(auto_pad: str) -> None:
     assert_exact(node("Conv", "image", kernel(5, 8, 4, 4), auto_pad=auto_pad))
+
+
+@pytest.mark.parametrize(
+    ("inputs", "outputs", "groups", "left"),
+    [(8, 16, 4, 2), (12, 12, 4, 1), (12, 24, 2, 1), (16, 32, 4, 4), (9, 6, 3, 1)],
+)
+def test_groups_are_of_a_multiple_of_four_channels(inputs: int, outputs: int, groups: int, left: int) -> None:
+    """LiteRT's GPU engine computes others wrongly: neighbouring groups become one."""
+    built = model(node("Conv", "image", kernel(outputs, inputs // groups, 3, 3), group=groups), shape=(1, inputs, 6, 7))
+    file = emit_bytes(built)
+    interpreter = Interpreter(model_content=file, num_threads=1)
+    (filters,) = (d["shape"] for d in interpreter.get_tensor_details() if len(d["shape"]) == 4 and d["shape"][1] == 3)
+    assert filters.tolist() == [outputs, 3, 3, inputs // left]
+    assert compare(built).error < 2e-6
 
 
 def test_unequal_axes() -> None:

@@ -6,7 +6,7 @@ import numpy as np
 import onnx_ir as ir
 import pytest
 
-from pocketlens.converters.openvino.float_steps import round_in_floats
+from pocketlens.converters.float_steps import round_in_floats
 from tests.converters.graph_builder import GraphBuilder, run
 
 CHW = (1, 3, 6, 5)
