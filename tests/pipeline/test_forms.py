@@ -7,8 +7,11 @@ import pytest
 import torch
 from torch import nn
 
+from pocketlens.chips import ChipChoice
 from pocketlens.converters import onnx as onnx_target
+from pocketlens.converters import qnn as qnn_target
 from pocketlens.converters.emitter import Labels
+from pocketlens.converters.quantization import everywhere
 from pocketlens.errors import VerificationError
 from pocketlens.models.source import wrap
 from pocketlens.pipeline.compile import compile_sizes
@@ -18,6 +21,7 @@ from pocketlens.pipeline.search.mixed_precision_search import SearchSettings
 from pocketlens.precisions import Floors
 from pocketlens.progress import silent
 from pocketlens.recipe import Gate
+from pocketlens.runtimes.adapter import RUNTIMES
 from pocketlens.targets import TARGETS, ArtifactSpec
 from tests.generators import SIGNED, picture
 
@@ -80,6 +84,32 @@ def test_a_file_that_is_wrong_in_every_form_fails_with_its_first_reason(
     _wrong_where("Conv", monkeypatch)
     with pytest.raises(VerificationError, match=r"onnx-fp32-64x64\.onnx is wrong"):
         compile_sizes([_evaluation(_thin_end())], {"onnx": ["fp32"]}, silent)
+
+
+class _Logarithm(nn.Module):
+    """A picture's logarithm between two convolutions."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(2)
+        self.first, self.last = nn.Conv2d(3, 8, 3, padding=1), nn.Conv2d(8, 3, 3, padding=1)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return torch.tanh(self.last(torch.log(self.first(x).abs() + 1)))
+
+
+@pytest.mark.skipif(bool(RUNTIMES["qnn"].missing()), reason=RUNTIMES["qnn"].install)
+def test_a_file_that_the_npu_plays_wrongly_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """In Qualcomm's emulator: a fault of the NPU (docs/upstream.md) that nothing here knows of."""
+    chips = ChipChoice(("sm8650",))
+    monkeypatch.setenv("POCKETLENS_CACHE", str(tmp_path))
+    (compiled,) = compile_sizes([_evaluation(_Logarithm())], {"qnn": ["int8"]}, silent, chips=chips)
+    assert compiled.artifacts[0].verification.agreement > 45
+    monkeypatch.setenv("POCKETLENS_CACHE", str(tmp_path / "again"))
+    monkeypatch.setattr(everywhere, "_LEAST_SCALES", {})
+    monkeypatch.setattr(qnn_target, "why_wrong", lambda node: "")
+    with pytest.raises(VerificationError, match=r"qnn-int8-64x64-sm8650\.onnx is wrong"):
+        compile_sizes([_evaluation(_Logarithm())], {"qnn": ["int8"]}, silent, chips=chips)
 
 
 def _has_amx() -> bool:

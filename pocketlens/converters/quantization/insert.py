@@ -175,9 +175,9 @@ def quantize_weight(writer: "QuantizerWriter", node: ir.Node, pair_sums: bool) -
     assert array is not None
     if array.ndim == 1:  # a product with it sums up all of its numbers, which have to share a scale
         scale = choose_qparams_absmax(array.astype(np.float32)[None], 0, pair_sums)
-        integers = quantize_affine(array.astype(np.float32)[None], scale, 0)[0]
-        node.replace_input_with(1, writer.dequantize_constant(str(node.inputs[1].name), integers, scale[0], 0))  # type: ignore[union-attr]
-        return scale[0]
+        integers, scale = quantize_affine(array.astype(np.float32)[None], scale, 0)[0], scale.reshape(())
+        node.replace_input_with(1, writer.dequantize_constant(str(node.inputs[1].name), integers, scale, 0))  # type: ignore[union-attr]
+        return scale
     axis = hub.output_axis(node)
     scale = choose_qparams_absmax(array.astype(np.float32), axis, pair_sums)
     integers = quantize_affine(array.astype(np.float32), scale, axis)

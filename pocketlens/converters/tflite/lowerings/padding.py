@@ -6,6 +6,7 @@ it. Slices of one row and small concatenations stay inside (434 to 289 ms for a 
 
 from collections.abc import Callable
 
+import numpy as np
 import onnx_ir as ir
 
 from pocketlens.converters import graph as hub
@@ -13,6 +14,8 @@ from pocketlens.converters.lowering import floats, needs_constants, shape
 from pocketlens.converters.tflite import layout
 from pocketlens.converters.tflite.builder import Tensor, TFLiteBuilder
 from pocketlens.converters.tflite.registry import lowering
+
+_CONVOLUTIONS = ("Conv", "ConvTranspose")
 
 
 def _check(node: ir.Node) -> str:
@@ -61,7 +64,11 @@ def _constant(builder: TFLiteBuilder, node: ir.Node, x: Tensor, pads: list[tuple
     if not any(before or after for before, after in pads) or value is None or not value.any():
         return builder.pad_zeros(x, pads)
     grown = [n + before + after for n, (before, after) in zip(x.shape, pads, strict=True)]
-    return builder.add("PADV2", [x, builder.integers(pads), builder.constant(value.reshape(1))], grown)
+    padded = builder.add("PADV2", [x, builder.integers(pads), builder.constant(value.reshape(1))], grown)
+    if all(reader.op_type not in _CONVOLUTIONS for reader, _ in node.outputs[0].uses()):
+        return padded
+    # LiteRT's GPU engine would merge the pad into the convolution, and forget its value (docs/upstream.md).
+    return builder.elementwise("MAXIMUM", padded, float(np.finfo(np.float32).min))
 
 
 def mirror(builder: TFLiteBuilder, x: Tensor, axis: int, before: int, after: int) -> Tensor:

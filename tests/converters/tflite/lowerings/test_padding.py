@@ -4,6 +4,7 @@ import pytest
 from tests.converters.tflite.harness import (
     assert_exact,
     compare,
+    kernel,
     model,
     node,
     only_refusal,
@@ -28,6 +29,19 @@ def test_padding_of_chosen_axes_of_channels_and_by_less_than_nothing() -> None:
 
 def test_padding_with_a_number() -> None:
     assert compare(model(node("Pad", "image", np.array([0, 0, 3, 2, 0, 0, 1, 4]), np.float32(2.5)))).error == 0
+
+
+def test_a_number_in_front_of_a_convolution_is_kept_apart_from_it() -> None:
+    """LiteRT's GPU engine would take it for zeros."""
+    pads = np.array([0, 0, 1, 1, 0, 0, 1, 1])
+    outcome = compare(
+        model(
+            node("Pad", "image", pads, np.float32(2.5), out="p"),
+            node("Conv", "p", kernel(4, 8, 3, 3), out="c"),
+            node("Pad", "c", pads, np.float32(0)),
+        )
+    )
+    assert outcome.error < 2e-6 and (outcome.operators["PADV2"], outcome.operators["MAXIMUM"]) == (1, 1)
 
 
 def test_a_border_as_wide_as_the_picture_is_refused() -> None:
