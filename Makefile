@@ -130,8 +130,9 @@ bench-rewrites: install .peers/.installed .peers-onnx2tf/.installed  ## each tar
 
 .flicker/.installed: benchmarks/flicker.txt
 	$(PYTHON) -m venv .flicker
-	.flicker/bin/pip install --quiet --disable-pip-version-check "$$(grep '^torch==' benchmarks/flicker.txt)"
-	.flicker/bin/pip install --quiet --disable-pip-version-check -r benchmarks/flicker.txt
+	@# cvvdp alone: it asks for torchvision, and that for CUDA.
+	grep -v '^cvvdp' benchmarks/flicker.txt | .flicker/bin/pip install --quiet --disable-pip-version-check -r /dev/stdin
+	.flicker/bin/pip install --quiet --disable-pip-version-check --no-deps "$$(grep '^cvvdp' benchmarks/flicker.txt)"
 	touch $@
 
 bench-flicker: install .flicker/.installed  ## our flicker beside ColorVideoVDP's score, on the int8 files of a filter that ships

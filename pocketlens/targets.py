@@ -209,7 +209,10 @@ TARGETS: dict[str, Target] = {
             precisions=_precisions("fp32", "fp16", "w8", "int8", "int8-a16"),
             runtimes=("onnxruntime", "openvino"),
             accelerators=("cpu", "gpu"),
-            rewrites=("enlarge-last", "pack-thin-conv", "keep-packed", "winograd-conv"),
+            rewrites=(
+                "enlarge-last", "pack-thin-conv", "keep-packed", "winograd-conv", "average-by-axis",
+                "enlarge-by-products",
+            ),
             quantizers=QuantizerPlacement(outputs=True, biases=True, products=True, pair_sums=True),
             snippets=(Snippet("snippets/python/with_onnxruntime.py", "with_onnxruntime.py.jinja"),),
         ),
@@ -223,7 +226,10 @@ TARGETS: dict[str, Target] = {
             runtimes=("openvino",),
             accelerators=("cpu", "gpu", "npu"),
             beside=(".bin",),
-            rewrites=("enlarge-last", "pack-thin-conv", "shuffle-last", "winograd-conv", "keep-rows"),
+            rewrites=(
+                "enlarge-last", "pack-thin-conv", "shuffle-last", "winograd-conv", "keep-rows", "average-by-axis",
+                "enlarge-by-products",
+            ),
             quantizers=QuantizerPlacement(pair_sums=True),
             layer_times="graph",
         ),

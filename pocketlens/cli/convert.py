@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 @command(
     "convert builtin:cartoon -t tflite -t coreml -p fp16 -o out",
+    "convert builtin:cartoon -t onnx --size 720x1280 --guided 4 -o large",
     "convert mine.onnx --size 256x256 --input-range -1 1 --output-range -1 1 -o out",
 )
 def convert(
@@ -23,6 +24,8 @@ def convert(
     out: Annotated[Path, options.out("Folder for the artifacts.")] = Path("artifacts"),
     *,
     taken: options.Taken,
+    guided: options.Guided = 1,
+    strokes: options.Strokes = 0.0,
     license: options.License = "unknown",
     judge: options.Judge = None,
     calibrate: options.Calibrate = None,
@@ -49,6 +52,8 @@ def convert(
             size=taken.height_width,
             ranges=taken.ranges,
             signature=taken.signature,
+            guided=guided,
+            strokes=strokes,
             license=license,
             judge=judge,
             calibrate=calibrate,

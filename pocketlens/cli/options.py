@@ -45,6 +45,20 @@ Architecture = Annotated[
     ),
 ]
 Size = Annotated[str, typer.Option("--size", metavar="HxW", help="Height x width in pixels.")]
+Guided = Annotated[
+    int,
+    typer.Option(
+        "--guided", metavar="N", min=1, max=16,
+        help="Compute on a picture N times smaller each way, and apply the result to the large one.",
+    ),
+]  # fmt: skip
+Strokes = Annotated[
+    float,
+    typer.Option(
+        "--strokes", metavar="SHARE", min=0, max=1,
+        help="With --guided, how much of the generator's own strokes is drawn over it.",
+    ),
+]  # fmt: skip
 InputRange = Annotated[
     tuple[float, float] | None,
     typer.Option(

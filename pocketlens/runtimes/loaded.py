@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pocketlens import images
+from pocketlens import images, machine
 from pocketlens.errors import InputError
 from pocketlens.images import Floats, Picture
 from pocketlens.runtimes.adapter import Player
@@ -72,8 +72,9 @@ class LoadedArtifact:
             (lambda: LoadedArtifact(path, exact(), default_layout, values, output_values)) if exact else None
         )
         self._image, self._stylized = image.index, stylized.index
-        self._write = PictureWriter(image, values or values_of(image.port)).write
-        self._out = PictureReader(stylized, output_values or values or values_of(stylized.port))
+        threads = player.runtime_info.threads or machine.cores()
+        self._write = PictureWriter(image, values or values_of(image.port), threads).write
+        self._out = PictureReader(stylized, output_values or values or values_of(stylized.port), threads)
 
     def picture(self, image: Picture, extra: ExtraInputs | None = None, style: StyleWeights | None = None) -> Picture:
         """Stylize a picture of :attr:`size`, ``uint8 [H, W, 3]``, into the same, or with its alpha ``[H, W, 4]``;

@@ -1,7 +1,7 @@
 """Compiled OpenVINO models, kept in the user's own cache: loading a small filter again takes half of the time.
 
-The key is the content of the artifact, OpenVINO's version, the processor and all settings; a bundle's author can put
-nothing there. An entry that is damaged is made again, since the cache checks its hash.
+The key is the content of the artifact, OpenVINO's version, the processor, all settings, and what the model takes and
+gives; a bundle's author can put nothing there. An entry that is damaged is made again, since the cache checks its hash.
 """
 
 import contextlib
@@ -16,6 +16,7 @@ import openvino as ov
 from pocketlens import files, machine
 from pocketlens.errors import InputError
 from pocketlens.runtimes.adapter import Options
+from pocketlens.runtimes.openvino_ports import ports
 
 _LARGEST = 32_000_000
 """Bytes of an artifact. A larger one is mostly weights: hashing and reading them takes what compiling takes."""
@@ -43,6 +44,7 @@ def compile_or_import(
         content=[files.sha256(file) for file in files.artifact_files(path)],
         settings={name: str(value) for name, value in settings.items()},
         options=asdict(options),
+        ports=[str(port) for port in (*ports(model.inputs), *ports(model.outputs))],
         openvino=str(ov.__version__),
         cpu=machine.cpu(),
     )

@@ -20,7 +20,8 @@ def ports(nodes: Iterable[Any], size: tuple[int, int] | None = None) -> tuple[Po
 
 
 def with_pixels(model: ov.Model) -> ov.Model | None:
-    """The model with ``uint8 [1, H, W, 3]`` as its picture input and output; the output is rounded half to even.
+    """The model with ``uint8 [1, H, W, 3]`` as its picture input and ``uint8 [1, 3, H, W]`` as its output, rounded half
+    to even. It could interleave the output as well, in three times the time that numpy takes.
 
     The model itself is changed. None, and the model unchanged, where the pictures are not ``float32 [1, 3, H, W]``.
     """
@@ -37,9 +38,8 @@ def with_pixels(model: ov.Model) -> ov.Model | None:
     for reader in image.output(0).get_target_inputs():
         reader.replace_source_output(floats.output(0))
     rounded = ops.convert(ops.round(ops.clamp(stylized, 0.0, 255.0), "half_to_even"), "u8")
-    drawn = ops.transpose(rounded, [0, 2, 3, 1])
-    drawn.output(0).get_tensor().set_names(results[last].output(0).get_names())
-    parameters[first], results[last] = pixels, ops.result(drawn)
+    rounded.output(0).get_tensor().set_names(results[last].output(0).get_names())
+    parameters[first], results[last] = pixels, ops.result(rounded)
     return ov.Model(results, parameters, model.get_friendly_name())
 
 

@@ -11,20 +11,17 @@ other at each call.
 
 import functools
 import math
-import os
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pocketlens.images import Floats, Picture
-
-if TYPE_CHECKING:
-    from concurrent.futures import ThreadPoolExecutor
+from pocketlens.runtimes.rows import MOST_THREADS, pool
 
 _SINGLE = 1 << 18
 """OpenBLAS plays a product of up to so many multiply-adds on the thread that asks. For a larger one it wakes threads of
@@ -36,8 +33,6 @@ _CHUNK, _MOST_ROWS = 3 << 17, 128
 """About how many floats are worked on at a time, and the most rows that are kept between two passes. Fewer stay in a
 core's cache, and take more calls.
 """
-MOST_THREADS = 4
-"""More gain nothing: memory is the limit."""
 Step = Callable[[NDArray[Any], Picture], object]
 """A call of numpy, on the result, the picture and arrays of the thread."""
 
@@ -73,7 +68,7 @@ def scale(picture: Picture, height: int, width: int, threads: int = 1) -> Pictur
         picture: ``uint8 [H, W, C]``; any strides.
         height: Of the result, in pixels.
         width: Of the result, in pixels.
-        threads: On how many threads, at most :data:`MOST_THREADS`.
+        threads: On how many threads, at most :data:`pocketlens.runtimes.rows.MOST_THREADS`.
 
     Returns:
         ``uint8 [height, width, C]``; the picture itself if it has this size.
@@ -95,10 +90,10 @@ def scale_into(result: NDArray[Any], picture: Picture, threads: int = 1) -> None
     Args:
         result: ``uint8`` or ``float32 [height, width, C]``; any strides.
         picture: ``uint8 [H, W, C]``; any strides.
-        threads: On how many threads, at most :data:`MOST_THREADS`.
+        threads: On how many threads, at most :data:`pocketlens.runtimes.rows.MOST_THREADS`.
     """
     parts = max(1, min(threads, MOST_THREADS, len(result) // _GROUP))
-    waiting = [_pool().submit(_fill, result, picture, part, parts) for part in range(1, parts)]
+    waiting = [pool().submit(_fill, result, picture, part, parts) for part in range(1, parts)]
     _fill(result, picture, 0, parts)
     for future in waiting:
         future.result()
@@ -244,17 +239,6 @@ def _store(scaled: Floats, after: tuple[int, ...], channels: int, rounded: bool,
 
 
 _ROOM = _Room()
-
-
-@functools.cache
-def _pool() -> "ThreadPoolExecutor":
-    from concurrent.futures import ThreadPoolExecutor  # not needed for a first frame of the artifact's size
-
-    return ThreadPoolExecutor(MOST_THREADS - 1, "pocketlens scaling")
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_pool.cache_clear)  # a fork has none of its parent's threads
 
 
 @functools.lru_cache(maxsize=32)

@@ -17,6 +17,15 @@ def test_convert_an_onnx_file(model: Path, tmp_path: Path) -> None:
     assert converted["artifacts"][0]["psnr"] > 50
 
 
+def test_guided_output_computes_on_a_smaller_picture(model: Path, tmp_path: Path) -> None:
+    large = ["convert", model, "-t", "onnx", "-p", "fp32", "-o", tmp_path, "--size", "128x192", "--json"]
+    (made,) = json.loads(call(*large, "--guided", 4).stdout)["artifacts"]
+    assert made["psnr"] > 100
+    assert (tmp_path / "onnx-fp32-128x192.onnx").is_file()
+    refused = call(*large, "--strokes", 0.5, code=2)
+    assert "add guided" in refused.output
+
+
 def test_targets_and_precisions_may_be_lists(model: Path, tmp_path: Path) -> None:
     call("convert", model, "-t", "onnx,tflite", "-p", "fp16,fp32", "-o", tmp_path, "--size", "32x48")
     assert {path.name for path in tmp_path.iterdir()} == {

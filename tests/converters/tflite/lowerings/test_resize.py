@@ -19,6 +19,15 @@ def test_bilinear(convention: str, scale: float) -> None:
     assert_exact(node("Resize", "image", "", scales, mode="linear", coordinate_transformation_mode=convention))
 
 
+@pytest.mark.parametrize(("channels", "scale"), [(1, 4.0), (3, 5.0), (3, 16.0)])
+def test_rows_of_few_channels_are_a_convolution(channels: int, scale: float) -> None:
+    scales = np.array([1, 1, scale, scale], np.float32)
+    enlarged = model(node("Resize", "image", "", scales, mode="linear"), shape=(1, channels, 6, 9))
+    outcome = compare(enlarged)
+    assert outcome.error < 2e-6
+    assert outcome.operators["CONV_2D"] == outcome.operators["RESIZE_BILINEAR"] == 1
+
+
 @pytest.mark.parametrize("convention", ["half_pixel", "align_corners", "asymmetric"])
 @pytest.mark.parametrize("rounding", ["round_prefer_floor", "round_prefer_ceil", "floor", "ceil"])
 @pytest.mark.parametrize("size", [(24, 32), (6, 8), (18, 24), (17, 21), (36, 64)])
