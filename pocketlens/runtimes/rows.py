@@ -13,23 +13,22 @@ MOST_THREADS = 4
 """More gain nothing: memory is the limit."""
 
 
-def share_rows(work: Callable[[int, int], None], rows: int, threads: int, step: int = 1) -> None:
+def share_rows(work: Callable[[int, int], None], rows: int, threads: int) -> None:
     """Call ``work(top, bottom)`` for parts of ``rows`` that follow one another, at the same time; wait for all.
 
     Args:
         work: Computes rows ``top:bottom``; numpy lets other threads run meanwhile.
         rows: How many there are.
         threads: How many parts, at most :data:`MOST_THREADS`; the first is played by the thread that asks.
-        step: Parts begin at multiples of it.
 
     Example:
         >>> parts = []
-        >>> share_rows(lambda top, bottom: parts.append((top, bottom)), 10, threads=2, step=4)
+        >>> share_rows(lambda top, bottom: parts.append((top, bottom)), 10, threads=2)
         >>> sorted(parts)
-        [(0, 4), (4, 10)]
+        [(0, 5), (5, 10)]
     """
     parts = max(1, min(threads, MOST_THREADS))
-    edges = [round(i * rows / parts / step) * step for i in range(parts)] + [rows]
+    edges = [round(i * rows / parts) for i in range(parts + 1)]
     spans = [(top, bottom) for top, bottom in pairwise(edges) if top < bottom]
     waiting = [pool().submit(work, *span) for span in spans[1:]]
     if spans:

@@ -65,8 +65,8 @@ def _overlapping(
     editor: edit.Editor, x: ir.Value, after: tuple[int, ...], matrices: list[NDArray[np.float32]]
 ) -> ir.Value:
     down, across = matrices
-    x = editor.add("MatMul", [editor.constant(down, "down"), x], (*after[:3], across.shape[1]))
-    return editor.add("MatMul", [x, editor.constant(np.ascontiguousarray(across.T), "across")], after)
+    x = editor.add("MatMul", [editor.shared_constant(down, "down"), x], (*after[:3], across.shape[1]))
+    return editor.add("MatMul", [x, editor.shared_constant(np.ascontiguousarray(across.T), "across")], after)
 
 
 def _windows(node: ir.Node, axis: int, length: int) -> NDArray[np.float32]:

@@ -71,6 +71,14 @@ class Editor:
         """A new initializer; ``name`` is the end of its name."""
         return hub.add_constant(self._model, f"{self._node.outputs[0].name}_{name}", array)
 
+    def shared_constant(self, array: NDArray[np.generic], name: str) -> ir.Value:
+        """An initializer with these values: one that is there, where there is one."""
+        for value in self._model.graph.initializers.values():
+            there = constant(value) if shape_of(value) == array.shape else None
+            if there is not None and there.dtype == array.dtype and np.array_equal(there, array):
+                return value
+        return self.constant(array, name)
+
     def update_weight(self, weight: ir.Value, array: NDArray[np.generic]) -> ir.Value:
         """A weight with other values of the same shape: under its own name, unless others read it as it was."""
         if only_consumer(weight) is None or not weight.is_initializer():

@@ -5,7 +5,6 @@ import onnx_ir as ir
 from numpy.typing import NDArray
 
 from pocketlens.converters import graph as hub
-from pocketlens.converters.constants import constant
 from pocketlens.converters.resize_matrix import resize_matrix, why_not
 from pocketlens.converters.rewrites import edit
 from pocketlens.converters.rewrites.passes import NodePass
@@ -48,7 +47,7 @@ class EnlargeByProducts(NodePass):
         near = np.clip(np.arange(blocks)[:, None] * cells + np.arange(-1, cells + 1), 0, width - 1)
         places = editor.constant(near.astype(np.int64).reshape(-1), "places")
         x = editor.add("Gather", [x, places], (*outer, height, blocks * seen), [ir.AttrInt64("axis", 3)])
-        columns = _shared(model, editor, resize_matrix(node, 2, before, after))
+        columns = editor.shared_constant(resize_matrix(node, 2, before, after), "columns")
         x = editor.add("MatMul", [columns, x], (*outer, after[2], blocks * seen))
         x = editor.reshape(x, (rows * blocks, seen))
         block = editor.constant(_block(node, cells, factor), "block")
@@ -66,15 +65,6 @@ def _applies(node: ir.Node, before: tuple[int, ...], after: tuple[int, ...]) -> 
     if before[1] > MAX_CHANNELS or factor < MIN_FACTOR or after[2:] != tuple(edge * factor for edge in before[2:]):
         return False
     return not why_not(node, before, after)
-
-
-def _shared(model: ir.Model, editor: edit.Editor, matrix: NDArray[np.float32]) -> ir.Value:
-    """A constant, which all pictures share that are enlarged alike: it may be as large as the generator."""
-    for value in model.graph.initializers.values():
-        array = constant(value) if edit.shape_of(value) == matrix.shape else None
-        if array is not None and np.array_equal(array, matrix):
-            return value
-    return editor.constant(matrix, "columns")
 
 
 def _block(node: ir.Node, cells: int, factor: int) -> NDArray[np.float32]:
