@@ -113,3 +113,18 @@ def zero_point(node: ir.Node) -> NDArray[np.generic]:
     """The zero point of a QuantizeLinear or DequantizeLinear, in the type that it rounds to."""
     zero = constant(optional(node, 2))
     return np.zeros((), np.uint8) if zero is None else zero.reshape(()) if zero.size == 1 else zero
+
+
+def check_extreme_place(node: ir.Node) -> str:
+    """Why an ArgMax or ArgMin is refused."""
+    return "it wants the last of equal values" if hub.integer(node, "select_last_index", 0) else ""
+
+
+def check_cumulative_sum(node: ir.Node) -> str:
+    """Why a CumSum is refused."""
+    return needs_constants(node, "its axis is", 1)
+
+
+def check_top(node: ir.Node) -> str:
+    """Why a TopK is refused."""
+    return needs_constants(node, "its number of values is", 1)

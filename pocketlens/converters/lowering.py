@@ -33,6 +33,8 @@ _PLACES = (ir.DataType.INT64, ir.DataType.INT32)
 """The types of places, by which values are taken out of tables."""
 PLACE_OPERATORS = (
     "Add",
+    "ArgMax",
+    "ArgMin",
     "Cast",
     "Clip",
     "Concat",
@@ -47,6 +49,7 @@ PLACE_OPERATORS = (
     "Split",
     "Squeeze",
     "Sub",
+    "TopK",
     "Transpose",
     "Unsqueeze",
 )

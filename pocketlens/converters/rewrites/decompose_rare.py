@@ -22,7 +22,7 @@ class DecomposeRare(NodePass):
     function and a ReduceSum; Selu and Celu a scaled Elu; Mean a Sum and a product; Tile an Expand where it repeats
     single values, else Concats of copies; a Pad that wraps around Concats of Slices; a convolution along one axis one
     over a row; a PRelu with a slope for each pixel two Relus; Col2Im a transposed convolution whose kernels place one
-    value each. Needs floats and fixed shapes.
+    value each; an AffineGrid of a constant size a MatMul of constant places. Needs floats and fixed shapes.
     """
 
     def rewrite(self, model: ir.Model, node: ir.Node) -> bool:
@@ -176,6 +176,22 @@ def _of_row(attribute: ir.Attr) -> ir.Attr:
     return attribute
 
 
+def _affine_grid(editor: edit.Editor, node: ir.Node, theta: ir.Value) -> ir.Value | None:
+    """The product of a constant list of places, one for each pixel, and the computed matrix."""
+    size, shape = edit.constant_integers(node, 1), edit.shape_of(node.outputs[0])
+    before = edit.shape_of(theta)
+    lengths, corners = (size or ())[2:], hub.integer(node, "align_corners", 0)
+    if not lengths or shape is None or before is None or (corners and 1 in lengths):
+        return None
+    axes = [np.linspace(-1, 1, n) if corners else (2 * np.arange(n) + 1) / n - 1 for n in lengths]
+    # From the last axis to the first, as grids say places, and 1 for what the matrix shifts by.
+    places = [axis.reshape(-1) for axis in reversed(np.meshgrid(*axes, indexing="ij"))]
+    table = np.stack([*places, np.ones_like(places[0])], 1)[None].astype(np.float32)
+    turned = editor.add("Transpose", [theta], (before[0], before[2], before[1]), [ir.AttrInt64s("perm", [0, 2, 1])])
+    moved = editor.add("MatMul", [editor.constant(table, "places"), turned], (before[0], len(places[0]), before[1]))
+    return editor.reshape(moved, shape)
+
+
 def _sloped(editor: edit.Editor, node: ir.Node, x: ir.Value) -> ir.Value | None:
     """``relu(x) - slope * relu(-x)``, where slopes differ within a channel or x is no picture: no target has such."""
     shape, slope = edit.shape_of(x), constant(node.inputs[1])
@@ -191,6 +207,7 @@ def _sloped(editor: edit.Editor, node: ir.Node, x: ir.Value) -> ir.Value | None:
 
 
 _DEFINITIONS: dict[str, Callable[[edit.Editor, ir.Node, ir.Value], ir.Value | None]] = {
+    "AffineGrid": _affine_grid,
     "BatchNormalization": _normalized,
     "Celu": _celu,
     "Col2Im": _folded,

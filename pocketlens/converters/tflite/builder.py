@@ -146,6 +146,13 @@ class TFLiteBuilder:
         self.operators.append(Operator(code, list(inputs), [output], options, version))
         return output
 
+    def further_output(self, output: Tensor, dtype: type[np.generic]) -> Tensor:
+        """Another output of the operator that was added last, of the same shape."""
+        name = hub.free_name(f"{output.name}_{len(self.operators[-1].outputs)}", self._names)
+        further = Tensor(name, output.shape, np.dtype(dtype))
+        self.operators[-1].outputs.append(further)
+        return further
+
     def elementwise(self, code: str, *operands: Tensor | float, **options: Any) -> Tensor:
         """Add an operator that works value by value, with broadcasting; a number becomes a constant."""
         tensors = [o if isinstance(o, Tensor) else self.constant(np.array([o], np.float32)) for o in operands]

@@ -11,7 +11,7 @@ from pocketlens.converters.tflite.builder import Tensor, TFLiteBuilder
 
 
 def _check(node: ir.Node) -> str:
-    if any(value.uses() for value in node.outputs[1:]) and node.op_type != "Split":
+    if any(value.uses() for value in node.outputs[1:]) and node.op_type not in ("Split", "TopK"):
         return "only its first output is known"
     return ""
 

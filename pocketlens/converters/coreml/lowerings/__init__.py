@@ -7,6 +7,7 @@ from pocketlens.converters.coreml.lowerings import (  # noqa: F401 - each regist
     depth_to_space,
     linear,
     normalization,
+    ordering,
     padding,
     pooling,
     quantization,

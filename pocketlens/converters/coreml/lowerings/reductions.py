@@ -14,6 +14,7 @@ _OPERATIONS = {
     "ReduceSum": "reduce_sum",
     "ReduceMax": "reduce_max",
     "ReduceMin": "reduce_min",
+    "ReduceProd": "reduce_prod",
     "GlobalAveragePool": "reduce_mean",
     "GlobalMaxPool": "reduce_max",
 }
@@ -26,6 +27,7 @@ SAFE_SUM = 4096
     "ReduceSum",
     "ReduceMax",
     "ReduceMin",
+    "ReduceProd",
     check=lambda node: needs_constants(node, "its axes are", 1),
     needs="constant axes",
 )

@@ -56,6 +56,12 @@ def l2_norm(inputs: Inputs) -> Tensor:
     return x / torch.sqrt(x.square().sum((-3, -2, -1), keepdim=True) + inputs.number("epsilon", 1e-6))
 
 
+def _product(x: Tensor, axes: list[int], keep: bool) -> Tensor:
+    for axis in sorted((axis % x.ndim for axis in axes), reverse=True):
+        x = x.prod(axis, keepdim=keep)
+    return x
+
+
 _REDUCTIONS: dict[str, Callable[[Tensor, list[int], bool], Tensor]] = {
     "reduce_l1_norm": lambda x, axes, keep: x.abs().sum(axes, keepdim=keep),
     "reduce_l2_norm": lambda x, axes, keep: x.square().sum(axes, keepdim=keep).sqrt(),
@@ -63,6 +69,7 @@ _REDUCTIONS: dict[str, Callable[[Tensor, list[int], bool], Tensor]] = {
     "reduce_max": lambda x, axes, keep: x.amax(axes, keepdim=keep),
     "reduce_mean": lambda x, axes, keep: x.double().mean(axes, keepdim=keep),
     "reduce_min": lambda x, axes, keep: x.amin(axes, keepdim=keep),
+    "reduce_prod": _product,
     "reduce_sum": lambda x, axes, keep: x.double().sum(axes, keepdim=keep),
     "reduce_sum_square": lambda x, axes, keep: x.double().square().sum(axes, keepdim=keep),
 }
