@@ -6,11 +6,15 @@ is right: the picture that it makes is the one that it was given.
 
 import base64
 import json
+import os
 import sys
 import time
 import zlib
 from collections.abc import Callable
 from typing import Any
+
+SIZE = [int(edge) for edge in os.environ.get("HOSTILE_SIZE", "64x64").split("x")]
+"""That its artifact computes at."""
 
 HOST: dict[str, Any] = {
     "os": "o", "kernel": "k", "machine": "m", "cpu": "c", "cores": 1, "memory_mb": 1, "python": "3", "pocketlens": "1",
@@ -91,7 +95,7 @@ def answer(command: dict[str, Any]) -> dict[str, Any]:
     return {
         "host": {"host": HOST, "emulation": ""},
         "snapshot": {"snapshot": {}},
-        "load": {"load_ms": 1, "size": [64, 64], "runtime_info": {"version": "1"}, "baseline_mb": 1},
+        "load": {"load_ms": 1, "size": SIZE, "runtime_info": {"version": "1"}, "baseline_mb": 1},
         "play": {"frame_ms": [1.0] * 30, "inference_ms": [0.9] * 30},
         "memory": {"peak_mb": 5},
     }[command["do"]]

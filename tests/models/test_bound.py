@@ -1,0 +1,49 @@
+"""A module that gives more than one picture: what is asked of the user fits what it gives."""
+
+from pathlib import Path
+
+import pytest
+from torch import nn
+
+from pocketlens.converters.ranges import Ranges
+from pocketlens.errors import InputError
+from pocketlens.models.teacher import torch_teacher
+from pocketlens.pipeline.commands.convert import convert
+from tests.generators import picture
+
+FACTORY = """
+import torch
+
+class Several(torch.nn.Module):
+    def forward(self, x):
+        y = 255 - x
+        return {given}
+
+def make():
+    return Several()
+"""
+GIVEN = {
+    "(y, x.mean((1, 2, 3)))": ("a tuple of 0 ([1, 3, 32, 48]), 1 ([1])", "0"),
+    "[y.mean(1, keepdim=True), y]": ("a list of 0 ([1, 1, 32, 48]), 1 ([1, 3, 32, 48])", "1"),
+    '{"logit": x.mean(), "picture": y}': ("a dict of logit ([]), picture ([1, 3, 32, 48])", "picture"),
+    "(y, None)": ("a tuple of 0 ([1, 3, 32, 48]), 1 (NoneType)", "0"),
+}
+
+
+@pytest.mark.parametrize("given", GIVEN)
+def test_the_hint_names_the_option_and_no_multiple(given: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    name = f"several_{list(GIVEN).index(given)}"
+    (tmp_path / f"{name}.py").write_text(FACTORY.replace("{given}", given))
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(InputError) as error:
+        convert(f"{name}:make", ["onnx"], ["fp32"], tmp_path / "out", size=(32, 48))
+    words, place = GIVEN[given]
+    assert error.value.what == f"the generator gives {words}, expected one picture"
+    assert "--output PLACE" in error.value.do and "multiple" not in error.value.do
+    assert f"{place} (" in words
+
+
+def test_one_tensor_of_another_size_is_told_of_multiples() -> None:
+    with pytest.raises(InputError, match="expected") as error:
+        torch_teacher(nn.Conv2d(3, 3, 4, 3), Ranges((0.0, 255.0), (0.0, 255.0)))(picture(32, 48))
+    assert "multiples of 4 or 32" in error.value.do
