@@ -3,6 +3,7 @@
 import contextlib
 import ctypes
 from collections.abc import Iterator
+from functools import cache
 
 from pocketlens import machine
 
@@ -19,7 +20,7 @@ def large_blocks_returned() -> Iterator[None]:
 
     glibc keeps freed blocks of up to 32 MB for the next who asks. Networks ask for blocks of many sizes, in an order
     that leaves holes, so that a process which plays several networks one after the other holds up to twice what each of
-    them needs. Fetching pages anew costs about a hundredth of the time that the values in them take to compute.
+    them needs.
 
     Elsewhere than on Linux with glibc it does nothing.
 
@@ -27,16 +28,29 @@ def large_blocks_returned() -> Iterator[None]:
         >>> with large_blocks_returned():
         ...     _ = bytearray(2 << 20)
     """
-    library = ctypes.CDLL(None) if any(machine.glibc()) else None
+    library = _glibc()
     if library is None:
         yield
         return
     library.mallopt(_MMAP_THRESHOLD, _LARGE)
     library.mallopt(_TRIM_THRESHOLD, _LARGE)
-    library.malloc_trim(0)
     try:
         yield
     finally:
         library.mallopt(_MMAP_THRESHOLD, _USUAL)
         library.mallopt(_TRIM_THRESHOLD, 2 * _USUAL)
+
+
+def return_small_blocks() -> None:
+    """Give back whole pages between blocks that are in use: what an export leaves is 50 MB and more.
+
+    Example:
+        >>> return_small_blocks()
+    """
+    if library := _glibc():
         library.malloc_trim(0)
+
+
+@cache
+def _glibc() -> ctypes.CDLL | None:
+    return ctypes.CDLL(None) if any(machine.glibc()) else None

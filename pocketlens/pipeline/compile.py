@@ -10,7 +10,7 @@ from pocketlens.converters.emitter import refuse
 from pocketlens.converters.fp16_audit import Extent
 from pocketlens.converters.quantization.plan import Plan
 from pocketlens.errors import PocketlensError, RecipeError, UnsupportedError, VerificationError
-from pocketlens.memory import large_blocks_returned
+from pocketlens.memory import large_blocks_returned, return_small_blocks
 from pocketlens.pipeline.evaluation import Evaluation
 from pocketlens.pipeline.failed import FailedArtifact, nothing_made
 from pocketlens.pipeline.forms import ArtifactForm, ArtifactRequest, emit_first_right, first_form
@@ -158,6 +158,7 @@ class _Compilation:
 
     def prepare(self, evaluation: Evaluation, graph: Path, spec: ArtifactSpec, rewrites: Sequence[str]) -> None:
         """Make the graph of one artifact; operators and rules are checked, and plans of the first size stay."""
+        return_small_blocks()
         kind = spec.target, spec.precision
         request = ArtifactRequest(evaluation, graph, spec, tuple(rewrites), self.quantize, self._plans.get(kind))
         try:
@@ -185,6 +186,7 @@ class _Compilation:
         return artifacts
 
     def _step(self, what: str) -> None:
+        return_small_blocks()
         self._notify(what, self._done, self.steps)
         self._done += 1
 

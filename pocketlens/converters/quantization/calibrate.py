@@ -17,7 +17,7 @@ from pocketlens.converters import graph as hub
 from pocketlens.errors import InputError
 from pocketlens.images import Picture
 
-MAX_BYTES = 256 << 20
+MAX_BYTES = 192 << 20
 """Of values that are held at once while pictures are played."""
 _AT_ONCE = 1 << 20
 """Numbers that are widened to float64 at once."""
