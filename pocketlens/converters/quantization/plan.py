@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from pocketlens import patterns
 from pocketlens.converters import graph as hub
-from pocketlens.converters.constants import constant
+from pocketlens.converters.constants import constant, is_weighted_mean
 from pocketlens.errors import InputError
 from pocketlens.precisions import PRECISIONS
 
@@ -188,7 +188,7 @@ def _weight(node: ir.Node) -> NDArray[np.generic]:
 
 
 def _constant_weight(node: ir.Node) -> bool:
-    return len(node.inputs) > 1 and constant(node.inputs[1]) is not None
+    return len(node.inputs) > 1 and constant(node.inputs[1]) is not None and not is_weighted_mean(node)
 
 
 def _is_quantized(node: ir.Node) -> bool:

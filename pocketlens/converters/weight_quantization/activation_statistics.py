@@ -12,7 +12,7 @@ import onnx_ir as ir
 from numpy.typing import NDArray
 
 from pocketlens.converters import graph as hub
-from pocketlens.converters.constants import constant
+from pocketlens.converters.constants import constant, is_weighted_mean
 from pocketlens.errors import InputError
 from pocketlens.images import Picture
 
@@ -147,7 +147,7 @@ def _multiplied_values(
 
 
 def _weighted_sums(node: ir.Node) -> Iterator[_WeightedSum]:
-    if node.op_type not in hub.WEIGHTED_OPERATORS or len(node.inputs) < 2:
+    if node.op_type not in hub.WEIGHTED_OPERATORS or len(node.inputs) < 2 or is_weighted_mean(node):
         return
     source, weight = node.inputs[0], node.inputs[1]
     if source is None or weight is None or hub.initializer(weight) is None or constant(source) is not None:

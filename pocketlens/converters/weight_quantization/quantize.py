@@ -7,6 +7,7 @@ import onnx_ir as ir
 from numpy.typing import NDArray
 
 from pocketlens.converters import graph as hub
+from pocketlens.converters.constants import is_weighted_mean
 from pocketlens.converters.quantization.plan import Plan, default_plan
 from pocketlens.converters.quantized_weights import (
     LEVELS,
@@ -87,7 +88,7 @@ def apply_plan(model: ir.Model, quantized: Mapping[str, QuantizedWeights], plan:
 
 def _weight(node: ir.Node) -> ir.Value | None:
     """The weights of a node if they are worth quantizing and a constant of one reader's shape."""
-    if node.op_type not in hub.WEIGHTED_OPERATORS or len(node.inputs) < 2:
+    if node.op_type not in hub.WEIGHTED_OPERATORS or len(node.inputs) < 2 or is_weighted_mean(node):
         return None
     value = node.inputs[1]
     array = hub.initializer(value)
