@@ -18,7 +18,7 @@ def generator(name: str) -> tuple[nn.Module, Ranges]:
     if name.startswith("builtin:"):
         from pocketlens.models.source import resolve
 
-        source = resolve(name)
+        source = resolve(name, base=Path())
         return source.load(), source.ranges
     if Path(name).suffix == ".npz":
         from pocketlens.models import checkpoint

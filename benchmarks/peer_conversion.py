@@ -60,7 +60,9 @@ def executorch(precision: str, onnx: Path, module: Any, pictures: np.ndarray, ou
     from executorch.backends.xnnpack.partition.xnnpack_partitioner import XnnpackPartitioner
     from executorch.exir import to_edge_transform_and_lower
 
-    inputs = [torch.from_numpy(p.transpose(2, 0, 1)[None].astype(np.float32)) for p in pictures]
+    # Contiguous: the program keeps the order of axes in memory of the tensor that it is exported with.
+    planar = np.ascontiguousarray(pictures.transpose(0, 3, 1, 2), np.float32)
+    inputs = list(torch.from_numpy(planar)[:, None])
     exported = torch.export.export(module, (inputs[0],))
     if precision == "int8":
         from executorch.backends.xnnpack.quantizer.xnnpack_quantizer import (
