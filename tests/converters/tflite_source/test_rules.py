@@ -14,6 +14,12 @@ Case = Callable[[FileBuilder], object]
 SAME, VALID = 0, 1
 
 
+def _gathered_entries(f: FileBuilder) -> object:
+    rows, columns = np.meshgrid([3, 0, 6, 2], [5, 1, 1], indexing="ij")
+    places = f.constant(np.stack([0 * rows, rows, columns], -1)[None], np.int32)
+    return f.add("GATHER_ND", [f.x, places], (1, 4, 3, 4))
+
+
 def _unary(code: str, **options: object) -> Case:
     return lambda f: f.add(code, [f.x], HWC, **options)
 
@@ -210,6 +216,7 @@ CASES: dict[str, Case] = {
     "SQUEEZE": lambda f: f.add("SQUEEZE", [f.x], (7, 6, 4), squeezeDims=[0]),
     "CONCATENATION": lambda f: f.add("CONCATENATION", [f.x, f.random(1, 7, 6, 2)], (1, 7, 6, 6), axis=-1),
     "SPLIT": _split, "SPLIT_V": _split_v, "PACK": _packed, "UNPACK": _packed, "CAST": _arg("ARG_MAX"),
+    "GATHER_ND": _gathered_entries,
     "GATHER": lambda f: f.add("GATHER", [f.x, f.integers(2, 0, 3)], (1, 7, 6, 3), axis=3), "RANGE": _ranged,
     "TILE": lambda f: f.add("TILE", [f.x, f.integers(1, 2, 1, 1)], (1, 14, 6, 4)),
     "BROADCAST_TO": lambda f: f.add("BROADCAST_TO", [f.x, f.integers(2, 7, 6, 4)], (2, 7, 6, 4), version=2),

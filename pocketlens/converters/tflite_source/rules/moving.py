@@ -146,6 +146,12 @@ def gather(g: Importer, operator: Operator) -> ir.Value:
     return g.add("Gather", [g.value(operator, 0), g.value(operator, 1)], axis=axis)
 
 
+@rule("GATHER_ND")
+def gather_nd(g: Importer, operator: Operator) -> ir.Value:
+    """GatherND."""
+    return g.add("GatherND", [g.value(operator, 0), g.value(operator, 1)])
+
+
 @rule("TILE")
 def tile(g: Importer, operator: Operator) -> ir.Value:
     """Tile."""
