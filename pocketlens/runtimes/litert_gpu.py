@@ -100,8 +100,20 @@ class EngineProcess:
         return np.memmap(Path(self._folder.name) / f"{kind}{index}", port.dtype, "r+", shape=port.shape)
 
     def run(self, path: Path) -> None:
-        """Compute the loaded file's outputs; see :meth:`load` for what it raises."""
-        self._ask(path, "run")
+        """Compute the loaded file's outputs.
+
+        Raises:
+            EngineError: The engine crashed, did not answer in time, or failed with a file that it had taken, which says
+                nothing of the file: "Failed to lock custom tensor buffer" was seen once on a busy machine, and the
+                same file played afterwards. It is closed then.
+        """
+        try:
+            self._ask(path, "run")
+        except EngineError:
+            raise
+        except InputError as error:
+            self.close()
+            raise EngineError(error.what, do="try again") from error
 
     def log(self) -> str:
         """What engine and driver have printed."""

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from pocketlens.errors import InputError, MissingError
+from pocketlens.pipeline.commands.place import place_file
 from pocketlens.runtimes import litert_gpu, vulkan
 from pocketlens.runtimes.litert_gpu import EngineError, EngineProcess
 from pocketlens.runtimes.session import open_artifact
@@ -61,6 +62,22 @@ def test_a_crash_and_a_hang_cost_only_the_engine(artifact: Path) -> None:
         engine.run(artifact)
     assert engine._process.returncode == -signal.SIGKILL
     assert not Path(engine._folder.name).exists()
+
+
+@needs_engine
+def test_a_file_that_was_taken_and_fails_is_not_refused(artifact: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It may play the next time: nothing is known of it."""
+    ask = EngineProcess._ask
+
+    def fail(self: EngineProcess, path: Path, *question: object) -> tuple[object, ...]:
+        if question == ("run",):
+            raise InputError("Failed to lock custom tensor buffer.", do="use the processor")
+        return ask(self, path, *question)
+
+    monkeypatch.setattr(EngineProcess, "_ask", fail)
+    ((placement, *_),) = place_file(artifact).values()
+    assert (placement.accelerator, placement.status) == ("litert-gpu", "unchecked")
+    assert "Failed to lock" in placement.reason
 
 
 def test_no_driver(artifact: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,6 +4,8 @@ docs/upstream.md has the smallest graph of each. What Pocketlens quantizes itsel
 integers (:mod:`pocketlens.converters.quantization.everywhere`): they come with graphs that another tool has quantized.
 """
 
+import math
+
 import numpy as np
 import onnx_ir as ir
 
@@ -84,6 +86,15 @@ def _power(node: ir.Node) -> str:
     return "the NPU computes no power of a constant in integers"
 
 
+def _product(node: ir.Node) -> str:
+    """Of one row with a matrix of one row."""
+    step = edit.producer(node.inputs[1], "DequantizeLinear")
+    lengths, scales = edit.shape_of(node.inputs[0]), constant(step.inputs[1]) if step is not None else None
+    if scales is None or scales.size == 1 or lengths is None or math.prod(lengths) != 1:
+        return ""
+    return "the NPU's compiler does not end on a product of one number with a row of weights that have a scale each"
+
+
 def _reduced(node: ir.Node) -> str:
     lengths, axes = edit.shape_of(node.inputs[0]), edit.constant_integers(node, 1)
     if lengths is None or axes is None or len(lengths) != 4 or _read_scale(node, 0) is None:
@@ -131,7 +142,9 @@ def _is_constant_read(node: ir.Node, index: int) -> bool:
 _CHECKS = {
     "Cast": _cast,
     "ConvTranspose": _transposed,
+    "Gemm": _product,
     "Log": _logarithm,
+    "MatMul": _product,
     "Pow": _power,
     "ReduceMean": _reduced,
     "ReduceSum": _reduced,

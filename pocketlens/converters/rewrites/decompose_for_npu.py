@@ -8,6 +8,7 @@ from collections.abc import Callable
 import numpy as np
 import onnx_ir as ir
 
+from pocketlens.converters import graph as hub
 from pocketlens.converters.constants import constant
 from pocketlens.converters.rewrites import edit
 from pocketlens.converters.rewrites.passes import NodePass
@@ -18,14 +19,15 @@ class DecomposeForNpu(NodePass):
 
     Exact to float rounding. In both kinds of arithmetic: ``softplus(x) = relu(x) + log(1 + exp(-|x|))``, which the NPU
     reads from a table with errors of 0.014; a Cast to integers and back is ``sign(x) floor(|x|)``, which it leaves out.
-    In integers: ``c ** x = exp(x log c)`` for a constant ``c`` above 0, where it takes ``c`` for another number; and a
-    sum or mean leaves out axes of length 1, beside which it sums up other values where channels lie last.
+    In integers: ``c ** x = exp(x log c)`` for a constant ``c`` above 0, where it takes ``c`` for another number; a sum
+    or mean leaves out axes of length 1, beside which it sums up other values where channels lie last; and a product
+    with a matrix of one row is one with each of its numbers, which its compiler does not end on.
 
     Args:
         integers: Whether the graph is to be quantized: a power in half precision is right as it is, and nearer.
     """
 
-    operators = ("Cast", "Pow", "ReduceMean", "ReduceSum", "Softplus")
+    operators = ("Cast", "Gemm", "MatMul", "Pow", "ReduceMean", "ReduceSum", "Softplus")
 
     def __init__(self, *, integers: bool) -> None:
         super().__init__()
@@ -103,6 +105,27 @@ def _reduced(editor: edit.Editor, node: ir.Node, x: ir.Value) -> ir.Value | None
     return editor.reshape(x, edit.shape_of(node.outputs[0]) or ())
 
 
+def _one_row(editor: edit.Editor, node: ir.Node, x: ir.Value) -> ir.Value | None:
+    row, shape, lengths = constant(node.inputs[1]), edit.shape_of(node.outputs[0]), edit.shape_of(x)
+    if row is not None and hub.integer(node, "transB", 0):
+        row = row.T
+    if row is None or row.ndim != 2 or row.shape[0] != 1 or hub.integer(node, "transA", 0) or not lengths:
+        return None
+    factors = editor.constant(np.float32(hub.number(node, "alpha", 1.0)) * row.astype(np.float32), "row")
+    result = editor.add("Mul", [x, factors], shape)
+    bias = node.inputs[2] if len(node.inputs) > 2 else None
+    if bias is None:
+        return result
+    array, beta = constant(bias), np.float32(hub.number(node, "beta", 1.0))
+    if array is not None:
+        bias = editor.constant(np.asarray(beta * array, np.float32), "bias")
+    elif beta != 1:
+        bias = editor.add("Mul", [bias, editor.constant(beta, "beta")], edit.shape_of(bias))
+    return editor.add("Add", [result, bias], shape)
+
+
 _Decomposition = Callable[[edit.Editor, ir.Node, ir.Value], ir.Value | None]
 _OF_BOTH: dict[str, _Decomposition] = {"Cast": _truncated, "Softplus": _softplus}
-_OF_INTEGERS = _OF_BOTH | {"Pow": _power, "ReduceMean": _reduced, "ReduceSum": _reduced}
+_OF_INTEGERS = _OF_BOTH | {
+    "Gemm": _one_row, "MatMul": _one_row, "Pow": _power, "ReduceMean": _reduced, "ReduceSum": _reduced,
+}  # fmt: skip

@@ -14,6 +14,7 @@ _GRAPH = """
 <ir_version: 10, opset_import: ["": 21]>
 m (float[1, 3, 4, 1] image) => (float[N, C, H, W] stylized)
 <float s = {0.01}, float t = {0.02}, float u = {0.00006}, uint16 z = {0}, uint16[1, 3, 1, 1] c = {1, 2, 3},
+ float[2] scales = {0.01, 0.02}, int8[1, 2] row = {100, 50}, int64[2] one = {1, 1},
  int64[1, 3, 1, 1] at = {0, 1, 2}, int64[2] axes = {1, 3}, int64[1] channels = {1}>
 { qi = QuantizeLinear (image, s, z) x = DequantizeLinear (qi, s, z) k = DequantizeLinear (c, s, z)
   NODES
@@ -29,6 +30,14 @@ CASES = [
     ("y = ReduceMean (x, channels)", "t", "", ""),
     ("y = ScatterElements <axis = 2> (x, at, k)", "t", "ScatterElements", "whose scales differ"),
     ("y = ScatterElements <axis = 2> (x, at, k)", "s", "", ""),
+    (
+        "p = ReduceMax (x) pi = QuantizeLinear (p, s, z) pf = DequantizeLinear (pi, s, z) f = Reshape (pf, one)"
+        " fi = QuantizeLinear (f, s, z) v = DequantizeLinear (fi, s, z)"
+        " w = DequantizeLinear <axis = 1> (row, scales) y = Gemm (v, w)",
+        "s",
+        "Gemm",
+        "does not end",
+    ),
     ("w = Cast <to = 7> (x) y = Cast <to = 1> (w)", "s", "Cast", "leaves out a Cast"),
 ]
 

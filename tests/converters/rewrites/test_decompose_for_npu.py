@@ -81,3 +81,22 @@ def test_reductions_of_longer_axes_stay() -> None:
     builder = GraphBuilder((1, 3, 4, 5))
     builder.add("ReduceMean", "x", builder.array(np.array([1, 2]), np.int64))
     assert _decomposed(builder.model(), integers=True, applies=False)["ReduceMean"] == 1
+
+
+@pytest.mark.parametrize("bias", [None, (4,), ()])
+@pytest.mark.parametrize("transposed", [0, 1])
+def test_a_product_with_one_row_is_one_of_numbers(transposed: int, bias: tuple[int, ...] | None) -> None:
+    builder = GraphBuilder((3, 1))
+    terms = [builder.random(4, 1) if transposed else builder.random(1, 4)]
+    terms += [builder.random(*bias)] if bias is not None else []
+    builder.add("Gemm", "x", *terms, transB=transposed, alpha=0.5, beta=2.0)
+    assert not _decomposed(builder.model(), integers=True)["Gemm"]
+    builder = GraphBuilder((1, 2, 5, 1))
+    builder.add("MatMul", "x", builder.random(1, 4))
+    assert not _decomposed(builder.model(), integers=True)["MatMul"]
+
+
+def test_other_products_stay() -> None:
+    builder = GraphBuilder((1, 2))
+    builder.add("Gemm", "x", builder.random(2, 4))
+    assert _decomposed(builder.model(), integers=True, applies=False)["Gemm"] == 1
