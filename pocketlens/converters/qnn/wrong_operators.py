@@ -24,6 +24,7 @@ _NEAREST = {
 """The roundings of a nearest Resize that the NPU computes as ONNX says, by its convention."""
 _SAME_SIZE = 1e-4
 """Pixels that a scale times a size may be off by its rounding."""
+_MOVES = ("Clip", "DequantizeLinear", "QuantizeLinear", "Reshape", "Slice", "Squeeze", "Transpose", "Unsqueeze")
 COARSEST_LOGARITHM = 2**-14
 """The largest scale of 16-bit integers in which a Log gives other numbers."""
 
@@ -106,6 +107,8 @@ def _reduced(node: ir.Node) -> str:
 
 
 def _scattered(node: ir.Node) -> str:
+    if any(_read_scale(node, index) is not None and _is_of_function(node.inputs[index]) for index in (0, 2)):
+        return "the NPU copies the integers of a Sigmoid or Tanh, whose scale is another than the graph's"
     read = [_read_scale(node, index) for index in (0, 2)]
     written = _written_scale(node)
     if written is None or None in read:
@@ -113,6 +116,14 @@ def _scattered(node: ir.Node) -> str:
     if all(scale is not None and scale[0] == written[0] and scale[1] == written[1] for scale in read):
         return ""
     return "the NPU copies its integers, whose scales differ"
+
+
+def _is_of_function(value: ir.Value | None) -> bool:
+    """Whether nothing but quantizers and what moves numbers stands between a Sigmoid or Tanh and a value."""
+    maker = value.producer() if value is not None else None
+    while maker is not None and maker.op_type in _MOVES:
+        maker = maker.inputs[0].producer() if maker.inputs[0] is not None else None
+    return maker is not None and maker.op_type in ("Sigmoid", "Tanh")
 
 
 def _read_scale(node: ir.Node, index: int) -> tuple[np.ndarray, np.ndarray] | None:

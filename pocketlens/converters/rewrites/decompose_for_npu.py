@@ -111,16 +111,16 @@ def _one_row(editor: edit.Editor, node: ir.Node, x: ir.Value) -> ir.Value | None
         row = row.T
     if row is None or row.ndim != 2 or row.shape[0] != 1 or hub.integer(node, "transA", 0) or not lengths:
         return None
-    factors = editor.constant(np.float32(hub.number(node, "alpha", 1.0)) * row.astype(np.float32), "row")
+    factors = editor.constant(np.asarray(hub.number(node, "alpha", 1.0) * row.astype(np.float32), np.float32), "row")
     result = editor.add("Mul", [x, factors], shape)
     bias = node.inputs[2] if len(node.inputs) > 2 else None
     if bias is None:
         return result
-    array, beta = constant(bias), np.float32(hub.number(node, "beta", 1.0))
+    array, beta = constant(bias), hub.number(node, "beta", 1.0)
     if array is not None:
-        bias = editor.constant(np.asarray(beta * array, np.float32), "bias")
+        bias = editor.constant(np.asarray(beta * array.astype(np.float32), np.float32), "bias")
     elif beta != 1:
-        bias = editor.add("Mul", [bias, editor.constant(beta, "beta")], edit.shape_of(bias))
+        bias = editor.add("Mul", [bias, editor.constant(np.array(beta, np.float32), "beta")], edit.shape_of(bias))
     return editor.add("Add", [result, bias], shape)
 
 

@@ -31,6 +31,13 @@ CASES = [
     ("y = ScatterElements <axis = 2> (x, at, k)", "t", "ScatterElements", "whose scales differ"),
     ("y = ScatterElements <axis = 2> (x, at, k)", "s", "", ""),
     (
+        "f = Tanh (x) fi = QuantizeLinear (f, t, z) g = DequantizeLinear (fi, t, z) gi = QuantizeLinear (g, s, z)"
+        " h = DequantizeLinear (gi, s, z) y = ScatterElements <axis = 2> (h, at, k)",
+        "s",
+        "ScatterElements",
+        "of a Sigmoid or Tanh",
+    ),
+    (
         "p = ReduceMax (x) pi = QuantizeLinear (p, s, z) pf = DequantizeLinear (pi, s, z) f = Reshape (pf, one)"
         " fi = QuantizeLinear (f, s, z) v = DequantizeLinear (fi, s, z)"
         " w = DequantizeLinear <axis = 1> (row, scales) y = Gemm (v, w)",
