@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 import psutil
 
+from benchmarks.generators import make_weights
 from pocketlens import accelerators, files
 from pocketlens.accelerators import Request
 from pocketlens.chips import ANY_CHIP, ChipChoice
@@ -178,13 +179,18 @@ def main() -> None:
     parser.add_argument("--net", action="append", help="only these, by name")
     parser.add_argument("--precision", action="append", choices=PRECISIONS)
     parser.add_argument(
-        "--weights", type=Path, default=ROOT / "build/weights", help="NAME.safetensors of architectures"
+        "--weights",
+        type=Path,
+        default=ROOT / "build/weights",
+        help="NAME.safetensors of architectures; those that follow the rule are made",
     )
     parser.add_argument("--shared", type=Path, default=ROOT / "../shared/data/fast_style")
     parser.add_argument("--again", action="store_true", help="measure what is in the table as well")
     parser.add_argument("--only", choices=["table"])
     arguments = parser.parse_args()
     results = read()
+    if arguments.only is None:
+        make_weights(arguments.weights)
     asked = [a for n, a in ACCELERATORS.items() if a.executes and n in (arguments.accelerator or ACCELERATORS)]
     for accelerator in asked if arguments.only is None else ():
         if missing := accelerators.engine(accelerator.name).missing():

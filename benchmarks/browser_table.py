@@ -21,15 +21,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from safetensors.torch import save_file
 
 from benchmarks.accelerators import BEGIN, END, ROOT, Net, nets
 from benchmarks.browser import both_sides, compare
-from benchmarks.generators import generator
+from benchmarks.generators import make_weights
 from pocketlens import files, images, quality
 from pocketlens.converters.emitter import Labels
 from pocketlens.errors import PocketlensError
-from pocketlens.models import zoo
 from pocketlens.models.source import resolve
 from pocketlens.pipeline.compile import compile_sizes
 from pocketlens.pipeline.eval_set import read_eval_set
@@ -46,16 +44,6 @@ BACKENDS = {"compat": "WebAssembly, one thread", "threads": "WebAssembly, thread
 THREADS = (1, 2)
 LONGEST_MS = 2000.0
 """A file that takes longer for a frame is not timed beside native LiteRT."""
-
-
-def make_weights(folder: Path) -> None:
-    """Write the weights that follow the rule, of every architecture that has none there."""
-    for architecture in zoo.ARCHITECTURES:
-        path = folder / f"{architecture}.safetensors"
-        if not path.exists() and architecture != "fast-style":  # trained ones of it are at hand
-            folder.mkdir(parents=True, exist_ok=True)
-            module, _ = generator(architecture)
-            save_file({name: value.contiguous() for name, value in module.state_dict().items()}, path)
 
 
 def measure(net: Net, precision: str, browser: chromium.Chromium, played: dict[str, Any]) -> dict[str, Any]:

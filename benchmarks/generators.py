@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from safetensors.torch import save_file
 from torch import nn
 
 from pocketlens.converters.ranges import Ranges
@@ -44,6 +45,16 @@ def rule(key: str, value: torch.Tensor) -> torch.Tensor:
     else:
         weights = 0.1 * weights
     return torch.from_numpy(np.asarray(weights, np.float32))
+
+
+def make_weights(folder: Path) -> None:
+    """Write the weights that follow the rule, of every architecture that has none there."""
+    for architecture in zoo.ARCHITECTURES:
+        path = folder / f"{architecture}.safetensors"
+        if not path.exists() and architecture != "fast-style":  # trained ones of it are at hand
+            folder.mkdir(parents=True, exist_ok=True)
+            module, _ = generator(architecture)
+            save_file({name: value.contiguous() for name, value in module.state_dict().items()}, path)
 
 
 class Pixels(nn.Module):

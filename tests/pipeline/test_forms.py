@@ -101,15 +101,11 @@ class _Logarithm(nn.Module):
 @pytest.mark.skipif(bool(RUNTIMES["qnn"].missing()), reason=RUNTIMES["qnn"].install)
 def test_a_file_that_the_npu_plays_wrongly_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """In Qualcomm's emulator: a fault of the NPU (docs/upstream.md) that nothing here knows of."""
-    chips = ChipChoice(("sm8650",))
     monkeypatch.setenv("POCKETLENS_CACHE", str(tmp_path))
-    (compiled,) = compile_sizes([_evaluation(_Logarithm())], {"qnn": ["int8"]}, silent, chips=chips)
-    assert compiled.artifacts[0].verification.agreement > 45
-    monkeypatch.setenv("POCKETLENS_CACHE", str(tmp_path / "again"))
     monkeypatch.setattr(everywhere, "_LEAST_SCALES", {})
     monkeypatch.setattr(qnn_target, "why_wrong", lambda node: "")
     with pytest.raises(VerificationError, match=r"qnn-int8-64x64-sm8650\.onnx is wrong"):
-        compile_sizes([_evaluation(_Logarithm())], {"qnn": ["int8"]}, silent, chips=chips)
+        compile_sizes([_evaluation(_Logarithm())], {"qnn": ["int8"]}, silent, chips=ChipChoice(("sm8650",)))
 
 
 def _has_amx() -> bool:
