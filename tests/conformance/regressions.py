@@ -63,4 +63,16 @@ REGRESSIONS: dict[str, tuple[str, Case]] = {
             Place(3, 4, 7),
         ),
     ),
+    "Core ML mirrors the last two axes alone": (
+        "coreml",
+        Case(
+            'z = Pad <mode = "reflect"> (x, p)\ny = Mul(z, half)',
+            {"p": (0, 1, 2, 0, 0, 2, 0, 0), "half": 0.5},
+            Place(3, 4, 5, "Conv"),
+        ),
+    ),
+    "Core ML repeats the border of channels": (
+        "coreml",
+        Case('y = Pad <mode = "edge"> (x, p)', {"p": (0, 1, 0, 2, 0, 0, 0, 0)}, Place(3, 4, 5, "Conv")),
+    ),
 }

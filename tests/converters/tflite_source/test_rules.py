@@ -6,6 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from pocketlens.converters.constants import constant
+from pocketlens.converters.tflite_source import import_file
+from pocketlens.converters.tflite_source.flatbuffer import read_file
 from pocketlens.converters.tflite_source.importer import RULES
 from tests.converters.tflite_source.harness import FileBuilder, both
 
@@ -49,9 +52,9 @@ def _depthwise(f: FileBuilder) -> object:
     )  # fmt: skip
 
 
-def _transposed(padding: int, kernel: int, out: tuple[int, int]) -> Case:
+def _transposed(padding: int, kernel: int, out: tuple[int, int], *bias: int) -> Case:
     def case(f: FileBuilder) -> object:
-        inputs = [f.integers(1, *out, 3), f.random(3, kernel, kernel, 4), f.x]
+        inputs = [f.integers(1, *out, 3), f.random(3, kernel, kernel, 4), f.x, *([f.random(*bias)] if bias else [])]
         return f.add("TRANSPOSE_CONV", inputs, (1, *out, 3), padding=padding, strideH=2, strideW=2)
 
     return case
@@ -195,6 +198,7 @@ CASES: dict[str, Case] = {
     "DEPTHWISE_CONV_2D": _depthwise,
     "TRANSPOSE_CONV": _transposed(SAME, 3, (14, 12)), "TRANSPOSE_CONV odd": _transposed(SAME, 3, (13, 11)),
     "TRANSPOSE_CONV even": _transposed(SAME, 4, (14, 12)), "TRANSPOSE_CONV valid": _transposed(VALID, 3, (15, 13)),
+    "TRANSPOSE_CONV with a bias of four axes": _transposed(SAME, 3, (14, 12), 1, 1, 1, 3),
     "TRANSPOSE_CONV of gaps": _transposed(SAME, 1, (14, 12)),
     "FULLY_CONNECTED": _dense, "FULLY_CONNECTED of rows": _dense_rows, "BATCH_MATMUL": _matmul,
     "AVERAGE_POOL_2D": _pool("AVERAGE_POOL_2D", SAME, (4, 3)),
@@ -209,6 +213,9 @@ CASES: dict[str, Case] = {
     "REDUCE_PROD": _reduced("REDUCE_PROD", [3], (1, 7, 6), False),
     "ARG_MAX": _arg("ARG_MAX"), "ARG_MIN": _arg("ARG_MIN"),
     "PAD": _padded("PAD"), "PADV2": _padded("PADV2", 0.7), "MIRROR_PAD": _padded("MIRROR_PAD", mode=0),
+    "MIRROR_PAD of channels": lambda f: f.add(
+        "MIRROR_PAD", [f.x, f.integers([0, 0], [1, 0], [0, 0], [2, 1])], (1, 8, 6, 7), mode=0
+    ),
     "MIRROR_PAD symmetric": _padded("MIRROR_PAD", mode=1),
     "RESHAPE": lambda f: f.add("RESHAPE", [f.x, f.integers(6, -1)], (6, 28), newShape=[6, -1]), "SHAPE": _by_shape,
     "TRANSPOSE": lambda f: f.add("TRANSPOSE", [f.x, f.integers(0, 2, 3, 1)], (1, 6, 4, 7)),
@@ -248,3 +255,12 @@ def test_the_same_values(name: str, tmp_path: Path) -> None:
 
 def test_every_rule_is_played() -> None:
     assert set(RULES) - {name.split()[0] for name in CASES} == ELSEWHERE
+
+
+def test_rows_are_mirrored_channels_first(tmp_path: Path) -> None:
+    """Core ML mirrors height and width alone, which are its last axes."""
+    f = FileBuilder(HWC)
+    CASES["MIRROR_PAD"](f)
+    model = import_file(read_file(f.write(tmp_path / "m.tflite")))
+    pads = [constant(node.inputs[1]) for node in model.graph if node.op_type == "Pad"]
+    assert [array.tolist() for array in pads if array is not None] == [[0, 0, 2, 0, 0, 0, 1, 3]]

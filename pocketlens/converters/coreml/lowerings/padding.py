@@ -11,6 +11,10 @@ from pocketlens.converters.lowering import floats, needs_constants
 _MODES = {"constant": "constant", "reflect": "reflect", "edge": "replicate"}
 
 
+_MIRRORED = 2
+"""Axes that ``pad`` mirrors or repeats: the last ones."""
+
+
 def _pads(node: ir.Node) -> list[tuple[int, int]]:
     pads = hub.pads(node)
     assert pads is not None
@@ -26,26 +30,34 @@ def _check_pad(node: ir.Node) -> str:
     pads = _pads(node)
     if any(before < 0 or after < 0 for before, after in pads):
         return f"it pads by a negative number: {pads}"
-    if mode != "constant" and any(pair != (0, 0) for pair in pads[:-2]):
-        return f"it pads by {mode} outside height and width"
+    if mode != "constant" and sum(pair != (0, 0) for pair in pads) > _MIRRORED:
+        return f"it pads by {mode} along more than {_MIRRORED} axes"
     return ""
 
 
 @lowering(
     "Pad",
     check=_check_pad,
-    needs="constant pads and value, none negative; constant, or reflect and edge of height and width",
+    needs="constant pads and value, none negative; constant, or reflect and edge along two axes",
 )
 def pad(builder: MILBuilder, node: ir.Node) -> Var:
-    """``pad`` by a constant, by reflection, or by the edge; the latter two take height and width alone."""
-    mode = _MODES[hub.text(node, "mode", "constant")]
-    pads = _pads(node)
-    padded_axes = pads if mode == "constant" else pads[-2:]
-    value = floats(node, 2)
-    return builder.add(
+    """``pad`` by a constant, by reflection, or by the edge; the latter two take the last two axes alone, between
+    transposes where they are others.
+    """
+    mode, pads = _MODES[hub.text(node, "mode", "constant")], _pads(node)
+    x, value = builder.get(node.inputs[0]), floats(node, 2)
+    # Stable: axes without pads come first, and all keep their order where the last two are meant.
+    order = sorted(range(len(pads)), key=lambda axis: pads[axis] != (0, 0))
+    moves = mode != "constant" and any(pair != (0, 0) for pair in pads[:-_MIRRORED])
+    if moves:
+        x = builder.add("transpose", x=x, perm=vector(order))
+        pads = [pads[axis] for axis in order]
+    padded = builder.add(
         "pad",
-        x=builder.get(node.inputs[0]),
-        pad=vector(amount for pair in padded_axes for amount in pair),
+        x=x,
+        pad=vector(amount for pair in (pads if mode == "constant" else pads[-_MIRRORED:]) for amount in pair),
         mode=mode,
         constant_val=np.float32(0 if value is None else value.item()),
     )
+    back = vector(order.index(axis) for axis in range(len(order)))
+    return builder.add("transpose", x=padded, perm=back) if moves else padded

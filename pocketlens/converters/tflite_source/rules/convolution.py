@@ -20,7 +20,11 @@ def _kernel(g: Importer, operator: Operator) -> tuple[int, int]:
 
 
 def _bias(g: Importer, operator: Operator, place: int) -> list[ir.Value]:
-    return [g.value(operator, place)] if g.has(operator, place) else []
+    """One number a channel; litert-torch writes them with four axes for TRANSPOSE_CONV."""
+    if not g.has(operator, place):
+        return []
+    bias = g.value(operator, place)
+    return [bias if g.rank(operator, place) == 1 else g.add("Reshape", [bias, np.array([-1], np.int64)])]
 
 
 def _window(g: Importer, operator: Operator) -> dict[str, Any]:

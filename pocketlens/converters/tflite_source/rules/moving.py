@@ -4,7 +4,7 @@ import numpy as np
 import onnx_ir as ir
 
 from pocketlens.converters.tflite_source.flatbuffer import Operator
-from pocketlens.converters.tflite_source.importer import Importer, rule
+from pocketlens.converters.tflite_source.importer import TO_FIRST, Importer, rule
 
 _WHOLE = "check that the file is whole, or convert it again"
 _REFLECT = 0
@@ -63,10 +63,13 @@ def mirror_pad(g: Importer, operator: Operator) -> ir.Value:
     gathered.
     """
     x, (before, after) = g.value(operator, 0), _borders(g, operator)
-    if g.option(operator, "mode", most=1) == _REFLECT:
-        return g.add("Pad", [x, np.array((*before, *after), np.int64)], mode="reflect")
-    if max(*before, *after) <= 1:
-        return g.add("Pad", [x, np.array((*before, *after), np.int64)], mode="edge")
+    mode = "reflect" if g.option(operator, "mode", most=1) == _REFLECT else "edge"
+    if mode == "reflect" or max(*before, *after) <= 1:
+        if len(before) == len(TO_FIRST) and not any((before[0], before[3], after[0], after[3])):
+            # Channels first, as targets have it that mirror height and width alone.
+            pads = [sides[axis] for sides in (before, after) for axis in TO_FIRST]
+            return g.channels_last(g.add("Pad", [g.picture(operator), np.array(pads, np.int64)], mode=mode))
+        return g.add("Pad", [x, np.array((*before, *after), np.int64)], mode=mode)
     for axis, (low, high) in enumerate(zip(before, after, strict=True)):
         if not low and not high:
             continue

@@ -27,12 +27,12 @@ REFUSED = {
         ),
         "'wrap'",
     ),
-    "reflected channels": (
+    "reflected along three axes": (
         Case(
             'z = Pad <mode = "reflect"> (x, p)\ny = Slice(z, s, e, a)',
-            {"p": ints(0, 1, 0, 0, 0, 0, 0, 0), "s": ints(0), "e": ints(3), "a": ints(1)},
+            {"p": ints(0, 1, 1, 1, 0, 0, 0, 0), "s": ints(0, 0, 0), "e": ints(3, 12, 16), "a": ints(1, 2, 3)},
         ),
-        "outside height and width",
+        "more than 2 axes",
     ),
     "negative pads": (
         Case(
