@@ -32,4 +32,5 @@ def is_weighted_mean(node: ir.Node) -> bool:
     array = constant(node.inputs[1]) if node.op_type == "MatMul" else None
     if array is None or array.ndim != 2 or array.dtype.kind != "f":
         return False
-    return bool((array >= 0).all() and np.allclose(array.sum(0), 1, atol=1e-5))
+    shares = array.astype(np.float64)
+    return bool((shares >= 0).all() and np.allclose(shares.sum(0), 1, atol=1e-5))
