@@ -58,7 +58,8 @@ def export_unprepared(module: nn.Module, height: int, width: int, exporter: str 
     for name in EXPORTERS if exporter is None else (exporter,):
         try:
             # They print graphs of what they cannot export.
-            with warnings.catch_warnings(), quiet(STDOUT), quiet(STDERR):
+            # Without gradients, for which a trace would keep every value of the network.
+            with torch.no_grad(), warnings.catch_warnings(), quiet(STDOUT), quiet(STDERR):
                 # Both warn about each other, about what they constant-fold, and about tracing at a fixed size, which
                 # is what a graph of fixed size wants.
                 warnings.simplefilter("ignore")
