@@ -1,8 +1,10 @@
 """The report: one HTML file that needs no network, the verdict first."""
 
+import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pocketlens.bench.budget import BudgetVerdict, PerformanceBudget, overall
 from pocketlens.bench.document import Document
@@ -13,6 +15,9 @@ from pocketlens.bundle.manifest import Manifest
 from pocketlens.errors import require
 from pocketlens.outside_text import for_html
 from pocketlens.placement import notes, table
+
+if TYPE_CHECKING:
+    from jinja2 import Template
 
 __all__ = ["DeviceReport", "ReportPicture", "Section", "render", "summary"]
 
@@ -64,18 +69,8 @@ def render(
     """
     require("jinja2", "bench")
     require("matplotlib", "bench")
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
-    pages = Environment(
-        loader=FileSystemLoader(_TEMPLATES),
-        autoescape=True,
-        finalize=for_html,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
     reports = [DeviceReport(document.environment.device if document else "", document, verdicts), *others]
-    return pages.get_template("report.html.jinja").render(
+    return _template().render(
         manifest=manifest,
         document=document,
         summary=summary(manifest, [v for report in reports for v in report.verdicts], _not_measured(reports)),
@@ -87,6 +82,22 @@ def render(
         panels=[picture_panel(picture) for picture in pictures],
         budget=budget,
     )
+
+
+@functools.cache
+def _template() -> "Template":
+    """Compiled once, which takes longer than to fill it."""
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    pages = Environment(
+        loader=FileSystemLoader(_TEMPLATES),
+        autoescape=True,
+        finalize=for_html,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    return pages.get_template("report.html.jinja")
 
 
 def _accelerators(manifest: Manifest) -> list[Section]:

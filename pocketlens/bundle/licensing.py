@@ -1,6 +1,7 @@
 """SPDX licence expressions: whether they are well formed, and whether they allow commercial use."""
 
 import difflib
+import functools
 from typing import Any
 
 from pocketlens.errors import InputError, require
@@ -47,11 +48,19 @@ def commercial_use(expression: str) -> bool | None:
     return None if expression in UNKNOWN else _allows(_parse(expression))
 
 
+@functools.cache
+def _spdx() -> Any:
+    """The list of licences, which takes longer to read than an expression."""
+    from license_expression import get_spdx_licensing
+
+    return get_spdx_licensing()
+
+
 def _parse(expression: str) -> Any:
     require("license_expression", "build")
-    from license_expression import ExpressionError, ExpressionParseError, get_spdx_licensing
+    from license_expression import ExpressionError, ExpressionParseError
 
-    spdx = get_spdx_licensing()
+    spdx = _spdx()
     try:
         parsed = spdx.parse(expression)
         wrong = [key for key in spdx.unknown_license_keys(expression) if not key.startswith("LicenseRef-")]

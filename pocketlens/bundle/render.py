@@ -1,5 +1,6 @@
 """The texts of a bundle that are rendered from templates: its README, and code to paste into an app."""
 
+import functools
 import re
 from typing import Any
 
@@ -49,13 +50,9 @@ def notice(manifest: Manifest) -> str:
     return "\n".join(lines) + "\n"
 
 
-def texts(manifest: Manifest, *, web: bool = False) -> dict[str, str]:
-    """``README.md`` and the snippets of the targets that the bundle has: path in the bundle to text.
-
-    Args:
-        manifest: The bundle's.
-        web: Whether the bundle holds the page for browsers.
-    """
+@functools.cache
+def _environment() -> Environment:
+    """With the templates that were compiled, which takes longer than to fill them."""
     environment = Environment(
         loader=PackageLoader("pocketlens.bundle"),
         undefined=StrictUndefined,
@@ -68,6 +65,17 @@ def texts(manifest: Manifest, *, web: bool = False) -> dict[str, str]:
     environment.filters["markdown"] = for_markdown
     environment.filters["suffixes_beside"] = suffixes_beside
     environment.filters["chip"] = chip_of
+    return environment
+
+
+def texts(manifest: Manifest, *, web: bool = False) -> dict[str, str]:
+    """``README.md`` and the snippets of the targets that the bundle has: path in the bundle to text.
+
+    Args:
+        manifest: The bundle's.
+        web: Whether the bundle holds the page for browsers.
+    """
+    environment = _environment()
     common: dict[str, Any] = {
         "filter": manifest.filter,
         "io": manifest.io,
