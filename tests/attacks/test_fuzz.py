@@ -14,7 +14,7 @@ import pytest
 from tests.attacks.fuzz import damaged
 from tests.attacks.kinds import KINDS
 
-CASES = int(os.environ.get("FUZZ_CASES", "0")) or 40
+CASES = int(os.environ.get("FUZZ_CASES", "0")) or 25
 FIRST = int(os.environ.get("FUZZ_FIRST", "0"))
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -20,8 +20,8 @@ SEED = int(os.environ.get("CONFORMANCE_SEED", "0"))
 DEEP = EXAMPLES > 0
 _FEW = 2
 """Cases of an ordinary run."""
-_FEW_OF_SLOW_TARGETS = {"coreml": 1, "coreai": 1}
-"""coremltools takes a third of a second for the smallest program, and so does Core AI's compiler."""
+_FEW_OF_SLOW_TARGETS = {"coreml": 1, "coreai": 1, "openvino": 1}
+"""coremltools takes a third of a second for the smallest program, and so does Core AI's compiler; OpenVINO compiles."""
 
 Record = Callable[[str, object], None]
 

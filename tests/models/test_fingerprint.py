@@ -1,10 +1,8 @@
 """What decides what a module computes, and how, is in its key; what does not is not."""
 
-import subprocess
-import sys
-from pathlib import Path
-
 import pytest
+
+from tests.models.source_keys import keys_of
 
 BEFORE = """
 import torch
@@ -42,19 +40,6 @@ class Same(torch.autograd.Function):
     def symbolic(g, x):
         return g.op("Identity", x)
 """
-SCRIPT = (
-    "from pathlib import Path; from pocketlens.models.source import resolve; import sys;"
-    "print(resolve('mine.py:make', base=Path(sys.argv[1]), size=(16, 24)).key)"
-)
-
-
-def key_of(folder: Path, text: str, helper: str = HELPER) -> str:
-    (folder / "mine.py").write_text(text)
-    (folder / "helper_of_mixer.py").write_text(helper)
-    command = [sys.executable, "-B", "-c", SCRIPT, str(folder)]
-    return subprocess.run(command, check=True, capture_output=True, text=True).stdout
-
-
 EDITS = {
     "the same bits by other operators": (BEFORE.replace(UNFOLD, SLICES), HELPER),
     "another branch for another size": (BEFORE.replace("k = torch", "k = x if h > 99 else torch"), HELPER),
@@ -63,15 +48,23 @@ EDITS = {
 }
 
 
+COMMENTED = ("# a comment\n" + BEFORE.replace("dim=1)", "dim = 1 )  # over the kernel"), HELPER)
+
+
 @pytest.fixture(scope="module")
-def before(tmp_path_factory: pytest.TempPathFactory) -> str:
-    return key_of(tmp_path_factory.mktemp("before"), BEFORE)
+def keys(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    sources = {"before": (BEFORE, HELPER), "commented": COMMENTED, **EDITS}
+    folders = [tmp_path_factory.mktemp("source") for _ in sources]
+    for folder, (text, helper) in zip(folders, sources.values(), strict=True):
+        (folder / "mine.py").write_text(text)
+        (folder / "helper_of_mixer.py").write_text(helper)
+    return dict(zip(sources, keys_of(folders), strict=True))
 
 
 @pytest.mark.parametrize("edit", EDITS)
-def test_an_edit_is_another_key(edit: str, before: str, tmp_path: Path) -> None:
-    assert key_of(tmp_path, *EDITS[edit]) != before
+def test_an_edit_is_another_key(edit: str, keys: dict[str, str]) -> None:
+    assert keys[edit] != keys["before"]
 
 
-def test_comments_layout_and_the_folder_are_the_same_key(before: str, tmp_path: Path) -> None:
-    assert key_of(tmp_path, "# a comment\n" + BEFORE.replace("dim=1)", "dim = 1 )  # over the kernel")) == before
+def test_comments_layout_and_the_folder_are_the_same_key(keys: dict[str, str]) -> None:
+    assert keys["commented"] == keys["before"]

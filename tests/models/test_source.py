@@ -12,6 +12,7 @@ from pocketlens.models import source
 from pocketlens.models.checkpoint_metadata import CheckpointMetadata, save_checkpoint
 from pocketlens.models.pocket import Pocket
 from pocketlens.models.source import resolve, wrap
+from tests.models.source_keys import keys_of
 
 FACTORY = """
 import torch
@@ -65,15 +66,10 @@ def test_a_factory_in_a_module_is_called_and_the_path_is_left_as_it_was(code: Pa
 
 def test_an_edit_in_a_file_that_the_factory_imports_changes_the_key(code: Path) -> None:
     keys = set()
+    (helper,) = code.glob("helper_*.py")
     for strength in (2.0, 2.0, 2.01):
-        (helper,) = code.glob("helper_*.py")
         helper.write_text(f"def strength():\n    return {strength}\n")
-        script = (
-            "from pathlib import Path; from pocketlens.models.source import resolve;"
-            f"print(resolve('mine.py:make', base=Path({str(code)!r}), size=(16, 16)).key)"
-        )
-        environment = [sys.executable, "-B", "-c", script]
-        keys.add(subprocess.run(environment, check=True, capture_output=True, text=True).stdout)
+        keys.update(keys_of([code]))
     assert len(keys) == 2
 
 

@@ -91,7 +91,7 @@ def test_several_sizes_in_one_bundle(tmp_path: Path, architecture: str) -> None:
 
 
 def test_a_large_picture(tmp_path: Path) -> None:
-    _built(tmp_path, "pocket", [[720, 1280]], RUN)
+    _built(tmp_path, "pocket", [[480, 832]], RUN)
 
 
 @pytest.mark.parametrize("architecture", EVERY_MULTIPLE_OF_4)

@@ -1,5 +1,8 @@
 """A teacher of a few thousand weights, a recipe that searches around it, and one search that several tests look at."""
 
+import fcntl
+import os
+import pickle
 from pathlib import Path
 
 import pytest
@@ -47,11 +50,18 @@ def write_recipe(folder: Path, text: str = RECIPE) -> Path:
 
 @pytest.fixture(scope="session")
 def searched(tmp_path_factory: pytest.TempPathFactory) -> SearchResult:
-    """A search of four trials."""
-    folder = tmp_path_factory.mktemp("searched")
-    with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(trial, "MEASURED", QUICK)
-        return search(write_recipe(folder), folder / "out", fps=2.0, trials=4, threads=1)
+    """A search of four trials; pytest's workers share it."""
+    base = tmp_path_factory.getbasetemp()
+    folder = (base.parent if os.environ.get("PYTEST_XDIST_WORKER") else base) / "searched"
+    folder.mkdir(exist_ok=True)
+    result = folder / "result.pickle"
+    with (folder / "lock").open("w") as lock, pytest.MonkeyPatch.context() as patched:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not result.exists():
+            patched.setattr(trial, "MEASURED", QUICK)
+            found = search(write_recipe(folder), folder / "out", fps=2.0, trials=4, threads=1)
+            result.write_bytes(pickle.dumps(found))
+        return pickle.loads(result.read_bytes())
 
 
 @pytest.fixture(autouse=True)

@@ -145,6 +145,19 @@ def test_a_wrong_picture_is_passed_over(browser: Chromium, damaged: Path) -> Non
         assert "fp32" in text(page, "status")
 
 
+def test_a_runtime_that_does_not_start_is_passed_over(browser: Chromium, damaged: Path, bundle: Path) -> None:
+    """Firefox's threads do so now and then: the worker stands still."""
+    (damaged / "runtime/litert_wasm_threaded_internal.js").write_text("for (;;);")
+    player = (damaged / "player.js").read_text()
+    assert "START_WITHIN_MS = 10000" in player
+    (damaged / "player.js").write_text(player.replace("START_WITHIN_MS = 10000", "START_WITHIN_MS = 300"))
+    with serve(damaged) as address:
+        page = opened(phone(browser), address)
+        assert attempts(page).count("its runtime does not start") == 1
+        assert "one thread" in text(page, "status")
+        until(lambda: shown(page), near(golden(bundle)[1]))
+
+
 def test_what_cannot_be_shown_is_said(browser: Chromium, damaged: Path) -> None:
     for artifact in (damaged / "artifacts").iterdir():
         artifact.write_bytes(b"no flatbuffer")

@@ -1,5 +1,5 @@
 // Which backend plays here, and which file: the first whose golden picture is right.
-import { Player } from './player.js';
+import { Player, Stalled } from './player.js';
 
 export const BACKENDS = {
   webgpu: { title: 'WebGPU', files: 'webgpu' },
@@ -110,6 +110,7 @@ export async function openBest(filter, refused, backends = Object.keys(BACKENDS)
         return await openChecked(filter, backend, artifact);
       } catch (error) {
         refused({ backend, artifact: id, reason: error.message });
+        if (error instanceof Stalled) break;
       }
     }
   }

@@ -54,8 +54,9 @@ class Filter {
    * @param threads How many threads compute in WebAssembly; one where the backend is not 'threads'.
    * @param model The bytes of the TFLite file.
    * @param gpuPrecision The arithmetic of WebGPU: 'fp16' or 'fp32'; left out, the runtime chooses.
+   * @param onstarting Told `true` when the runtime begins to start, its bytes being there, and `false` when it has.
    */
-  static async open({ base, backend, threads, model, gpuPrecision }) {
+  static async open({ base, backend, threads, model, gpuPrecision }, onstarting) {
     const filter = new Filter();
     const threaded = backend === 'threads' || (backend === 'webgpu' && self.crossOriginIsolated);
     const name = `litert_wasm_${threaded ? 'threaded' : 'compat'}_internal`;
@@ -68,9 +69,11 @@ class Filter {
       locateFile: (file) => (file.endsWith('.wasm') ? address : runtime + file),
     };
     filter.litert = await import(`${runtime}litert.js`);
+    onstarting(true);
     filter.library = threaded
       ? await filter.litert.loadLiteRt(runtime, { threads: true })
       : await filter.litert.loadLiteRt(`${runtime}${name}.js`);
+    onstarting(false);
     URL.revokeObjectURL(address);
     filter.threads = backend === 'threads' ? threads : 1;
     const begun = performance.now();

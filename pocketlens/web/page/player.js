@@ -1,31 +1,57 @@
 // One worker that plays one file on one backend, seen from the page.
 
+// How long a runtime whose bytes are there may take to start; a fresh one takes half a second. In Firefox a worker now
+// and then never comes back from starting its second thread. Its own timers stand still then, so the page looks.
+const START_WITHIN_MS = 10000;
+const ATTEMPTS = 2;
+
+/** A runtime that does not start, whatever file it is to play. */
+export class Stalled extends Error {}
+
 export class Player {
   constructor() {
     this.worker = new Worker(new URL('worker.js', import.meta.url));
     this.waiting = new Map();
     this.count = 0;
-    this.onspeed = this.onlost = () => {};
+    this.onstarting = this.onspeed = this.onlost = () => {};
     this.worker.onmessage = ({ data }) => this.heard(data);
     this.worker.onerror = (event) => this.end(event.message || 'its worker could not be started');
   }
 
   /** Start a worker on a backend with the bytes of a file; throws why that cannot be. */
   static async open(backend, model, options = {}) {
-    const player = new Player();
+    for (let attempt = 1; ; attempt += 1) {
+      const player = new Player();
+      try {
+        return await player.start(backend, model, options);
+      } catch (error) {
+        player.close();
+        if (!(error instanceof Stalled) || attempt === ATTEMPTS) throw error;
+      }
+    }
+  }
+
+  async start(backend, model, options) {
+    const base = new URL('.', import.meta.url).href;
+    const threads = backend === 'threads' ? threadCount() : 1;
+    let limit;
+    const stalled = new Promise((_, reject) => {
+      this.onstarting = (starting) => {
+        clearTimeout(limit);
+        if (starting) limit = setTimeout(() => reject(new Stalled('its runtime does not start')), START_WITHIN_MS);
+      };
+    });
+    const told = this.ask('open', { base, backend, threads, model: model.slice(), ...options });
     try {
-      const base = new URL('.', import.meta.url).href;
-      const threads = backend === 'threads' ? threadCount() : 1;
-      const told = await player.ask('open', { base, backend, threads, model: model.slice(), ...options });
-      return Object.assign(player, told, { backend });
-    } catch (error) {
-      player.close();
-      throw error;
+      return Object.assign(this, await Promise.race([told, stalled]), { backend });
+    } finally {
+      clearTimeout(limit);
     }
   }
 
   heard(data) {
-    if (data.speed) this.onspeed(data.speed);
+    if ('starting' in data) this.onstarting(data.starting);
+    else if (data.speed) this.onspeed(data.speed);
     else if (data.lost) this.onlost(data.lost);
     else {
       const { resolve, reject } = this.waiting.get(data.id) || {};

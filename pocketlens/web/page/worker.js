@@ -8,7 +8,7 @@ const REPORT_EVERY = 15;  // frames
 
 const commands = {
   async open(message) {
-    filter = await Filter.open(message);
+    filter = await Filter.open(message, (starting) => post({ starting }));
     if (message.bench) importScripts('bench.js');
     after = new ImageData(filter.width, filter.height);  // one for all frames
     frames = new Frames(filter.width, filter.height);
