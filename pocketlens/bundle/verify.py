@@ -126,7 +126,8 @@ def verify(
                 Check(
                     "playing",
                     "fail",
-                    "no golden picture could be played here, so nothing shows that its artifacts play",
+                    "no golden picture could be played here, so nothing shows that its artifacts play: "
+                    "pocketlens doctor says what to install",
                 )
             )
         return Report(tuple(checks), bundle.manifest.verdict)
@@ -152,7 +153,7 @@ def _play(bundle: Bundle, artifact: Artifact, runtime: str, accelerator: str | N
     if not runtime:
         return Check(name, "skipped", f"this pocketlens knows none of its runtimes: {', '.join(artifact.runtimes)}")
     if reason := RUNTIMES[runtime].missing():
-        return Check(name, "skipped", reason)
+        return Check(name, "skipped", f"{reason}: {RUNTIMES[runtime].install}")
     if not fitting:
         return Check(name, "skipped", f"there is no golden picture of {artifact.height} x {artifact.width}")
     try:

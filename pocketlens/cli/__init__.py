@@ -16,7 +16,7 @@ from typer.core import TyperCommand, TyperGroup
 
 from pocketlens.cli import surroundings
 from pocketlens.cli.renamed import COMMAND, refuse_renamed
-from pocketlens.errors import InputError, PocketlensError
+from pocketlens.errors import InputError, MissingError, PocketlensError
 
 COMMANDS = (
     "bench", "build", "compare", "convert", "demo", "distill", "doctor", "explain", "inspect", "optimize", "predict",
@@ -69,6 +69,9 @@ def _guarded() -> Iterator[None]:
     except Exception as error:
         if _debugging() or type(error).__module__.startswith(("typer", "click")):
             raise
+        if isinstance(error, ModuleNotFoundError) and (get := surroundings.installs(error)):
+            _complain(f"error: {error.name} is not installed\n  do: {get}")
+            raise typer.Exit(MissingError.exit_code) from None
         _complain(
             f"error: unexpected {type(error).__name__}: {error}\n"
             "  do: this is a defect of Pocketlens; run again with --debug and report what it prints"
