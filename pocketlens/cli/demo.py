@@ -1,11 +1,17 @@
 """``pocketlens demo``."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from pocketlens.cli import command, options, output
+
+if TYPE_CHECKING:
+    from pocketlens.images import Picture
+
+_PACK, _PACK_SIDE = "gallery", 384
+"""The pack of which every demo shows the styles, and the side in pixels that it is made for."""
 
 
 @command("demo -o demo", "demo --filter starry -o demo")
@@ -16,7 +22,10 @@ def demo(
     ] = "cartoon",
     json: options.Json = False,
 ) -> None:
-    """The main job on a filter that ships: build every target, verify, measure, report, stylize a portrait."""
+    """The main job on a filter that ships: build every target, verify, measure, report, stylize a portrait.
+
+    A strip beside it, gallery.png, shows the portrait in the six styles of the pack gallery.
+    """
     from pocketlens import images, load
     from pocketlens.cli.build import report
     from pocketlens.models.zoo import builtin
@@ -30,7 +39,34 @@ def demo(
         pictures = {out / f"{portrait.stem}-{style or name}.png": style for style in session.styles or (None,)}
         for path, style in pictures.items():
             images.write(path, session(images.read(portrait), style=style))
+    strip = out / f"{_PACK}.png"
+    images.write(strip, styles_strip(images.read(portrait)))
     if not json:
-        for path in pictures:
+        for path in (*pictures, strip):
             output.say(f"picture: {path.resolve()}")
     report(built, json)
+
+
+def styles_strip(portrait: "Picture", side: int = _PACK_SIDE) -> "Picture":
+    """A portrait, and beside it the portrait in each style of the pack ``gallery``, as its module draws it.
+
+    Args:
+        portrait: ``uint8 [height, width, 3]``, RGB; cut to a square.
+        side: Of each square, in pixels; a multiple of 4.
+
+    Returns:
+        ``uint8 [side, side * (1 + styles), 3]``.
+    """
+    import numpy as np
+
+    from pocketlens import images
+    from pocketlens.models.source import resolve
+    from pocketlens.models.teacher import torch_teacher
+    from pocketlens.pipeline.eval_set import pure
+
+    pack = resolve(f"builtin:{_PACK}", base=Path())
+    paint, square = torch_teacher(pack.load(), pack.ranges), images.fill(portrait, side, side)
+    count = len(pack.styles)
+    painted = [images.to_uint8(paint(square, pure(index, count))) for index in range(count)]
+    strip: Picture = np.concatenate([square, *painted], 1)
+    return strip
