@@ -1,15 +1,19 @@
 """Plays ``.tflite`` files on the CPU, with ai-edge-litert or, where only that is installed, tflite-runtime."""
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from pocketlens.errors import InputError
 from pocketlens.runtimes import litert_library as library
 from pocketlens.runtimes.adapter import Options, RuntimeInfo, user_errors
 from pocketlens.runtimes.ports import Port
 from pocketlens.runtimes.quiet import STDERR, quiet
+
+if TYPE_CHECKING:
+    from pocketlens.runtimes.litert_lean import LeanModel
 
 _KINDS = (ValueError, RuntimeError)
 """ValueError: not a whole flatbuffer, or a name in it is no text. RuntimeError: an operator that this version does not
@@ -38,7 +42,9 @@ class Player:
             self._interpreter = module.Interpreter(model_path=str(path), **settings)
             library.check_sizes(path, self._interpreter)
             library.resolve_sizes(self._interpreter, options.size)
-            self._interpreter.allocate_tensors()
+            self._lean = _lean(path, self._interpreter, options)
+            if self._lean is None:
+                self._interpreter.allocate_tensors()
             inputs, outputs = self._interpreter.get_input_details(), self._interpreter.get_output_details()
             self.inputs, self.outputs = tuple(map(_port, inputs)), tuple(map(_port, outputs))
         self._feeds = [self._interpreter.tensor(detail["index"]) for detail in inputs]
@@ -49,18 +55,18 @@ class Player:
             options.threads or 1,  # the interpreter's own choice is one
             "fp32",
             library=library.LIBRARIES[library.name()],
-            partitions=library.partitions(self._interpreter),
+            partitions=library.partitions(self._interpreter) if self._lean is None else None,
         )
 
     def feed(self, index: int) -> NDArray[Any]:
-        return self._array(self._feeds[index])
+        return self._array(self._feeds[index]) if self._lean is None else self._lean.feeds[index]
 
     def run(self) -> None:
         with user_errors(library.name(), self._path, _KINDS, "check the file, or update the runtime"):
-            self._interpreter.invoke()
+            (self._interpreter.invoke if self._lean is None else self._lean.run)()
 
     def result(self, index: int) -> NDArray[Any]:
-        return self._array(self._results[index])
+        return self._array(self._results[index]) if self._lean is None else self._lean.results[index]
 
     def _array(self, tensor: Any) -> NDArray[Any]:
         # A damaged file can have an output that nothing computes; then there is no memory behind it.
@@ -69,7 +75,23 @@ class Player:
         return array
 
     def close(self) -> None:
+        if self._lean is not None:
+            self._lean.close()
         del self._feeds, self._results, self._interpreter
+
+
+def _lean(path: Path, interpreter: Any, options: Options) -> "LeanModel | None":
+    """The file in less memory, where that was asked for, counts and can be had."""
+    if not options.lean or options.accelerator not in (None, "cpu") or library.name() != "ai_edge_litert":
+        return None
+    from pocketlens.runtimes.litert_lean import LeanModel, is_large
+
+    if not is_large(interpreter):
+        return None
+    try:
+        return LeanModel(path, options.threads or 1)
+    except InputError:  # the interpreter takes more files, and says what is wrong with the others
+        return None
 
 
 def _port(detail: dict[str, Any]) -> Port:

@@ -60,20 +60,28 @@ class Loaded:
 class EngineProcess:
     """The engine. It plays one file at a time; starting it takes 0.6 s, loading another file less.
 
+    Args:
+        seconds: The longest that an answer may take.
+        lean_threads: Not the GPU's engine but the processor's, with this many threads, in little memory; see
+            :mod:`pocketlens.runtimes.litert_lean`.
+
     Raises:
         MissingError: The engine or a Vulkan driver is not here.
     """
 
-    def __init__(self, seconds: float = SECONDS) -> None:
-        if error := missing():
+    def __init__(self, seconds: float = SECONDS, lean_threads: int | None = None) -> None:
+        if lean_threads is None and (error := missing()):
             raise error
-        self._seconds = seconds
+        self._seconds, self._name = seconds, "LiteRT's GPU engine" if lean_threads is None else "LiteRT"
         self._folder = TemporaryDirectory(prefix="pocketlens-gpu-")
         self._log = (Path(self._folder.name) / "log").open("w+b")
         ours, theirs = socket.socketpair()
         with theirs:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "pocketlens.runtimes.litert_gpu_worker", str(theirs.fileno())],
+                [
+                    *(sys.executable, "-m", "pocketlens.runtimes.litert_gpu_worker", str(theirs.fileno())),
+                    *(() if lean_threads is None else (str(lean_threads),)),
+                ],
                 pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL, stdout=self._log, stderr=self._log,
             )  # fmt: skip
         self._connection = Connection(ours.detach())
@@ -140,7 +148,7 @@ class EngineProcess:
             if not self._connection.poll(self._seconds):
                 self.close()
                 raise EngineError(
-                    f"LiteRT's GPU engine did not answer within {self._seconds:.0f} s for {path.name}",
+                    f"{self._name} did not answer within {self._seconds:.0f} s for {path.name}",
                     do="try a smaller size, or another driver",
                 )
             answer = self._connection.recv()
@@ -149,9 +157,9 @@ class EngineProcess:
                 self._process.wait(10)
             how = _ending(self._process.returncode)
             self.close()
-            raise EngineError(f"LiteRT's GPU engine {how} with {path.name}", do="try another driver, or the processor")
+            raise EngineError(f"{self._name} {how} with {path.name}", do="try another driver, or the processor")
         if answer[0] == "error":
-            raise InputError(f"LiteRT's GPU engine cannot play {path}: {_last_line(answer[1])}", do="use the processor")
+            raise InputError(f"{self._name} cannot play {path}: {_last_line(answer[1])}", do="use the processor")
         return answer[1:]
 
 

@@ -1,4 +1,5 @@
-"""LiteRT's GPU engine in a process of its own: ``python -m pocketlens.runtimes.litert_gpu_worker DESCRIPTOR``.
+"""LiteRT's GPU engine in a process of its own: ``python -m pocketlens.runtimes.litert_gpu_worker DESCRIPTOR``. With a
+number of threads behind, the processor's engine in little memory.
 
 The process answers on a socket; what engine and driver print stays with whoever started it. Arrays are exchanged in
 files that both sides map into memory.
@@ -24,6 +25,11 @@ from pocketlens.errors import PocketlensError
 from pocketlens.runtimes import litert_library as library
 from pocketlens.runtimes import vulkan
 
+_INTEGERS, _TRANSIENT_POINTERS = 0x3, 0x20
+"""Of XNNPACK's flags (``xnnpack_delegate.h``) those that LiteRT sets by itself, signed and unsigned integers, and the
+one that saves memory.
+"""
+
 
 class _Engine:
     """The engine with at most one file loaded."""
@@ -35,14 +41,17 @@ class _Engine:
         self._environment = Environment.create()
         self._model: Any = None
 
+    def options(self) -> Any:
+        from ai_edge_litert.compiled_model import HardwareAccelerator, Options
+
+        # Not the GPU alone: else a file that is partly on it cannot play.
+        return Options(hardware_accelerators=HardwareAccelerator.GPU | HardwareAccelerator.CPU)
+
     def load(self, path: str, folder: str) -> tuple[Any, ...]:
-        from ai_edge_litert.compiled_model import CompiledModel, HardwareAccelerator, Options
+        from ai_edge_litert.compiled_model import CompiledModel
 
         inputs, outputs = _ports(Path(path))
-        everything = HardwareAccelerator.GPU | HardwareAccelerator.CPU  # else a file that is partly on it cannot play
-        self._model = CompiledModel.from_file(
-            path, environment=self._environment, options=Options(hardware_accelerators=everything)
-        )
+        self._model = CompiledModel.from_file(path, environment=self._environment, options=self.options())
         self._buffers = (self._model.create_input_buffers(0), self._model.create_output_buffers(0))
         self._arrays = tuple(
             [
@@ -62,6 +71,26 @@ class _Engine:
         return ("ran",)
 
 
+class _LeanEngine(_Engine):
+    """The processor's engine with at most one file loaded."""
+
+    def __init__(self, threads: int) -> None:
+        from ai_edge_litert.environment import Environment, EnvironmentOptions
+
+        self._threads = threads
+        nowhere = str(Path(__file__).parent)  # else it looks for what drives NPUs, and loads it
+        self._environment = Environment.create(
+            options=EnvironmentOptions(compiler_plugin_path=nowhere, dispatch_library_path=nowhere)
+        )
+        self._model = None
+
+    def options(self) -> Any:
+        from ai_edge_litert.compiled_model import CpuOptions, Options
+
+        cpu = CpuOptions(num_threads=self._threads, xnnpack_flags=_INTEGERS | _TRANSIENT_POINTERS)
+        return Options(cpu_options=cpu)
+
+
 def _ports(path: Path) -> tuple[list[tuple[Any, ...]], list[tuple[Any, ...]]]:
     """Name, number type, shape, scale and zero point of each input and output, in the engine's order."""
     library.check_file(path)
@@ -79,10 +108,10 @@ def _port(detail: dict[str, Any]) -> tuple[Any, ...]:
     return detail["name"], np.dtype(detail["dtype"]).name, shape, float(scale), int(zero_point)
 
 
-def main(descriptor: int) -> None:
+def main(descriptor: int, lean_threads: int | None = None) -> None:
     """Answer until the other side is gone."""
     with Connection(descriptor) as connection:
-        engine = _Engine()
+        engine = _Engine() if lean_threads is None else _LeanEngine(lean_threads)
         while True:
             try:
                 command, *arguments = connection.recv()
@@ -98,4 +127,4 @@ def main(descriptor: int) -> None:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]))
+    main(*map(int, sys.argv[1:]))

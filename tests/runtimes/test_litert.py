@@ -9,7 +9,7 @@ import pytest
 from ai_edge_litert import schema_py_generated as schema
 
 from pocketlens.errors import InputError, MissingError
-from pocketlens.runtimes import litert, litert_library
+from pocketlens.runtimes import litert, litert_lean, litert_library
 from pocketlens.runtimes.adapter import Options
 from pocketlens.runtimes.session import open_artifact
 from tests.converters.tflite.harness import emit_bytes, model, node
@@ -47,6 +47,31 @@ def test_it_takes_what_is_not_contiguous(artifact: Path) -> None:
     pixels = picture(32, 48)
     with open_artifact(artifact) as session:
         assert np.array_equal(session(np.ascontiguousarray(pixels[:, ::-1])[:, ::-1]), session(pixels))
+
+
+def test_a_large_file_plays_in_little_memory(
+    artifact: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """In a process of its own, which gives the same numbers and says nothing."""
+    monkeypatch.setattr(litert_lean, "LARGE", 32 * 48)
+    outputs = []
+    for options in (Options(lean=True), Options()):
+        player = litert.Player(artifact, options)
+        assert player.runtime_info.partitions == (None if options.lean else 1)
+        np.copyto(player.feed(0), picture(32, 48)[None])
+        player.run()
+        outputs.append(player.result(0).copy())
+        player.close()
+    assert np.array_equal(*outputs) and np.ptp(outputs[0]) > 10
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_large_file_plays_without_that_too(artifact: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(litert_lean, "LARGE", 32 * 48)
+    monkeypatch.setattr(sys, "executable", "/bin/false")  # as where LiteRT lacks what the process needs
+    player = litert.Player(artifact, Options(lean=True))
+    assert player.runtime_info.partitions == 1
+    player.close()
 
 
 @pytest.mark.parametrize(
