@@ -5,9 +5,9 @@ Both are about the filter: its teacher's pictures are looked at, not each file's
 other limits of the gate say.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field
+from functools import partial
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
@@ -16,7 +16,7 @@ from pocketlens.bundle.manifest import GateResult
 from pocketlens.errors import InputError, MissingError
 from pocketlens.images import Picture, to_uint8
 from pocketlens.likeness import faces, structure
-from pocketlens.pipeline.eval_set import SHIPPED
+from pocketlens.pipeline.eval_set import SHIPPED, pure
 from pocketlens.pipeline.evaluation import Evaluation
 from pocketlens.pipeline.teacher import teacher_of
 from pocketlens.recipe import Gate
@@ -46,7 +46,8 @@ class Tone:
         number: 1 is the lightest, 10 the darkest.
         lightness: How much lighter skin became, in CIELAB.
         hue: How far its hue moved, in CIELAB.
-        faces: How many of the portraits' faces are still found.
+        faces: How many of the faces that are found in the recoloured portraits are still found.
+        faces_before: How many are found in the recoloured portraits.
         structure: How well the edges of the faces agree; see :mod:`pocketlens.likeness`.
         identity: The least similarity of a person; None without the extra ``likeness``.
     """
@@ -55,6 +56,7 @@ class Tone:
     lightness: float
     hue: float
     faces: int
+    faces_before: int
     structure: float
     identity: float | None
 
@@ -65,8 +67,9 @@ class People:
 
     Attributes:
         kept: Each face of the judge pictures.
-        tones: Skin in each tone; empty where it was not asked for.
-        gap: The worst tone beside the best.
+        tones: Skin in each tone, of a pack in its worst style; empty where it was not asked for.
+        gap: The worst tone beside the best, likewise.
+        gaps: The gap of each style of a pack; empty where there is one style.
         gates: The limits that the recipe sets on them.
     """
 
@@ -74,6 +77,7 @@ class People:
     tones: tuple[Tone, ...] = ()
     gap: Gap | None = None
     gates: tuple[GateResult, ...] = ()
+    gaps: dict[str, Gap] = field(default_factory=dict)
 
 
 def check_people(limits: Gate) -> None:
@@ -94,7 +98,7 @@ def measure_people(evaluation: Evaluation, limits: Gate) -> People:
     """
     kept: tuple[KeptFace, ...] = ()
     tones: tuple[Tone, ...] = ()
-    worst, gates = None, []
+    worst, gaps, gates = None, dict[str, Gap](), []
     if limits.identity is not None:
         kept = _kept(evaluation)
         if not kept:
@@ -105,9 +109,9 @@ def measure_people(evaluation: Evaluation, limits: Gate) -> People:
         least = min(face.similarity for face in kept)
         gates.append(_gate("identity", limits.identity, least, least >= limits.identity))
     if limits.skin is not None:
-        tones, worst = _tones(evaluation)
+        tones, worst, gaps = _tones(evaluation)
         gates.append(_gate("skin", limits.skin, worst.size, worst.size <= limits.skin))
-    return People(kept, tones, worst, tuple(gates))
+    return People(kept, tones, worst, tuple(gates), gaps)
 
 
 def _gate(name: str, limit: float, actual: float, holds: bool) -> GateResult:
@@ -125,7 +129,8 @@ def _kept(evaluation: Evaluation) -> tuple[KeptFace, ...]:
     )
 
 
-def _tones(evaluation: Evaluation) -> tuple[tuple[Tone, ...], Gap]:
+def _tones(evaluation: Evaluation) -> tuple[tuple[Tone, ...], Gap, dict[str, Gap]]:
+    """Tones and gap of the worst style, and the gap of each style of a pack."""
     portraits = [Portrait.of(name, images.read(SHIPPED / name), *evaluation.size) for name in PORTRAITS]
     shown = [portrait for portrait in portraits if portrait is not None]
     if not shown:
@@ -134,18 +139,24 @@ def _tones(evaluation: Evaluation) -> tuple[tuple[Tone, ...], Gap]:
             f"gate.skin is set, and no face is found in the portraits at {height} x {width}",
             do="leave the limit out, or build at a larger size",
         )
-    play = _player(evaluation)
-    tones, shifts = [], dict[int, list[Shift]]()
-    for number, tone in enumerate(MONK, 1):
-        pictures = [portrait.in_tone(tone) for portrait in shown]
-        outputs = [play(picture) for picture in pictures]
-        moved = [
-            shift(before, after, portrait.skin)
-            for portrait, before, after in zip(shown, pictures, outputs, strict=True)
-        ]
-        shifts[number] = moved
-        tones.append(_tone(number, shown, pictures, outputs, moved))
-    return tuple(tones), gap(shifts)
+    names = evaluation.source.styles
+    before = {number: [portrait.in_tone(tone) for portrait in shown] for number, tone in enumerate(MONK, 1)}
+    outputs, shifts = [], []
+    styled = _player(evaluation)
+    for style in [pure(index, len(names)) for index in range(len(names))] or [()]:
+        play = partial(styled, style=style)
+        outputs.append({number: [play(picture) for picture in pictures] for number, pictures in before.items()})
+        shifts.append({number: _shifts(shown, before[number], after) for number, after in outputs[-1].items()})
+    gaps = [gap(of_style) for of_style in shifts]
+    worst = max(range(len(gaps)), key=lambda index: gaps[index].size)
+    tones = [_tone(number, shown, before[number], outputs[worst][number], shifts[worst][number]) for number in before]
+    return tuple(tones), gaps[worst], dict(zip(names, gaps, strict=True)) if names else {}
+
+
+def _shifts(shown: list[Portrait], before: list[Picture], after: list[Picture]) -> list[Shift]:
+    return [
+        shift(picture, output, portrait.skin) for portrait, picture, output in zip(shown, before, after, strict=True)
+    ]
 
 
 def _tone(
@@ -157,15 +168,22 @@ def _tone(
     ]
     if _recognises():
         kept = [face for pair in zip(before, outputs, strict=True) for face in identity.kept_faces(*pair)[:1]]
-        found, person = sum(face.found for face in kept), min((face.similarity for face in kept), default=None)
+        still_found, person = [face.found for face in kept], min((face.similarity for face in kept), default=None)
     else:
-        found = sum(
-            any(portrait.face.overlap(box) > 0.5 for box in faces(output))
-            for portrait, output in zip(shown, outputs, strict=True)
+        still_found, person = (
+            [
+                _found(output, portrait)
+                for portrait, picture, output in zip(shown, before, outputs, strict=True)
+                if _found(picture, portrait)
+            ],
+            None,
         )
-        person = None
     lightness, hue = (float(np.mean([getattr(one, name) for one in moved])) for name in ("lightness", "hue"))
-    return Tone(number, lightness, hue, found, float(np.mean(edges)), person)
+    return Tone(number, lightness, hue, sum(still_found), len(still_found), float(np.mean(edges)), person)
+
+
+def _found(picture: Picture, portrait: Portrait) -> bool:
+    return any(portrait.face.overlap(box) > 0.5 for box in faces(picture))
 
 
 def _recognises() -> bool:
@@ -176,13 +194,14 @@ def _recognises() -> bool:
     return True
 
 
-def _player(evaluation: Evaluation) -> Callable[[Picture], Picture]:
-    """The filter, of a pack in its first style; a generator that enlarges is judged at the size that went in."""
-    source = evaluation.original or evaluation.source
-    teacher = teacher_of(source)
-    style = evaluation.eval_set.styles[0] if evaluation.eval_set.styles else ()
-    height, width = evaluation.size
-    return lambda picture: images.resize(to_uint8(teacher(picture, style)), height, width)
+class _Player(Protocol):
+    def __call__(self, picture: Picture, style: tuple[float, ...]) -> Picture: ...
+
+
+def _player(evaluation: Evaluation) -> _Player:
+    """The filter; a generator that enlarges is judged at the size that went in."""
+    teacher, (height, width) = teacher_of(evaluation.original or evaluation.source), evaluation.size
+    return lambda picture, style: images.resize(to_uint8(teacher(picture, style)), height, width)
 
 
 def report_sections(people: People) -> "list[Section]":
@@ -200,15 +219,17 @@ def report_sections(people: People) -> "list[Section]":
         sections.append(Section("Identity", text, ("picture", "similarity", "face found"), rows))
     if people.gap is not None:
         worst = people.gap
+        gaps = ", ".join(f"{style} {of_style.size:.1f}" for style, of_style in people.gaps.items())
+        styles = f"The gaps of the styles: {gaps}. This is the worst of them. " if gaps else ""
         text = (
-            f"Two portraits recoloured to the ten tones of the Monk scale. Skin moves {worst.size:.1f} further in tone "
-            f"{worst.worst} than in tone {worst.best} (95 %: {worst.low:.1f} to {worst.high:.1f}; lightness and hue, "
-            "CIELAB). A recoloured portrait shows what the filter does to a colour. It does not show another "
+            f"Two portraits recoloured to the ten tones of the Monk scale. {styles}Skin moves {worst.size:.1f} further "
+            f"in tone {worst.worst} than in tone {worst.best} (95 %: {worst.low:.1f} to {worst.high:.1f}; lightness "
+            "and hue, CIELAB). A recoloured portrait shows what the filter does to a colour. It does not show another "
             "person's features, hair or light: try the filter on people before giving it to people."
         )
         tone_rows = tuple(
             (
-                str(tone.number), f"{tone.lightness:+.1f}", f"{tone.hue:+.1f}", str(tone.faces),
+                str(tone.number), f"{tone.lightness:+.1f}", f"{tone.hue:+.1f}", f"{tone.faces} of {tone.faces_before}",
                 f"{tone.structure:.2f}", "-" if tone.identity is None else f"{tone.identity:.2f}",
             )
             for tone in people.tones

