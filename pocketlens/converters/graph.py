@@ -120,13 +120,21 @@ def static_shape(value: ir.Value) -> tuple[int, ...]:
     Raises:
         InputError: A dimension is unknown; the message names the value and the node that makes it.
     """
-    if value.shape is None or not all(isinstance(d, int) for d in value.shape):
+    if value.shape is None or not _is_static(value):
         node = value.producer()
         producer = f" (made by {node.op_type} {node.name!r})" if node else ""
+        known = node is not None and all(v is None or _is_static(v) for v in node.inputs)
         raise SizeError(
-            f"the shape of {value.name!r}{producer} is not fixed: {value.shape}", do="export with a fixed size"
+            f"the shape of {value.name!r}{producer} is not fixed: {value.shape}",
+            do=f"replace {node.op_type} in the model: its shape does not follow from what it reads"
+            if node is not None and known
+            else "export with a fixed size",
         )
     return tuple(int(d) for d in value.shape)  # type: ignore[arg-type]
+
+
+def _is_static(value: ir.Value) -> bool:
+    return value.shape is not None and all(isinstance(d, int) for d in value.shape)
 
 
 def initializer(value: ir.Value | None) -> NDArray[np.generic] | None:
@@ -252,6 +260,9 @@ def check(model: ir.Model) -> None:
         InputError: Something does not hold: which value or node, and what was found.
     """
     graph = model.graph
+    for node in graph:  # in order, so that the node is named which hides the shapes of those behind it
+        for value in node.outputs:
+            static_shape(value)
     for kind, values, name in (("input", graph.inputs, INPUT), ("output", graph.outputs, OUTPUT)):
         found = [str(v.name) for v in values]
         known = (STYLE, ports.SECOND, ports.STATE) if kind == "input" else (ports.ALPHA, ports.NEXT)
@@ -281,8 +292,6 @@ def check(model: ir.Model) -> None:
                 do="a pack takes one weight for each of its styles",
             )
     for node in graph:
-        for value in node.outputs:
-            static_shape(value)
         for value in (v for v in node.inputs if v is not None):
             array = initializer(value)
             if array is not None and array.dtype.kind == "f" and not np.isfinite(array).all():

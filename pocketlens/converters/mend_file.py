@@ -1,6 +1,7 @@
 """Mends what other tools write wrong into ``.onnx`` files and what can only be meant one way, before it is checked."""
 
 from collections import deque
+from collections.abc import Callable, Collection
 from typing import Any
 
 import numpy as np
@@ -8,12 +9,22 @@ import numpy as np
 MENDED = "pocketlens.mended"
 """The key of a read model's ``meta`` under which it is said what was mended, a line each."""
 
+_WEIGHTS_ARE_NO_INPUTS = 4
+"""The IR version since which weights need not be inputs of the graph."""
+_SIZES = {
+    "ConstantOfShape": 0, "Expand": 1, "Pad": 1, "ReduceL1": 1, "ReduceL2": 1, "ReduceMax": 1, "ReduceMean": 1,
+    "ReduceMin": 1, "ReduceSum": 1, "Reshape": 1, "Resize": 3, "Split": 1, "Squeeze": 1, "Tile": 1, "Unsqueeze": 1,
+}  # fmt: skip
+"""Operators with an input that ONNX allows in int64 only, and its place."""
+
 
 def mend(proto: Any) -> list[str]:
     """Mend a parsed file in place.
 
     - Nodes that stand before those that they read are put behind them, as converters to half precision leave them.
     - Scales of a Resize or Upsample that are not float32 become float32, the only type that ONNX allows there.
+    - Shapes, sizes, paddings and axes that are int32 become int64, for the same reason.
+    - Weights that are no inputs of the graph, as an IR version before 4 asks, are taken as newer ones take them.
 
     Args:
         proto: ``onnx.ModelProto``.
@@ -27,6 +38,13 @@ def mend(proto: Any) -> list[str]:
     scales = _widen_scales(proto.graph)
     if scales:
         done.append(f"the scales of {scales} Resize nodes were not float32, and were made so")
+    sizes = _widen_sizes(proto.graph)
+    if sizes:
+        done.append(f"the shapes, sizes or axes of {sizes} nodes were int32, and were made int64")
+    if 0 < proto.ir_version < _WEIGHTS_ARE_NO_INPUTS:
+        inputs = {value.name for value in proto.graph.input}
+        if any(tensor.name not in inputs for tensor in proto.graph.initializer):
+            proto.ir_version = _WEIGHTS_ARE_NO_INPUTS
     done.extend(_quantization(proto.graph))
     return done
 
@@ -93,22 +111,38 @@ def _sort(graph: Any) -> bool:
 
 
 def _widen_scales(graph: Any) -> int:
+    from onnx import TensorProto
+
+    def place(node: Any) -> int | None:
+        if node.op_type == "Resize" and len(node.input) == 2:
+            return 1  # before opset 11 there was no region
+        return {"Resize": 2, "Upsample": 1}.get(node.op_type)
+
+    return _widen(graph, place, (TensorProto.FLOAT16, TensorProto.DOUBLE), np.dtype(np.float32))
+
+
+def _widen_sizes(graph: Any) -> int:
+    from onnx import TensorProto
+
+    return _widen(graph, lambda node: _SIZES.get(node.op_type), (TensorProto.INT32,), np.dtype(np.int64))
+
+
+def _widen(graph: Any, place: Callable[[Any], int | None], narrow: Collection[int], wide: np.dtype[Any]) -> int:
+    """Store the constants that nodes read at a place in a wider type; how many nodes did."""
     from onnx import TensorProto, numpy_helper
 
-    narrow = {t.name: t for t in graph.initializer if t.data_type in (TensorProto.FLOAT16, TensorProto.DOUBLE)}
-    wide: dict[str, str] = {}
+    stored = {t.name: t for t in graph.initializer if t.data_type in narrow}
+    widened: dict[str, str] = {}
     count = 0
     for node in graph.node:
-        place = {"Resize": 2, "Upsample": 1}.get(node.op_type, len(node.input))
-        if node.op_type == "Resize" and len(node.input) == 2:
-            place = 1  # before opset 11 there was no region
-        name = node.input[place] if len(node.input) > place else ""
-        if node.domain or name not in narrow or narrow[name].data_location == TensorProto.EXTERNAL:
+        index = None if node.domain else place(node)
+        name = node.input[index] if index is not None and len(node.input) > index else ""
+        if name not in stored or stored[name].data_location == TensorProto.EXTERNAL:
             continue
-        if name not in wide:
-            wide[name] = f"{name}_float32"
-            array = numpy_helper.to_array(narrow[name]).astype(np.float32)
-            graph.initializer.append(numpy_helper.from_array(array, wide[name]))
-        node.input[place] = wide[name]
+        if name not in widened:
+            widened[name] = f"{name}_{wide.name}"
+            array = numpy_helper.to_array(stored[name]).astype(wide)
+            graph.initializer.append(numpy_helper.from_array(array, widened[name]))
+        node.input[index] = widened[name]
         count += 1
     return count

@@ -14,6 +14,8 @@ _INITIALIZERS_ARE_NO_INPUTS = 4
 
 _TRAINING_MODE = 14
 """The opset in which batch norms got an attribute for training mode."""
+_AXES_ARE_INPUTS = 18
+"""The opset in which ReduceMean took its axes as an input."""
 _FIRST_WITHOUT_EXPERIMENTS = 10
 """The opset in which Slice took its places as inputs; files of operators that were experiments are all older."""
 
@@ -135,6 +137,8 @@ def _decompose(model: ir.Model, version: int) -> None:
             _swish(node)
         elif node.op_type == "BatchNormalization" and _uses_the_picture(node, version):
             _instance_norm(node)
+        elif node.op_type == "MeanVarianceNormalization":
+            _mean_variance(node, version)
         elif version < _FIRST_WITHOUT_EXPERIMENTS and (nodes := decompose_experimental_op(node)):
             assert node.graph is not None
             node.graph.insert_before(node, nodes)
@@ -199,6 +203,24 @@ def _instance_norm(node: ir.Node) -> None:
     """Of one picture, a batch norm by its own statistics is an instance norm."""
     epsilon = ir.AttrFloat32("epsilon", hub.number(node, "epsilon", 1e-5))
     _replace(node, _put(node, "InstanceNormalization", list(node.inputs[:3]), epsilon=epsilon))
+
+
+def _mean_variance(node: ir.Node, version: int) -> None:
+    """``(x - mean) / (deviation + 1e-9)``: ONNX has it as a function, whose shape its inference does not tell."""
+    x = node.inputs[0]
+    assert x is not None
+    axes = hub.ints(node, "axes", (0, 2, 3))
+    lengths = _constant(node, ir.tensor(axes, dtype=ir.DataType.INT64)) if version >= _AXES_ARE_INPUTS else None
+
+    def mean(value: ir.Value) -> ir.Value:
+        if lengths is not None:
+            return _put(node, "ReduceMean", [value, lengths])
+        return _put(node, "ReduceMean", [value], axes=ir.AttrInt64s("axes", axes))
+
+    centred = _put(node, "Sub", [x, mean(x)])
+    deviation = _put(node, "Sqrt", [mean(_put(node, "Mul", [centred, centred]))])
+    least = _constant(node, ir.tensor(1e-9, dtype=x.dtype or ir.DataType.FLOAT))
+    _replace(node, _put(node, "Div", [centred, _put(node, "Add", [deviation, least])]))
 
 
 def _swish(node: ir.Node) -> None:

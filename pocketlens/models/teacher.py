@@ -91,25 +91,35 @@ def torch_teacher(module: "nn.Module", ranges: Ranges) -> Teacher:
 def load_onnx(path: Path) -> Any:
     """A user's ``.onnx`` file in onnxruntime, without any of its graph optimizations.
 
+    Where onnxruntime refuses the file as it is, it gets it as it was read: mended, without what nobody uses.
+
     Raises:
         InputError: The file is damaged, or onnxruntime cannot run it.
     """
+    import onnx_ir as ir
     import onnxruntime as ort
+    from onnx_ir.passes import common
 
     from pocketlens.converters.onnx_file import read_onnx
 
-    read_onnx(path)  # onnxruntime believes what a file says; this does not
+    model = read_onnx(path)  # onnxruntime believes what a file says; this does not
     options = ort.SessionOptions()
     options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
     options.enable_cpu_mem_arena = options.enable_mem_pattern = False  # they keep what one value needed
     options.log_severity_level = 3
     ort.set_default_logger_severity(3)  # what is deprecated in an old file, the user has not written
     options.add_session_config_entry("session.set_denormal_as_zero", "1")  # a hundred times faster where there are any
+    # onnxruntime's errors derive from Exception one by one, with no common base.
     try:
         return ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-    # onnxruntime's errors derive from Exception one by one, with no common base.
     except Exception as error:
-        raise _run_error(path, error) from error
+        refused = _run_error(path, error)
+    try:
+        for tidy in (common.RemoveUnusedNodesPass(), common.RemoveUnusedOpsetsPass(), common.NameFixPass()):
+            tidy(model)
+        return ort.InferenceSession(ir.to_proto(model).SerializeToString(), options, providers=["CPUExecutionProvider"])
+    except Exception as error:
+        raise refused from error
 
 
 def _without_tiny_weights(module: "nn.Module") -> "nn.Module":
@@ -230,4 +240,7 @@ def _with_alpha(pixels: Floats, alpha: Sequence[Floats]) -> Floats:
 def _run_error(path: Path, error: Exception) -> InputError:
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     runtime = "LiteRT" if path.suffix.lower() == ".tflite" else "onnxruntime"
-    return InputError(f"{runtime} cannot run {path}: {' '.join(lines[:3])}", do="check the file and the size")
+    do = "check the file and the size"
+    if "bound to different types" in str(error) or "Type Error" in str(error):
+        do = "give the file as it was before another tool changed its number types; Pocketlens makes halves itself"
+    return InputError(f"{runtime} cannot run {path}: {' '.join(lines[:3])}", do=do)

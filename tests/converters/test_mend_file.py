@@ -49,6 +49,18 @@ def test_scales_become_float32(scales: type, tmp_path: Path) -> None:
     assert taken.const_value.numpy().dtype == np.float32
 
 
+def test_sizes_become_int64() -> None:
+    damaged = model()
+    damaged.graph.initializer.append(numpy_helper.from_array(np.array([1, 3, 16, 16], np.int32), "sizes"))
+    resize = damaged.graph.node[1]
+    del resize.input[:]
+    resize.input.extend(["a", "", "", "sizes"])
+    assert "were int32" in mend(damaged)[0]
+    stored = {tensor.name: tensor for tensor in damaged.graph.initializer}
+    assert numpy_helper.to_array(stored[resize.input[3]]).dtype == np.int64
+    onnx.checker.check_model(damaged, full_check=True)
+
+
 def test_a_good_file_is_left_alone() -> None:
     before = model()
     assert mend(before) == []

@@ -77,6 +77,30 @@ def test_weights_may_be_inputs(opset: int, tmp_path: Path) -> None:
     assert min(artifact.verification.worst.psnr for artifact in artifacts) > 100
 
 
+def test_old_weights_need_not_be_inputs_and_what_nobody_reads_need_not_be_known(tmp_path: Path) -> None:
+    """IR version 3 asks for weights among the inputs; onnxruntime knows neither operator of the two that are left."""
+    path = old_file([helper.make_node("Relu", ["a"], ["b"])], tmp_path / "old.onnx", 9)
+    model = onnx.load(path)
+    del model.graph.input[1]
+    model.graph.node.append(helper.make_node("ATen", ["a"], ["dead"], domain="org.pytorch.aten"))
+    model.opset_import.append(helper.make_opsetid("org.pytorch.aten", 1))
+    onnx.save(model, path)
+    (artifact,) = convert(str(path), ["onnx"], ["fp32"], tmp_path / "out", size=(HEIGHT, WIDTH))
+    assert artifact.verification.worst.psnr > 100
+
+
+@pytest.mark.parametrize(("opset", "axes"), [(13, None), (13, (2, 3)), (18, None), (20, (1, 2, 3))])
+def test_a_norm_that_onnx_has_as_a_function(opset: int, axes: tuple[int, ...] | None, tmp_path: Path) -> None:
+    attributes = {} if axes is None else {"axes": axes}
+    path = old_file([helper.make_node("MeanVarianceNormalization", ["a"], ["b"], **attributes)], tmp_path / "x", opset)
+    converted = convert_opset(read_onnx(path))
+    pixels = picture(HEIGHT, WIDTH).transpose(2, 0, 1)[None].astype(np.float32)
+    assert (
+        np.abs(play(ir.to_proto(converted).SerializeToString(), pixels) - play(path.read_bytes(), pixels)).max() < 1e-4
+    )
+    assert not any(node.op_type == "MeanVarianceNormalization" for node in converted.graph)
+
+
 def test_a_border_of_two_numbers_is_refused(tmp_path: Path) -> None:
     path = old_file([helper.make_node("Crop", ["a"], ["b"], border=[1, 2], name="odd")], tmp_path / "old.onnx", 7)
     with pytest.raises(InputError, match="Crop 'odd' has a border of 2 numbers"):

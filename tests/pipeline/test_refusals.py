@@ -12,6 +12,8 @@ from typer.testing import CliRunner
 from pocketlens.cli import app
 from pocketlens.cli import convert as _convert  # noqa: F401 - makes the command known
 from pocketlens.cli import inspect as _inspect  # noqa: F401
+from pocketlens.errors import InputError
+from pocketlens.pipeline.commands.convert import convert
 from pocketlens.runtimes.session import open_artifact
 
 Shape = Sequence[int | str]
@@ -159,6 +161,22 @@ def test_what_is_no_generator_is_refused_with_what_to_do(kind: str, tmp_path: Pa
         assert wrong in said and remedy in said, said
         assert "Traceback" not in said
     assert not (tmp_path / "out").exists()
+
+
+def test_equal_names_of_nodes_are_mended(tmp_path: Path) -> None:
+    """Which onnxruntime alone refuses."""
+    nodes = [helper.make_node("Conv", ["x", "w"], ["z"], "same", pads=[1, 1, 1, 1])]
+    write(tmp_path / "m.onnx", [*nodes, helper.make_node("Relu", ["z"], ["y"], "same")], w=conv(3, 3))
+    (artifact,) = convert(str(tmp_path / "m.onnx"), ["onnx"], ["fp32"], tmp_path / "out", size=(32, 48))
+    assert artifact.verification.worst.psnr > 100
+
+
+def test_number_types_that_do_not_fit_each_other(tmp_path: Path) -> None:
+    nodes = [helper.make_node("Conv", ["x", "w"], ["z"], pads=[1, 1, 1, 1]), helper.make_node("Max", ["z", "h"], ["y"])]
+    write(tmp_path / "m.onnx", nodes, w=conv(3, 3), h=np.zeros(1, np.float16))
+    with pytest.raises(InputError, match="bound to different types") as caught:
+        convert(str(tmp_path / "m.onnx"), ["onnx"], ["fp32"], tmp_path / "out", size=(32, 48))
+    assert "before another tool changed its number types" in str(caught.value)
 
 
 def tanh(path: Path) -> None:
