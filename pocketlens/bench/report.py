@@ -1,10 +1,8 @@
 """The report: one HTML file that needs no network, the verdict first."""
 
-import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from pocketlens.bench.budget import BudgetVerdict, PerformanceBudget, overall
 from pocketlens.bench.document import Document
@@ -13,15 +11,12 @@ from pocketlens.bench.report_pictures import ReportPicture, picture_panel
 from pocketlens.bench.report_text import budget_text, gate_text
 from pocketlens.bundle.manifest import Manifest
 from pocketlens.errors import require
-from pocketlens.outside_text import for_html
+from pocketlens.html_pages import html_template
 from pocketlens.placement import notes, table
-
-if TYPE_CHECKING:
-    from jinja2 import Template
 
 __all__ = ["DeviceReport", "ReportPicture", "Section", "render", "summary"]
 
-_TEMPLATES = Path(__file__).parent / "templates"
+_PAGE = Path(__file__).parent / "templates/report.html.jinja"
 
 
 @dataclass(frozen=True)
@@ -67,10 +62,9 @@ def render(
     Raises:
         MissingError: jinja2 or matplotlib is not installed.
     """
-    require("jinja2", "bench")
     require("matplotlib", "bench")
     reports = [DeviceReport(document.environment.device if document else "", document, verdicts), *others]
-    return _template().render(
+    return html_template(_PAGE).render(
         manifest=manifest,
         document=document,
         summary=summary(manifest, [v for report in reports for v in report.verdicts], _not_measured(reports)),
@@ -82,22 +76,6 @@ def render(
         panels=[picture_panel(picture) for picture in pictures],
         budget=budget,
     )
-
-
-@functools.cache
-def _template() -> "Template":
-    """Compiled once, which takes longer than to fill it."""
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
-    pages = Environment(
-        loader=FileSystemLoader(_TEMPLATES),
-        autoescape=True,
-        finalize=for_html,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    return pages.get_template("report.html.jinja")
 
 
 def _accelerators(manifest: Manifest) -> list[Section]:

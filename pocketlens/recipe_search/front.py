@@ -11,7 +11,7 @@ from pocketlens.bench.budget import PerformanceBudget
 from pocketlens.bench.plot_svg import ACCENT, INK, LIMIT, MUTED, NARROW, WIDE, create_figure, label_axes, render_svg
 from pocketlens.bench.report_pictures import data_uri
 from pocketlens.errors import require
-from pocketlens.outside_text import for_html
+from pocketlens.html_pages import html_template
 from pocketlens.recipe_search.keep import PICTURES, read_trial, trial_folder
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 _HEIGHT = 340
 _LOG_ABOVE = 4.0
 """The axis is logarithmic where the slowest is more than so many times the quickest."""
-_TEMPLATES = Path(__file__).parent / "templates"
+_PAGE = Path(__file__).parent / "templates/front.html.jinja"
 
 
 @dataclass(frozen=True)
@@ -79,9 +79,8 @@ def write_front(
     budget: PerformanceBudget, errors: str,
 ) -> None:  # fmt: skip
     """Write ``front.json``, ``front.svg`` and ``front.html``."""
-    require("jinja2", "bench")
+    template = html_template(_PAGE)
     require("matplotlib", "bench")
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
     document = {"devices": devices, "front": [asdict(point) for point in front], "points": [asdict(p) for p in points]}
     files.write(folder / "front.json", json.dumps(document, indent=2) + "\n")
@@ -90,11 +89,7 @@ def write_front(
     ]
     if points:
         files.write(folder / "front.svg", _file_colours(plots[1]))
-    pages = Environment(
-        loader=FileSystemLoader(_TEMPLATES), autoescape=True, finalize=for_html, undefined=StrictUndefined,
-        trim_blocks=True, lstrip_blocks=True,
-    )  # fmt: skip
-    text = pages.get_template("front.html.jinja").render(
+    text = template.render(
         name=name,
         devices=devices,
         rows=[(point, point in front) for point in sorted(points, key=lambda p: (bool(p.broken), p.p95_ms))],
