@@ -112,7 +112,7 @@ def load_onnx(path: Path) -> Any:
     # onnxruntime's errors derive from Exception one by one, with no common base.
     try:
         return ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - one by one, with no common base
         refused = _run_error(path, error)
     try:
         for tidy in (common.RemoveUnusedNodesPass(), common.RemoveUnusedOpsetsPass(), common.NameFixPass()):
