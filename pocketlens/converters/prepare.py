@@ -195,6 +195,9 @@ def _planar_output(model: ir.Model) -> None:
         _give_floats(model)
         output = graph.outputs[0]
     shape = edit.shape_of(output)
+    if shape is not None and len(shape) == 3 and shape[0] == 3:
+        _add_batch(model, shape)
+        return
     if shape is None or not shape or shape[0] != 1:
         return
     if len(shape) == 3 or (len(shape) == 4 and (shape[1] == 1 or shape[3] == 1)):
@@ -204,6 +207,16 @@ def _planar_output(model: ir.Model) -> None:
         turned.outputs[0].shape, turned.outputs[0].type = ir.Shape((1, 3, *shape[1:3])), output.type
         graph.append(turned)
         graph.outputs[0] = turned.outputs[0]
+
+
+def _add_batch(model: ir.Model, shape: tuple[int, ...]) -> None:
+    """An output without the axis of the batch gets it."""
+    output = model.graph.outputs[0]
+    size = hub.add_constant(model, "batch_shape", np.array([1, *shape], np.int64))
+    whole = ir.node("Reshape", [output, size], outputs=[ir.Value(name="batch")])
+    whole.outputs[0].shape, whole.outputs[0].type = ir.Shape((1, *shape)), output.type
+    model.graph.append(whole)
+    model.graph.outputs[0] = whole.outputs[0]
 
 
 def _repeat_grey(model: ir.Model, height: int, width: int) -> None:

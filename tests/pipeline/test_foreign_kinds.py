@@ -23,7 +23,7 @@ ALL = every_target()
 BY_HAND = (
     "pow, sqrt, div", "mul, rsqrt", "mul, power -1/2", "mean of squares", "mean of squares, clamped", "var, unbiased",
     "var",
-    "multiplied out", "groups", "whole picture", "epsilon outside", "each pixel",
+    "multiplied out", "einsum, n - 1", "groups", "whole picture", "epsilon outside", "each pixel",
 )  # fmt: skip
 KNOWN = (
     nn.InstanceNorm2d(8), nn.GroupNorm(4, 8), nn.ReLU(), nn.BatchNorm2d(8), ChannelsLastBlock(),

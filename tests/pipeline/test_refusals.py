@@ -85,6 +85,13 @@ def enlarging(path: Path) -> None:
     write(path, nodes, outputs={"y": ("n", 3, "h2", "w2")}, w=conv(3, 12))
 
 
+def without_batch(path: Path) -> None:
+    nodes, weights = one(3, 3)
+    nodes[0].output[0] = "c"
+    write(path, [*nodes, helper.make_node("Squeeze", ["c", "axes"], ["y"])], outputs={"y": (3, "h", "w")},
+          axes=np.zeros(1, np.int64), **weights)  # fmt: skip
+
+
 def random(path: Path) -> None:
     nodes = [
         helper.make_node("RandomNormalLike", ["x"], ["noise"], name="grain"),
@@ -202,7 +209,9 @@ def test_a_range_that_cannot_be_is_refused_and_the_right_one_is_taken(tmp_path: 
 
 
 @pytest.mark.parametrize(
-    ("make", "factor"), [(batch, 1), (enlarging, 2), (channels(3, 1), 1)], ids=["batch", "x2", "grey"]
+    ("make", "factor"),
+    [(batch, 1), (enlarging, 2), (channels(3, 1), 1), (without_batch, 1)],
+    ids=["batch", "x2", "grey", "no batch"],
 )
 def test_pictures_of_another_kind_convert(make: Callable[[Path], None], factor: int, tmp_path: Path) -> None:
     make(tmp_path / "odd.onnx")

@@ -14,8 +14,9 @@ class DecomposeEinsum(NodePass):
     """Replace an Einsum of two values by Transposes, Reshapes and a MatMul.
 
     Exact to the order of sums: of the axes, those on both sides and in the result are kept beside the product, those on
-    both sides alone are summed by it, and those on one side are its rows or columns. An axis on one side that the
-    result lacks is summed first. Needs floats, fixed shapes, no axis twice on one side and no ellipsis.
+    both sides alone are summed by it, and those on one side are its rows or columns. Where there are no such, it is a
+    product and a sum. An axis on one side that the result lacks is summed first. Needs floats, fixed shapes, no axis
+    twice on one side and no ellipsis.
     """
 
     operators = ("Einsum",)
@@ -53,13 +54,26 @@ def _product(editor: edit.Editor, node: ir.Node, terms: list[str], result: str, 
     def size(axes: list[str]) -> int:
         return math.prod(lengths[a] for a in axes)
 
-    x = _arranged(editor, values[0], left, [*beside, *rows, *inner], lengths)
+    order = [*beside, *rows, *inner]
+    x = _arranged(editor, values[0], left, order, lengths)
     y = _arranged(editor, values[1], right, [*beside, *inner, *columns], lengths)
+    if not rows and not columns:
+        total = _dot(editor, x, y, len(beside), [lengths[a] for a in order])
+        return _arranged(editor, total, "".join(beside), list(result), lengths)
     x = editor.reshape(x, (size(beside), size(rows), size(inner)))
     y = editor.reshape(y, (size(beside), size(inner), size(columns)))
     mixed = editor.add("MatMul", [x, y], (size(beside), size(rows), size(columns)))
     whole = [*beside, *rows, *columns]
     return _arranged(editor, editor.reshape(mixed, [lengths[a] for a in whole]), "".join(whole), list(result), lengths)
+
+
+def _dot(editor: edit.Editor, x: ir.Value, y: ir.Value, kept: int, shape: list[int]) -> ir.Value:
+    """The sum of a product over all axes behind the first: a variance is written so, and is to be recognized."""
+    product = editor.add("Mul", [x, y], shape)
+    if kept == len(shape):
+        return product
+    axes = editor.constant(np.arange(kept, len(shape)), "axes")
+    return editor.add("ReduceSum", [product, axes], shape[:kept], [ir.AttrInt64("keepdims", 0)])
 
 
 def _without(

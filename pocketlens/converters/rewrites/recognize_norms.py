@@ -133,10 +133,12 @@ def _take_inverse(
 
 
 def _root(value: ir.Value | None, power: float, statistic: Statistic) -> _InverseDeviation | None:
-    """``(factor * variance + epsilon) ** power`` in any shape, where power 0.5 may be a Sqrt."""
-    node = edit.producer(value, "Sqrt", "Pow", "Reshape", "Squeeze", "Unsqueeze")
+    """``(factor * variance + epsilon) ** power`` in any shape, where power 0.5 may be a Sqrt, and -0.5 one below 1."""
+    node = edit.producer(value, "Sqrt", "Pow", "Reshape", "Squeeze", "Unsqueeze", "Reciprocal", "Div")
+    if node is not None and node.op_type == "Div":
+        return _root(node.inputs[1], -power, statistic) if edit.constant_scalar(node.inputs[0]) == 1 else None
     if node is not None and node.op_type not in ("Sqrt", "Pow"):
-        return _root(node.inputs[0], power, statistic)
+        return _root(node.inputs[0], -power if node.op_type == "Reciprocal" else power, statistic)
     if node is None or (edit.constant_scalar(node.inputs[1]) if node.op_type == "Pow" else 0.5) != power:
         return None
     total = edit.producer(node.inputs[0], "Add")

@@ -13,7 +13,6 @@ from tests.converters.rewrites.harness import check_passes
         ("nchw,ncij->nhwij", (1, 4, 2, 3)),
         ("nchw,ncij->ijnhw", (1, 4, 2, 3)),
         ("nchw,co->nohw", (4, 6)),
-        ("nchw,nchw->nc", (1, 4, 5, 6)),
         ("nchw,c->nhw", (4,)),
         ("nchw,kl->nck", (3, 2)),
     ],
@@ -23,6 +22,16 @@ def test_the_values_are_the_sums(equation: str, other: tuple[int, ...]) -> None:
     builder.add("Einsum", "x", builder.random(*other), equation=equation)
     left = check_passes(builder.model(), DecomposeEinsum)
     assert "Einsum" not in left and left["MatMul"] == 1
+
+
+@pytest.mark.parametrize(("equation", "sums"), [("nchw,nchw->nc", 1), ("nchw,nchw->wc", 1), ("nchw,whnc->chnw", 0)])
+def test_without_rows_and_columns_it_is_a_product_and_a_sum(equation: str, sums: int) -> None:
+    lengths = dict(zip("nchw", (1, 4, 5, 6), strict=True))
+    builder = GraphBuilder((1, 4, 5, 6))
+    right = equation.split(",")[1].split("-", maxsplit=1)[0]
+    builder.add("Einsum", "x", builder.random(*(lengths[axis] for axis in right)), equation=equation)
+    left = check_passes(builder.model(), DecomposeEinsum)
+    assert (left["Einsum"], left["MatMul"], left["Mul"], left["ReduceSum"]) == (0, 0, 1, sums)
 
 
 @pytest.mark.parametrize("equation", ["...hw,hk->...kw", "cchw,ck->khw"])
