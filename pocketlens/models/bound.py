@@ -63,19 +63,30 @@ class Bound(nn.Module):
         """What goes in beside a picture ``float32 [1, 3, H, W]``: zeros for a second picture, and for each state.
 
         The channels of a second picture are found by trying, and so are the shapes of states: a module that takes none
-        for the first frame says them, or one that takes zeros of one pixel.
+        for the first frame says them, or one that takes zeros of one pixel. Where it refuses constants that are whole
+        numbers, they are integers from then on, as an embedding wants its labels, and at last one a picture.
         """
         tries = (
             [torch.zeros(1, channels, *picture.shape[2:]) for channels in (3, 1)] if self._signature.second else [None]
         )
         refused: Exception | None = None
-        for second in tries:
-            beside = [] if second is None else [second]
-            try:
-                return (*beside, *self._first_states(picture, beside))
-            except Exception as error:  # noqa: BLE001 - it is the user's own code, which may raise anything
-                refused = refused or error
+        floats = [getattr(self, f"constant_{i}") for i in range(len(self._arguments))]
+        for constants in (floats, *_as_labels(floats)):
+            self._fix(constants)
+            for second in tries:
+                beside = [] if second is None else [second]
+                try:
+                    return (*beside, *self._first_states(picture, beside))
+                except Exception as error:  # noqa: BLE001 - it is the user's own code, which may raise anything
+                    refused = refused or error
+        self._fix(floats)
+        if isinstance(refused, InputError):
+            raise refused
         raise InputError(f"the generator takes no second picture or state: {refused}", do="check --second and --state")
+
+    def _fix(self, constants: Sequence[torch.Tensor]) -> None:
+        for index, value in enumerate(constants):
+            setattr(self, f"constant_{index}", value)
 
     def _first_states(self, picture: torch.Tensor, beside: list[torch.Tensor]) -> list[torch.Tensor]:
         count = len(self._signature.states)
@@ -120,6 +131,16 @@ class Bound(nn.Module):
         for place, value in sorted(zip(self._channels, extra, strict=True), key=lambda pair: pair[0]):
             colours.insert(place, torch.zeros_like(colours[0]) + value)
         return torch.cat(colours, 1)
+
+
+def _as_labels(constants: Sequence[torch.Tensor]) -> list[list[torch.Tensor]]:
+    """The constants with whole numbers as integers, and these with one axis more; nothing where there are none."""
+    whole = [not value.is_floating_point() or bool((value == value.round()).all()) for value in constants]
+    if not any(whole):
+        return []
+    integers = [value.long() if is_whole else value for value, is_whole in zip(constants, whole, strict=True)]
+    return [integers, [value.reshape(1) if value.ndim == 0 and is_whole else value
+                       for value, is_whole in zip(integers, whole, strict=True)]]  # fmt: skip
 
 
 def _shapes(tensors: Sequence[torch.Tensor]) -> list[list[int]]:
@@ -171,6 +192,17 @@ def require_picture(given: Any) -> None:
             f"the generator gives a {type(given).__name__} of {describe(given)}, expected one picture",
             do="say which is the picture: --output PLACE, or output in the recipe",
         )
+
+
+def missing_arguments(module: nn.Module) -> list[str]:
+    """What ``forward`` takes beside the picture and has no default for, of a :class:`Bound` what nothing is said of."""
+    said: set[str] = set()
+    if isinstance(module, Bound):
+        signature, module = module.signature, module.module
+        said = {signature.second, *(taken for taken, _ in signature.states), *(name for name, _ in signature.constants)}
+    parameters = list(inspect.signature(module.forward).parameters.values())[1:]
+    plain = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    return [p.name for p in parameters if p.default is p.empty and p.kind in plain and p.name not in said]
 
 
 def describe(given: Any) -> str:

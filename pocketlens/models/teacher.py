@@ -36,6 +36,10 @@ _RETURN = (
     "return one picture of the size that came in, or a whole number of times larger or smaller; for some generators "
     "only multiples of 4 or 32 are kept"
 )
+_CHOOSE = (
+    "say which channels are the picture: --output NAME.0:3 takes the first three, --alpha NAME.3 the fourth as alpha; "
+    "the one output of a module is named 0"
+)
 _DTYPES = {"tensor(float16)": np.float16, "tensor(double)": np.float64, "tensor(uint8)": np.uint8}
 """Types of pictures but float32, as onnxruntime names them."""
 
@@ -44,7 +48,7 @@ def torch_teacher(module: "nn.Module", ranges: Ranges) -> Teacher:
     """A torch generator, run in eval mode on the device of its weights; nothing of the graph is used."""
     import torch
 
-    from pocketlens.models.bound import Bound, require_picture
+    from pocketlens.models.bound import Bound, missing_arguments, require_picture
 
     module = _without_tiny_weights(module.eval())
     where = next(module.parameters(), torch.zeros(())).device
@@ -77,6 +81,11 @@ def torch_teacher(module: "nn.Module", ranges: Ranges) -> Teacher:
             raise
         # It is the user's own code, which may raise anything.
         except Exception as error:
+            if isinstance(error, TypeError) and "missing" in str(error) and (names := missing_arguments(module)):
+                raise InputError(
+                    f"the generator takes {', '.join(names)} beside the picture",
+                    do=f"say what it is: --second {names[0]}, --constant {names[0]}=VALUE or --state {names[0]}=OUTPUT",
+                ) from error
             raise SizeError(
                 f"the generator fails at {height} x {width}: {type(error).__name__}: {error}",
                 do="run it alone on float32 [1, 3, height, width] and mend it",
@@ -222,7 +231,11 @@ def _pixels(values: Floats, ranges: Ranges, size: tuple[int, int]) -> Floats:
     if values.shape[:1] == (1,) and (values.ndim == 3 or values.shape[1] == 1):  # grey: the same in every colour
         values = np.repeat(values.reshape(1, 1, *values.shape[-2:]), 3, axis=1)
     if values.ndim != 4 or values.shape[:2] != (1, 3) or size_factor(size, values.shape[2:]) is None:
-        raise SizeError(f"the generator gives {list(values.shape)}, expected [1, 3, {height}, {width}]", do=_RETURN)
+        more = values.ndim == 4 and values.shape[0] == 1 and values.shape[1] > 3
+        raise SizeError(
+            f"the generator gives {list(values.shape)}, expected [1, 3, {height}, {width}]",
+            do=_CHOOSE if more else _RETURN,
+        )
     if np.isnan(values).any():
         raise InputError(
             "the generator gives NaN for a picture", do="check its weights: its training may have diverged"

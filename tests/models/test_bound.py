@@ -2,11 +2,15 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
+import torch
 from torch import nn
 
 from pocketlens.converters.ranges import Ranges
+from pocketlens.converters.signature import Signature
 from pocketlens.errors import InputError
+from pocketlens.models.bound import Bound
 from pocketlens.models.teacher import torch_teacher
 from pocketlens.pipeline.commands.convert import convert
 from tests.generators import picture
@@ -47,3 +51,39 @@ def test_one_tensor_of_another_size_is_told_of_multiples() -> None:
     with pytest.raises(InputError, match="expected") as error:
         torch_teacher(nn.Conv2d(3, 3, 4, 3), Ranges((0.0, 255.0), (0.0, 255.0)))(picture(32, 48))
     assert "multiples of 4 or 32" in error.value.do
+
+
+class Labelled(nn.Module):
+    """A generator with an embedding, or one that takes what nobody said."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.styles, self.last = nn.Embedding(4, 3), nn.Conv2d(3, 3, 1)
+
+    def forward(self, x: torch.Tensor, label: torch.Tensor) -> torch.Tensor:
+        y: torch.Tensor = self.last(x + 20 * self.styles(label)[:, :, None, None])
+        return y
+
+
+def test_a_label_is_an_integer_where_the_module_wants_one() -> None:
+    torch.manual_seed(0)
+    module = Labelled().eval()
+    bound = Bound(module, Signature(constants=(("label", "2"),)))
+    image = picture(16, 16)
+    found = torch_teacher(bound, Ranges())(image)
+    with torch.no_grad():
+        given = module(torch.from_numpy(image.transpose(2, 0, 1)[None]).float(), torch.tensor([2]))[0]
+    assert np.abs(found - given.permute(1, 2, 0).clamp(0, 255).numpy()).max() < 1e-3
+
+
+def test_what_else_it_takes_is_named_with_the_options() -> None:
+    with pytest.raises(InputError, match="takes label beside the picture") as error:
+        torch_teacher(Labelled(), Ranges())(picture(16, 16))
+    assert "--constant label=VALUE" in str(error.value)
+
+
+def test_four_channels_are_told_how_to_choose() -> None:
+    with pytest.raises(InputError, match=r"--output NAME\.0:3"):
+        torch_teacher(nn.Conv2d(3, 4, 1), Ranges())(picture(16, 16))
+    with pytest.raises(InputError, match="has no output 'x'"):
+        torch_teacher(Bound(nn.Conv2d(3, 4, 1), Signature(output="x")), Ranges())(picture(16, 16))
