@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from pocketlens.converters.verify import GRAPH_FLOORS
-from pocketlens.errors import SizeError, VerificationError
+from pocketlens.errors import InputError, SizeError, VerificationError
 from pocketlens.files import cached
 from pocketlens.images import Floats
 from pocketlens.models.source import Source
@@ -44,7 +44,10 @@ def play_teacher(source: Source, eval_set: EvalSet) -> tuple[Floats, ...]:
 
     def make(folder: Path) -> None:
         # A foreign file first becomes a graph: that says what is wrong with it in words, where a runtime does not.
-        graph = next(export_graphs(source, *eval_set.size)) if source.is_foreign else None
+        try:
+            graph = next(export_graphs(source, *eval_set.size)) if source.is_foreign else None
+        except SizeError as error:
+            raise (_refused_by_litert(source, eval_set.size) or error) from error
         teacher = teacher_of(source)
         styles = eval_set.styles or [()] * len(eval_set.pictures)
         try:
@@ -58,6 +61,25 @@ def play_teacher(source: Source, eval_set: EvalSet) -> tuple[Floats, ...]:
 
     key = stage_key(source=source.key, ranges=asdict(source.ranges), pictures=eval_set.digest())
     return tuple(np.load(cached("teacher", key, make) / "pictures.npy", allow_pickle=False))
+
+
+def _refused_by_litert(source: Source, size: tuple[int, int]) -> InputError | None:
+    """What is wrong with a ``.tflite`` file whose shapes do not fit each other, where LiteRT refuses it too."""
+    from pocketlens.runtimes.adapter import RUNTIMES, Options
+
+    if source.kind != "tflite" or source.path is None:
+        return None
+    try:
+        # Its own kernels say what does not fit; XNNPACK only that something does not.
+        player = RUNTIMES["litert"].open(source.path, Options(size=size, accelerator="none"))
+        player.run()
+        player.close()
+    except InputError as error:
+        return InputError(
+            f"the file is wrong as it was written: {error.what}",
+            do="give the model that it was converted from: Pocketlens converts that, and verifies the file",
+        )
+    return None
 
 
 def _precise_outputs(

@@ -77,6 +77,15 @@ def test_a_file_comes_back(emitted: Path, precision: str, least: float) -> None:
     assert psnr(teacher_of(source)(PICTURE), np.clip(own, 0, 255)) > (30 if precision == "int8" else 110)
 
 
+def test_a_file_that_litert_refuses_too_is_called_wrong(tmp_path: Path) -> None:
+    builder = FileBuilder((1, *SIZE, 3))
+    builder.add("ADD", [builder.x, builder.random(1, 32, 30, 3)], (1, *SIZE, 3))
+    path = builder.write(tmp_path / "wrong.tflite")
+    with pytest.raises(InputError, match="wrong as it was written") as error:
+        convert(str(path), ["onnx"], ["fp32"], tmp_path / "out", size=SIZE, ranges=((0, 255), (0, 255)))
+    assert "give the model that it was converted from" in str(error.value)
+
+
 def test_a_pack_comes_back_in_one_style(emitted: Path) -> None:
     np.save(emitted / "ink.npy", np.eye(len(STYLES), dtype=np.float32)[:1])
     with pytest.raises(InputError, match=r"the model has 2 inputs: 'image' .* 'style'") as told:
