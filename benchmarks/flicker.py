@@ -27,7 +27,7 @@ from pocketlens.pipeline.eval_set import read_eval_set
 from pocketlens.pipeline.teacher import teacher_of
 from pocketlens.recipe import Recipe
 
-TARGETS = ("onnx", "openvino", "tflite")
+TARGETS = ("onnx", "openvino", "tflite", "coreml")
 SIDE, FPS = 256, 30
 RECIPE = """
 [filter]
