@@ -51,6 +51,7 @@ def pytest_configure() -> None:
     """Two workers share two cores: threads of one would only wait for the other's. Before torch and numpy load."""
     for pool in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
         os.environ.setdefault(pool, "1")
+    os.environ.setdefault("POCKETLENS_HELPERS", "0")  # nor are there cores for helpers, which know of no patch
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

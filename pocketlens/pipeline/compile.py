@@ -14,6 +14,7 @@ from pocketlens.memory import large_blocks_returned, return_small_blocks
 from pocketlens.pipeline.evaluation import Evaluation
 from pocketlens.pipeline.failed import FailedArtifact, nothing_made
 from pocketlens.pipeline.forms import ArtifactForm, ArtifactRequest, emit_first_right, first_form
+from pocketlens.pipeline.helpers import Helpers
 from pocketlens.pipeline.rewrite_selection import RewriteSelection, names_for
 from pocketlens.pipeline.search.fallback import Fallback
 from pocketlens.pipeline.search.mixed_precision_search import SearchSettings
@@ -75,6 +76,7 @@ def compile_sizes(
     quantize: Quantize | None = None,
     chips: ChipChoice = ANY_CHIP,
     search: SearchSettings | None = None,
+    helpers: Helpers | None = None,
 ) -> list[CompiledSize]:
     """Export, emit and verify. Every size's operators are checked before any file is written.
 
@@ -91,6 +93,7 @@ def compile_sizes(
         quantize: How low-bit precisions are made; None for every layer as the precision says.
         chips: Which chips there is a file for, of targets that are compiled for chips.
         search: How a plan is looked for, at the first size, where an artifact misses the gate; None not to.
+        helpers: Processes that make artifacts ahead.
 
     Raises:
         InputError: A target lacks a precision, or a rule of ``quantize`` fits nothing.
@@ -98,7 +101,8 @@ def compile_sizes(
     """
     specs = [evaluation.specs(targets, chips) for evaluation in evaluations]
     names = {target: names_for(rewrites, target) for target in targets}
-    compilation = _Compilation(quantize or Quantize(), notify, len(evaluations) + sum(map(len, specs)))
+    steps, helpers = len(evaluations) + sum(map(len, specs)), helpers or Helpers()
+    compilation = _Compilation(quantize or Quantize(), notify, steps, helpers)
     choices: dict[str, RewriteChoice] = {}
     graphs: list[ScaledGraph | None] = []
     for evaluation, wanted in zip(evaluations, specs, strict=True):
@@ -108,11 +112,10 @@ def compile_sizes(
             able = {target: precisions for target, precisions in targets.items() if _takes(target, graph)}
             choices = search_rewrites(candidates, able, timing or Timing(), notify)
             names |= {target: choice.names for target, choice in choices.items()}
-        for spec in wanted:
-            if graph is not None:
-                compilation.prepare(evaluation, graph.path, spec, names[spec.target])
+        if graph is not None:
+            compilation.prepare(evaluation, graph.path, wanted, names)
         graphs.append(graph)
-    fallback = Fallback(search, notify)
+    fallback = Fallback(search, notify, helpers)
     artifacts = compilation.emit(fallback)
     if not artifacts:
         raise nothing_made(compilation.failed)
@@ -136,8 +139,8 @@ def compile_sizes(
 class _Compilation:
     """The artifacts of all sizes while they are made: what fails is noted, and the others go on."""
 
-    def __init__(self, quantize: Quantize, notify: Progress, steps: int) -> None:
-        self.quantize, self.steps = quantize, steps
+    def __init__(self, quantize: Quantize, notify: Progress, steps: int, helpers: Helpers) -> None:
+        self.quantize, self.steps, self._helpers = quantize, steps, helpers
         self.failed: list[FailedArtifact] = []
         self._notify, self._done = notify, 0
         self._forms: list[ArtifactForm] = []
@@ -156,13 +159,34 @@ class _Compilation:
                 self._fail(spec, error)
             return None
 
-    def prepare(self, evaluation: Evaluation, graph: Path, spec: ArtifactSpec, rewrites: Sequence[str]) -> None:
-        """Make the graph of one artifact; operators and rules are checked, and plans of the first size stay."""
+    def prepare(
+        self, evaluation: Evaluation, graph: Path, specs: Sequence[ArtifactSpec], names: Mapping[str, Sequence[str]]
+    ) -> None:
+        """Make the graphs of one size's artifacts; operators and rules are checked, and plans of the first size stay.
+
+        Args:
+            evaluation: Of this size.
+            graph: Before rewrites.
+            specs: The artifacts.
+            names: Target → rewrites.
+        """
+        requests = [
+            ArtifactRequest(
+                evaluation, graph, spec, tuple(names[spec.target]), self.quantize,
+                self._plans.get((spec.target, spec.precision)),
+            )
+            for spec in specs
+        ]  # fmt: skip
+        self._helpers.give(requests)
+        for request in requests:
+            self._prepare(request)
+
+    def _prepare(self, request: ArtifactRequest) -> None:
         return_small_blocks()
-        kind = spec.target, spec.precision
-        request = ArtifactRequest(evaluation, graph, spec, tuple(rewrites), self.quantize, self._plans.get(kind))
+        spec = request.spec
         try:
-            form = first_form(request)
+            with self._helpers.turn(spec, "made"):
+                form = first_form(request)
         except RecipeError:
             raise
         # A defect in what one target needs must not take the files of the others.
@@ -171,7 +195,7 @@ class _Compilation:
             return
         self._forms.append(form)
         if form.quantizer is not None:
-            self._plans.setdefault(kind, form.quantizer.plan)
+            self._plans.setdefault((spec.target, spec.precision), form.quantizer.plan)
 
     def emit(self, fallback: Fallback) -> dict[ArtifactSpec, VerifiedArtifact]:
         """Write and verify everything that was prepared."""
@@ -180,7 +204,8 @@ class _Compilation:
             spec = form.request.spec
             self._step(spec.id)
             try:
-                artifacts[spec] = _emit(form, fallback)
+                with self._helpers.turn(spec, "made"):
+                    artifacts[spec] = _emit(form, fallback)
             except Exception as error:  # noqa: BLE001 - as above
                 self._fail(spec, name_overflow(error, spec, self._risks[form.request.graph]))
         return artifacts

@@ -12,6 +12,7 @@ from pocketlens.errors import MissingError, VerificationError
 from pocketlens.files import cached, lookup, sha256
 from pocketlens.pipeline.compile import CompiledSize
 from pocketlens.pipeline.evaluation import Evaluation
+from pocketlens.pipeline.helpers import Helpers
 from pocketlens.pipeline.stage_key import stage_key
 from pocketlens.pipeline.stages.emit import VerifiedArtifact
 from pocketlens.placement import ACCELERATORS, Accelerator, Placement
@@ -19,14 +20,23 @@ from pocketlens.progress import Progress
 from pocketlens.recipe import Accelerators
 
 
-def place_all(sizes: Sequence[CompiledSize], wanted: Accelerators, notify: Progress) -> list[CompiledSize]:
+def place_all(
+    sizes: Sequence[CompiledSize], wanted: Accelerators, notify: Progress, helpers: Helpers | None = None
+) -> list[CompiledSize]:
     """The same sizes, every artifact with its placements.
+
+    Args:
+        sizes: Whose artifacts are asked about.
+        wanted: Which accelerators are asked.
+        notify: Told about progress.
+        helpers: Processes that ask ahead.
 
     Raises:
         VerificationError: A required accelerator does not compute an artifact wholly and rightly.
         MissingError: A required accelerator cannot be asked here; says what to install.
     """
     asked = [accelerator for accelerator in ACCELERATORS.values() if wanted.mode(accelerator.name) != "off"]
+    helpers = helpers or Helpers()
     placed = []
     for size in sizes:
         artifacts: list[VerifiedArtifact] = []
@@ -35,7 +45,8 @@ def place_all(sizes: Sequence[CompiledSize], wanted: Accelerators, notify: Progr
             placements = []
             for accelerator in mine:
                 notify(f"accelerators: {artifact.spec.id} on {accelerator.title}", len(artifacts), len(size.artifacts))
-                placements.append(_place(size.evaluation, artifact, accelerator))
+                with helpers.turn(artifact.spec, "placed"):
+                    placements.append(_place(size.evaluation, artifact, accelerator))
                 if wanted.mode(accelerator.name) == "require":
                     _require(artifact.spec.id, accelerator, placements[-1])
             artifacts.append(replace(artifact, placements=tuple(placements)))

@@ -24,6 +24,7 @@ from pocketlens.pipeline.commands.model import signature_of
 from pocketlens.pipeline.compile import CompiledSize, compile_sizes
 from pocketlens.pipeline.eval_set import read_eval_set
 from pocketlens.pipeline.evaluation import Evaluation
+from pocketlens.pipeline.helpers import Helpers, helper_count
 from pocketlens.pipeline.people import People, check_people, measure_people
 from pocketlens.pipeline.people import report_sections as people_sections
 from pocketlens.pipeline.placements import place_all
@@ -104,7 +105,7 @@ def build(
             ``input_range`` and ``output_range`` are taken from the recipe, else from attributes of these names, else
             0..255.
         bench: Measure the artifacts on this machine and judge the budget.
-        threads: To measure with.
+        threads: To measure with. With 1 the build is one process; else helpers make files ahead on the other cores.
         rewrites: Which rewrites each target gets, instead of the recipe's; see
             :mod:`pocketlens.pipeline.rewrite_selection`.
         notify: Told about progress.
@@ -136,20 +137,24 @@ def build(
     check_people(recipe.gate)
     budget = budget_from(recipe.budget.model_dump(exclude_none=True))
     selection = check(recipe.rewrites.keep if rewrites is None else rewrites)
+    targets, asked = recipe.targets.chosen(), recipe.asked_accelerators
+    # Rewrites that are chosen by time are timed at once, and beside helpers no time would be right.
+    count = 0 if selection == "auto" else helper_count(targets, threads)
     source, original = (
         source and source.with_guided_output(recipe.filter.guided, recipe.filter.strokes)
         for source in _sources(recipe, base, generator, threads, notify)
     )
     assert source is not None
-    targets = recipe.targets.chosen()
     timing = Timing(threads=threads)
-    sizes = compile_sizes(
-        evaluations_of(recipe, base, source, original), targets, notify, rewrites=selection, timing=timing,
-        quantize=recipe.quantize, chips=recipe.chips.choice(),
-        search=SearchSettings(recipe.gate, timing if bench else None) if recipe.quantize.search else None,
-    )  # fmt: skip
-    people = measure_people(sizes[0].evaluation, recipe.gate)
-    sizes = place_all(sizes, recipe.asked_accelerators, notify)
+    with Helpers(count, list(targets), asked) as helpers:
+        sizes = compile_sizes(
+            evaluations_of(recipe, base, source, original), targets, notify, rewrites=selection, timing=timing,
+            quantize=recipe.quantize, chips=recipe.chips.choice(),
+            search=SearchSettings(recipe.gate, timing if bench else None) if recipe.quantize.search else None,
+            helpers=helpers,
+        )  # fmt: skip
+        people = measure_people(sizes[0].evaluation, recipe.gate)
+        sizes = place_all(sizes, asked, notify, helpers)
     student = read_summary(source)
     if student and original and bench:
         student = with_times(student, original, source, recipe.filter.sizes[0], threads, notify)

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pocketlens.converters.quantization.plan import Plan
 from pocketlens.errors import VerificationError
 from pocketlens.pipeline.evaluation import Evaluation
+from pocketlens.pipeline.helpers import Helpers
 from pocketlens.pipeline.search.mixed_precision_search import (
     SearchProblem,
     SearchSettings,
@@ -30,8 +31,8 @@ class Fallback:
     The plan is taken at the sizes that follow. Where it misses the gate there, a search at that size begins with it.
     """
 
-    def __init__(self, settings: SearchSettings | None, notify: Progress) -> None:
-        self._settings, self._notify = settings, notify
+    def __init__(self, settings: SearchSettings | None, notify: Progress, helpers: Helpers) -> None:
+        self._settings, self._notify, self._helpers = settings, notify, helpers
         self._plans: dict[Kind, Plan] = {}
         self._given_up: set[Kind] = set()
         self._fronts: list[ParetoFront] = []
@@ -91,6 +92,8 @@ class Fallback:
         if is_hopeless(evaluation, settings.gate):
             self._given_up.add(kind)
             return None
+        if settings.timing is not None:
+            self._helpers.end()  # beside them no time would be right
         front = search_mixed_precision(SearchProblem(evaluation, quantizer), settings, self._notify)
         self._fronts.append(front)
         if front.ships is None:
