@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from pocketlens.converters.extras import Extras
 
-MULTIPLES = (2, 4, 8, 16, 32, 64)
+MULTIPLES = (2, 3, 4, 5, 6, 7, 8, 12, 16, 24, 32, 48, 64)
 """What height and width are tried as multiples of, where a generator does not fit a size."""
 
 
@@ -38,7 +38,7 @@ def with_fitting_size(error: SizeError, source: Source, height: int, width: int)
     """The same error with a size that does fit, if one is found by trying."""
     near = _fitting_size(source, height, width)
     if near is None:
-        return error
+        return SizeError(error.what, do=f"{error.do}; if it was made for one size, give that one as --size")
     multiple, (rows, columns) = near
     what = f"{source.name} does not fit {height} x {width}: {error.what}"
     return InputError(what, do=f"use {rows} x {columns}: it fits multiples of {multiple}")

@@ -47,3 +47,35 @@ def test_the_multiple_is_named(kind: str, tmp_path: Path, capfd: pytest.CaptureF
     assert "use 32 x 44: it fits multiples of 4" in str(raised.value)
     assert "Traceback" not in capfd.readouterr().err
     assert next(export_graphs(source, 32, 44))
+
+
+class Thirds(nn.Module):
+    """Keeps multiples of 3 alone."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.mix = nn.Conv2d(27, 27, 1)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return F.pixel_shuffle(self.mix(F.pixel_unshuffle(x, 3)), 3)
+
+
+def test_a_multiple_that_is_no_power_of_two() -> None:
+    with pytest.raises(InputError, match="use 33 x 48: it fits multiples of 3"):
+        next(export_graphs(wrap(Thirds().eval(), "thirds", size=(33, 48)), 32, 48))
+
+
+class Placed(nn.Module):
+    """Adds what it has learned for each place of 32 x 48."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.mix, self.places = nn.Conv2d(3, 3, 1), nn.Parameter(torch.zeros(1, 3, 32, 48))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.mix(x) + self.places
+
+
+def test_one_size_is_not_found_by_multiples() -> None:
+    with pytest.raises(InputError, match="if it was made for one size, give that one as --size"):
+        next(export_graphs(wrap(Placed().eval(), "placed", size=(32, 48)), 40, 56))

@@ -5,18 +5,21 @@ A pass over the converted program, after it has become float16: the constants ar
 """
 
 import hashlib
+import math
 from typing import Any
 
 import numpy as np
 import onnx_ir as ir
 from numpy.typing import NDArray
 
+from pocketlens.converters.lowering import shape
 from pocketlens.converters.quantized_weights import (
     AffineQuantizedWeights,
     QuantizedWeights,
     pack_indices,
     quantized_weights_of,
 )
+from pocketlens.converters.rewrites.spread_constants import is_spread_for_concat
 
 _PASS = "pocketlens::compress_weights"
 
@@ -44,6 +47,10 @@ def pass_pipeline(model: ir.Model) -> Any:
     PASS_REGISTRY.passes[_PASS] = StoreLowBitWeights()
     pipeline = ct.PassPipeline.DEFAULT
     pipeline.remove_passes({"common::fuse_pad_conv"})  # it takes pads of the last two axes for pads of all, and fails
+    spread = [math.prod(shape(node.outputs[0])) for node in model.graph if is_spread_for_concat(node)]
+    largest = max((v.const_value.size for v in model.graph.initializers.values() if v.const_value), default=0)
+    if spread and largest < min(spread):  # else it folds them to constants of the picture's size
+        pipeline.set_options("common::const_elimination", {"skip_const_by_size": str(largest)})
     pipeline.append_pass(_PASS)
     return pipeline
 

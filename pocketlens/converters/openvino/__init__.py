@@ -1,6 +1,7 @@
 """The ``openvino`` target: an IR (``.xml`` with its ``.bin``), read from the graph by OpenVINO's own ONNX frontend."""
 
 import io
+import math
 from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from pocketlens.converters.openvino.workarounds import apply_workarounds, comput
 from pocketlens.converters.opset import standard_operators
 from pocketlens.converters.quantization.pixels import use_uint8_pixels
 from pocketlens.converters.rewrites import edit
+from pocketlens.converters.rewrites.spread_constants import LARGE
 
 
 def refusals(model: ir.Model) -> list[Refusal]:
@@ -149,12 +151,27 @@ def frontend_operators(operators: list[str]) -> list[str]:
 
 
 def _fold_constants(network: Any) -> None:
-    """Fold the shape arithmetic that fixed sizes make constant."""
+    """Fold the shape arithmetic that fixed sizes make constant, but not what spreads few numbers over the picture."""
+    from openvino import opset1
     from openvino.passes import ConstantFolding, Manager
 
+    held = []
+    for node in network.get_ordered_ops():
+        if node.get_type_name() != "Broadcast" or math.prod(node.output(0).get_shape()) < LARGE:
+            continue
+        numbers = node.input_value(0)
+        if numbers.get_node().get_type_name() == "Constant":
+            # Only what depends on an input is left as it is.
+            standing = opset1.parameter(list(numbers.get_shape()), numbers.get_element_type())
+            node.input(0).replace_source_output(standing.output(0))
+            network.add_parameters([standing])
+            held.append((node, numbers, standing))
     manager = Manager()
     manager.register_pass(ConstantFolding())
     manager.run_passes(network)
+    for node, numbers, standing in held:
+        node.input(0).replace_source_output(numbers)
+        network.remove_parameter(standing)
 
 
 def _rename_nodes(network: Any, name: str) -> None:

@@ -23,6 +23,7 @@ from pocketlens.converters.rewrites.move_transposes import MoveTransposes
 from pocketlens.converters.rewrites.passes import run
 from pocketlens.converters.rewrites.recognize_norms import RecognizeNorms
 from pocketlens.converters.rewrites.sink_expand import ShrinkConstants, SinkExpand
+from pocketlens.converters.rewrites.spread_constants import SpreadConstants
 
 PASSES: tuple[type[ir.passes.InPlacePass], ...] = (
     CropTransposedConv,
@@ -44,6 +45,7 @@ PASSES: tuple[type[ir.passes.InPlacePass], ...] = (
     FoldAffineAfter,
     FoldAffineBefore,
     MergeAffine,
+    SpreadConstants,
 )
 """The passes that :func:`canonicalize` repeats behind constant folding, in their order."""
 

@@ -21,7 +21,8 @@ class DecomposeRare(NodePass):
     Exact to float rounding: norms and sums of squares (ReduceL1, ReduceL2, ReduceSumSquare, ReduceLogSum) become a
     function and a ReduceSum; Selu and Celu a scaled Elu; Mean a Sum and a product; Tile an Expand where it repeats
     single values, else Concats of copies; a Pad that wraps around Concats of Slices; a convolution along one axis one
-    over a row; a PRelu with a slope for each pixel two Relus; Col2Im a transposed convolution whose kernels place one
+    over a row; a Gemm of a transposed first or a computed second matrix a MatMul; a PRelu with a slope for each pixel
+    two Relus; Col2Im a transposed convolution whose kernels place one
     value each; an AffineGrid of a constant size a MatMul of constant places. Needs floats and fixed shapes.
     """
 
@@ -206,12 +207,36 @@ def _sloped(editor: edit.Editor, node: ir.Node, x: ir.Value) -> ir.Value | None:
     return editor.add("Sub", [editor.add("Relu", [x], shape), sloped], shape)
 
 
+def _spelled_out(editor: edit.Editor, node: ir.Node, x: ir.Value) -> ir.Value | None:
+    """A Gemm of a computed matrix, a transposed first one or a computed term: a MatMul, with what stands around it."""
+    y, term = node.inputs[1], node.inputs[2] if len(node.inputs) > 2 else None
+    result_shape, shapes = edit.shape_of(node.outputs[0]), [edit.shape_of(x), edit.shape_of(y)]
+    constants = [value for value in (y, term) if value is not None]
+    is_plain = not hub.integer(node, "transA", 0) and all(constant(value) is not None for value in constants)
+    if is_plain or y is None or result_shape is None or None in shapes:
+        return None
+    sides = [
+        editor.add("Transpose", [value], shape[::-1], [ir.AttrInt64s("perm", [1, 0])])
+        if hub.integer(node, name, 0) and shape is not None
+        else value
+        for value, shape, name in ((x, shapes[0], "transA"), (y, shapes[1], "transB"))
+    ]
+    result = editor.add("MatMul", sides, result_shape)
+    alpha, beta = hub.number(node, "alpha", 1.0), hub.number(node, "beta", 1.0)
+    if alpha != 1:
+        result = editor.add("Mul", [result, _number(editor, alpha, "alpha")], result_shape)
+    if term is not None and beta != 1:
+        term = editor.add("Mul", [term, _number(editor, beta, "beta")], edit.shape_of(term))
+    return result if term is None else editor.add("Add", [result, term], result_shape)
+
+
 _DEFINITIONS: dict[str, Callable[[edit.Editor, ir.Node, ir.Value], ir.Value | None]] = {
     "AffineGrid": _affine_grid,
     "BatchNormalization": _normalized,
     "Celu": _celu,
     "Col2Im": _folded,
     "Conv": _row_convolution,
+    "Gemm": _spelled_out,
     "ConvTranspose": _row_convolution,
     "Mean": _mean,
     "PRelu": _sloped,

@@ -13,6 +13,7 @@ import onnx_ir as ir
 
 from pocketlens.converters.constants import constant
 from pocketlens.converters.rewrites import edit
+from pocketlens.converters.rewrites.spread_constants import is_spread_for_concat
 from pocketlens.errors import InputError
 
 MAX_FOLDED_ELEMENTS = 1 << 24
@@ -64,6 +65,8 @@ class FoldBudget:
         if time.process_time() > self._end:
             raise InputError(f"the constants take more than {MAX_SECONDS:.0f} seconds to compute", do=_SIMPLER)
         if len(node.outputs) != 1 or node.domain or (elements := _given(node)) is None:
+            return False
+        if is_spread_for_concat(node):
             return False
         if elements > MAX_FOLDED_ELEMENTS or _seconds(node, elements) > MAX_NODE_SECONDS:
             return False

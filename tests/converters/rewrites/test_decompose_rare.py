@@ -53,3 +53,18 @@ def test_a_batch_norm_by_computed_statistics_is_taken_apart() -> None:
     variance = builder.add("Abs", mean)
     builder.add("BatchNormalization", "x", builder.random(4), builder.random(4), mean, variance, epsilon=1e-2)
     assert "BatchNormalization" not in check_passes(builder.model(), DecomposeRare)
+
+
+@pytest.mark.parametrize("attributes", [{"transA": 1}, {"transB": 1}, {"transA": 1, "alpha": 0.5, "beta": 2.0}])
+def test_a_product_of_computed_matrices_is_spelled_out(attributes: dict[str, float]) -> None:
+    builder = GraphBuilder((6, 6))
+    term = builder.add("ReduceMax", "x", builder.ints(0))
+    builder.add("Gemm", builder.add("Tanh", "x"), builder.add("Sigmoid", "x"), term, **attributes)
+    left = check_passes(builder.model(), DecomposeRare)
+    assert "Gemm" not in left and left["MatMul"] == 1
+
+
+def test_a_product_with_constants_stays() -> None:
+    builder = GraphBuilder((6, 6))
+    builder.add("Gemm", "x", builder.random(6, 6), builder.random(6), transB=1)
+    check_passes(builder.model(), DecomposeRare, applies=False)

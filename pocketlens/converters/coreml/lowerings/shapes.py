@@ -9,6 +9,7 @@ from pocketlens.converters.constants import constant
 from pocketlens.converters.coreml.builder import MILBuilder, Var, vector
 from pocketlens.converters.coreml.registry import MAX_RANK, lowering
 from pocketlens.converters.lowering import needs_constants, rank, shape
+from pocketlens.converters.rewrites.spread_constants import is_spread_for_concat
 
 
 @lowering("Identity", "Dropout")
@@ -43,7 +44,15 @@ def transpose(builder: MILBuilder, node: ir.Node) -> Var:
 
 @lowering("Expand", check=lambda node: needs_constants(node, "its shape is", 1), needs="a constant shape")
 def expand(builder: MILBuilder, node: ir.Node) -> Var:
-    """``tile``."""
+    """``tile``; of a few numbers that are spread over the picture too, see
+    :func:`~pocketlens.converters.coreml.weights.pass_pipeline`.
+    """
+    numbers = builder.get(node.inputs[0])
+    if isinstance(numbers, np.ndarray) and is_spread_for_concat(node):
+        target = shape(node.outputs[0])
+        numbers = numbers.reshape((1,) * (len(target) - numbers.ndim) + numbers.shape)
+        times = [after // before for before, after in zip(numbers.shape, target, strict=True)]
+        return builder.add("tile", x=numbers, reps=vector(times))
     return builder.broadcast(node.inputs[0], shape(node.outputs[0]))
 
 

@@ -8,6 +8,7 @@ import onnx_ir as ir
 from pocketlens.converters import graph as hub
 from pocketlens.converters.checks import check_gather
 from pocketlens.converters.lowering import integers, needs_constants, rank, shape
+from pocketlens.converters.rewrites.spread_constants import LARGE
 from pocketlens.converters.tflite import layout
 from pocketlens.converters.tflite.builder import Tensor, TFLiteBuilder
 from pocketlens.converters.tflite.lowerings.normalization import group_norm_back, is_group_view
@@ -111,9 +112,24 @@ def slice_(builder: TFLiteBuilder, node: ir.Node) -> Tensor:
 
 @lowering("Expand")
 def expand(builder: TFLiteBuilder, node: ir.Node) -> Tensor:
-    """A product with ones: unlike BROADCAST_TO, every delegate knows it."""
+    """A product with ones: unlike BROADCAST_TO, every delegate knows it.
+
+    Over a large picture it is one with a row of ones, then one with a column, so that the file holds no picture.
+    """
     out = shape(node.outputs[0])
-    x = builder.operand(node.inputs[0], len(out))
-    if x.shape == layout.shape(out):
+    x, target = builder.operand(node.inputs[0], len(out)), layout.shape(out)
+    if x.shape == target:
         return x
-    return builder.elementwise("MUL", x, builder.constant(np.ones(layout.shape(out), np.float32)))
+    if math.prod(target) < LARGE:
+        return builder.elementwise("MUL", x, builder.constant(np.ones(target, np.float32)))
+    *others, last = (axis for axis, length in enumerate(x.shape) if length != target[axis])
+    for axis in others:
+        if x.data is None:
+            x = builder.elementwise("MUL", x, _ones(builder, axis, target))
+        else:
+            x = builder.constant(np.repeat(x.data, target[axis], axis))
+    return builder.elementwise("MUL", x, _ones(builder, last, target))
+
+
+def _ones(builder: TFLiteBuilder, axis: int, shape: tuple[int, ...]) -> Tensor:
+    return builder.constant(np.ones([length if i == axis else 1 for i, length in enumerate(shape)], np.float32))
