@@ -74,7 +74,9 @@ def rank_share_within(
         return count_costs(copied, *size)
 
     if not any(rank for _, _, rank in _ranks(empty, 1 / 128, 1)):
-        raise InputError("it has no convolution that could become a low-rank pair", do='leave cut = "ranks" out')
+        raise InputError(
+            "it has no convolution that could become a low-rank pair", do='give [compress] steps without cut = "ranks"'
+        )
     return largest_share(macs * module_costs(empty, size).macs, costs_at, macs)
 
 
