@@ -2,7 +2,7 @@
 
 import onnx_ir as ir
 
-from pocketlens.converters.rewrites.decompose_group_norm import MIN_GROUP_VALUES, DecomposeGroupNorm
+from pocketlens.converters.rewrites.decompose_group_norm import EXACT_NORMS, MIN_GROUP_VALUES, DecomposeGroupNorm
 from pocketlens.converters.rewrites.merge_reshapes import MergeReshapes
 
 
@@ -21,6 +21,24 @@ def decompose_long_norms(model: ir.Model, min_group_values: int = MIN_GROUP_VALU
     if DecomposeGroupNorm(min_group_values)(model).modified:
         MergeReshapes()(model)
     return model
+
+
+_SHORT = 1 << 12
+"""Pixels of the shortest norm of a channel that is decomposed where a graph is not exact enough otherwise."""
+
+
+def ask_exact_norms(model: ir.Model) -> bool:
+    """Have :func:`decompose_long_norms` decompose shorter norms of this graph too, wherever it is called.
+
+    Returns:
+        Whether there are any.
+    """
+    before = decompose_long_norms(model)
+    model.metadata_props[EXACT_NORMS] = str(_SHORT)
+    if any(node.op_type == "InstanceNormalization" for node in before.graph) and has_long_norms(model):
+        return True
+    del model.metadata_props[EXACT_NORMS]
+    return False
 
 
 def has_long_norms(model: ir.Model) -> bool:

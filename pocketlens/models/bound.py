@@ -82,7 +82,11 @@ class Bound(nn.Module):
         self._fix(floats)
         if isinstance(refused, InputError):
             raise refused
-        raise InputError(f"the generator takes no second picture or state: {refused}", do="check --second and --state")
+        hint = "; let forward take None for the states of the first frame, which says their shapes"
+        raise InputError(
+            f"the generator takes no second picture or state: {refused}",
+            do=f"check --second and --state{hint if self._signature.states else ''}",
+        )
 
     def _fix(self, constants: Sequence[torch.Tensor]) -> None:
         for index, value in enumerate(constants):

@@ -7,9 +7,10 @@ import numpy as np
 import onnx_ir as ir
 import pytest
 
+from pocketlens.converters import graph as hub
 from pocketlens.converters import openvino
 from pocketlens.converters.emitter import Labels
-from pocketlens.converters.long_norms import decompose_long_norms
+from pocketlens.converters.long_norms import ask_exact_norms, decompose_long_norms
 from tests.converters.graph_builder import GraphBuilder, run
 
 
@@ -81,3 +82,22 @@ def test_short_norms_and_the_graph_itself_stay() -> None:
 
 def _operators(model: ir.Model) -> Counter[str]:
     return Counter(node.op_type for node in model.graph)
+
+
+def test_a_graph_that_needs_it_has_shorter_norms_decomposed(tmp_path: Path) -> None:
+    """A mean of 200 beside a deviation of 1: what asks for it stays with the graph when it is stored."""
+    builder = GraphBuilder((1, 2, 256, 256))
+    builder.add("InstanceNormalization", "x", builder.array(np.ones(2)), builder.array(np.zeros(2)))
+    model = builder.model()
+    assert _operators(decompose_long_norms(model)) == {"InstanceNormalization": 1}
+    assert ask_exact_norms(model)
+    hub.save(model, tmp_path / "graph.onnx")
+    exact = decompose_long_norms(hub.load(tmp_path / "graph.onnx"))
+    assert "InstanceNormalization" not in _operators(exact)
+    x = (np.random.default_rng(1).standard_normal((1, 2, 256, 256)) + 200).astype(np.float32)
+    wide = x.astype(np.float64)
+    expected = (wide - wide.mean((2, 3), keepdims=True)) / np.sqrt(wide.var((2, 3), keepdims=True) + 1e-5)
+    assert _decibels(run(exact, {"x": x})[0], expected) > 110
+    short = GraphBuilder((1, 2, 32, 48))
+    short.add("InstanceNormalization", "x", short.array(np.ones(2)), short.array(np.zeros(2)))
+    assert not ask_exact_norms(short.model())

@@ -16,6 +16,10 @@ MIN_GROUP_VALUES = 1 << 16
 """Norms over fewer values stay as they are: there is nothing to gain, neither dB nor milliseconds."""
 MIN_CHANNEL_VALUES = 1 << 19
 """The same of norms over each channel's own pixels, whose kernels add up more at once."""
+EXACT_NORMS = "pocketlens.exact_norms"
+"""The key in a graph's ``metadata_props`` that says from how many pixels on these are decomposed, where it needs them
+earlier: the kernels lose much where a channel's mean is large beside its deviation.
+"""
 
 
 class DecomposeGroupNorm(NodePass):
@@ -61,7 +65,7 @@ def _decompose(model: ir.Model, node: ir.Node, min_group_values: int) -> bool:
     batch, groups = view_shape[:2]
     channels, height, width = picture_shape[1:]
     if (
-        math.prod(view_shape[2:]) < (MIN_CHANNEL_VALUES if plain else min_group_values)
+        math.prod(view_shape[2:]) < (_min_channel_values(model) if plain else min_group_values)
         or picture_shape[0] != batch
         or channels % groups
     ):
@@ -80,6 +84,10 @@ def _decompose(model: ir.Model, node: ir.Node, min_group_values: int) -> bool:
             result = editor.add(operator, [result, editor.reshape(_given(term), affine)], shape)
     edit.replace(node.outputs[0], editor.reshape(result, view_shape))
     return True
+
+
+def _min_channel_values(model: ir.Model) -> int:
+    return int(model.metadata_props.get(EXACT_NORMS, MIN_CHANNEL_VALUES))
 
 
 def _given(term: ir.Value | None) -> ir.Value:

@@ -29,22 +29,25 @@ def export_graph(evaluation: Evaluation) -> Path:
 
     def make(folder: Path) -> None:
         from pocketlens.converters import graph as hub
-        from pocketlens.converters.long_norms import decompose_long_norms
+        from pocketlens.converters.long_norms import ask_exact_norms, decompose_long_norms
         from pocketlens.converters.rewrites.flush_tiny_weights import FlushTinyWeights
 
         path, failure = folder / "graph.onnx", None
         for graph in export_graphs(source, *size):
             flush = FlushTinyWeights()
             flush(graph)
-            hub.save(decompose_long_norms(graph), path)
-            try:
-                evaluation.verify(path, GRAPH_FLOORS, graph=path)
-            except VerificationError as error:
-                failure = failure or error
-            else:
-                hub.save(graph, path)
-                _write_notes(path, source.name, flush)
-                return
+            for is_again in (False, True):
+                if is_again and not ask_exact_norms(graph):
+                    break
+                hub.save(decompose_long_norms(graph), path)
+                try:
+                    evaluation.verify(path, GRAPH_FLOORS, graph=path)
+                except VerificationError as error:
+                    failure = failure or error
+                else:
+                    hub.save(graph, path)
+                    _write_notes(path, source.name, flush)
+                    return
         assert failure is not None
         raise failure
 
