@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 
 from pocketlens.runtimes.litert_gpu import EngineProcess
 
+SECONDS = 3600.0
+"""The longest that loading the file or playing a picture may take; the interpreter itself has no limit."""
 LARGE = 1 << 18
 """Pixels of a picture from which on it is worth it: those of 512 x 512."""
 
@@ -34,7 +36,7 @@ class LeanModel:
     """
 
     def __init__(self, path: Path, threads: int) -> None:
-        self._path, self._engine = path, EngineProcess(lean_threads=threads)
+        self._path, self._engine = path, EngineProcess(SECONDS, lean_threads=threads)
         try:
             loaded = self._engine.load(path)
         except BaseException:
