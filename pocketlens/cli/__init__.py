@@ -1,6 +1,8 @@
 """The command line. One file a command: parse, call the API, print. Nothing heavy is imported before a command runs."""
 
+import atexit
 import functools
+import gc
 import os
 import signal
 import sys
@@ -229,5 +231,6 @@ def main() -> None:
         os.environ["POCKETLENS_DEBUG"] = "1"
     if not _debugging():
         _silence_libraries()
+    atexit.register(gc.freeze)  # else Python looks for cycles among all that ends with it, for a second after a build
     signal.signal(signal.SIGTERM, _stop)  # what Ctrl-C tidies up, a service manager's stop does too
     app()

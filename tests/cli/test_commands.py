@@ -143,6 +143,15 @@ def test_help_imports_nothing_heavy_and_is_quick() -> None:
     assert min(seconds for _, seconds in results) < 0.3
 
 
+def test_nothing_is_collected_at_the_end() -> None:
+    script = (
+        "import atexit, gc, sys; atexit.register(lambda: sys.stderr.write(str(gc.get_freeze_count())))\n"
+        "from pocketlens.cli import main; sys.argv = ['pocketlens', '--version']; main()"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert int(done.stderr) > 10_000
+
+
 @pytest.mark.parametrize("columns", [80, 60])
 def test_tables_fit_and_break_no_name(
     columns: int, bundle: Path, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
