@@ -11,6 +11,7 @@ from pocketlens.converters import graph as hub
 from pocketlens.converters import openvino
 from pocketlens.converters.emitter import Labels
 from pocketlens.converters.long_norms import ask_exact_norms, decompose_long_norms
+from pocketlens.converters.tflite.lower import lower_graph
 from tests.converters.graph_builder import GraphBuilder, run
 
 
@@ -98,6 +99,8 @@ def test_a_graph_that_needs_it_has_shorter_norms_decomposed(tmp_path: Path) -> N
     wide = x.astype(np.float64)
     expected = (wide - wide.mean((2, 3), keepdims=True)) / np.sqrt(wide.var((2, 3), keepdims=True) + 1e-5)
     assert _decibels(run(exact, {"x": x})[0], expected) > 110
+    means = [operator.code for operator in lower_graph(model).operators].count("MEAN")
+    assert means == 4, "rows first, in TFLite files too"
     short = GraphBuilder((1, 2, 32, 48))
     short.add("InstanceNormalization", "x", short.array(np.ones(2)), short.array(np.zeros(2)))
     assert not ask_exact_norms(short.model())

@@ -66,11 +66,18 @@ class Operator:
     version: int = 1
 
 
+LONG = 1 << 19
+"""Pixels from which on a mean is the mean of the rows' means: LiteRT sums a channel in one float32.
+
+fast-style at 720 x 1280 goes from 84 to 102 dB by it; the rows' means take 7 % of its time more."""
+
+
 class TFLiteBuilder:
     """Adds operators to a file, and remembers which tensor holds which value of the graph."""
 
-    def __init__(self) -> None:
+    def __init__(self, longest_mean: int = LONG) -> None:
         self.operators: list[Operator] = []
+        self.longest_mean = longest_mean
         self._tensors: dict[ir.Value, Tensor] = {}
         self._names: set[str] = set()
         self._prefix = ""

@@ -3,7 +3,8 @@
 import onnx_ir as ir
 
 from pocketlens.converters.lowering import is_constant
-from pocketlens.converters.tflite.builder import TFLiteBuilder
+from pocketlens.converters.rewrites.decompose_group_norm import EXACT_NORMS
+from pocketlens.converters.tflite.builder import LONG, TFLiteBuilder
 from pocketlens.converters.tflite.lowerings import TABLE
 
 
@@ -13,7 +14,7 @@ def lower_graph(model: ir.Model) -> TFLiteBuilder:
     Args:
         model: A graph without refusals.
     """
-    builder = TFLiteBuilder()
+    builder = TFLiteBuilder(int(model.metadata_props.get(EXACT_NORMS, LONG)))
     for value in model.graph.inputs:
         builder.add_input(value)
     for node in model.graph:
