@@ -108,11 +108,19 @@ def test_a_border_of_two_numbers_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_real_file_of_opset_7_converts(shared: Path, tmp_path: Path) -> None:
-    path = shared / "data/real/winml_candy.onnx"
+    path = shared / "data/real/prisma_nchw.onnx"
     if not path.exists():
         pytest.skip(f"{path} is not here")
     (tmp_path / "judge").mkdir()
-    images.write(tmp_path / "judge/a.png", picture(720, 720))
+    images.write(tmp_path / "judge/a.png", picture(256, 256))
     out = tmp_path / "out"
-    (artifact,) = convert(str(path), ["onnx"], ["fp32"], out, size=(720, 720), judge=tmp_path / "judge")
+    (artifact,) = convert(
+        str(path),
+        ["onnx"],
+        ["fp32"],
+        out,
+        size=(256, 256),
+        judge=tmp_path / "judge",
+        ranges=((0.0, 255.0), (0.0, 1.0)),
+    )
     assert artifact.verification.worst.psnr > 100

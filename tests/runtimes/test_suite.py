@@ -103,7 +103,7 @@ with open_artifact(Path(sys.argv[1]), sys.argv[2]) as session:
     players = [threading.Thread(target=play, args=(i,)) for i in range(4)]
     [player.start() for player in players]
     [player.join() for player in players]
-for _ in range(12):  # closed while the threads that played are just ending
+for _ in range(3 if sys.argv[2] == "qnn" else 12):  # closed while the threads that played are just ending
     with open_artifact(Path(sys.argv[1]), sys.argv[2], 1) as session:
         players = [threading.Thread(target=session, args=(pictures[0],)) for i in range(4)]
         [player.start() for player in players]
