@@ -5,6 +5,7 @@ from typing import ClassVar, Self
 
 from pydantic import model_validator
 
+from pocketlens.placement import ACCELERATORS
 from pocketlens.recipe.compress import RENAMED_KEYS, Compress
 from pocketlens.recipe.files import BundleOptions, Chips, Quantize, Rewrites, Rule, Targets
 from pocketlens.recipe.filter import Filter, Pictures
@@ -29,6 +30,9 @@ __all__ = [
     "Search",
     "Targets",
 ]  # fmt: skip
+
+_BROWSERS = ("web-wasm", "web-webgpu")
+"""The accelerators that play a bundle's page."""
 
 
 class Recipe(TomlFile):
@@ -57,8 +61,9 @@ class Recipe(TomlFile):
 
     @model_validator(mode="after")
     def _page_plays_something(self) -> Self:
-        if self.bundle.web and "tflite" not in self.targets.chosen():
-            raise ValueError("bundle.web needs a file that browsers play; for instance: tflite = ['fp16', 'w8']")
+        played = ACCELERATORS[_BROWSERS[0]].targets
+        if self.bundle.web and not set(played) & set(self.targets.chosen()):
+            raise ValueError(f"bundle.web needs a file that browsers play; for instance: {played[0]} = ['fp16', 'w8']")
         return self
 
     @property
@@ -71,7 +76,7 @@ class Recipe(TomlFile):
             'report'
         """
         own = self.accelerators.model_fields_set
-        keys = [key for key in ("web_wasm", "web_webgpu") if self.bundle.web and key not in own]
+        keys = [ACCELERATORS[name].key for name in _BROWSERS if self.bundle.web and ACCELERATORS[name].key not in own]
         asked: Accelerators = self.accelerators.model_copy(update=dict.fromkeys(keys, "report"))
         return asked
 
