@@ -48,7 +48,7 @@ def test_an_export_keeps_no_value_for_gradients() -> None:
         Path("/proc/self/clear_refs").write_text("5")
         before = _megabytes("VmRSS")
         export_unprepared(module, 512, 512, "torchscript")
-    assert _megabytes("VmHWM") - before < 6 * value_mb
+    assert _megabytes("VmHWM") - before < 9 * value_mb  # 3 to 7, by what ran before; with gradients 14
 
 
 def _megabytes(name: str) -> float:
