@@ -118,10 +118,9 @@ def load_onnx(path: Path) -> Any:
     options.log_severity_level = 3
     ort.set_default_logger_severity(3)  # what is deprecated in an old file, the user has not written
     options.add_session_config_entry("session.set_denormal_as_zero", "1")  # a hundred times faster where there are any
-    # onnxruntime's errors derive from Exception one by one, with no common base.
     try:
         return ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-    except Exception as error:  # noqa: BLE001 - one by one, with no common base
+    except Exception as error:  # noqa: BLE001 - onnxruntime's errors have no common base
         refused = _run_error(path, error)
     try:
         for tidy in (common.RemoveUnusedNodesPass(), common.RemoveUnusedOpsetsPass(), common.NameFixPass()):

@@ -5,9 +5,9 @@ Both are about the filter: its teacher's pictures are looked at, not each file's
 other limits of the gate say.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import partial
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -142,10 +142,9 @@ def _tones(evaluation: Evaluation) -> tuple[tuple[Tone, ...], Gap, dict[str, Gap
     names = evaluation.source.styles
     before = {number: [portrait.in_tone(tone) for portrait in shown] for number, tone in enumerate(MONK, 1)}
     outputs, shifts = [], []
-    styled = _player(evaluation)
+    play = _player(evaluation)
     for style in [pure(index, len(names)) for index in range(len(names))] or [()]:
-        play = partial(styled, style=style)
-        outputs.append({number: [play(picture) for picture in pictures] for number, pictures in before.items()})
+        outputs.append({number: [play(picture, style) for picture in pictures] for number, pictures in before.items()})
         shifts.append({number: _shifts(shown, before[number], after) for number, after in outputs[-1].items()})
     gaps = [gap(of_style) for of_style in shifts]
     worst = max(range(len(gaps)), key=lambda index: gaps[index].size)
@@ -170,14 +169,12 @@ def _tone(
         kept = [face for pair in zip(before, outputs, strict=True) for face in identity.kept_faces(*pair)[:1]]
         still_found, person = [face.found for face in kept], min((face.similarity for face in kept), default=None)
     else:
-        still_found, person = (
-            [
-                _found(output, portrait)
-                for portrait, picture, output in zip(shown, before, outputs, strict=True)
-                if _found(picture, portrait)
-            ],
-            None,
-        )
+        person = None
+        still_found = [
+            _found(output, portrait)
+            for portrait, picture, output in zip(shown, before, outputs, strict=True)
+            if _found(picture, portrait)
+        ]
     lightness, hue = (float(np.mean([getattr(one, name) for one in moved])) for name in ("lightness", "hue"))
     return Tone(number, lightness, hue, sum(still_found), len(still_found), float(np.mean(edges)), person)
 
@@ -194,12 +191,8 @@ def _recognises() -> bool:
     return True
 
 
-class _Player(Protocol):
-    def __call__(self, picture: Picture, style: tuple[float, ...]) -> Picture: ...
-
-
-def _player(evaluation: Evaluation) -> _Player:
-    """The filter; a generator that enlarges is judged at the size that went in."""
+def _player(evaluation: Evaluation) -> Callable[[Picture, tuple[float, ...]], Picture]:
+    """The filter, of a picture and a style; a generator that enlarges is judged at the size that went in."""
     teacher, (height, width) = teacher_of(evaluation.original or evaluation.source), evaluation.size
     return lambda picture, style: images.resize(to_uint8(teacher(picture, style)), height, width)
 
