@@ -14,7 +14,7 @@ from pocketlens.errors import InputError
 from pocketlens.phones.layers import Costs
 from pocketlens.pipeline.gates import gates_of
 from pocketlens.pipeline.stage_key import machine, stage_key
-from pocketlens.recipe import Recipe
+from pocketlens.recipe import Compress, Recipe
 from pocketlens.recipe_search import tasks
 from pocketlens.recipe_search.executors import Task, nothing
 from pocketlens.recipe_search.inputs import KIND, Inputs
@@ -59,6 +59,7 @@ class Trials:
         errors: Of the predictions, relative, as they are measured.
         models: The rates of each way to play on each device, as they are calibrated.
         calibrating: Those of the models that a trial is calibrating just now.
+        asking: Size, number and seed of the pictures that a trial asks the teacher about just now.
     """
 
     inputs: Inputs
@@ -72,6 +73,7 @@ class Trials:
     errors: list[float] = field(default_factory=list)
     models: dict[tuple[str, Play], LatencyModel] = field(default_factory=dict)
     calibrating: set[tuple[str, Play]] = field(default_factory=set)
+    asking: set[tuple[tuple[int, int], int, int]] = field(default_factory=set)
 
     @property
     def recipe(self) -> Recipe:
@@ -112,8 +114,7 @@ class Trials:
         """Train rung by rung; None where the trial was given up at one."""
         table, settings = self.recipe.search, job.recipe.compress
         assert settings is not None
-        asked = "answers of the teacher"
-        answers = yield self._task(asked, trial, tasks.teacher_answers, job, gives=_itself, stays=True)
+        answers = yield from self._answered(trial, job, settings)
         entry: tuple[str, ...] = (answers,)
         for until in [*rungs(trial.number, table.first_rung, settings.steps, table.steps[1]), None]:
             trained: Trained = yield self._task("training", trial, tasks.train, job, until, needs=entry, gives=_entry)
@@ -133,6 +134,19 @@ class Trials:
                 self.notebook.give_up(trial, f"given up after {until} steps: worst SSIM {score:.3f}")
                 return None
         raise AssertionError("the last step is no rung")
+
+    def _answered(self, trial: "optuna.Trial", job: Job, settings: Compress) -> Generator[Task | None, Any, str]:
+        """The entry of the teacher's answers, which trials share: one of them asks, and the others wait for it."""
+        pictures = (job.recipe.filter.sizes[0], settings.pictures, settings.seed)
+        while pictures in self.asking:
+            yield None
+        self.asking.add(pictures)
+        try:
+            name = "answers of the teacher"
+            entry: str = yield self._task(name, trial, tasks.teacher_answers, job, gives=_itself, stays=True)
+        finally:
+            self.asking.discard(pictures)
+        return entry
 
     def _calibrated(self, device: str, candidate: Candidate) -> Generator[Task | None, Any, LatencyModel]:
         """The rates of the candidate's way to play on a device, measured now where they are not known."""

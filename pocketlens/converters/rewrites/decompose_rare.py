@@ -23,7 +23,8 @@ class DecomposeRare(NodePass):
     single values, else Concats of copies; a Pad that wraps around Concats of Slices; a convolution along one axis one
     over a row; a Gemm of a transposed first or a computed second matrix a MatMul; a PRelu with a slope for each pixel
     two Relus; Col2Im a transposed convolution whose kernels place one
-    value each; an AffineGrid of a constant size a MatMul of constant places. Needs floats and fixed shapes.
+    value each; an AffineGrid of a constant size a MatMul of constant places; a LpPool the root of an AveragePool of
+    powers; a Shrink two Relus, or a choice where it jumps. Needs floats and fixed shapes.
     """
 
     def rewrite(self, model: ir.Model, node: ir.Node) -> bool:
@@ -193,6 +194,40 @@ def _affine_grid(editor: edit.Editor, node: ir.Node, theta: ir.Value) -> ir.Valu
     return editor.reshape(moved, shape)
 
 
+def _pooled(editor: edit.Editor, node: ir.Node, x: ir.Value) -> ir.Value | None:
+    """``(sum |x|^p)^(1/p)`` of each window: what lies outside the picture is 0, and counts as such in a mean too."""
+    before, after = edit.shape_of(x), edit.shape_of(node.outputs[0])
+    kernel, order = hub.ints(node, "kernel_shape", ()), hub.integer(node, "p", 2)
+    if before is None or after is None or hub.integer(node, "ceil_mode", 0):
+        return None
+    powers = editor.add("Mul", [x, x], before) if order == 2 else editor.add("Abs", [x], before)
+    if order > 2:
+        powers = editor.add("Pow", [powers, _number(editor, order, "p")], before)
+    if node.op_type == "GlobalLpPool":
+        mean, count = editor.add("GlobalAveragePool", [powers], after), math.prod(before[2:])
+    else:
+        attributes = [attribute for attribute in node.attributes.values() if attribute.name not in ("p", "ceil_mode")]
+        attributes.append(ir.AttrInt64("count_include_pad", 1))
+        mean, count = editor.add("AveragePool", [powers], after, attributes), math.prod(kernel)
+    total = editor.add("Mul", [mean, _number(editor, count, "count")], after)
+    if order == 2:
+        return editor.add("Sqrt", [total], after)
+    return total if order == 1 else editor.add("Pow", [total, _number(editor, 1 / order, "root")], after)
+
+
+def _shrunk(editor: edit.Editor, node: ir.Node, x: ir.Value) -> ir.Value:
+    shape, bound, bias = edit.shape_of(x), hub.number(node, "lambd", 0.5), hub.number(node, "bias", 0.0)
+    high, low = _number(editor, bound, "bound"), _number(editor, -bound, "below")
+    if bias == bound >= 0:
+        above = editor.add("Relu", [editor.add("Sub", [x, high], shape)], shape)
+        return editor.add("Sub", [above, editor.add("Relu", [editor.add("Sub", [low, x], shape)], shape)], shape)
+    shift = _number(editor, bias, "bias")
+    is_high, is_low = editor.add("Greater", [x, high], shape), editor.add("Less", [x, low], shape)
+    is_high.type = is_low.type = ir.TensorType(ir.DataType.BOOL)
+    up = editor.add("Where", [is_high, editor.add("Sub", [x, shift], shape), _number(editor, 0, "zero")], shape)
+    return editor.add("Where", [is_low, editor.add("Add", [x, shift], shape), up], shape)
+
+
 def _sloped(editor: edit.Editor, node: ir.Node, x: ir.Value) -> ir.Value | None:
     """``relu(x) - slope * relu(-x)``, where slopes differ within a channel or x is no picture: no target has such."""
     shape, slope = edit.shape_of(x), constant(node.inputs[1])
@@ -238,6 +273,8 @@ _DEFINITIONS: dict[str, Callable[[edit.Editor, ir.Node, ir.Value], ir.Value | No
     "Conv": _row_convolution,
     "ConvTranspose": _row_convolution,
     "Gemm": _spelled_out,
+    "GlobalLpPool": _pooled,
+    "LpPool": _pooled,
     "Mean": _mean,
     "PRelu": _sloped,
     "Pad": _wrapped,
@@ -246,5 +283,6 @@ _DEFINITIONS: dict[str, Callable[[edit.Editor, ir.Node, ir.Value], ir.Value | No
     "ReduceLogSum": _summed,
     "ReduceSumSquare": _summed,
     "Selu": _selu,
+    "Shrink": _shrunk,
     "Tile": _tiled,
 }

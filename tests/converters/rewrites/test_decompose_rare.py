@@ -68,3 +68,25 @@ def test_a_product_with_constants_stays() -> None:
     builder = GraphBuilder((6, 6))
     builder.add("Gemm", "x", builder.random(6, 6), builder.random(6), transB=1)
     check_passes(builder.model(), DecomposeRare, applies=False)
+
+
+@pytest.mark.parametrize("order", [1, 2, 3])
+@pytest.mark.parametrize("attributes", [{}, {"strides": [2, 1], "pads": [1, 0, 1, 1]}, {"auto_pad": "SAME_UPPER"}])
+def test_a_pool_of_powers_is_the_root_of_a_mean(order: int, attributes: dict[str, list[int]]) -> None:
+    builder = GraphBuilder((1, 4, 6, 7))
+    builder.add("LpPool", "x", kernel_shape=[3, 2], p=order, **attributes)
+    assert check_passes(builder.model(), DecomposeRare)["AveragePool"] == 1
+
+
+def test_a_pool_of_powers_over_all() -> None:
+    builder = GraphBuilder((1, 4, 6, 7))
+    builder.add("GlobalLpPool", "x", p=2)
+    assert check_passes(builder.model(), DecomposeRare)["GlobalAveragePool"] == 1
+
+
+@pytest.mark.parametrize(("bias", "left"), [(0.5, {"Relu": 2, "Sub": 3}), (0.0, {"Where": 2}), (0.25, {"Where": 2})])
+def test_a_shrink_is_two_relus_or_a_choice(bias: float, left: dict[str, int]) -> None:
+    builder = GraphBuilder((1, 4, 6, 7))
+    builder.add("Shrink", "x", lambd=0.5, bias=bias)
+    found = check_passes(builder.model(), DecomposeRare)
+    assert {name: found[name] for name in left} == left
