@@ -5,27 +5,8 @@ from collections.abc import Sequence
 import typer
 
 from pocketlens.cli import command, options, output
+from pocketlens.cli.extras import LIBRARIES
 from pocketlens.errors import MissingError
-
-_NEEDS = (
-    ("run", "numpy", ""),
-    ("run", "pillow", ""),
-    ("build", "torch", "build"),
-    ("build", "onnx", "build"),
-    ("build", "onnx-ir", "build"),
-    ("build", "onnxscript", "build"),
-    ("build", "flatbuffers", "build"),
-    ("build", "coremltools", "build"),
-    ("build", "safetensors", "build"),
-    ("build", "pydantic", "build"),
-    ("build", "scikit-image", "build"),
-    ("build", "cyclonedx-python-lib", "build"),
-    ("hugging face", "transformers", "hf"),
-    ("hugging face", "optimum", "hf"),
-    ("hugging face", "optimum-onnx", "hf"),
-    ("report", "jinja2", "bench"),
-    ("report", "matplotlib", "bench"),
-)
 
 
 @command("doctor", "doctor --json")
@@ -48,10 +29,10 @@ def doctor(json: options.Json = False) -> None:
             rows.append(
                 ("accelerator", accelerator.name, version, error.what if error else "", error.do if error else "")
             )
-    for purpose, library, extra in _NEEDS:
-        installed = _first_version([library])
-        get = "" if installed else f"pip install 'pocketlens[{extra}]'"
-        rows.append((purpose, library, installed, "" if installed else "not installed", get))
+    for library in LIBRARIES:
+        installed = _first_version([library.distribution])
+        missing, get = ("", "") if installed else ("not installed", library.install)
+        rows.append((library.purpose, library.distribution, installed, missing, get))
     rows.append(_browser())
     playable = any(purpose == "play" and not reason for purpose, _, _, reason, _ in rows)
     if json:

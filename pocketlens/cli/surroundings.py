@@ -14,16 +14,6 @@ _ADVICE = {
     errno.ENOMEM: "close other programs, or take a smaller size",
 }
 
-_EXTRA_OF = {
-    "build": (
-        "onnx", "onnx_ir", "onnxscript", "flatbuffers", "coremltools", "torch", "safetensors", "pydantic", "tomli_w",
-        "skimage", "scipy", "flip_evaluator", "cyclonedx",
-    ),
-    "bench": ("psutil", "matplotlib", "jinja2"),
-    "web": ("segno",),
-}  # fmt: skip
-"""What commands import without a look whether it is there, by the extra that installs it."""
-
 
 def prepare() -> None:
     """Make the three standard streams usable, whatever they are.
@@ -58,9 +48,3 @@ def drop_output() -> None:
 def advice(error: OSError) -> str:
     """The next step after a fault of the machine."""
     return _ADVICE.get(error.errno or 0, "look at the permissions and the disk")
-
-
-def installs(error: ModuleNotFoundError) -> str:
-    """The command that installs what an import did not find; empty for what no extra brings."""
-    library = (error.name or "").partition(".")[0]
-    return next((f"pip install 'pocketlens[{extra}]'" for extra, names in _EXTRA_OF.items() if library in names), "")
