@@ -5,7 +5,8 @@ from pocketlens.errors import InputError, MissingError
 from pocketlens.placement import Placement
 from pocketlens.runtimes import litert_gpu, litert_library, vulkan
 from pocketlens.runtimes.adapter import Options
-from pocketlens.runtimes.litert_gpu import EngineError, EngineProcess, Player
+from pocketlens.runtimes.litert_gpu import Player
+from pocketlens.runtimes.litert_process import EngineError, EngineProcess
 from pocketlens.runtimes.session import Session
 
 NAME = "litert-gpu"
@@ -37,12 +38,11 @@ def place(request: Request) -> Answer:
         return Answer(Placement(NAME, "unchecked", reason=error.what))
     except InputError as error:
         return Answer(Placement(NAME, "refused", reason=error.what))
-    loaded = player.loaded
-    engine = f"ai-edge-litert {litert_library.version()}, {loaded.adapter}"
-    if loaded.whole:
+    engine = f"ai-edge-litert {litert_library.version()}, {player.adapter}"
+    if player.whole:
         return Answer(Placement(NAME, "whole", engine=engine), output)
-    reason = "; ".join(dict.fromkeys(loaded.refused.values())) or "the engine does not name them"
-    return Answer(Placement(NAME, "partly", tuple(loaded.refused), reason, engine=engine), output)
+    reason = "; ".join(dict.fromkeys(player.refused.values())) or "the engine does not name them"
+    return Answer(Placement(NAME, "partly", tuple(player.refused), reason, engine=engine), output)
 
 
 _running: list[EngineProcess] = []
@@ -51,5 +51,5 @@ _running: list[EngineProcess] = []
 
 def _engine() -> EngineProcess:
     if not _running or _running[0].closed:
-        _running[:] = [EngineProcess()]
+        _running[:] = [litert_gpu.start()]
     return _running[0]

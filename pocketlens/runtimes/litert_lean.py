@@ -12,7 +12,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from pocketlens.runtimes.litert_gpu import EngineProcess
+from pocketlens.runtimes.litert_process import EngineProcess
 
 SECONDS = 3600.0
 """The longest that loading the file or playing a picture may take; the interpreter itself has no limit."""
@@ -36,7 +36,7 @@ class LeanModel:
     """
 
     def __init__(self, path: Path, threads: int) -> None:
-        self._path, self._engine = path, EngineProcess(SECONDS, lean_threads=threads)
+        self._path, self._engine = path, EngineProcess("LiteRT", SECONDS, threads)
         try:
             loaded = self._engine.load(path)
         except BaseException:

@@ -8,7 +8,7 @@ import pytest
 from pocketlens.errors import InputError, MissingError
 from pocketlens.pipeline.commands.place import place_file
 from pocketlens.runtimes import litert_gpu, vulkan
-from pocketlens.runtimes.litert_gpu import EngineError, EngineProcess
+from pocketlens.runtimes.litert_process import EngineError, EngineProcess
 from pocketlens.runtimes.session import open_artifact
 from tests.converters.tflite.harness import emit_bytes
 from tests.generators import picture, small_graph
@@ -49,12 +49,12 @@ def test_what_is_no_model(content: bytes, tmp_path: Path) -> None:
 
 @needs_engine
 def test_a_crash_and_a_hang_cost_only_the_engine(artifact: Path) -> None:
-    engine = EngineProcess()
+    engine = litert_gpu.start()
     engine.load(artifact)
     os.kill(engine._process.pid, signal.SIGSEGV)
     with pytest.raises(EngineError, match=r"crashed \(SIGSEGV\) with small\.tflite"):
         engine.run(artifact)
-    engine = EngineProcess(seconds=10)
+    engine = EngineProcess("GPU engine", 10)
     engine.load(artifact)
     engine._seconds = 0.3
     os.kill(engine._process.pid, signal.SIGSTOP)

@@ -1,5 +1,5 @@
-"""LiteRT's GPU engine in a process of its own: ``python -m pocketlens.runtimes.litert_gpu_worker DESCRIPTOR``. With a
-number of threads behind, the processor's engine in little memory.
+"""LiteRT's newer interface in a process: ``python -m pocketlens.runtimes.litert_process_worker DESCRIPTOR`` for the
+GPU's engine. With a number of threads behind, the processor's in little memory.
 
 The process answers on a socket; what engine and driver print stays with whoever started it. Arrays are exchanged in
 files that both sides map into memory.
@@ -32,7 +32,7 @@ one that saves memory.
 
 
 class _Engine:
-    """The engine with at most one file loaded."""
+    """The GPU's engine with at most one file loaded."""
 
     def __init__(self) -> None:
         vulkan.prepare()

@@ -1,0 +1,148 @@
+"""LiteRT's newer interface in a process of its own (:mod:`pocketlens.runtimes.litert_process_worker`): what engine and
+driver print reaches nobody, and one that hangs or crashes ends that process alone.
+"""
+
+import signal
+import socket
+import subprocess
+import sys
+from contextlib import suppress
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pocketlens.errors import InputError
+from pocketlens.runtimes.ports import Port
+
+
+class EngineError(InputError):
+    """The engine crashed or did not answer in time: that says nothing of the file."""
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A file that the engine has loaded.
+
+    Attributes:
+        inputs: Its inputs.
+        outputs: Its outputs.
+        whole: Whether the accelerator computes every operator.
+        printed: What engine and driver printed meanwhile.
+    """
+
+    inputs: tuple[Port, ...]
+    outputs: tuple[Port, ...]
+    whole: bool
+    printed: str
+
+
+class EngineProcess:
+    """The engine. It plays one file at a time; starting it takes 0.6 s, loading another file less.
+
+    Args:
+        name: The engine's, for messages.
+        seconds: The longest that an answer may take.
+        lean_threads: Not the GPU's engine but the processor's, with this many threads, in little memory.
+    """
+
+    def __init__(self, name: str, seconds: float, lean_threads: int | None = None) -> None:
+        self._seconds, self._name = seconds, name
+        self._folder = TemporaryDirectory(prefix="pocketlens-litert-")
+        self._log = (Path(self._folder.name) / "log").open("w+b")
+        ours, theirs = socket.socketpair()
+        with theirs:
+            self._process = subprocess.Popen(
+                [
+                    *(sys.executable, "-m", "pocketlens.runtimes.litert_process_worker", str(theirs.fileno())),
+                    *(() if lean_threads is None else (str(lean_threads),)),
+                ],
+                pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL, stdout=self._log, stderr=self._log,
+            )  # fmt: skip
+        self._connection = Connection(ours.detach())
+
+    def load(self, path: Path) -> Loaded:
+        """Load a file in place of the one before.
+
+        Raises:
+            InputError: The engine does not play it.
+            EngineError: The engine crashed or did not answer in time; it is closed then.
+        """
+        before = len(self.log())
+        inputs, outputs, whole = self._ask(path, "load", str(path.resolve()), self._folder.name)
+        ports = tuple(tuple(Port(*port) for port in side) for side in (inputs, outputs))
+        return Loaded(ports[0], ports[1], whole, self.log()[before:])
+
+    def array(self, kind: str, index: int, port: Port) -> NDArray[Any]:
+        """The memory of an ``input`` or ``output`` of the loaded file."""
+        return np.memmap(Path(self._folder.name) / f"{kind}{index}", port.dtype, "r+", shape=port.shape)
+
+    def run(self, path: Path) -> None:
+        """Compute the loaded file's outputs.
+
+        Raises:
+            EngineError: The engine crashed, did not answer in time, or failed with a file that it had taken, which says
+                nothing of the file: "Failed to lock custom tensor buffer" was seen once on a busy machine, and the
+                same file played afterwards. It is closed then.
+        """
+        try:
+            self._ask(path, "run")
+        except EngineError:
+            raise
+        except InputError as error:
+            self.close()
+            raise EngineError(error.what, do="try again") from error
+
+    def log(self) -> str:
+        """What engine and driver have printed."""
+        return (Path(self._folder.name) / "log").read_text(errors="replace")
+
+    @property
+    def closed(self) -> bool:
+        """Whether the process has ended."""
+        return self._connection.closed
+
+    def close(self) -> None:
+        """End the process; closing twice is fine."""
+        self._connection.close()
+        if self._process.poll() is None:
+            self._process.kill()
+        self._process.wait()
+        self._log.close()
+        self._folder.cleanup()
+
+    def _ask(self, path: Path, *question: Any) -> tuple[Any, ...]:
+        answer: tuple[Any, ...] | None = None
+        with suppress(EOFError, OSError):  # the process is gone
+            self._connection.send(question)
+            if not self._connection.poll(self._seconds):
+                self.close()
+                raise EngineError(
+                    f"{self._name} did not answer within {self._seconds:.0f} s for {path.name}",
+                    do="try a smaller size, or another driver",
+                )
+            answer = self._connection.recv()
+        if answer is None:
+            with suppress(subprocess.TimeoutExpired):
+                self._process.wait(10)
+            how = _ending(self._process.returncode)
+            self.close()
+            raise EngineError(f"{self._name} {how} with {path.name}", do="try another driver, or the processor")
+        if answer[0] == "error":
+            raise InputError(f"{self._name} cannot play {path}: {_last_line(answer[1])}", do="use the processor")
+        return answer[1:]
+
+
+def _ending(code: int | None) -> str:
+    if code is not None and code < 0:
+        return f"crashed ({signal.Signals(-code).name})"
+    return f"ended with code {code}"
+
+
+def _last_line(message: str) -> str:
+    lines = [line.strip(" └") for line in message.splitlines() if line.strip(" └")]
+    return lines[-1] if lines else "no reason is given"
