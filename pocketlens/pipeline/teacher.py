@@ -1,6 +1,7 @@
 """What the teacher makes of the evaluation pictures."""
 
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -71,9 +72,8 @@ def _refused_by_litert(source: Source, size: tuple[int, int]) -> InputError | No
         return None
     try:
         # Its own kernels say what does not fit; XNNPACK only that something does not.
-        player = RUNTIMES["litert"].open(source.path, Options(size=size, accelerator="none"))
-        player.run()
-        player.close()
+        with closing(RUNTIMES["litert"].open(source.path, Options(size=size, accelerator="none"))) as player:
+            player.run()
     except InputError as error:
         return InputError(
             f"the file is wrong as it was written: {error.what}",

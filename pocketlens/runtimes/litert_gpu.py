@@ -61,7 +61,7 @@ class Player:
             self.close()
             raise
         self.inputs, self.outputs, self.whole = loaded.inputs, loaded.outputs, loaded.whole
-        adapters = _ADAPTER.findall(self._engine.log())  # said once, with the first file
+        adapters: list[tuple[str, str]] = _ADAPTER.findall(self._engine.log())  # said once, with the first file
         self.adapter, kind = adapters[-1] if adapters else ("GPU", "")
         unsupported = [] if loaded.whole else _UNSUPPORTED.findall(loaded.printed)
         self.refused = dict(_REFUSED.findall(unsupported[-1])) if unsupported else {}
