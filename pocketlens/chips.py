@@ -1,6 +1,6 @@
 """The chips that some targets compile for: a file of such a target is for one of them."""
 
-from dataclasses import dataclass
+from pocketlens.quick_dataclass import dataclass
 
 
 @dataclass(frozen=True)

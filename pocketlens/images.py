@@ -3,7 +3,6 @@
 import io
 import warnings
 from collections.abc import Callable
-from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,6 +14,7 @@ from pocketlens import picture_limits
 from pocketlens.errors import InputError
 from pocketlens.files import regular, whole
 from pocketlens.picture_limits import MAX_PIXELS
+from pocketlens.quick_dataclass import dataclass
 
 if TYPE_CHECKING:  # Pillow takes 20 ms to import, which a session that is given arrays need not wait for
     from PIL import Image

@@ -8,8 +8,9 @@ filter.
 """
 
 import struct
-from dataclasses import dataclass
 from pathlib import Path
+
+from pocketlens.quick_dataclass import dataclass
 
 SOURCE_TYPE = "http://cv.iptc.org/newscodes/digitalsourcetype/compositeWithTrainedAlgorithmicMedia"
 NAMESPACE = "https://pocketlens.readthedocs.io/ns/origin/1.0/"

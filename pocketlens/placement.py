@@ -5,10 +5,10 @@ A new accelerator is one entry of :data:`ACCELERATORS` and one module that it na
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Literal
 
 from pocketlens.errors import InputError
+from pocketlens.quick_dataclass import dataclass
 
 Status = Literal["whole", "partly", "refused", "by-rule", "unchecked"]
 

@@ -1,7 +1,8 @@
 """The precisions: what each name means, and how near to its teacher a file of it must come at the least."""
 
-from dataclasses import dataclass
 from typing import Literal
+
+from pocketlens.quick_dataclass import dataclass
 
 Quantizes = Literal["nothing", "weights", "activations"]
 """What is stored or computed in integers: nothing, the weights alone, or weights and activations."""

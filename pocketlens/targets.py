@@ -5,13 +5,13 @@ it. No module outside a target's own package asks which target it has by name.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from pocketlens.chips import SNAPDRAGON, Chip
 from pocketlens.errors import InputError
 from pocketlens.precisions import PRECISIONS, Floors, Precision
+from pocketlens.quick_dataclass import dataclass
 
 Layout = Literal["NCHW", "NHWC"]
 

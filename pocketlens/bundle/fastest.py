@@ -7,7 +7,6 @@ is cached; else the order of preference.
 import json
 import os
 import time
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +17,7 @@ from pocketlens.bundle.manifest import Artifact
 from pocketlens.bundle.read import Bundle
 from pocketlens.errors import PocketlensError
 from pocketlens.machine import cores, cpu
+from pocketlens.quick_dataclass import dataclass
 from pocketlens.runtimes.adapter import RUNTIMES, Options
 from pocketlens.runtimes.session import Session
 

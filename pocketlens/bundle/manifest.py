@@ -5,7 +5,7 @@ import hashlib
 import json
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import PurePosixPath
 from typing import Literal
 
@@ -14,6 +14,7 @@ from pocketlens.errors import InputError
 from pocketlens.origin import Origin
 from pocketlens.placement import Placement
 from pocketlens.quality import Scores
+from pocketlens.quick_dataclass import dataclass
 from pocketlens.targets import TARGETS
 
 NAME = "manifest.json"

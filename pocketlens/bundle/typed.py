@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from pocketlens.errors import InputError
+from pocketlens.quick_dataclass import dataclass
 
 T = TypeVar("T")
 _NAMES = {str: "text", int: "a whole number", float: "a number", bool: "true or false", type(None): "null"}
@@ -149,7 +150,7 @@ def bounds(least: float = -math.inf, most: float = math.inf, *, length: int | No
     return {"bounds": _Bounds(least, most, length)}
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclass(frozen=True)
 class _Bounds:
     least: float
     most: float

@@ -1,11 +1,12 @@
 """Flicker: change between the frames of an artifact's clip that the teacher's clip does not have. Needs only numpy."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from pocketlens.quick_dataclass import dataclass
 
 Pixels = NDArray[Any]
 

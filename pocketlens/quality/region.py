@@ -1,10 +1,11 @@
 """Where two pictures differ most."""
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from pocketlens.quick_dataclass import dataclass
 
 SHARE = 8
 """A region is an eighth of the picture's height and width: a face in a crowd, an eye in a portrait."""

@@ -1,13 +1,13 @@
 """Scores of a picture against its teacher's. Everything is measured on values 0..255."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pocketlens.errors import require
 from pocketlens.quality.perceived import flip
+from pocketlens.quick_dataclass import dataclass
 
 Pixels = NDArray[np.float32] | NDArray[np.uint8]
 BLOCK = 8

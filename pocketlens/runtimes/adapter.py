@@ -7,7 +7,7 @@ import contextlib
 import re
 import sys
 from collections.abc import Collection, Iterator
-from dataclasses import MISSING, asdict, dataclass, field, fields
+from dataclasses import MISSING, asdict, field, fields
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from pocketlens import machine
 from pocketlens.errors import InputError, MissingError, PocketlensError
 from pocketlens.files import check_name, is_compiled, regular
+from pocketlens.quick_dataclass import dataclass
 from pocketlens.runtimes import data_files
 from pocketlens.runtimes.ports import Layout, Port
 

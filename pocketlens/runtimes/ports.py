@@ -1,7 +1,6 @@
 """Inputs and outputs of an artifact, and which of them is the picture."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -9,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pocketlens.errors import InputError
+from pocketlens.quick_dataclass import dataclass
 
 Layout = Literal["NCHW", "NHWC"]
 _CHANNELS = (3, 1)

@@ -13,14 +13,13 @@ import functools
 import math
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from fractions import Fraction
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pocketlens.images import Floats, Picture
+from pocketlens.quick_dataclass import dataclass
 from pocketlens.runtimes.rows import MOST_THREADS, pool
 
 _SINGLE = 1 << 18
@@ -266,19 +265,20 @@ def _length(after: int) -> int:
 
 def _axis(before: int, after: int, length: int) -> _Axis:
     """The weights of an axis in blocks of a length."""
-    ratio, support = Fraction(before, after), 2 * max(Fraction(before, after), Fraction(1))
-    begins = range(0, after, length)
-    first = tuple(math.floor((begin + Fraction(1, 2)) * ratio - support) for begin in begins)
-    last = [math.ceil((begin + length - Fraction(1, 2)) * ratio + support) for begin in begins]
+    # Centers of positions and the reach of the kernel, in 2 * after parts of a position of the source.
+    begins, reach, parts = range(0, after, length), 4 * max(before, after), 2 * after
+    first = tuple(((2 * begin + 1) * before - reach) // parts for begin in begins)
+    last = [-(-((2 * (begin + length) - 1) * before + reach) // parts) for begin in begins]
     taps = max(end - begin for begin, end in zip(first, last, strict=True))
-    period = ratio.denominator // math.gcd(ratio.denominator, length)
+    period = after // math.gcd(before, after)
+    period //= math.gcd(period, length)
     read = np.array(first)[:, None, None] + np.arange(taps)
     positions = np.arange(len(first) * length).reshape(-1, length, 1)
     positions = np.minimum(positions, after - 1)  # what lies behind the last one is not stored
-    centers = (positions + 0.5) * float(ratio)
-    weights = _bicubic((read + 0.5 - centers) / max(float(ratio), 1.0)) * ((read >= 0) & (read < before))
+    centers = (positions + 0.5) * (before / after)
+    weights = _bicubic((read + 0.5 - centers) / max(before / after, 1.0)) * ((read >= 0) & (read < before))
     weights /= weights.sum(2, keepdims=True)
-    return _Axis(length, taps, first, period, int(period * length * ratio), weights.astype(np.float32))
+    return _Axis(length, taps, first, period, period * length * before // after, weights.astype(np.float32))
 
 
 def _bicubic(distance: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -1,7 +1,8 @@
 """The first bytes of a file: whether it is XML."""
 
-from dataclasses import dataclass
 from pathlib import Path
+
+from pocketlens.quick_dataclass import dataclass
 
 _BYTES = 4096
 _BLANK = b" \t\r\n\x00\xef\xbb\xbf\xfe\xff"
