@@ -125,7 +125,8 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
-    epilog="Exit codes: 0 all gates and budgets hold, 1 one does not, 2 the input is wrong, 3 something is missing.",
+    epilog="Exit codes: 0 all gates and budgets hold, 1 one does not, 2 the input is wrong, 3 a library or device is "
+    "missing.",
 )
 
 

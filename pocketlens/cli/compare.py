@@ -29,7 +29,7 @@ def compare(
     ] = None,
     json: options.Json = False,
 ) -> None:
-    """Compare measurements: how long a frame takes, as a share of the first, with a 95 % confidence interval.
+    """Compare measurements: a frame's time beside the first document's, as a ratio with its 95 % interval.
 
     Exit code 1 if a case is slower by more than the threshold, and surely so; 2 if they cannot be compared.
     """

@@ -22,9 +22,9 @@ def demo(
     ] = "cartoon",
     json: options.Json = False,
 ) -> None:
-    """The main job on a filter that ships: build every target, verify, measure, report, stylize a portrait.
+    """Build a filter that ships: every target, verified and measured, with the report and a stylized portrait.
 
-    A strip beside it, gallery.png, shows the portrait in the six styles of the pack gallery.
+    The strip gallery.png, beside the bundle, shows the portrait in the six styles of the pack gallery.
     """
     from pocketlens import images, load
     from pocketlens.cli.build import report

@@ -29,8 +29,8 @@ Recipe = Annotated[Path, typer.Argument(metavar="RECIPE", help="A recipe, a TOML
 Bundle = Annotated[Path, typer.Argument(metavar="BUNDLE", help="A bundle: a folder or a .zip.")]
 
 STYLE = (
-    "A style: of a pack that plays, its name or a blend such as ink=0.5,oil=0.5; to be learned, a painting's file, "
-    "which needs the extra style, or --vgg."
+    "Of a pack that plays: a style's name, or a blend such as ink=0.5,oil=0.5. To make a filter: a painting's file; "
+    "needs the extra style, or --vgg."
 )
 
 # -- how a model is taken --
@@ -56,7 +56,7 @@ Strokes = Annotated[
     float,
     typer.Option(
         "--strokes", metavar="SHARE", min=0, max=1,
-        help="With --guided, how much of the generator's own strokes is drawn over it.",
+        help="With --guided: how much of the generator's own strokes is drawn over it, 0 to 1.",
     ),
 ]  # fmt: skip
 InputRange = Annotated[
@@ -107,25 +107,33 @@ Mean = Annotated[
     typer.Option(
         "--mean",
         metavar="R G B",
-        help="What the model wants taken from each colour, in 0..1, or in 0..255 if one is above 1.",
+        help="What the model wants subtracted from each colour, in 0..1, or in 0..255 if one is above 1.",
     ),
 ]
 Deviation = Annotated[
     tuple[float, float, float] | None,
-    typer.Option("--deviation", metavar="R G B", help="What the model wants each colour divided by then."),
+    typer.Option("--deviation", metavar="R G B", help="What the model wants each colour divided by after that."),
 ]
-InputOrder = Annotated[Order, typer.Option("--input-order", metavar="RGB|BGR", help="Order of the colours it takes.")]
-OutputOrder = Annotated[Order, typer.Option("--output-order", metavar="RGB|BGR", help="Order of those it gives.")]
+InputOrder = Annotated[
+    Order, typer.Option("--input-order", metavar="RGB|BGR", help="Order of the colours that the model takes.")
+]
+OutputOrder = Annotated[
+    Order, typer.Option("--output-order", metavar="RGB|BGR", help="Order of the colours that the model gives.")
+]
 States = Annotated[
     list[str] | None,
     typer.Option(
         "--state",
         metavar="INPUT=OUTPUT",
-        help="An input that gets what an output gave for the frame before, at first zeros. Several: repeat it.",
+        help="An input that takes what an output gave for the frame before; zeros for the first frame. "
+        "Several: repeat it.",
     ),
 ]
 SecondName = Annotated[
-    str, typer.Option("--second", metavar="NAME", help="The input that is a second picture, or of one channel a mask.")
+    str,
+    typer.Option(
+        "--second", metavar="NAME", help="The input that is a second picture, or a mask if it has one channel."
+    ),
 ]
 AlphaName = Annotated[
     str, typer.Option("--alpha", metavar="NAME", help="The output, 0 to 1, that becomes the alpha of the picture.")
@@ -235,7 +243,7 @@ Chips = Annotated[
     typer.Option(
         "--chip",
         metavar="NAME",
-        help="Chips to compile for, of targets whose files are each for one: sm8650 …" + _SEVERAL,
+        help="Chips to compile for, such as sm8650, where a target's file is for one chip (qnn)." + _SEVERAL,
         show_default="all that the target knows",
     ),
 ]

@@ -35,7 +35,8 @@ def predict(
 ) -> None:
     """Predict milliseconds on the neural processors of Snapdragon phones, with an interval and the method's error.
 
-    Nothing is measured. The prediction follows from published networks that were measured on the same phone.
+    Nothing is measured here. The prediction follows from published networks that were measured on the same phone, in
+    litert, onnxruntime or qnn.
     """
     from pocketlens.pipeline.commands.predict import PRECISIONS
     from pocketlens.pipeline.commands.predict import predict as predict_model

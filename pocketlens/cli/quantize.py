@@ -50,8 +50,8 @@ def quantize(
     """Find the layers that must stay in float: the cheapest plan that passes the gate, on each target.
 
     A fast pass ranks the layers on the calibration pictures; then real artifacts are built, judged and timed in turns.
-    With --no-bench, the size of an artifact counts as its cost. With --rewrites auto, the set safe is taken. Exit
-    code 1 if a target has no plan that passes.
+    With --no-bench, the size of an artifact counts as its cost. --rewrites auto means safe here. Exit code 1 if a
+    target has no plan that passes.
     """
     from pocketlens.pipeline.commands.quantize import quantize as quantize_model
     from pocketlens.pipeline.rewrite_selection import parse

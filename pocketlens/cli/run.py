@@ -83,7 +83,7 @@ def run(
     why: Annotated[bool, typer.Option("--why", help="Say why this artifact plays in this runtime.")] = False,
     json: options.Json = False,
 ) -> None:
-    """Stylize pictures, a clip or a camera; pictures are written as PNG of their own size, with their alpha.
+    """Stylize pictures, a clip or a camera. Pictures keep their size, and their alpha unless they become JPEG.
 
     Several pictures, or frames of a clip, are played at the same time, one on each core, unless --threads or an
     accelerator is given. Pictures that cannot be read are listed at the end, and the exit code is 1 then.
@@ -204,8 +204,9 @@ def _report(session: "Session", done: "list[PictureDone]", there: int, seconds: 
             ["picture", "stylized", "size"],
             [[str(job.source), str(job.target), f"{size[0]}x{size[1]}"] for job, size in whole],
         )
-    counts = f"{len(whole)} pictures, {len(whole) / seconds:.1f} a second"
-    output.say(", ".join([counts, *([f"{there} were there"] if there else [])]))
+    if len(done) + there > 1:
+        counts = f"{len(whole)} pictures, {len(whole) / seconds:.1f} a second"
+        output.say(", ".join([counts, *([f"{there} were there"] if there else [])]))
     where = f" on {info.delegate}" if info.delegate else ""
     output.say(f"{info.runtime} {info.version}{where}, computed at {session.size[0]}x{session.size[1]}")
     if info.elsewhere:

@@ -34,20 +34,23 @@ def train(
         typer.Option(metavar="FILE", help=options.STYLE),
     ] = None,
     strength: Annotated[
-        float, typer.Option(metavar="SHARE", help="How much of the painting's style, for --style.")
+        float, typer.Option(metavar="SHARE", help="With --style: how much of the painting's style, 0.05 to 1.")
     ] = 1,
     style_size: Annotated[
-        int, typer.Option(metavar="PIXELS", help="Shorter side at which the painting is read, for --style.")
+        int,
+        typer.Option(metavar="PIXELS", help="With --style: shorter side at which the painting is read, 256 to 4096."),
     ] = 256,
     own_colours: Annotated[
-        float, typer.Option(metavar="SHARE", help="How much of the photograph's own colours, for --style.")
+        float, typer.Option(metavar="SHARE", help="With --style: how much of the photograph's own colours, 0 to 1.")
     ] = 0,
     preview: Annotated[
-        bool, typer.Option("--preview", help="With --style, write the contact sheet and nothing else.")
+        bool, typer.Option("--preview", help="With --style: write the contact sheet and nothing else.")
     ] = False,
     vgg: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="torchvision's weights of VGG-16: learn --style with its features."),
+        typer.Option(
+            metavar="FILE", help="With --style: train, by the features of torchvision's VGG-16, whose weights this is."
+        ),
     ] = None,
     pack: Annotated[
         Path | None, typer.Option(metavar="FILE", help="A TOML file that lists the styles of a pack.")
@@ -56,7 +59,7 @@ def train(
         Path | None,
         typer.Option(
             metavar="FOLDER",
-            help="Pictures to train on, for --effect, --style and --pack.",
+            help="With --effect, --style or --pack: pictures to train on.",
             show_default="those that ship",
         ),
     ] = None,
@@ -69,10 +72,10 @@ def train(
 ) -> None:
     """Train a filter from an effect, a painting, pairs of pictures or two folders, or a pack of several of these.
 
-    The folder gets previews on the way, and a recipe for pocketlens build. --size is a square, a multiple of 32:
-    256x256 where it is left out, and 384x384 with --style. If a training was stopped or killed, the same command goes
-    on where it was. A painting needs no training: the filter and a contact sheet of other strengths are there in
-    seconds.
+    The folder gets previews on the way, and a recipe for pocketlens build. --size is a square, a multiple of 32 from 64
+    to 1024: 256x256 where it is left out, and 384x384 with --style. If a training was stopped or killed, the same
+    command goes on where it was. A painting needs no training: the filter and a contact sheet of other strengths are
+    there in seconds.
     """
     from pocketlens.pipeline.commands.train import TrainingSpec
     from pocketlens.pipeline.commands.train import train as train_filter

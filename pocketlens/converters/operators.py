@@ -23,7 +23,9 @@ compares the result with onnxruntime.
 
 The table is about the graph that Pocketlens has prepared, not about your file. In that graph constants are folded,
 shapes are fixed, batch norms are merged into convolutions, norms that an exporter took apart are put together again,
-and older opsets are converted. `pocketlens inspect MODEL` says what your model needs, before any work.
+and older opsets are converted. An operator that a target does not take may convert all the same: Pocketlens writes many
+in terms of others first ([rewrites](rewrites.md#for-every-target)), for instance Einsum, GridSample and LpPool.
+`pocketlens inspect MODEL` says what your model needs, before any work.
 """
 
 
@@ -79,7 +81,8 @@ def _paragraphs(operators: list[str], targets: dict[str, LoweredOperators]) -> l
         by_targets.setdefault(takers, []).append(operator)
     lines = []
     for takers, names in sorted(by_targets.items(), key=lambda group: (-len(group[0]), group[0])):
-        lines += [f"Only {' and '.join(takers)}: {', '.join(names)}.", ""]
+        listed = " and ".join(filter(None, [", ".join(takers[:-1]), takers[-1]]))
+        lines += [f"Only {listed}: {', '.join(names)}.", ""]
     return lines
 
 

@@ -16,7 +16,8 @@ def test_run_keeps_size_and_alpha(bundle: Path, tmp_path: Path) -> None:
     images.write(tmp_path / "a.png", picture(50, 70), alpha)
     Image.fromarray(picture(20, 20)[..., 0]).save(tmp_path / "grey.jpg")
     Image.fromarray(picture(1, 1)).save(tmp_path / "tiny.png")
-    call("run", bundle, tmp_path / "a.png", tmp_path / "grey.jpg", tmp_path / "tiny.png", "-o", tmp_path / "out")
+    given = [tmp_path / name for name in ("a.png", "grey.jpg", "tiny.png")]
+    assert "\n3 pictures, " in call("run", bundle, *given, "-o", tmp_path / "out").stdout
     decoded = images.decode(tmp_path / "out/a.png")
     assert decoded.picture.shape == (50, 70, 3) and decoded.alpha is not None and (decoded.alpha == 128).all()
     assert images.read(tmp_path / "out/grey.png").shape == (20, 20, 3)
@@ -53,6 +54,7 @@ def test_why_says_why_this_artifact_plays(bundle: Path, tmp_path: Path) -> None:
     shown = call("run", bundle, tmp_path / "a.png", "-o", tmp_path / "out", "--why").stdout
     # Which of both depends on whether the machine was quiet enough for its measurements to count.
     assert re.search(r"^(onnx-fp32|tflite-fp16)-32x48 in \w+: ", shown, re.MULTILINE) and len(shown.splitlines()) > 3
+    assert "pictures, " not in shown, "one picture has no rate"
 
 
 def test_a_folder_loses_no_picture_because_another_is_broken(bundle: Path, tmp_path: Path) -> None:

@@ -15,17 +15,19 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from pocketlens.converters import graph as hub
-from pocketlens.converters.emitter import Labels, emitter
+from pocketlens.converters.emitter import Labels
 from pocketlens.converters.ranges import Ranges
 from pocketlens.converters.verify import GRAPH_FLOORS
 from pocketlens.errors import InputError, MissingError
 from pocketlens.models import huggingface
 from pocketlens.models.source import resolve
 from pocketlens.pipeline.commands.convert import convert
+from pocketlens.pipeline.commands.inspect import refused
 from pocketlens.pipeline.eval_set import read_eval_set
 from pocketlens.pipeline.evaluation import Evaluation
 from pocketlens.pipeline.stages.graph import export_graph
 from pocketlens.pipeline.teacher import play_teacher
+from pocketlens.targets import TARGETS
 
 transformers = pytest.importorskip("transformers", reason="the extra 'hf' is not installed")
 pytest.importorskip("optimum.exporters.onnx", reason="the extra 'hf' is not installed")
@@ -84,12 +86,12 @@ def converted(folder: Path, offline: None, tmp_path_factory: pytest.TempPathFact
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("POCKETLENS_CACHE", str(tmp_path_factory.mktemp("cache")))
         out = tmp_path_factory.mktemp("out")
-        yield convert(f"hf:{folder}", ["onnx", "openvino"], ["fp32"], out, size=SIZE)
+        yield convert(f"hf:{folder}", ["onnx", "openvino", "tflite"], ["fp32"], out, size=SIZE)
 
 
 def test_every_file_computes_what_the_model_computes(converted: Any) -> None:
     worst = {artifact.spec.id: artifact.verification.worst.psnr for artifact in converted}
-    assert worst.keys() == {"onnx-fp32-64x56", "openvino-fp32-64x56"}
+    assert worst.keys() == {f"{target}-fp32-64x56" for target in ("onnx", "openvino", "tflite")}
     assert min(worst.values()) > GRAPH_FLOORS.file
 
 
@@ -116,13 +118,11 @@ def test_windows_that_are_no_number_are_not_a_multiple(copy: Path, edit: Any, wi
     assert resolve("hf:copy", base=copy.parent).multiple == 1
 
 
-def test_inspect_can_say_who_refuses_attention(folder: Path, converted: Any) -> None:
+def test_every_target_takes_its_attention(folder: Path, converted: Any) -> None:
     judge, source = read_eval_set(None, *SIZE), resolve(f"hf:{folder}", base=Path())
     graph = hub.load(export_graph(Evaluation.prepare(source, judge, Labels("case"))))
     hub.check(graph)
-    refusals = {target: emitter(target).refusals(graph) for target in ("onnx", "openvino", "tflite", "coreml")}
-    assert not refusals["onnx"] and not refusals["openvino"]
-    assert all(refusal.node and refusal.reason for target in ("tflite", "coreml") for refusal in refusals[target])
+    assert not [refusal for target in TARGETS for refusal in refused(graph, target)]
 
 
 def test_a_folder_resolves_without_torch_and_by_its_content(folder: Path, copy: Path) -> None:

@@ -112,8 +112,9 @@ def page() -> str:
 
 
 def _sentence(kind: type) -> str:
-    """The first sentence of a pass's module: it says what becomes of the graph."""
-    text = inspect.getdoc(sys.modules[kind.__module__]) or ""
+    """What becomes of the graph: the first sentence of a pass's module, or of the pass where a module holds several."""
+    alone = sum(other.__module__ == kind.__module__ for other in PASSES) == 1
+    text = inspect.getdoc(sys.modules[kind.__module__] if alone else kind) or ""
     return " ".join(text.split("\n\n")[0].split())
 
 

@@ -1,4 +1,4 @@
-"""A value is not spread over a picture before an operator that spreads it by itself."""
+"""Values are not spread over a picture where the operator that reads them spreads them by itself."""
 
 import numpy as np
 import onnx_ir as ir
@@ -26,7 +26,7 @@ _ELEMENTWISE = (
 
 
 class SinkExpand(NodePass):
-    """Let an elementwise operator read what an Expand read.
+    """A value is not spread over a picture before an elementwise operator that spreads it by itself.
 
     Exact: ``f(expand(x), y) = f(x, y)`` where y alone gives the result its shape, and else ``expand(f(x, y))``, since
     every copy is computed from the same numbers. The second needs that nobody else reads the Expand, and a smaller
@@ -74,7 +74,7 @@ def _expand_behind(model: ir.Model, node: ir.Node, index: int, before: tuple[int
 
 
 class ShrinkConstants(NodePass):
-    """Keep one number of a constant that is the same along an axis, where its reader spreads it again.
+    """A constant that is the same along an axis is kept once there, where its reader spreads it again.
 
     Exact: that is what broadcasting means. It undoes what an exporter, or folding, has written out: a scale a channel
     that was expanded to the size of the picture.
