@@ -17,15 +17,17 @@ def _file(module: str) -> Path:
 def _names(module: str) -> set[str]:
     """What a module defines or imports anywhere, and the modules in it."""
     names = {path.stem for path in _file(module).parent.iterdir()} if _file(module).name == "__init__.py" else set()
-    for node in ast.walk(ast.parse(_file(module).read_text("utf-8"))):
+    text = _file(module).read_text("utf-8")
+    lazy = "def __getattr__(" in text
+    for node in ast.walk(ast.parse(text)):
         if isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
             names.add(node.name)
         elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
             names.add(node.id)
         elif isinstance(node, ast.Import | ast.ImportFrom):
             names |= {alias.asname or alias.name for alias in node.names}
-        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
-            names.add(node.value)  # names that a module hands out by __getattr__
+        elif lazy and isinstance(node, ast.Constant) and isinstance(node.value, str):
+            names.add(node.value)  # it may hand that out by __getattr__
     return names
 
 

@@ -1,4 +1,4 @@
-"""They are what Python's own are."""
+"""Its dataclasses behave as Python's own."""
 
 import dataclasses
 import pickle

@@ -129,21 +129,18 @@ def test_a_value_that_looks_like_a_flag_of_before_is_a_value() -> None:
     assert "does not exist" in call("run", "x", "y.png", "-o", "--delegate", code=2).stderr
 
 
-def test_help_imports_nothing_heavy_and_is_quick() -> None:
+def test_help_imports_little_and_nothing_heavy() -> None:
     script = (
-        "import sys, time; from pocketlens.cli import main; sys.argv = ['pocketlens', '--help']\n"
-        "try: main()\n"
-        f"finally: sys.stderr.write(repr(({HEAVY} & set(sys.modules), time.process_time())))"
+        "import sys; from pocketlens.cli import main; sys.argv = ['pocketlens', '--help']\n"
+        f"try: main()\nfinally: sys.stderr.write(repr(({HEAVY} & set(sys.modules), len(sys.modules))))"
     )
-    runs = [
-        subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True) for _ in range(3)
-    ]
-    results = [eval(run.stderr) for run in runs]
-    assert all(not heavy for heavy, _ in results), results
-    assert min(seconds for _, seconds in results) < 0.3
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    heavy, count = eval(done.stderr)
+    assert not heavy
+    assert count < 260, "196 when this was written, 144 of them Python's and typer's"
 
 
-def test_nothing_is_collected_at_the_end() -> None:
+def test_a_command_ends_without_a_search_for_cycles() -> None:
     script = (
         "import atexit, gc, sys; atexit.register(lambda: sys.stderr.write(str(gc.get_freeze_count())))\n"
         "from pocketlens.cli import main; sys.argv = ['pocketlens', '--version']; main()"

@@ -23,8 +23,8 @@ print(json.dumps({line: (done.exit_code, done.output) for line, done in ended.it
 NEEDING = {
     "convert builtin:cartoon -t qnn": "build", "quantize builtin:cartoon -t onnx": "build",
     "optimize builtin:cartoon -t onnx": "build", "distill recipe.toml": "build", "train --effect ink -o o": "build",
-    "search recipe.toml": "build", "inspect builtin:cartoon": "build", "zoo": "build", "explain rewrites": "build",
-    "predict builtin:cartoon --phone s24": "build",
+    "search recipe.toml": "build", "inspect builtin:cartoon": "build", "zoo": "build",
+    "explain builtin:cartoon": "build", "predict builtin:cartoon --phone s24": "build",
 }  # fmt: skip
 
 

@@ -21,7 +21,7 @@ DEEP = EXAMPLES > 0
 _FEW = 2
 """Cases of an ordinary run."""
 _FEW_OF_SLOW_TARGETS = {"coreml": 1, "coreai": 1, "openvino": 1}
-"""coremltools takes a third of a second for the smallest program, and so does Core AI's compiler; OpenVINO compiles."""
+"""coremltools and Core AI's compiler take a third of a second for the smallest program; OpenVINO compiles too."""
 
 Record = Callable[[str, object], None]
 

@@ -101,6 +101,9 @@ def test_a_graph_that_needs_it_has_shorter_norms_decomposed(tmp_path: Path) -> N
     assert _decibels(run(exact, {"x": x})[0], expected) > 110
     means = [operator.code for operator in lower_graph(model).operators].count("MEAN")
     assert means == 4, "rows first, in TFLite files too"
+
+
+def test_a_graph_of_short_norms_does_not_ask_for_it() -> None:
     short = GraphBuilder((1, 2, 32, 48))
     short.add("InstanceNormalization", "x", short.array(np.ones(2)), short.array(np.zeros(2)))
     assert not ask_exact_norms(short.model())

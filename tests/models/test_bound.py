@@ -54,7 +54,7 @@ def test_one_tensor_of_another_size_is_told_of_multiples() -> None:
 
 
 class Labelled(nn.Module):
-    """A generator with an embedding, or one that takes what nobody said."""
+    """A generator that takes a label, which its embedding wants as a whole number."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -76,13 +76,13 @@ def test_a_label_is_an_integer_where_the_module_wants_one() -> None:
     assert np.abs(found - given.permute(1, 2, 0).clamp(0, 255).numpy()).max() < 1e-3
 
 
-def test_what_else_it_takes_is_named_with_the_options() -> None:
+def test_what_a_module_takes_beside_the_picture_is_named_with_the_option_for_it() -> None:
     with pytest.raises(InputError, match="takes label beside the picture") as error:
         torch_teacher(Labelled(), Ranges())(picture(16, 16))
     assert "--constant label=VALUE" in str(error.value)
 
 
-def test_four_channels_are_told_how_to_choose() -> None:
+def test_who_gives_four_channels_is_told_how_to_choose_three() -> None:
     with pytest.raises(InputError, match=r"--output NAME\.0:3"):
         torch_teacher(nn.Conv2d(3, 4, 1), Ranges())(picture(16, 16))
     with pytest.raises(InputError, match="has no output 'x'"):

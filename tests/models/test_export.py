@@ -1,4 +1,6 @@
-"""What torch cannot export is refused in our words alone: its own print the graph."""
+"""What torch cannot export is refused in our words alone, without its own, which print the graph; an export keeps no
+value that only gradients need.
+"""
 
 from pathlib import Path
 

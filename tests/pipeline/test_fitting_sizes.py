@@ -60,7 +60,7 @@ class Thirds(nn.Module):
         return F.pixel_shuffle(self.mix(F.pixel_unshuffle(x, 3)), 3)
 
 
-def test_a_multiple_that_is_no_power_of_two() -> None:
+def test_a_multiple_that_is_no_power_of_two_is_named() -> None:
     with pytest.raises(InputError, match="use 33 x 48: it fits multiples of 3"):
         next(export_graphs(wrap(Thirds().eval(), "thirds", size=(33, 48)), 32, 48))
 
@@ -76,6 +76,6 @@ class Placed(nn.Module):
         return self.mix(x) + self.places
 
 
-def test_one_size_is_not_found_by_multiples() -> None:
+def test_where_no_multiple_fits_the_message_asks_for_the_one_size() -> None:
     with pytest.raises(InputError, match="if it was made for one size, give that one as --size"):
         next(export_graphs(wrap(Placed().eval(), "placed", size=(32, 48)), 40, 56))

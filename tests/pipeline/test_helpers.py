@@ -110,7 +110,7 @@ def test_what_a_helper_gets_holds_pictures_and_no_generator() -> None:
         evaluation.source.load()
 
 
-def test_how_many(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_there_are_as_many_as_cores_targets_threads_and_the_limit_allow(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(machine, "cores", lambda: 3)
     monkeypatch.delenv(helpers.LIMIT)
     targets = ["onnx", "openvino", "tflite", "coreml"]

@@ -171,14 +171,14 @@ def test_what_is_no_generator_is_refused_with_what_to_do(kind: str, tmp_path: Pa
 
 
 def test_equal_names_of_nodes_are_mended(tmp_path: Path) -> None:
-    """Which onnxruntime alone refuses."""
+    """Of all that read the file, onnxruntime alone refuses equal names."""
     nodes = [helper.make_node("Conv", ["x", "w"], ["z"], "same", pads=[1, 1, 1, 1])]
     write(tmp_path / "m.onnx", [*nodes, helper.make_node("Relu", ["z"], ["y"], "same")], w=conv(3, 3))
     (artifact,) = convert(str(tmp_path / "m.onnx"), ["onnx"], ["fp32"], tmp_path / "out", size=(32, 48))
     assert artifact.verification.worst.psnr > 100
 
 
-def test_number_types_that_do_not_fit_each_other(tmp_path: Path) -> None:
+def test_number_types_that_do_not_fit_each_other_are_refused(tmp_path: Path) -> None:
     nodes = [helper.make_node("Conv", ["x", "w"], ["z"], pads=[1, 1, 1, 1]), helper.make_node("Max", ["z", "h"], ["y"])]
     write(tmp_path / "m.onnx", nodes, w=conv(3, 3), h=np.zeros(1, np.float16))
     with pytest.raises(InputError, match="bound to different types") as caught:

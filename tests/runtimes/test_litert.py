@@ -49,10 +49,10 @@ def test_it_takes_what_is_not_contiguous(artifact: Path) -> None:
         assert np.array_equal(session(np.ascontiguousarray(pixels[:, ::-1])[:, ::-1]), session(pixels))
 
 
-def test_a_large_file_plays_in_little_memory(
+def test_a_large_file_plays_in_a_process_of_its_own_with_the_same_numbers(
     artifact: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """In a process of its own, which gives the same numbers and says nothing."""
+    """Where LiteRT takes less memory; the process says nothing."""
     monkeypatch.setattr(litert_lean, "LARGE", 32 * 48)
     outputs = []
     for options in (Options(lean=True), Options()):
@@ -66,7 +66,7 @@ def test_a_large_file_plays_in_little_memory(
     assert capfd.readouterr() == ("", "")
 
 
-def test_a_large_file_plays_without_that_too(artifact: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_large_file_plays_where_that_process_cannot_start(artifact: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(litert_lean, "LARGE", 32 * 48)
     monkeypatch.setattr(sys, "executable", "/bin/false")  # as where LiteRT lacks what the process needs
     player = litert.Player(artifact, Options(lean=True))

@@ -17,7 +17,8 @@ def test_it_plays_and_plays_offline(bundle: Path) -> None:
         def plays() -> None:
             """With threads, or with one where Firefox started none in time, which is said."""
             late = "its runtime does not start" in text("attempts")
-            assert f"WebAssembly{',' if late else ' with'} {'one thread' if late else 'threads'}, w8" in text("status")
+            backend = "WebAssembly, one thread" if late else "WebAssembly with threads"
+            assert f"{backend}, w8" in text("status")
             until(lambda: pixels(fox.evaluate(READ)), near(after))
 
         with serve(bundle / "web", isolated=False) as address:  # the service worker isolates the page

@@ -56,7 +56,7 @@ def test_a_batch_norm_by_computed_statistics_is_taken_apart() -> None:
 
 
 @pytest.mark.parametrize("attributes", [{"transA": 1}, {"transB": 1}, {"transA": 1, "alpha": 0.5, "beta": 2.0}])
-def test_a_product_of_computed_matrices_is_spelled_out(attributes: dict[str, float]) -> None:
+def test_a_gemm_of_computed_matrices_is_decomposed(attributes: dict[str, float]) -> None:
     builder = GraphBuilder((6, 6))
     term = builder.add("ReduceMax", "x", builder.ints(0))
     builder.add("Gemm", builder.add("Tanh", "x"), builder.add("Sigmoid", "x"), term, **attributes)
@@ -64,7 +64,7 @@ def test_a_product_of_computed_matrices_is_spelled_out(attributes: dict[str, flo
     assert "Gemm" not in left and left["MatMul"] == 1
 
 
-def test_a_product_with_constants_stays() -> None:
+def test_a_gemm_with_constants_stays() -> None:
     builder = GraphBuilder((6, 6))
     builder.add("Gemm", "x", builder.random(6, 6), builder.random(6), transB=1)
     check_passes(builder.model(), DecomposeRare, applies=False)
@@ -78,7 +78,7 @@ def test_a_pool_of_powers_is_the_root_of_a_mean(order: int, attributes: dict[str
     assert check_passes(builder.model(), DecomposeRare)["AveragePool"] == 1
 
 
-def test_a_pool_of_powers_over_all() -> None:
+def test_a_pool_of_powers_over_the_whole_picture_is_the_root_of_its_mean() -> None:
     builder = GraphBuilder((1, 4, 6, 7))
     builder.add("GlobalLpPool", "x", p=2)
     assert check_passes(builder.model(), DecomposeRare)["GlobalAveragePool"] == 1

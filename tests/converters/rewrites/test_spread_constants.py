@@ -38,7 +38,7 @@ def test_few_numbers_are_spread_by_a_node(constant: np.ndarray, expands: int) ->
     assert left["Expand"] == expands
     sizes = [v.const_value.size for node in model.graph for v in node.inputs if v is not None and v.const_value]
     assert max(sizes) < LARGE
-    before = [node.op_type for node in model.graph]
+    before = [node.op_type for node in model.graph]  # folding constants once more does not undo it
     canonicalize(model)
     assert [node.op_type for node in model.graph] == before
 
