@@ -2,12 +2,12 @@
 TARGET``, with descriptors of both.
 """
 
-import _thread
 import atexit
 import contextlib
 import os
 import pickle
 import queue
+import signal
 import sys
 import threading
 import time
@@ -32,21 +32,25 @@ _END_S = 5.0
 @large_blocks_returned()
 def main(connection: int, turns: int, first: str) -> None:
     """Work until the build ends or is killed."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     batches: queue.Queue[bytes] = queue.Queue()
-    threading.Thread(target=_listen, args=(Connection(connection), batches), daemon=True).start()
+    threading.Thread(target=_listen, args=(Connection(connection), batches, threading.get_ident()), daemon=True).start()
     with contextlib.suppress(KeyboardInterrupt):
         _import_for(first)
         while True:
             _work(pickle.loads(batches.get()), Turns(turns), first)
 
 
-def _listen(connection: Connection, batches: "queue.Queue[bytes]") -> NoReturn:
-    with contextlib.suppress(EOFError, OSError):
-        while True:
-            batches.put(connection.recv_bytes())
-    _thread.interrupt_main()  # so that nothing is left in the cache or in temporary folders
-    time.sleep(_END_S)
-    os._exit(1)
+def _listen(connection: Connection, batches: "queue.Queue[bytes]", worker: int) -> NoReturn:
+    try:
+        with contextlib.suppress(EOFError, OSError):
+            while True:
+                batches.put(connection.recv_bytes())
+    finally:
+        # So that nothing is left in the cache or in temporary folders. _thread.interrupt_main would wake no queue.
+        signal.pthread_kill(worker, signal.SIGTERM)
+        time.sleep(_END_S)
+        os._exit(1)
 
 
 def _import_for(target: str) -> None:

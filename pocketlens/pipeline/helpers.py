@@ -7,6 +7,7 @@ an artifact holds a lock on it: the build waits for a helper, and a helper goes 
 
 import contextlib
 import os
+import pickle
 import subprocess
 import sys
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -21,6 +22,7 @@ from pocketlens import machine
 from pocketlens.errors import InputError
 from pocketlens.pipeline.forms import ArtifactRequest
 from pocketlens.recipe import Accelerators
+from pocketlens.subprocesses import module_command, module_environment
 from pocketlens.targets import ArtifactSpec
 
 LIMIT = "POCKETLENS_HELPERS"
@@ -112,11 +114,14 @@ class Helpers:
         if not self._running or not requests:
             return
         self._keep(_helpers_that_fit())
+        if not self._running:
+            return
         numbered = {len(self._numbers) + i: request for i, request in enumerate(_without_generator(requests))}
         self._numbers |= {request.spec: number for number, request in numbered.items()}
+        batch = pickle.dumps(Batch(numbered, self._accelerators))
         for _, connection in self._running:
             with contextlib.suppress(OSError):  # it has ended
-                connection.send(Batch(numbered, self._accelerators))
+                connection.send_bytes(batch)
 
     @contextlib.contextmanager
     def turn(self, spec: ArtifactSpec, step: Step) -> Iterator[None]:
@@ -144,6 +149,9 @@ def helper_count(targets: Collection[str], threads: int) -> int:
 
     ``$POCKETLENS_HELPERS`` limits it.
 
+    Raises:
+        InputError: That is no number.
+
     Example:
         >>> helper_count(["onnx", "tflite"], threads=1)
         0
@@ -159,10 +167,10 @@ def helper_count(targets: Collection[str], threads: int) -> int:
 def _start(turns: int, first: str) -> tuple["subprocess.Popen[bytes]", Connection]:
     ours, theirs = Pipe()
     with theirs:
-        command = [sys.executable, "-m", "pocketlens.pipeline.helper", str(theirs.fileno()), str(turns), first]
         quiet = subprocess.DEVNULL
         process = subprocess.Popen(
-            command, pass_fds=[theirs.fileno(), turns], stdin=quiet, stdout=quiet, stderr=quiet
+            module_command("pocketlens.pipeline.helper", str(theirs.fileno()), str(turns), first),
+            env=module_environment(), pass_fds=[theirs.fileno(), turns], stdin=quiet, stdout=quiet, stderr=quiet,
         )  # fmt: skip
     return process, ours
 
@@ -190,7 +198,7 @@ def _helpers_that_fit() -> int:
     import resource
 
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-    return _free_memory() // (_MEMORY * peak)
+    return max(0, _free_memory()) // (_MEMORY * peak)
 
 
 def _free_memory() -> int:

@@ -5,7 +5,6 @@ driver print reaches nobody, and one that hangs or crashes ends that process alo
 import signal
 import socket
 import subprocess
-import sys
 from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
@@ -18,6 +17,7 @@ from numpy.typing import NDArray
 
 from pocketlens.errors import InputError
 from pocketlens.runtimes.ports import Port
+from pocketlens.subprocesses import module_command, module_environment
 
 
 class EngineError(InputError):
@@ -54,14 +54,13 @@ class EngineProcess:
         self._seconds, self._name = seconds, name
         self._folder = TemporaryDirectory(prefix="pocketlens-litert-")
         self._log = (Path(self._folder.name) / "log").open("w+b")
+        threads = () if lean_threads is None else (str(lean_threads),)
         ours, theirs = socket.socketpair()
         with theirs:
             self._process = subprocess.Popen(
-                [
-                    *(sys.executable, "-m", "pocketlens.runtimes.litert_process_worker", str(theirs.fileno())),
-                    *(() if lean_threads is None else (str(lean_threads),)),
-                ],
-                pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL, stdout=self._log, stderr=self._log,
+                module_command("pocketlens.runtimes.litert_process_worker", str(theirs.fileno()), *threads),
+                env=module_environment(), pass_fds=[theirs.fileno()],
+                stdin=subprocess.DEVNULL, stdout=self._log, stderr=self._log,
             )  # fmt: skip
         self._connection = Connection(ours.detach())
 

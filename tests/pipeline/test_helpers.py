@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import psutil
 import pytest
 
 from pocketlens import machine
@@ -76,11 +77,28 @@ def test_without_its_helper_a_build_goes_on(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_a_helper_ends_where_memory_is_short(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(helpers, "_free_memory", lambda: -1)  # a container may be over its limit for a moment
+    assert helpers._helpers_that_fit() == 0
     monkeypatch.setattr(helpers, "_free_memory", lambda: 1 << 20)
     with Helpers(1, list(TARGETS), Accelerators()) as running:
         (process, _), *_ = running._running
         running.give(requests({"onnx": ["fp32"]}))
         assert process.returncode is not None and not running._running
+
+
+def test_a_helper_that_waits_for_work_ends_at_once() -> None:
+    """By itself, so that it deletes what it has begun, and not when its time is over."""
+    with Helpers(1, list(TARGETS)) as running:
+        (process, _), *_ = running._running
+        own, spent = psutil.Process(process.pid), [0.0]
+
+        def waits() -> bool:
+            time.sleep(0.3)
+            spent.append(own.cpu_times().user)
+            return own.num_threads() > 1 and spent[-1] == spent[-2] > 0.5
+
+        wait_until(waits)
+    assert process.returncode == 0
 
 
 def test_a_turn_is_waited_for_and_ends_with_its_process() -> None:

@@ -1,7 +1,5 @@
 """The local device: each benchmark case in a Python process of its own."""
 
-import os
-import sys
 import tempfile
 import time
 from collections.abc import Sequence
@@ -24,19 +22,14 @@ from pocketlens.bench.document import Host, Snapshot
 from pocketlens.bench.limits import picture_bytes
 from pocketlens.images import Picture
 from pocketlens.runtimes.adapter import RUNTIMES, Options
+from pocketlens.subprocesses import module_command, module_environment
 
 
 class LocalWorker:
     """A worker on this machine; see :class:`~pocketlens.bench.devices.device.Worker`."""
 
     def __init__(self) -> None:
-        here = str(Path(__file__).parents[3])
-        paths = [here, *filter(None, [os.environ.get("PYTHONPATH")])]
-        # -P: without it the current folder comes first, and a file named numpy.py there would be run.
-        self.channel = Channel(
-            [sys.executable, "-P", "-m", "pocketlens.bench.worker"],
-            {**os.environ, "PYTHONPATH": os.pathsep.join(paths)},
-        )
+        self.channel = Channel(module_command("pocketlens.bench.worker"), module_environment())
 
     def load(self, path: Path, runtime: str, options: Options, seconds: float) -> LoadResult:
         return parse_load(self.channel.ask(load_command(str(path.absolute()), runtime, options), seconds))

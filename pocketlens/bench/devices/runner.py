@@ -4,7 +4,6 @@ import hashlib
 import io
 import shutil
 import subprocess
-import sys
 import tarfile
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from pathlib import Path
 from pocketlens import files
 from pocketlens.errors import MissingError
 from pocketlens.runtimes.adapter import RUNTIMES
+from pocketlens.subprocesses import module_command
 
 _RUNNER_FILES = (
     "*.py", "quality", "runtimes", "bundle/__init__.py", "bundle/typed.py", "bench/__init__.py", "bench/document.py",
@@ -102,7 +102,7 @@ def site_packages(requirements: Sequence[str], device: Platform) -> tuple[str, P
         target = folder / "site"
         python = ".".join(map(str, device.python))
         command = [
-            *(sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-compile"),
+            *module_command("pip", "install", "--quiet", "--disable-pip-version-check", "--no-compile"),
             *("--only-binary=:all:", "--implementation", "cp", "--python-version", python),
             *("--abi", "cp" + "".join(map(str, device.python)), "--abi", "abi3", "--abi", "none"),
             *[part for tag in device.tags for part in ("--platform", tag)],

@@ -3,14 +3,15 @@ the whole process, prints to stdout, and may crash.
 """
 
 import json
+import signal
 import subprocess
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 
 from pocketlens.converters.emitter import Refusal
 from pocketlens.errors import InputError, MissingError, UnsupportedError
 from pocketlens.runtimes.adapter import RUNTIMES
+from pocketlens.subprocesses import module_command, module_environment
 
 TIMEOUT = 1800
 """Seconds after which a compilation counts as hung. The largest generator that was tried takes 40."""
@@ -48,11 +49,19 @@ def compile_context(graph: Path, soc_model: int) -> CompiledContext:
     if reason := runtime.missing():
         raise MissingError(f"files for Snapdragon NPUs cannot be compiled here: {reason}", do=runtime.install)
     folder = graph.parent
-    command = [sys.executable, "-m", f"{__package__}.compile_process", str(graph), str(soc_model)]
+    command = module_command(f"{__package__}.compile_process", str(graph), str(soc_model))
     try:
-        ended = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT, check=False)
+        ended = subprocess.run(
+            command, env=module_environment(), capture_output=True, text=True, errors="replace", timeout=TIMEOUT,
+            check=False,
+        )  # fmt: skip
     except subprocess.TimeoutExpired as error:
         raise InputError(f"Qualcomm's compiler did not end within {TIMEOUT} s", do="try a smaller size") from error
+    if ended.returncode < 0:
+        raise InputError(
+            f"Qualcomm's compiler crashed ({signal.Signals(-ended.returncode).name})",
+            do="see whether memory is short, or try a smaller size",
+        )
     left = _left_to_cpu(folder / _TRACE)
     wrapper, binary = folder / _WRAPPER, folder / _BINARY
     if ended.returncode or not (wrapper.exists() and binary.exists()):

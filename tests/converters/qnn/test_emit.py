@@ -11,10 +11,11 @@ from pocketlens import accelerators
 from pocketlens.accelerators import Request
 from pocketlens.converters import qnn
 from pocketlens.converters.emitter import Labels
+from pocketlens.converters.qnn import compiler
 from pocketlens.converters.quantization.plan import default_plan
 from pocketlens.converters.quantization.quantize import quantize
 from pocketlens.converters.quantization.simulate import simulate
-from pocketlens.errors import UnsupportedError
+from pocketlens.errors import InputError, UnsupportedError
 from pocketlens.files import artifact_files
 from pocketlens.quality import psnr
 from pocketlens.runtimes.adapter import RUNTIMES
@@ -102,3 +103,12 @@ def test_a_chip_without_floats_refuses_half_precision(tmp_path: Path) -> None:
     """What the table of chips says: the compiler takes no convolution in floats for it."""
     with pytest.raises(UnsupportedError, match="takes no part of the graph"):
         qnn.emit(small_graph(*SIZE), "fp16", Labels("small"), tmp_path / "a.onnx", "sm7750")
+
+
+def test_a_compiler_that_is_killed_is_no_refusal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(type(RUNTIMES["qnn"]), "missing", lambda self: "")
+    monkeypatch.setattr(compiler, "module_command", lambda *arguments: ["/bin/sh", "-c", "kill -KILL $$"])
+    (tmp_path / "qnn_op_trace.json").write_text("{")  # as far as it came
+    with pytest.raises(InputError, match=r"compiler crashed \(SIGKILL\)") as crash:
+        compiler.compile_context(tmp_path / "graph.onnx", 57)
+    assert not isinstance(crash.value, UnsupportedError)
