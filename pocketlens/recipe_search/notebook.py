@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 JOURNAL = "journal.log"
 _SEARCHER = "searcher"
 _ABOUT = "about"
+_AT_RANDOM = 5
+"""Trials that TPE draws at random before it learns; Optuna's 10 are most of an hour here."""
 _PATIENCE_S = 600.0
 """How long a database may be away."""
 _ABANDONED = timedelta(minutes=10)
@@ -136,7 +138,7 @@ class Notebook:
         seed = int(files.key_of(seed=self._seed, trial=number, searcher=drawn_by)[:8], 16)
         if self._sampler == "random":
             return optuna.samplers.RandomSampler(seed)
-        return optuna.samplers.TPESampler(multivariate=True, group=True, seed=seed)
+        return optuna.samplers.TPESampler(multivariate=True, group=True, n_startup_trials=_AT_RANDOM, seed=seed)
 
     def _check(self, about: Mapping[str, Any]) -> None:
         known = self.patiently(lambda: self.study.user_attrs).get(_ABOUT)
