@@ -3,13 +3,11 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from pocketlens.errors import InputError
 from pocketlens.runtimes import litert_library as library
 from pocketlens.runtimes.adapter import Options, RuntimeInfo, user_errors
-from pocketlens.runtimes.ports import Port
 from pocketlens.runtimes.quiet import STDERR, quiet
 
 if TYPE_CHECKING:
@@ -45,10 +43,9 @@ class Player:
             self._lean = _lean(path, self._interpreter, options)
             if self._lean is None:
                 self._interpreter.allocate_tensors()
-            inputs, outputs = self._interpreter.get_input_details(), self._interpreter.get_output_details()
-            self.inputs, self.outputs = tuple(map(_port, inputs)), tuple(map(_port, outputs))
-        self._feeds = [self._interpreter.tensor(detail["index"]) for detail in inputs]
-        self._results = [self._interpreter.tensor(detail["index"]) for detail in outputs]
+            self.inputs, self.outputs = library.ports_of(self._interpreter)
+        self._feeds = [self._interpreter.tensor(detail["index"]) for detail in self._interpreter.get_input_details()]
+        self._results = [self._interpreter.tensor(detail["index"]) for detail in self._interpreter.get_output_details()]
         self.runtime_info = RuntimeInfo(
             "litert",
             version(),
@@ -81,7 +78,7 @@ class Player:
 
 
 def _lean(path: Path, interpreter: Any, options: Options) -> "LeanModel | None":
-    """The file in less memory, where that was asked for, counts and can be had."""
+    """The file in less memory; None where nobody asked for that, the file is small, or LiteRT cannot."""
     if not options.lean or options.accelerator not in (None, "cpu") or library.name() != "ai_edge_litert":
         return None
     from pocketlens.runtimes.litert_lean import LeanModel, is_large
@@ -90,14 +87,8 @@ def _lean(path: Path, interpreter: Any, options: Options) -> "LeanModel | None":
         return None
     try:
         return LeanModel(path, options.threads or 1)
-    except InputError:  # the interpreter takes more files, and says what is wrong with the others
+    except (InputError, OSError):  # the interpreter takes more files, needs no process, and says what is wrong
         return None
-
-
-def _port(detail: dict[str, Any]) -> Port:
-    scale, zero_point = detail["quantization"]
-    shape = tuple(int(n) for n in detail["shape"])
-    return Port(detail["name"], np.dtype(detail["dtype"]).name, shape, float(scale), int(zero_point))
 
 
 def version() -> str:

@@ -30,7 +30,7 @@ def start() -> EngineProcess:
     """
     if error := missing():
         raise error
-    return EngineProcess("LiteRT's GPU engine", SECONDS)
+    return EngineProcess("LiteRT's GPU engine", SECONDS, "use the processor, another driver or a smaller size")
 
 
 class Player:

@@ -36,7 +36,8 @@ class LeanModel:
     """
 
     def __init__(self, path: Path, threads: int) -> None:
-        self._path, self._engine = path, EngineProcess("LiteRT", SECONDS, threads)
+        self._path = path
+        self._engine = EngineProcess("LiteRT", SECONDS, "see whether memory is short, or try a smaller size", threads)
         try:
             loaded = self._engine.load(path)
         except BaseException:
@@ -68,4 +69,6 @@ def is_large(interpreter: Any) -> bool:
     shapes = [tuple(detail.get("shape_signature", detail["shape"])) for detail in interpreter.get_input_details()]
     if sys.platform == "win32" or len(interpreter.get_signature_list()) != 1:
         return False
-    return min(map(min, shapes)) > 0 and any(len(shape) == 4 and math.prod(shape) >= 3 * LARGE for shape in shapes)
+    if any(length < 1 for shape in shapes for length in shape):
+        return False
+    return any(len(shape) == 4 and math.prod(shape) >= 3 * LARGE for shape in shapes)

@@ -47,11 +47,12 @@ class EngineProcess:
     Args:
         name: The engine's, for messages.
         seconds: The longest that an answer may take.
+        do: What to tell the user to do where it does not play a file.
         lean_threads: Not the GPU's engine but the processor's, with this many threads, in little memory.
     """
 
-    def __init__(self, name: str, seconds: float, lean_threads: int | None = None) -> None:
-        self._seconds, self._name = seconds, name
+    def __init__(self, name: str, seconds: float, do: str, lean_threads: int | None = None) -> None:
+        self._name, self._seconds, self._do = name, seconds, do
         self._folder = TemporaryDirectory(prefix="pocketlens-litert-")
         self._log = (Path(self._folder.name) / "log").open("w+b")
         threads = () if lean_threads is None else (str(lean_threads),)
@@ -73,8 +74,7 @@ class EngineProcess:
         """
         before = len(self.log())
         inputs, outputs, whole = self._ask(path, "load", str(path.resolve()), self._folder.name)
-        ports = tuple(tuple(Port(*port) for port in side) for side in (inputs, outputs))
-        return Loaded(ports[0], ports[1], whole, self.log()[before:])
+        return Loaded(inputs, outputs, whole, self.log()[before:])
 
     def array(self, kind: str, index: int, port: Port) -> NDArray[Any]:
         """The memory of an ``input`` or ``output`` of the loaded file."""
@@ -115,24 +115,23 @@ class EngineProcess:
         self._folder.cleanup()
 
     def _ask(self, path: Path, *question: Any) -> tuple[Any, ...]:
-        answer: tuple[Any, ...] | None = None
-        with suppress(EOFError, OSError):  # the process is gone
+        try:
             self._connection.send(question)
-            if not self._connection.poll(self._seconds):
-                self.close()
-                raise EngineError(
-                    f"{self._name} did not answer within {self._seconds:.0f} s for {path.name}",
-                    do="try a smaller size, or another driver",
-                )
-            answer = self._connection.recv()
-        if answer is None:
+            answer: tuple[Any, ...] | None = self._connection.recv() if self._connection.poll(self._seconds) else None
+        except (EOFError, OSError) as error:  # the process is gone
             with suppress(subprocess.TimeoutExpired):
                 self._process.wait(10)
             how = _ending(self._process.returncode)
             self.close()
-            raise EngineError(f"{self._name} {how} with {path.name}", do="try another driver, or the processor")
+            raise EngineError(f"{self._name} {how} with {path.name}", do=self._do) from error
+        except BaseException:
+            self.close()  # else the answer would be taken for that of the next question
+            raise
+        if answer is None:
+            self.close()
+            raise EngineError(f"{self._name} did not answer within {self._seconds:.0f} s for {path.name}", do=self._do)
         if answer[0] == "error":
-            raise InputError(f"{self._name} cannot play {path}: {_last_line(answer[1])}", do="use the processor")
+            raise InputError(f"{self._name} cannot play {path}: {_last_line(answer[1])}", do=self._do)
         return answer[1:]
 
 

@@ -7,7 +7,7 @@ files that both sides map into memory.
 =====================  ================================================================================
 asked                  answered
 =====================  ================================================================================
-``load``, file, folder  ``loaded``, inputs, outputs (arguments of :class:`~pocketlens.runtimes.ports.Port`), whole
+``load``, file, folder  ``loaded``, inputs, outputs (of :class:`~pocketlens.runtimes.ports.Port`), whole
 ``run``                 ``ran``: the outputs' files hold the result
 =====================  ================================================================================
 
@@ -24,6 +24,7 @@ import numpy as np
 from pocketlens.errors import PocketlensError
 from pocketlens.runtimes import litert_library as library
 from pocketlens.runtimes import vulkan
+from pocketlens.runtimes.ports import Port
 
 _INTEGERS, _TRANSIENT_POINTERS = 0x3, 0x20
 """Of XNNPACK's flags (``xnnpack_delegate.h``) those that LiteRT sets by itself, signed and unsigned integers, and the
@@ -55,7 +56,7 @@ class _Engine:
         self._buffers = (self._model.create_input_buffers(0), self._model.create_output_buffers(0))
         self._arrays = tuple(
             [
-                np.memmap(Path(folder) / f"{kind}{i}", port[1], "w+", shape=port[2] or (1,))
+                np.memmap(Path(folder) / f"{kind}{i}", port.dtype, "w+", shape=port.shape or (1,))
                 for i, port in enumerate(ports)
             ]
             for kind, ports in (("input", inputs), ("output", outputs))
@@ -91,21 +92,12 @@ class _LeanEngine(_Engine):
         return Options(cpu_options=cpu)
 
 
-def _ports(path: Path) -> tuple[list[tuple[Any, ...]], list[tuple[Any, ...]]]:
-    """Name, number type, shape, scale and zero point of each input and output, in the engine's order."""
+def _ports(path: Path) -> tuple[tuple[Port, ...], tuple[Port, ...]]:
+    """The inputs and outputs of a file, in the engine's order."""
     library.check_file(path)
     interpreter = library.module().Interpreter(model_path=str(path))
     library.check_sizes(path, interpreter)
-    return (
-        [_port(detail) for detail in interpreter.get_input_details()],
-        [_port(detail) for detail in interpreter.get_output_details()],
-    )
-
-
-def _port(detail: dict[str, Any]) -> tuple[Any, ...]:
-    scale, zero_point = detail["quantization"]
-    shape = tuple(int(n) for n in detail["shape"])
-    return detail["name"], np.dtype(detail["dtype"]).name, shape, float(scale), int(zero_point)
+    return library.ports_of(interpreter)
 
 
 def main(descriptor: int, lean_threads: int | None = None) -> None:

@@ -1,7 +1,9 @@
 import random
 import subprocess
 import sys
+from multiprocessing.connection import Connection
 from pathlib import Path
+from types import SimpleNamespace
 
 import flatbuffers
 import numpy as np
@@ -11,6 +13,7 @@ from ai_edge_litert import schema_py_generated as schema
 from pocketlens.errors import InputError, MissingError
 from pocketlens.runtimes import litert, litert_lean, litert_library
 from pocketlens.runtimes.adapter import Options
+from pocketlens.runtimes.litert_process import EngineProcess
 from pocketlens.runtimes.session import open_artifact
 from tests.converters.tflite.harness import emit_bytes, model, node
 from tests.generators import picture, small_graph
@@ -66,12 +69,40 @@ def test_a_large_file_plays_in_a_process_of_its_own_with_the_same_numbers(
     assert capfd.readouterr() == ("", "")
 
 
-def test_a_large_file_plays_where_that_process_cannot_start(artifact: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("python", ["/bin/false", "/nowhere"])
+def test_a_large_file_plays_where_that_process_cannot_start(
+    python: str, artifact: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As where LiteRT lacks what the process needs, and where the system starts no other."""
     monkeypatch.setattr(litert_lean, "LARGE", 32 * 48)
-    monkeypatch.setattr(sys, "executable", "/bin/false")  # as where LiteRT lacks what the process needs
+    monkeypatch.setattr(sys, "executable", python)
     player = litert.Player(artifact, Options(lean=True))
     assert player.runtime_info.partitions == 1
     player.close()
+
+
+def test_what_counts_as_large() -> None:
+    def is_large(*shapes: tuple[int, ...]) -> bool:
+        details = [{"shape": np.array(shape), "shape_signature": np.array(shape)} for shape in shapes]
+        return litert_lean.is_large(
+            SimpleNamespace(get_input_details=lambda: details, get_signature_list=lambda: {"serving_default": {}})
+        )
+
+    assert is_large((1, 512, 512, 3)) and is_large((1, 512, 512, 3), ())  # a number beside the picture
+    assert not is_large((1, 512, 511, 3)) and not is_large((1, 512, 512, 3), (-1, 4)) and not is_large()
+
+
+def test_an_answer_is_not_taken_for_that_of_the_next_question(artifact: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    engine = EngineProcess("LiteRT", 60, "", 1)
+    engine.load(artifact)
+
+    def stop(self: Connection, seconds: float) -> bool:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Connection, "poll", stop)
+    with pytest.raises(KeyboardInterrupt):
+        engine.run(artifact)
+    assert engine.closed
 
 
 @pytest.mark.parametrize(

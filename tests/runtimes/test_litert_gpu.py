@@ -54,7 +54,7 @@ def test_a_crash_and_a_hang_cost_only_the_engine(artifact: Path) -> None:
     os.kill(engine._process.pid, signal.SIGSEGV)
     with pytest.raises(EngineError, match=r"crashed \(SIGSEGV\) with small\.tflite"):
         engine.run(artifact)
-    engine = EngineProcess("GPU engine", 10)
+    engine = EngineProcess("GPU engine", 10, "")
     engine.load(artifact)
     engine._seconds = 0.3
     os.kill(engine._process.pid, signal.SIGSTOP)
