@@ -104,6 +104,10 @@ class _Command(TyperCommand):
             refuse_renamed(self.name or "", getattr(error, "option_name", None) or "")
             raise
 
+    def get_short_help_str(self, limit: int = 45) -> str:
+        """What the list of commands says: the first paragraph as a whole, which click would cut off at ``limit``."""
+        return " ".join((self.help or "").split("\n\n")[0].split())
+
 
 class _Group(TyperGroup):
     def invoke(self, ctx: Any) -> Any:

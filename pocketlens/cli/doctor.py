@@ -11,7 +11,10 @@ from pocketlens.errors import MissingError
 
 @command("doctor", "doctor --json")
 def doctor(json: options.Json = False) -> None:
-    """What is installed, what is missing, and how to get it. Exit code 3 if nothing can play an artifact."""
+    """List what is installed, what is missing, and how to get it.
+
+    Exit code 3 if nothing can play an artifact.
+    """
     from pocketlens.accelerators import engine
     from pocketlens.placement import ACCELERATORS
     from pocketlens.runtimes.adapter import RUNTIMES

@@ -48,7 +48,7 @@ def run(
         float, typer.Option(metavar="SHARE", min=0, max=0.99, help="Against flicker in video; 0.7 is strong.")
     ] = 0.0,
     frames: Annotated[int | None, typer.Option(metavar="N", min=1, help="Stop a video after so many frames.")] = None,
-    out: Annotated[Path | None, options.out("Folder for the pictures (stylized), or the video file.")] = None,
+    out: Annotated[Path | None, options.out("Folder for the pictures, or the video file.", "stylized")] = None,
     artifact: options.Artifact = None,
     runtime: options.Runtime = None,
     accelerator: options.Accelerator = None,
@@ -83,11 +83,12 @@ def run(
     why: Annotated[bool, typer.Option("--why", help="Say why this artifact plays in this runtime.")] = False,
     json: options.Json = False,
 ) -> None:
-    """Stylize pictures, a clip or a camera. Pictures keep their size, and their alpha unless they become JPEG.
+    """Stylize pictures, a clip or a camera.
 
-    Several pictures, or frames of a clip, are played at the same time, one on each core, unless --threads or an
-    accelerator is given. Pictures that cannot be read are listed at the end, and the exit code is 1 then.
-    The metadata of what is written says which filter made it, unless you ask to leave that out.
+    Pictures keep their size, and their alpha unless they become JPEG. Several pictures, or frames of a clip, are played
+    at the same time, one on each core, unless --threads or an accelerator is given. Pictures that cannot be read are
+    listed at the end, and the exit code is 1 then. The metadata of what is written says which filter made it, unless
+    you ask to leave that out.
 
     Ranges are for a file that somebody else made: the files of a bundle take and give 0..255.
     """

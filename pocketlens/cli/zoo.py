@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 @command("zoo", "zoo --json")
 def zoo(json: options.Json = False) -> None:
-    """The architectures whose checkpoints load, with what they cost, and the filters that ship."""
+    """List the architectures whose checkpoints load, with what they cost, and the filters that ship."""
     from pocketlens.models.costs import SIZE, zoo_entries
     from pocketlens.models.zoo import BUILTINS
 

@@ -47,6 +47,7 @@ def options() -> dict[str, dict[str, Any]]:
 def test_help_names_every_command() -> None:
     shown = call("--help").stdout
     assert all(f"  {name} " in shown for name in COMMANDS) and set(APP.commands) == set(COMMANDS)
+    assert "..." not in shown.partition("Commands:")[2], "a sentence is cut off"
 
 
 @pytest.mark.parametrize("name", COMMANDS)
