@@ -33,12 +33,12 @@ def ask_exact_norms(model: ir.Model) -> bool:
     Returns:
         Whether there are any.
     """
-    before = decompose_long_norms(model)
+    left = decompose_long_norms(model)
+    left.metadata_props[EXACT_NORMS] = str(_SHORT)
+    if not has_long_norms(left):
+        return False
     model.metadata_props[EXACT_NORMS] = str(_SHORT)
-    if any(node.op_type == "InstanceNormalization" for node in before.graph) and has_long_norms(model):
-        return True
-    del model.metadata_props[EXACT_NORMS]
-    return False
+    return True
 
 
 def has_long_norms(model: ir.Model) -> bool:

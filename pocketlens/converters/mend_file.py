@@ -12,10 +12,11 @@ MENDED = "pocketlens.mended"
 _WEIGHTS_ARE_NO_INPUTS = 4
 """The IR version since which weights need not be inputs of the graph."""
 _SIZES = {
-    "ConstantOfShape": 0, "Expand": 1, "Pad": 1, "ReduceL1": 1, "ReduceL2": 1, "ReduceMax": 1, "ReduceMean": 1,
-    "ReduceMin": 1, "ReduceSum": 1, "Reshape": 1, "Resize": 3, "Split": 1, "Squeeze": 1, "Tile": 1, "Unsqueeze": 1,
+    "ConstantOfShape": 0, "Expand": 1, "Pad": 1, "ReduceL1": 1, "ReduceL2": 1, "ReduceLogSum": 1, "ReduceLogSumExp": 1,
+    "ReduceMax": 1, "ReduceMean": 1, "ReduceMin": 1, "ReduceProd": 1, "ReduceSum": 1, "ReduceSumSquare": 1,
+    "Reshape": 1, "Resize": 3, "Split": 1, "Squeeze": 1, "Tile": 1, "TopK": 1, "Unsqueeze": 1,
 }  # fmt: skip
-"""Operators with an input that ONNX allows in int64 only, and its place."""
+"""Operators with an input of sizes, axes or a count that ONNX allows in int64 only, and its place."""
 
 
 def mend(proto: Any) -> list[str]:

@@ -227,7 +227,7 @@ def _pixels(values: Floats, ranges: Ranges, size: tuple[int, int]) -> Floats:
     height, width = size
     if values.ndim == 3 and values.shape[0] == 3:
         values = values[None]
-    if values.shape[:1] == (1,) and (values.ndim == 3 or values.shape[1] == 1):  # grey: the same in every colour
+    if values.ndim in (3, 4) and {*values.shape[:-2]} == {1}:  # grey: the same in every colour
         values = np.repeat(values.reshape(1, 1, *values.shape[-2:]), 3, axis=1)
     if values.ndim != 4 or values.shape[:2] != (1, 3) or size_factor(size, values.shape[2:]) is None:
         more = values.ndim == 4 and values.shape[0] == 1 and values.shape[1] > 3

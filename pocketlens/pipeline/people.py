@@ -141,15 +141,18 @@ def _tones(evaluation: Evaluation) -> tuple[tuple[Tone, ...], Gap, dict[str, Gap
         )
     names = evaluation.source.styles
     before = {number: [portrait.in_tone(tone) for portrait in shown] for number, tone in enumerate(MONK, 1)}
-    outputs, shifts = [], []
+    gaps: list[Gap] = []
+    worst: tuple[Gap, dict[int, list[Picture]], dict[int, list[Shift]]] | None = None
     play = _player(evaluation)
     for style in [pure(index, len(names)) for index in range(len(names))] or [()]:
-        outputs.append({number: [play(picture, style) for picture in pictures] for number, pictures in before.items()})
-        shifts.append({number: _shifts(shown, before[number], after) for number, after in outputs[-1].items()})
-    gaps = [gap(of_style) for of_style in shifts]
-    worst = max(range(len(gaps)), key=lambda index: gaps[index].size)
-    tones = [_tone(number, shown, before[number], outputs[worst][number], shifts[worst][number]) for number in before]
-    return tuple(tones), gaps[worst], dict(zip(names, gaps, strict=True)) if names else {}
+        after = {number: [play(picture, style) for picture in pictures] for number, pictures in before.items()}
+        shifts = {number: _shifts(shown, before[number], outputs) for number, outputs in after.items()}
+        gaps.append(gap(shifts))
+        if worst is None or gaps[-1].size > worst[0].size:
+            worst = gaps[-1], after, shifts  # pictures of the other styles are not kept
+    assert worst is not None
+    tones = [_tone(number, shown, before[number], worst[1][number], worst[2][number]) for number in before]
+    return tuple(tones), worst[0], dict(zip(names, gaps, strict=True)) if names else {}
 
 
 def _shifts(shown: list[Portrait], before: list[Picture], after: list[Picture]) -> list[Shift]:

@@ -39,6 +39,8 @@ if TYPE_CHECKING:
 
 Steps = Generator[Task | None, Any, None]
 """A trial on its way: it yields tasks and is sent their answers; None where it waits for another trial."""
+TrainingPictures = tuple[tuple[int, int], int, int]
+"""Size, number and seed of pictures to train on."""
 MEASURED = BenchmarkSettings()
 _MEASURED = "what was measured"
 
@@ -59,7 +61,8 @@ class Trials:
         errors: Of the predictions, relative, as they are measured.
         models: The rates of each way to play on each device, as they are calibrated.
         calibrating: Those of the models that a trial is calibrating just now.
-        asking: Size, number and seed of the pictures that a trial asks the teacher about just now.
+        answers: The entries of the teacher's answers, by size, number and seed of the pictures.
+        asking: Those that a trial asks for just now.
     """
 
     inputs: Inputs
@@ -73,7 +76,8 @@ class Trials:
     errors: list[float] = field(default_factory=list)
     models: dict[tuple[str, Play], LatencyModel] = field(default_factory=dict)
     calibrating: set[tuple[str, Play]] = field(default_factory=set)
-    asking: set[tuple[tuple[int, int], int, int]] = field(default_factory=set)
+    answers: dict[TrainingPictures, str] = field(default_factory=dict)
+    asking: set[TrainingPictures] = field(default_factory=set)
 
     @property
     def recipe(self) -> Recipe:
@@ -137,16 +141,18 @@ class Trials:
 
     def _answered(self, trial: "optuna.Trial", job: Job, settings: Compress) -> Generator[Task | None, Any, str]:
         """The entry of the teacher's answers, which trials share: one of them asks, and the others wait for it."""
-        pictures = (job.recipe.filter.sizes[0], settings.pictures, settings.seed)
+        pictures, name = (job.recipe.filter.sizes[0], settings.pictures, settings.seed), "answers of the teacher"
         while pictures in self.asking:
             yield None
-        self.asking.add(pictures)
-        try:
-            name = "answers of the teacher"
-            entry: str = yield self._task(name, trial, tasks.teacher_answers, job, gives=_itself, stays=True)
-        finally:
-            self.asking.discard(pictures)
-        return entry
+        if pictures not in self.answers:
+            self.asking.add(pictures)
+            try:
+                self.answers[pictures] = yield self._task(
+                    name, trial, tasks.teacher_answers, job, gives=_itself, stays=True
+                )
+            finally:
+                self.asking.discard(pictures)
+        return self.answers[pictures]
 
     def _calibrated(self, device: str, candidate: Candidate) -> Generator[Task | None, Any, LatencyModel]:
         """The rates of the candidate's way to play on a device, measured now where they are not known."""

@@ -1,6 +1,7 @@
 """Files that other tools damaged are mended where only one thing can be meant."""
 
 import itertools
+from operator import attrgetter
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +9,7 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from pocketlens.converters.mend_file import MENDED, mend
+from pocketlens.converters.mend_file import _SIZES, MENDED, mend
 from pocketlens.converters.onnx_file import read_onnx
 from pocketlens.errors import InputError
 
@@ -59,6 +60,11 @@ def test_sizes_become_int64() -> None:
     stored = {tensor.name: tensor for tensor in damaged.graph.initializer}
     assert numpy_helper.to_array(stored[resize.input[3]]).dtype == np.int64
     onnx.checker.check_model(damaged, full_check=True)
+
+
+def test_every_reduction_has_its_axes_mended() -> None:
+    reductions = {name for name in map(attrgetter("name"), onnx.defs.get_all_schemas()) if name.startswith("Reduce")}
+    assert reductions <= set(_SIZES)
 
 
 def test_a_good_file_is_left_alone() -> None:

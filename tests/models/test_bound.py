@@ -53,6 +53,18 @@ def test_one_tensor_of_another_size_is_told_of_multiples() -> None:
     assert "multiples of 4 or 32" in error.value.do
 
 
+class Score(nn.Module):
+    """No generator: one number for a picture."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x.mean((1, 2, 3))
+
+
+def test_one_number_is_no_picture() -> None:
+    with pytest.raises(InputError, match=r"gives \[1\], expected \[1, 3, 32, 48\]"):
+        torch_teacher(Score(), Ranges((0.0, 255.0), (0.0, 255.0)))(picture(32, 48))
+
+
 class Labelled(nn.Module):
     """A generator that takes a label, which its embedding wants as a whole number."""
 

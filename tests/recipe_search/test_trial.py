@@ -7,6 +7,7 @@ from typing import Any, cast
 import pytest
 
 from pocketlens.bench.budget import PerformanceBudget
+from pocketlens.errors import InputError
 from pocketlens.models.source import resolve
 from pocketlens.phones.layers import Costs
 from pocketlens.recipe import Recipe
@@ -53,4 +54,18 @@ def test_one_trial_asks_the_teacher_and_the_others_wait_for_it(tmp_path: Path) -
     with pytest.raises(StopIteration) as ended:
         first.send("answers/key")
     assert ended.value.value == "answers/key"
-    assert next(second) is not None  # from the cache now
+    with pytest.raises(StopIteration) as told:
+        next(second)
+    assert told.value.value == "answers/key"
+
+
+def test_where_asking_the_teacher_fails_the_next_trial_asks(tmp_path: Path) -> None:
+    trials, number = _trials(tmp_path), cast(Any, SimpleNamespace(number=3))
+    settings = trials.space.draw(Last(student="pocket")).compress
+    job = Job(trials.inputs, trials.recipe, 1)
+    first, second = (trials._answered(number, job, settings) for _ in range(2))
+    next(first)
+    assert next(second) is None
+    with pytest.raises(InputError):
+        first.throw(InputError("the worker was lost"))
+    assert next(second) is not None

@@ -21,10 +21,10 @@ class DecomposeRare(NodePass):
     Exact to float rounding: norms and sums of squares (ReduceL1, ReduceL2, ReduceSumSquare, ReduceLogSum) become a
     function and a ReduceSum; Selu and Celu a scaled Elu; Mean a Sum and a product; Tile an Expand where it repeats
     single values, else Concats of copies; a Pad that wraps around Concats of Slices; a convolution along one axis one
-    over a row; a Gemm of a transposed first or a computed second matrix a MatMul; a PRelu with a slope for each pixel
-    two Relus; Col2Im a transposed convolution whose kernels place one
-    value each; an AffineGrid of a constant size a MatMul of constant places; a LpPool the root of an AveragePool of
-    powers; a Shrink two Relus, or a choice where it jumps. Needs floats and fixed shapes.
+    over a row; a Gemm of a transposed first or a computed second matrix, or of a computed term, a MatMul; a PRelu with
+    a slope for each pixel two Relus; Col2Im a transposed convolution whose kernels place one value each; an AffineGrid
+    of a constant size a MatMul of constant places; an LpPool the root of an AveragePool of powers; a Shrink two Relus,
+    or a choice where it jumps. Needs floats and fixed shapes.
     """
 
     def rewrite(self, model: ir.Model, node: ir.Node) -> bool:
@@ -242,7 +242,7 @@ def _sloped(editor: edit.Editor, node: ir.Node, x: ir.Value) -> ir.Value | None:
     return editor.add("Sub", [editor.add("Relu", [x], shape), sloped], shape)
 
 
-def _spelled_out(editor: edit.Editor, node: ir.Node, x: ir.Value) -> ir.Value | None:
+def _multiplied(editor: edit.Editor, node: ir.Node, x: ir.Value) -> ir.Value | None:
     """A Gemm of a computed matrix, a transposed first one or a computed term: a MatMul, with what stands around it."""
     y, term = node.inputs[1], node.inputs[2] if len(node.inputs) > 2 else None
     result_shape, shapes = edit.shape_of(node.outputs[0]), [edit.shape_of(x), edit.shape_of(y)]
@@ -272,7 +272,7 @@ _DEFINITIONS: dict[str, Callable[[edit.Editor, ir.Node, ir.Value], ir.Value | No
     "Col2Im": _folded,
     "Conv": _row_convolution,
     "ConvTranspose": _row_convolution,
-    "Gemm": _spelled_out,
+    "Gemm": _multiplied,
     "GlobalLpPool": _pooled,
     "LpPool": _pooled,
     "Mean": _mean,
