@@ -49,7 +49,11 @@ def measure(recipe: Path, workers: int, trials: int, folder: Path) -> None:
         line = [sys.executable, "-m", "pocketlens", "search", str(recipe), "-o", str(folder / "search")]
         line += ["--executor", address, "--device", "here", "--trials", str(trials), "--threads", "1", "--fps", "1"]
         environment = {**os.environ, "POCKETLENS_CACHE": str(folder / "searcher")}
-        subprocess.run(line, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False)
+        ended = subprocess.run(
+            line, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, check=False
+        )
+        if ended.returncode not in (0, 1):  # 1: no trial holds the gate
+            raise SystemExit(f"the search ended with code {ended.returncode}: {ended.stderr[-500:]}")
         took = time.monotonic() - begun
         spent = [seconds(process) - first for process, first in zip(started[1:], before, strict=True)]
         told = len(list((folder / "search" / "trials").glob("*/trial.json")))

@@ -15,13 +15,18 @@ else:
     import dataclasses
 
     def dataclass(*, frozen, eq=True):
-        """The decorator; classes must be frozen, and cannot be keyword-only or have slots."""
+        """The decorator; classes must be frozen.
+
+        They cannot be keyword-only or have slots, class variables, or fields with ``init=False`` or ``hash``.
+        """
         assert frozen
         functions = (_init, _repr, _setattr, _delattr, *((_eq, _hash) if eq else ()))
 
         def define(cls):
             own = vars(cls)
             cls = dataclasses.dataclass(init=False, repr=False, eq=False)(cls)
+            fields = dataclasses.fields(cls)
+            assert len(fields) == len(cls.__dataclass_fields__) and all(f.init and f.hash is None for f in fields)
             for function in functions:
                 name = f"_{function.__name__}__"
                 if own.get(name) is None:

@@ -2,7 +2,7 @@
 
 import dataclasses
 import pickle
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
@@ -71,6 +71,21 @@ def test_equal_and_frozen(kind: Any) -> None:
         del kind("a").kind
     with pytest.raises(TypeError):
         hash(kind("a"))  # a list
+
+
+def test_what_it_cannot_do_is_refused() -> None:
+    with pytest.raises(AssertionError):
+
+        @quick_dataclass.dataclass(frozen=True)
+        class Shared:
+            everywhere: ClassVar[int] = 1
+
+    for options in ({"init": False}, {"hash": False}):
+        with pytest.raises(AssertionError):
+
+            @quick_dataclass.dataclass(frozen=True)
+            class Odd:
+                own: int = dataclasses.field(default=1, **options)  # type: ignore[call-overload]
 
 
 def test_hashed_pickled_and_checked() -> None:

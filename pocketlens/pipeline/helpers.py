@@ -16,7 +16,7 @@ from multiprocessing import Pipe
 from multiprocessing.connection import Connection
 from pathlib import Path
 from types import TracebackType
-from typing import Literal, NoReturn
+from typing import Literal, NoReturn, get_args
 
 from pocketlens import machine
 from pocketlens.errors import InputError
@@ -28,7 +28,6 @@ from pocketlens.targets import ArtifactSpec
 LIMIT = "POCKETLENS_HELPERS"
 """The environment variable that says how many helpers a build may have at most."""
 Step = Literal["made", "placed"]
-_STEPS: tuple[Step, ...] = ("made", "placed")
 _MEMORY = 4
 """How many times the build's own peak, up to its graph, must be free for each helper."""
 _END_S = 10.0
@@ -48,7 +47,7 @@ class Batch:
 
 
 class Turns:
-    """Who works on which artifact: a lock a number, on a file in memory. A lock ends with the process that has it.
+    """Who works on which step of which artifact: a lock each, on a file in memory. A lock ends with its process.
 
     Args:
         descriptor: Of the file.
@@ -62,7 +61,8 @@ class Turns:
         """Hold one step of an artifact, while the block runs; gives whether it is held."""
         import fcntl  # of POSIX alone, as helpers are
 
-        place = len(_STEPS) * number + _STEPS.index(step)
+        steps = get_args(Step)
+        place = len(steps) * number + steps.index(step)
         held = True
         try:
             fcntl.lockf(self._descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB), 1, place)

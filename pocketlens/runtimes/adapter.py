@@ -42,7 +42,8 @@ class Options:
             pixels to floats and back faster than numpy does.
         keep_compiled: Whether what the runtime compiles may be kept in the user's cache, where that makes the next
             loading quicker. Measurements leave it out, so that each loads anew.
-        lean: Whether memory is given back after each value and each play, which the next play has to fetch again.
+        lean: Whether to take little memory, for more time: it is given back after each value and each play, and LiteRT
+            plays a large file in a process of its own.
     """
 
     threads: int | None = None
