@@ -185,7 +185,7 @@ class _Compilation:
         return_small_blocks()
         spec = request.spec
         try:
-            with self._helpers.turn(spec, "made"):
+            with self._helpers.lock(spec, "made"):
                 form = first_form(request)
         except RecipeError:
             raise
@@ -204,7 +204,7 @@ class _Compilation:
             spec = form.request.spec
             self._step(spec.id)
             try:
-                with self._helpers.turn(spec, "made"):
+                with self._helpers.lock(spec, "made"):
                     artifacts[spec] = _emit(form, fallback)
             except Exception as error:  # noqa: BLE001 - as above
                 self._fail(spec, name_overflow(error, spec, self._risks[form.request.graph]))

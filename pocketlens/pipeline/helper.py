@@ -1,4 +1,4 @@
-"""A helper of a build (:mod:`pocketlens.pipeline.helpers`): ``python -m pocketlens.pipeline.helper CONNECTION TURNS
+"""A helper of a build (:mod:`pocketlens.pipeline.helpers`): ``python -m pocketlens.pipeline.helper CONNECTION LOCKS
 TARGET``, with descriptors of both.
 """
 
@@ -18,7 +18,7 @@ from pocketlens.converters.emitter import emitter
 from pocketlens.memory import large_blocks_returned, return_small_blocks
 from pocketlens.pipeline.compile import CompiledSize
 from pocketlens.pipeline.forms import emit_first_right, first_form
-from pocketlens.pipeline.helpers import Batch, Turns
+from pocketlens.pipeline.helpers import Batch, Locks
 from pocketlens.pipeline.placements import place_all
 from pocketlens.pipeline.stage_key import stage_key
 from pocketlens.progress import silent
@@ -30,7 +30,7 @@ _END_S = 5.0
 
 
 @large_blocks_returned()
-def main(connection: int, turns: int, first: str) -> None:
+def main(connection: int, locks: int, first: str) -> None:
     """Work until the build ends or is killed."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     batches: queue.Queue[bytes] = queue.Queue()
@@ -38,7 +38,7 @@ def main(connection: int, turns: int, first: str) -> None:
     with contextlib.suppress(KeyboardInterrupt):
         _import_for(first)
         while True:
-            _work(pickle.loads(batches.get()), Turns(turns), first)
+            _work(pickle.loads(batches.get()), Locks(locks), first)
 
 
 def _listen(connection: Connection, batches: "queue.Queue[bytes]", worker: int) -> NoReturn:
@@ -65,7 +65,7 @@ def _import_for(target: str) -> None:
             RUNTIMES[runtime].version()
 
 
-def _work(batch: Batch, turns: Turns, first: str) -> None:
+def _work(batch: Batch, locks: Locks, first: str) -> None:
     """Make the artifacts that nobody works on.
 
     One target after the other, since those of one target share calibrations; the last of a target first, so that a
@@ -78,11 +78,11 @@ def _work(batch: Batch, turns: Turns, first: str) -> None:
         for number, request in reversed(list(batch.requests.items())):
             if request.spec.target == target:
                 return_small_blocks()
-                with turns.taken(number, "made", wait=False) as free, contextlib.suppress(Exception):
+                with locks.held(number, "made", wait=False) as free, contextlib.suppress(Exception):
                     if free:
                         made.append((number, request, emit_first_right(first_form(request))[1]))
         for number, request, artifact in made:
-            with turns.taken(number, "placed", wait=False) as free, contextlib.suppress(Exception):
+            with locks.held(number, "placed", wait=False) as free, contextlib.suppress(Exception):
                 if free:
                     place_all([CompiledSize(request.evaluation, (artifact,))], batch.accelerators, silent)
 

@@ -46,7 +46,7 @@ class Batch:
     accelerators: Accelerators
 
 
-class Turns:
+class Locks:
     """Who works on which step of which artifact: a lock each, on a file in memory. A lock ends with its process.
 
     Args:
@@ -57,7 +57,7 @@ class Turns:
         self._descriptor = descriptor
 
     @contextlib.contextmanager
-    def taken(self, number: int, step: Step, *, wait: bool) -> Iterator[bool]:
+    def held(self, number: int, step: Step, *, wait: bool) -> Iterator[bool]:
         """Hold one step of an artifact, while the block runs; gives whether it is held."""
         import fcntl  # of POSIX alone, as helpers are
 
@@ -93,7 +93,7 @@ class Helpers:
             self._descriptor = os.memfd_create("pocketlens") if count else -1
             for i in range(count):
                 self._running.append(_start(self._descriptor, targets[(i + 1) * len(targets) // (count + 1)]))
-        self._turns = Turns(self._descriptor)
+        self._locks = Locks(self._descriptor)
 
     def __enter__(self) -> "Helpers":
         return self
@@ -124,12 +124,12 @@ class Helpers:
                 connection.send_bytes(batch)
 
     @contextlib.contextmanager
-    def turn(self, spec: ArtifactSpec, step: Step) -> Iterator[None]:
+    def lock(self, spec: ArtifactSpec, step: Step) -> Iterator[None]:
         """Wait for the helper that works on one step of an artifact, and keep helpers off it while the block runs."""
         if not self._running or spec not in self._numbers:
             yield
             return
-        with self._turns.taken(self._numbers[spec], step, wait=True):
+        with self._locks.held(self._numbers[spec], step, wait=True):
             yield
 
     def _keep(self, count: int) -> None:
@@ -164,13 +164,13 @@ def helper_count(targets: Collection[str], threads: int) -> int:
     return max(0, min(machine.cores(), len(targets), int(limit) + 1 if limit else len(targets)) - 1)
 
 
-def _start(turns: int, first: str) -> tuple["subprocess.Popen[bytes]", Connection]:
+def _start(locks: int, first: str) -> tuple["subprocess.Popen[bytes]", Connection]:
     ours, theirs = Pipe()
     with theirs:
         quiet = subprocess.DEVNULL
         process = subprocess.Popen(
-            module_command("pocketlens.pipeline.helper", str(theirs.fileno()), str(turns), first),
-            env=module_environment(), pass_fds=[theirs.fileno(), turns], stdin=quiet, stdout=quiet, stderr=quiet,
+            module_command("pocketlens.pipeline.helper", str(theirs.fileno()), str(locks), first),
+            env=module_environment(), pass_fds=[theirs.fileno(), locks], stdin=quiet, stdout=quiet, stderr=quiet,
         )  # fmt: skip
     return process, ours
 

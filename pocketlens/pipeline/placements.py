@@ -45,7 +45,7 @@ def place_all(
             placements = []
             for accelerator in mine:
                 notify(f"accelerators: {artifact.spec.id} on {accelerator.title}", len(artifacts), len(size.artifacts))
-                with helpers.turn(artifact.spec, "placed"):
+                with helpers.lock(artifact.spec, "placed"):
                     placements.append(_place(size.evaluation, artifact, accelerator))
                 if wanted.mode(accelerator.name) == "require":
                     _require(artifact.spec.id, accelerator, placements[-1])

@@ -22,7 +22,7 @@ from pocketlens.pipeline.compile import base_graph
 from pocketlens.pipeline.eval_set import EvalSet
 from pocketlens.pipeline.evaluation import Evaluation
 from pocketlens.pipeline.forms import ArtifactRequest, first_form
-from pocketlens.pipeline.helpers import Helpers, Turns, helper_count
+from pocketlens.pipeline.helpers import Helpers, Locks, helper_count
 from pocketlens.recipe import Accelerators, Quantize
 from tests.generators import SIGNED, picture, seeded
 
@@ -72,7 +72,7 @@ def test_without_its_helper_a_build_goes_on(monkeypatch: pytest.MonkeyPatch) -> 
         process.wait()
         asked = requests({"onnx": ["fp32"]})
         running.give(asked)
-        with running.turn(asked[0].spec, "made"):
+        with running.lock(asked[0].spec, "made"):
             assert first_form(asked[0]).emit().path.exists()
 
 
@@ -101,21 +101,21 @@ def test_a_helper_that_waits_for_work_ends_at_once() -> None:
     assert process.returncode == 0
 
 
-def test_a_turn_is_waited_for_and_ends_with_its_process() -> None:
-    descriptor = os.memfd_create("turns")
-    turns, place = Turns(descriptor), 2 * 3
+def test_a_lock_is_waited_for_and_ends_with_its_process() -> None:
+    descriptor = os.memfd_create("locks")
+    locks, place = Locks(descriptor), 2 * 3
     code = (
         f"import fcntl, time; fcntl.lockf({descriptor}, fcntl.LOCK_EX, 1, {place}); print(flush=True); time.sleep(60)"
     )
     line = [sys.executable, "-I", "-c", code]
     with subprocess.Popen(line, pass_fds=[descriptor], stdout=subprocess.PIPE) as other:
         assert other.stdout is not None and other.stdout.readline()
-        with turns.taken(3, "made", wait=False) as held:
+        with locks.held(3, "made", wait=False) as held:
             assert not held
-        with turns.taken(3, "placed", wait=False) as placed, turns.taken(4, "made", wait=False) as next_one:
+        with locks.held(3, "placed", wait=False) as placed, locks.held(4, "made", wait=False) as next_one:
             assert placed and next_one
         threading.Timer(0.2, other.kill).start()
-        with turns.taken(3, "made", wait=True) as held:
+        with locks.held(3, "made", wait=True) as held:
             assert held and other.wait() != 0
     os.close(descriptor)
 
