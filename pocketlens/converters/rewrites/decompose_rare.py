@@ -198,7 +198,7 @@ def _pooled(editor: edit.Editor, node: ir.Node, x: ir.Value) -> ir.Value | None:
     """``(sum |x|^p)^(1/p)`` of each window: what lies outside the picture is 0, and counts as such in a mean too."""
     before, after = edit.shape_of(x), edit.shape_of(node.outputs[0])
     kernel, order = hub.ints(node, "kernel_shape", ()), hub.integer(node, "p", 2)
-    if before is None or after is None or hub.integer(node, "ceil_mode", 0):
+    if before is None or after is None or order < 1 or hub.integer(node, "ceil_mode", 0):
         return None
     powers = editor.add("Mul", [x, x], before) if order == 2 else editor.add("Abs", [x], before)
     if order > 2:

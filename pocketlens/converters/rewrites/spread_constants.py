@@ -42,7 +42,7 @@ class SpreadConstants(NodePass):
         inputs: list[ir.Value | None] = []
         for value in node.inputs:
             array = hub.initializer(value)
-            parts = None if array is None or array.dtype.kind != "f" else _parts(array, axis % array.ndim)
+            parts = None if array is None or array.dtype.kind != "f" else _parts(array, axis)
             inputs += [value] if parts is None or array is None else _expands(editor, parts)
             changed = changed or parts is not None
         if changed:
@@ -57,6 +57,7 @@ def _parts(array: NDArray[np.generic], axis: int) -> list[tuple[NDArray[np.gener
     """
     if array.size < LARGE:
         return None
+    axis %= array.ndim
     slices = [array.take([index], axis) for index in range(array.shape[axis])]
     parts = []
     shrunk = [_shrunk(part, axis) for part in slices]

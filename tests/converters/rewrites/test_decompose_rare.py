@@ -78,6 +78,12 @@ def test_a_pool_of_powers_is_the_root_of_a_mean(order: int, attributes: dict[str
     assert check_passes(builder.model(), DecomposeRare)["AveragePool"] == 1
 
 
+def test_a_pool_of_no_power_is_left_to_be_refused() -> None:
+    builder = GraphBuilder((1, 4, 6, 7))
+    builder.add("GlobalLpPool", "x", p=0)
+    assert not DecomposeRare()(builder.model()).modified
+
+
 def test_a_pool_of_powers_over_the_whole_picture_is_the_root_of_its_mean() -> None:
     builder = GraphBuilder((1, 4, 6, 7))
     builder.add("GlobalLpPool", "x", p=2)

@@ -43,6 +43,13 @@ def test_few_numbers_are_spread_by_a_node(constant: np.ndarray, expands: int) ->
     assert [node.op_type for node in model.graph] == before
 
 
+def test_a_number_without_axes_is_left_to_be_refused() -> None:
+    one = ir.Value(name="one", const_value=ir.tensor(np.float32(1)))
+    joined = ir.node("Concat", [one], {"axis": 0})
+    graph = ir.Graph([], joined.outputs, nodes=[joined], initializers=[one])
+    assert not SpreadConstants()(ir.Model(graph, ir_version=10)).modified
+
+
 class Labelled(nn.Module):
     """A label beside the picture, as StarGAN has it."""
 
