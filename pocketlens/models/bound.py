@@ -64,7 +64,7 @@ class Bound(nn.Module):
 
         The channels of a second picture are found by trying, and so are the shapes of states: a module that takes none
         for the first frame says them, or one that takes zeros of one pixel. Where it refuses constants that are whole
-        numbers, they are integers from then on, as an embedding wants its labels, and at last one a picture.
+        numbers, they are integers from then on, as an embedding wants its labels, or one a picture.
         """
         tries = (
             [torch.zeros(1, channels, *picture.shape[2:]) for channels in (3, 1)] if self._signature.second else [None]

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -74,6 +75,15 @@ def test_a_build_with_a_page_asks_the_browser(pack: Path) -> None:
     assert {"web-wasm", "web-webgpu"} <= set(placements)
     for name in ("web-wasm", "web-webgpu"):
         assert placements[name].status == "whole" and (placements[name].psnr or 0) > 60, placements[name]
+
+
+def test_a_runtime_that_does_not_start_says_nothing_of_the_file(bundle: Path, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(bundle / "web", tmp_path / "web"))
+    (folder / "runtime/litert_wasm_threaded_internal.js").write_text("for (;;);")
+    player = folder / "player.js"
+    player.write_text(player.read_text().replace("START_WITHIN_MS = 10000", "START_WITHIN_MS = 300"))
+    with pytest.raises(BrowserError, match="its runtime does not start"):
+        check.check_folder(folder, "threads")
 
 
 def test_what_is_no_model_is_refused(tmp_path: Path) -> None:

@@ -1,7 +1,7 @@
 // `index.html?check`: play every golden picture in every file on every backend, and write what came out into the page
 // as JSON, so that anything can read it. `?check=wasm` or `?check=webgpu` asks one kind of backend alone.
 import { BACKENDS, adapterText, missing, playGolden, readArtifact, readFilter } from './chain.js';
-import { Player } from './player.js';
+import { Player, Stalled } from './player.js';
 
 function base64(bytes) {
   let text = '';
@@ -24,6 +24,7 @@ async function one(filter, backend, artifact) {
       psnr: played.psnr, ms: played.ms, floats: base64(new Uint8Array(played.pixels.buffer)),
     })) };
   } catch (error) {
+    if (error instanceof Stalled) throw error;  // it says nothing of the file
     return { refused: error.message };
   } finally {
     player?.close();
