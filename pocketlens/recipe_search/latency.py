@@ -4,6 +4,7 @@ The cost model is the one of :mod:`pocketlens.phones.model`; only the networks t
 and those that the search measures are added to them.
 """
 
+import itertools
 import math
 from dataclasses import dataclass, field
 
@@ -48,9 +49,14 @@ class Prediction:
 def calibration_students(table: Search, kinds: tuple[str, ...]) -> list[Compress]:
     """The students that a device is calibrated with: the corners of the space and its middle.
 
+    Of each kind the smallest and the largest come first, and kinds take turns: a calibration that ends early has seen
+    all of them.
+
     Example:
         >>> [settings.width for settings in calibration_students(Search(), ("pocket",))]
         [8, 64, 8, 64, 36, 36]
+        >>> [settings.macs or "pocket" for settings in calibration_students(Search(), ("pocket", "ranks"))][:5]
+        ['pocket', 0.03, 'pocket', 0.3, 'pocket']
     """
     (low, high), (half_low, half_high), (few, many) = table.width, table.half_res_channels, table.blocks
     width, half, blocks = (low + high) // 2, (half_low + half_high) // 2, (few + many) // 2
@@ -58,15 +64,15 @@ def calibration_students(table: Search, kinds: tuple[str, ...]) -> list[Compress
         (low, half_low, few), (high, half_high, many), (low, half_high, many), (high, half_low, few),
         (width, half, blocks), (width, half_high, few),
     ]  # fmt: skip
-    students = []
-    if "pocket" in kinds:
-        students += [Compress(width=w, half_res_channels=h, blocks=b) for w, h, b in dict.fromkeys(shapes)]
     least, most = table.share
-    for kind in ("channels", "ranks"):
-        if kind in kinds:
-            shares = dict.fromkeys((least, round(math.sqrt(least * most), 4), most))
-            students += [Compress.model_validate({"macs": share, "cut": kind}) for share in shares]
-    return students
+    shares = dict.fromkeys((least, most, round(math.sqrt(least * most), 4)))
+    students = {
+        kind: [Compress.model_validate({"macs": share, "cut": kind}) for share in shares]
+        for kind in ("channels", "ranks")
+    }
+    students["pocket"] = [Compress(width=w, half_res_channels=h, blocks=b) for w, h, b in dict.fromkeys(shapes)]
+    turns = itertools.zip_longest(*(students[kind] for kind in kinds))
+    return [settings for turn in turns for settings in turn if settings is not None]
 
 
 @dataclass
