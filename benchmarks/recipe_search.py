@@ -21,10 +21,13 @@ def volumes(folder: Path, worst: list[float]) -> tuple[list[float], list[float]]
     backend = optuna.storages.journal.JournalFileBackend(str(folder / JOURNAL))
     storage = optuna.storages.JournalStorage(backend)
     study = optuna.load_study(study_name=None, storage=storage)
-    curve = dict(plot_hypervolume_history(study, worst).lines[0].get_xydata().tolist())
     begun = min(trial.datetime_start for trial in study.trials if trial.datetime_start)
-    told = [(t.datetime_complete, curve[t.number]) for t in study.trials if t.datetime_complete and t.number in curve]
-    return [(at - begun).total_seconds() / 60 for at, _ in sorted(told)], [value for _, value in sorted(told)]
+    told = [trial for trial in study.trials if trial.state == optuna.trial.TrialState.COMPLETE]
+    told.sort(key=lambda trial: trial.datetime_complete)
+    in_order = optuna.create_study(directions=study.directions)  # by number a trial would count before it was told
+    in_order.add_trials(told)
+    values = plot_hypervolume_history(in_order, worst).lines[0].get_ydata().tolist()
+    return [(trial.datetime_complete - begun).total_seconds() / 60 for trial in told], values
 
 
 def main() -> None:

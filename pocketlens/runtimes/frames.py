@@ -1,12 +1,12 @@
 """Frames as cameras and decoders give them: luma of full size and chroma of half, in one array."""
 
+from dataclasses import dataclass
 from typing import Literal, get_args
 
 import numpy as np
 
 from pocketlens.errors import InputError
 from pocketlens.images import Floats, Picture
-from pocketlens.quick_dataclass import dataclass
 from pocketlens.runtimes.scaling import scale_into
 
 YuvFormat = Literal["nv12", "i420", "yuyv"]
