@@ -2,9 +2,11 @@
 
 import os
 import shutil
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -29,9 +31,19 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     home = tmp_path_factory.mktemp("adb")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("HOME", str(home))
-        patch.setenv("ADB_SERVER_SOCKET", f"tcp:localhost:{20000 + os.getpid() % 20000}")
+        patch.setenv("ADB_SERVER_SOCKET", f"tcp:localhost:{_free_port()}")
+        subprocess.run(["adb", "start-server"], capture_output=True, check=True)
         yield
         subprocess.run(["adb", "kill-server"], capture_output=True, check=False)
+
+
+def _free_port() -> int:
+    """A port below those that connections get by themselves (32768 and up), another one in each of pytest's workers."""
+    for port in range(20000 + os.getpid() % 10000, 32000):
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("localhost", port))
+            return port
+    raise AssertionError("no port is free")
 
 
 @pytest.fixture
