@@ -14,8 +14,11 @@ import tempfile
 import time
 from pathlib import Path
 
+import optuna
 import psutil
 from distributed import Client
+
+from pocketlens.recipe_search.notebook import JOURNAL
 
 
 def start(folder: Path, name: str, *line: str) -> "subprocess.Popen[bytes]":
@@ -31,6 +34,13 @@ def seconds(process: "subprocess.Popen[bytes]") -> float:
     """Processor time of a process and its ended children."""
     times = psutil.Process(process.pid).cpu_times()
     return times.user + times.system + times.children_user + times.children_system
+
+
+def finished(folder: Path) -> int:
+    """Trials of a search that came to their end, given up ones included."""
+    backend = optuna.storages.journal.JournalFileBackend(str(folder / JOURNAL))
+    study = optuna.load_study(study_name=None, storage=optuna.storages.JournalStorage(backend))
+    return sum(trial.state.is_finished() for trial in study.trials)
 
 
 def measure(recipe: Path, workers: int, trials: int, folder: Path) -> None:
@@ -56,7 +66,7 @@ def measure(recipe: Path, workers: int, trials: int, folder: Path) -> None:
             raise SystemExit(f"the search ended with code {ended.returncode}: {ended.stderr[-500:]}")
         took = time.monotonic() - begun
         spent = [seconds(process) - first for process, first in zip(started[1:], before, strict=True)]
-        told = len(list((folder / "search" / "trials").glob("*/trial.json")))
+        told = finished(folder / "search")
         client.close()
     finally:
         for process in started:
