@@ -16,7 +16,7 @@ from typing import Any, TypeVar, get_type_hints
 import typer
 from typer.core import TyperCommand, TyperGroup
 
-from pocketlens.cli import extras, surroundings
+from pocketlens.cli import surroundings
 from pocketlens.cli.renamed import COMMAND, refuse_renamed
 from pocketlens.errors import InputError, MissingError, PocketlensError
 
@@ -71,7 +71,9 @@ def _guarded() -> Iterator[None]:
     except Exception as error:
         if _debugging() or type(error).__module__.startswith(("typer", "click")):
             raise
-        if isinstance(error, ModuleNotFoundError) and (get := extras.installs(error)):
+        from pocketlens.cli.extras import installs
+
+        if isinstance(error, ModuleNotFoundError) and (get := installs(error)):
             _complain(f"error: {error.name} is not installed\n  do: {get}")
             raise typer.Exit(MissingError.exit_code) from None
         _complain(

@@ -1,10 +1,10 @@
 """One trial: what is done one after the other, from a candidate to its place beside the others."""
 
 import time
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from pocketlens import files
 from pocketlens.bench.budget import BudgetVerdict, PerformanceBudget, judge_all
@@ -41,6 +41,8 @@ Steps = Generator[Task | None, Any, None]
 """A trial on its way: it yields tasks and is sent their answers; None where it waits for another trial."""
 TrainingPictures = tuple[tuple[int, int], int, int]
 """Size, number and seed of pictures to train on."""
+K = TypeVar("K")
+V = TypeVar("V")
 MEASURED = BenchmarkSettings()
 _MEASURED = "what was measured"
 
@@ -60,9 +62,8 @@ class Trials:
         executor: The address of the cluster that measures; empty for this machine.
         errors: Of the predictions, relative, as they are measured.
         models: The rates of each way to play on each device, as they are calibrated.
-        calibrating: Those of the models that a trial is calibrating just now.
         answers: The entries of the teacher's answers, by size, number and seed of the pictures.
-        asking: Those that a trial asks for just now.
+        making: The keys of those models and answers that a trial makes just now.
     """
 
     inputs: Inputs
@@ -75,9 +76,8 @@ class Trials:
     executor: str = ""
     errors: list[float] = field(default_factory=list)
     models: dict[tuple[str, Play], LatencyModel] = field(default_factory=dict)
-    calibrating: set[tuple[str, Play]] = field(default_factory=set)
     answers: dict[TrainingPictures, str] = field(default_factory=dict)
-    asking: set[TrainingPictures] = field(default_factory=set)
+    making: set[object] = field(default_factory=set)
 
     @property
     def recipe(self) -> Recipe:
@@ -139,33 +139,35 @@ class Trials:
                 return None
         raise AssertionError("the last step is no rung")
 
-    def _answered(self, trial: "optuna.Trial", job: Job, settings: Compress) -> Generator[Task | None, Any, str]:
-        """The entry of the teacher's answers, which trials share: one of them asks, and the others wait for it."""
-        pictures, name = (job.recipe.filter.sizes[0], settings.pictures, settings.seed), "answers of the teacher"
-        while pictures in self.asking:
+    def _once(
+        self, known: dict[K, V], key: K, make: Callable[[], Generator[Task | None, Any, V]]
+    ) -> Generator[Task | None, Any, V]:
+        """What trials share: the first one that needs it makes it, and the others wait."""
+        while key in self.making:
             yield None
-        if pictures not in self.answers:
-            self.asking.add(pictures)
+        if key not in known:
+            self.making.add(key)
             try:
-                self.answers[pictures] = yield self._task(
-                    name, trial, tasks.teacher_answers, job, gives=_itself, stays=True
-                )
+                known[key] = yield from make()
             finally:
-                self.asking.discard(pictures)
-        return self.answers[pictures]
+                self.making.discard(key)
+        return known[key]
+
+    def _answered(self, trial: "optuna.Trial", job: Job, settings: Compress) -> Generator[Task | None, Any, str]:
+        """The entry of the teacher's answers."""
+
+        def ask() -> Generator[Task | None, Any, str]:
+            name = "answers of the teacher"
+            entry: str = yield self._task(name, trial, tasks.teacher_answers, job, gives=_itself, stays=True)
+            return entry
+
+        pictures = (job.recipe.filter.sizes[0], settings.pictures, settings.seed)
+        return (yield from self._once(self.answers, pictures, ask))
 
     def _calibrated(self, device: str, candidate: Candidate) -> Generator[Task | None, Any, LatencyModel]:
         """The rates of the candidate's way to play on a device, measured now where they are not known."""
         play, kind = _play(device, candidate), f"{candidate.target} {candidate.precision}"
-        while (kind, play) in self.calibrating:
-            yield None
-        if (known := self.models.get((kind, play))) is None:
-            self.calibrating.add((kind, play))
-            try:
-                known = yield from self._calibrate(kind, play, candidate)
-            finally:
-                self.calibrating.discard((kind, play))
-        return known
+        return (yield from self._once(self.models, (kind, play), lambda: self._calibrate(kind, play, candidate)))
 
     def _calibrate(self, kind: str, play: Play, candidate: Candidate) -> Generator[Task | None, Any, LatencyModel]:
         costs: list[Costs] = []
@@ -197,7 +199,6 @@ class Trials:
             for other_play, ms in known["plays"]:
                 if Play(**other_play) == play:
                     model.add(f"trial {other.number}", Costs(**known["costs"]), ms)
-        self.models[kind, play] = model
         return model
 
     def _measured(

@@ -43,9 +43,10 @@ class Player:
             self._lean = _lean(path, self._interpreter, options)
             if self._lean is None:
                 self._interpreter.allocate_tensors()
-            self.inputs, self.outputs = library.ports_of(self._interpreter)
-        self._feeds = [self._interpreter.tensor(detail["index"]) for detail in self._interpreter.get_input_details()]
-        self._results = [self._interpreter.tensor(detail["index"]) for detail in self._interpreter.get_output_details()]
+            inputs, outputs = self._interpreter.get_input_details(), self._interpreter.get_output_details()
+            self.inputs, self.outputs = tuple(map(library.port, inputs)), tuple(map(library.port, outputs))
+        self._feeds = [self._interpreter.tensor(detail["index"]) for detail in inputs]
+        self._results = [self._interpreter.tensor(detail["index"]) for detail in outputs]
         self.runtime_info = RuntimeInfo(
             "litert",
             version(),

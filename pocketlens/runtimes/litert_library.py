@@ -102,15 +102,8 @@ def resolve_sizes(interpreter: Any, size: tuple[int, int] | None) -> None:
             interpreter.resize_tensor_input(detail["index"], ports.resolve_shape(shape, size))
 
 
-def ports_of(interpreter: Any) -> tuple[tuple[ports.Port, ...], tuple[ports.Port, ...]]:
-    """The inputs and the outputs of an opened file, in the library's order."""
-    return (
-        tuple(_port(detail) for detail in interpreter.get_input_details()),
-        tuple(_port(detail) for detail in interpreter.get_output_details()),
-    )
-
-
-def _port(detail: dict[str, Any]) -> ports.Port:
+def port(detail: dict[str, Any]) -> ports.Port:
+    """An input or output, from an opened file's detail of it."""
     scale, zero_point = detail["quantization"]
     shape = tuple(int(n) for n in detail["shape"])
     return ports.Port(detail["name"], np.dtype(detail["dtype"]).name, shape, float(scale), int(zero_point))

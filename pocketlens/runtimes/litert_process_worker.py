@@ -97,7 +97,8 @@ def _ports(path: Path) -> tuple[tuple[Port, ...], tuple[Port, ...]]:
     library.check_file(path)
     interpreter = library.module().Interpreter(model_path=str(path))
     library.check_sizes(path, interpreter)
-    return library.ports_of(interpreter)
+    inputs, outputs = interpreter.get_input_details(), interpreter.get_output_details()
+    return tuple(map(library.port, inputs)), tuple(map(library.port, outputs))
 
 
 def main(descriptor: int, lean_threads: int | None = None) -> None:

@@ -206,7 +206,7 @@ def _pooled(editor: edit.Editor, node: ir.Node, x: ir.Value) -> ir.Value | None:
     if node.op_type == "GlobalLpPool":
         mean, count = editor.add("GlobalAveragePool", [powers], after), math.prod(before[2:])
     else:
-        attributes = [attribute for attribute in node.attributes.values() if attribute.name not in ("p", "ceil_mode")]
+        attributes = [attribute for attribute in node.attributes.values() if attribute.name != "p"]
         attributes.append(ir.AttrInt64("count_include_pad", 1))
         mean, count = editor.add("AveragePool", [powers], after, attributes), math.prod(kernel)
     total = editor.add("Mul", [mean, _number(editor, count, "count")], after)
