@@ -19,6 +19,8 @@ _WRAPPER, _LARGEST_WRAPPER = b"EPContext", 1 << 20
 """The operator that stands for a compiled part of a graph, and more bytes than a file of such operators has."""
 _TURNS = 20
 """How often a folder is put in place again when other processes put theirs there at the same moment."""
+MAX_DEPTH = 64
+"""Deepest nesting of folders that is looked into: Python's own walks call themselves, and end at some 1,000."""
 _CONTENT, _SEAL = "content", "sha256"
 _CACHE = "free some space, or set POCKETLENS_CACHE to a folder that can be written to"
 
@@ -95,8 +97,27 @@ def key_of(**parts: Any) -> str:
 
 def files_under(folder: Path) -> list[Path]:
     """Every regular file under a folder, sorted by its POSIX path; symbolic links are left out."""
-    found = [p for p in folder.rglob("*") if p.is_file() and not p.is_symlink()]
+    found = [p for p in entries_under(folder) if p.is_file() and not p.is_symlink()]
     return sorted(found, key=lambda p: p.relative_to(folder).as_posix())
+
+
+def entries_under(folder: Path) -> list[Path]:
+    """Everything under a folder but the folders themselves, links to folders included; no link is followed.
+
+    Nothing lies under a folder that does not exist.
+
+    Raises:
+        InputError: Folders nest more than :data:`MAX_DEPTH` deep.
+    """
+    found: list[Path] = []
+    level = [str(folder)] if folder.is_dir() else []
+    for _ in range(MAX_DEPTH + 2):
+        if not level:
+            return found
+        entries = [entry for inner in level for entry in os.scandir(inner)]
+        level = [entry.path for entry in entries if entry.is_dir(follow_symlinks=False)]
+        found += [Path(entry.path) for entry in entries if not entry.is_dir(follow_symlinks=False)]
+    raise InputError(f"{folder} holds folders more than {MAX_DEPTH} deep", do="get it again, from its maker")
 
 
 def bytes_of(path: Path) -> int:

@@ -3,7 +3,7 @@
 import re
 
 _DRIVE_OR_STREAM = ":"
-_MAX_PART = 200
+_MAX_PART, _MAX_PARTS = 200, 64
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _HALF = re.compile(r"[\ud800-\udfff]")
 
@@ -31,7 +31,10 @@ def problem(name: str) -> str:
         return "it is absolute"
     if _DRIVE_OR_STREAM in name:
         return "it holds a colon"
-    for part in name.split("/"):
+    parts = name.split("/")
+    if len(parts) > _MAX_PARTS:
+        return f"it has more than {_MAX_PARTS} parts"
+    for part in parts:
         if part in ("", ".", ".."):
             return f"it holds {part!r}" if part else "it holds an empty part"
         if len(part.encode()) > _MAX_PART:

@@ -61,9 +61,7 @@ class Bundle:
         if size != artifact.bytes:
             raise InputError(f"{artifact.id} has {size:,} bytes, the manifest says {artifact.bytes:,}", do=_REMAKE)
         if path.is_dir():
-            present = {
-                p.relative_to(self.folder).as_posix() for p in path.rglob("*") if p.is_symlink() or not p.is_dir()
-            }
+            present = {p.relative_to(self.folder).as_posix() for p in files.entries_under(path)}
             if extra := sorted(present - set(listed)):
                 raise InputError(f"{extra[0]} is in the artifact's folder but not in the manifest", do=_REMAKE)
         if others := [name for name in _others(path) if _beside(artifact.path, name) not in listed]:
@@ -109,8 +107,7 @@ class Bundle:
 
     def unlisted(self) -> list[str]:
         """Files, links and other entries of the folder that the manifest does not list, sorted."""
-        entries = (p for p in self.folder.rglob("*") if p.is_symlink() or not p.is_dir())
-        names = {p.relative_to(self.folder).as_posix() for p in entries}
+        names = {p.relative_to(self.folder).as_posix() for p in files.entries_under(self.folder)}
         outside = {n for n in names if n in (manifest.NAME, manifest.REPORT) or n.startswith(manifest.MEASUREMENTS)}
         links = {name for name in outside if (self.folder / name).is_symlink()}
         return sorted(names - set(self.manifest.files) - outside | links)

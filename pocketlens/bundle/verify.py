@@ -134,7 +134,10 @@ def verify(
 
 
 def _files(bundle: Bundle) -> list[Check]:
-    failed = [Check(name, "fail", "it is not listed in the manifest") for name in bundle.unlisted()]
+    try:
+        failed = [Check(name, "fail", "it is not listed in the manifest") for name in bundle.unlisted()]
+    except InputError as error:
+        failed = [Check("files", "fail", error.what)]
     for name in bundle.manifest.files:
         try:
             bundle.check(name)

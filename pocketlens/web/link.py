@@ -133,7 +133,9 @@ class Link:
             browser.seen_s = time.monotonic()
             for answer in answers:
                 identity = answer.pop("id", None)
-                if identity in browser.sent:  # others came too late, or were never asked for
+                if (
+                    isinstance(identity, int) and identity in browser.sent
+                ):  # others came too late, or were never asked for
                     browser.sent.discard(identity)
                     browser.answers[identity] = answer
             for identity in browser.sent:  # it asks for more and has not answered these: it has forgotten them
@@ -204,7 +206,7 @@ class _Handler(Handler):
         length = self.headers.get("Content-Length", "")
         if self._below_token(self.path) != "rpc":
             self._refuse(404)
-        elif not length.isdecimal() or int(length) > MAX_BYTES:
+        elif not re.fullmatch("[0-9]{1,10}", length) or int(length) > MAX_BYTES:
             self._refuse(413)
         else:
             body = self.rfile.read(int(length))

@@ -122,6 +122,33 @@ def test_in_a_package(tmp_path: Path) -> None:
     within(20, lambda: load(package))
 
 
+def _deepen(folder: Path, depth: int) -> None:
+    """Folders in folders, by relative paths: the whole path of the innermost may be longer than any path may be."""
+    here = os.open(folder, os.O_RDONLY)
+    for _ in range(depth):
+        os.mkdir("d", dir_fd=here)
+        inner = os.open("d", os.O_RDONLY, dir_fd=here)
+        os.close(here)
+        here = inner
+    os.close(here)
+
+
+def test_folders_that_nest_without_end(bundle: Path, tmp_path: Path) -> None:
+    package = tmp_path / "x.mlpackage"
+    package.mkdir()
+    for folder in (bundle, package):
+        _deepen(folder, 1100)
+    checks = verify(bundle, ["onnxruntime"]).checks
+    assert [check.details for check in checks if check.state == "fail"] == [
+        f"{bundle} holds folders more than {files.MAX_DEPTH} deep"
+    ]
+    within(20, lambda: load(package))
+    fits = tmp_path / "fits"
+    fits.mkdir()
+    _deepen(fits, files.MAX_DEPTH)
+    assert files.files_under(fits) == []
+
+
 def test_pictures_of_a_folder(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "a.png")
     within(20, lambda: [images.read(path) for path in images.folder(tmp_path)])

@@ -56,6 +56,8 @@ def many(target: zipfile.ZipFile) -> None:
 
 
 ATTACKS = {
+    "deep": (entry("/".join("d" * 2000)), "more than 64 parts"),
+    "deep folder": (entry("d/" * 2000, b"", 0o040755), "more than 64 parts"),
     "traversal": (entry("../escaped"), r"holds '\.\.'"),
     "traversal inside": (entry("artifacts/../../escaped"), r"holds '\.\.'"),
     "absolute": (entry("/tmp/pocketlens-escaped"), "absolute"),

@@ -6,6 +6,7 @@ from typing import Any
 
 from pocketlens.bench.devices.worker_protocol import check_facts
 from pocketlens.bench.document import Host, Snapshot
+from pocketlens.bundle.typed import MAX_NUMBER
 from pocketlens.version import VERSION
 from pocketlens.web.runtime import NAME as RUNTIME_NAME
 from pocketlens.web.runtime import VERSION as RUNTIME_VERSION
@@ -58,7 +59,8 @@ def spin_of(told: dict[str, Any]) -> float:
 
 def _number(told: dict[str, Any], key: str) -> float | None:
     value = told.get(key)
-    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+    known = isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= MAX_NUMBER
+    return float(value) if known else None  # type: ignore[arg-type]
 
 
 def text(told: dict[str, Any], key: str) -> str:

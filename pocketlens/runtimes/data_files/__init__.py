@@ -4,12 +4,12 @@ An artifact is checked before a runtime sees it: what its format lets it name be
 no library of that format, since apps and devices do not have them.
 """
 
-import os
 import stat
 from collections.abc import Callable
 from pathlib import Path
 
 from pocketlens.errors import InputError
+from pocketlens.files import entries_under
 from pocketlens.runtimes.data_files import onnx, tflite
 from pocketlens.runtimes.data_files.head import Head
 
@@ -66,11 +66,9 @@ def check(path: Path) -> None:
 
 
 def _check_folder(folder: Path) -> None:
-    for root, folders, names in os.walk(folder):
-        for name in (*folders, *names):
-            entry = Path(root, name)
-            if _kind(entry) not in (stat.S_IFREG, stat.S_IFDIR):
-                raise InputError(f"{folder} holds {entry.relative_to(folder)}, a link or a device", do=_REMAKE)
+    for entry in entries_under(folder):
+        if _kind(entry) != stat.S_IFREG:
+            raise InputError(f"{folder} holds {entry.relative_to(folder)}, a link or a device", do=_REMAKE)
 
 
 def _kind(path: Path) -> int:

@@ -18,6 +18,7 @@ from pocketlens import images
 from pocketlens.bench.budget import PerformanceBudget, judge_all, overall
 from pocketlens.bench.case import BenchmarkCase
 from pocketlens.bench.devices import web
+from pocketlens.bench.devices.browser_facts import browser_host
 from pocketlens.bench.devices.web import open_web
 from pocketlens.bench.document import Document
 from pocketlens.bench.errors import LostError
@@ -255,3 +256,24 @@ def test_from_the_camera_to_the_screen(browser: Chromium, lite: BenchmarkCase) -
     # A picture is as old as it takes to play it at least, and no older than a few seconds.
     quickest = min(min(block.inference_ms) for block in result.blocks)
     assert quickest < np.median(result.timing.camera_ms) < 5_000
+
+
+def test_posts_that_no_page_makes(link: Link, capsys: pytest.CaptureFixture[str]) -> None:
+    with ThreadPoolExecutor(2) as threads:
+        first = threads.submit(post, f"{link.url}rpc", told())
+        assert link.wait_for(1, 10) == ["1-2"]
+        asked = threads.submit(link.ask, "1-2", {"do": "host"}, 20)
+        (command,) = first.result()["commands"]
+        answers = ({"id": [1]}, {"id": {}}, {"id": command["id"], "memory_gb": 10**400, "agent": "x"})
+        last = threads.submit(post, f"{link.url}rpc", told(answers=answers))
+        assert browser_host(asked.result()).memory_mb is None
+        link.close()
+        assert last.result() == {"end": True}
+    assert capsys.readouterr().err == ""
+
+
+def test_a_length_of_five_thousand_digits(link: Link, capsys: pytest.CaptureFixture[str]) -> None:
+    with socket.create_connection(("127.0.0.1", link.port), timeout=10) as client:
+        client.sendall(f"POST /{link.token}/rpc HTTP/1.1\r\nContent-Length: {'9' * 5000}\r\n\r\n".encode())
+        assert client.recv(100).startswith(b"HTTP/1.1 413")
+    assert capsys.readouterr().err == ""
