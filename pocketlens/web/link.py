@@ -23,7 +23,13 @@ from pocketlens.web.serve import ISOLATION, Handler, Server
 DEVICE = Path(__file__).parent / "device"
 MAX_BYTES = 64_000_000
 """The most that a browser may post at once: a picture of 4096 x 2160 in base64 has 47 MB."""
+MAX_FIRST_BYTES = 1_000_000
+"""The most that a browser may post when it comes: what it says of itself is kept."""
+MAX_PARTS = 1_000_000
+"""Commas and brackets of what is posted: each may become 64 bytes. 50,000 frames have 100,000."""
 MAX_BROWSERS = 16
+_SILENT_SECONDS = 60.0
+"""How long a connection may say nothing while it is its turn."""
 _POLL_SECONDS = 10.0
 _END_SECONDS = 5.0
 """How long pages that wait for a command are waited for, until they have heard that there is none."""
@@ -70,6 +76,8 @@ class Link:
         self.browsers: dict[str, Browser] = {}
         self.files: dict[str, Path] = {}
         self._changed = threading.Condition()
+        self.bodies = threading.BoundedSemaphore(MAX_BROWSERS)
+        self.reading = threading.Lock()
         self._count, self.ended = 0, False
         self._asking = 0
         self._servers: list[Server] = []
@@ -178,6 +186,8 @@ class Link:
 
 
 class _Handler(Handler):
+    timeout = _SILENT_SECONDS
+
     def __init__(self, *arguments: Any, link: Link, **more: Any) -> None:
         self._link = link
         super().__init__(*arguments, **more)
@@ -208,10 +218,15 @@ class _Handler(Handler):
             self._refuse(404)
         elif not re.fullmatch("[0-9]{1,10}", length) or int(length) > MAX_BYTES:
             self._refuse(413)
+        elif not self._link.bodies.acquire(blocking=False):
+            self._refuse(503)
         else:
-            body = self.rfile.read(int(length))
+            try:
+                told = self._read(int(length))
+            finally:
+                self._link.bodies.release()
             with self._link.asking():
-                self._answer(self._poll(body))
+                self._answer(None if told is None else self._link.poll(*told))
 
     def _answer(self, answer: dict[str, Any] | None) -> None:
         if answer is None:
@@ -224,15 +239,22 @@ class _Handler(Handler):
         self.end_headers()
         self.wfile.write(body)
 
-    def _poll(self, body: bytes) -> dict[str, Any] | None:
+    def _read(self, length: int) -> tuple[str, dict[str, Any], list[dict[str, Any]]] | None:
+        """The session, the host and the answers that are posted; None if it is anything else."""
+        body = self.rfile.read(length)
+        if sum(map(body.count, (b",", b"[", b"{"))) > MAX_PARTS:
+            return None
         try:
-            told = json.loads(body)
+            with self._link.reading:  # one at a time: text takes three times its bytes meanwhile
+                told = json.loads(body)
             session, host, answers = told["session"], dict(told["host"]), [dict(one) for one in told["answers"]]
         except (ValueError, KeyError, TypeError, RecursionError):
             return None
         if not (isinstance(session, str) and _SESSION.fullmatch(session)):
             return None
-        return self._link.poll(session, host, answers)
+        if session not in self._link.browsers and length > MAX_FIRST_BYTES:
+            return None
+        return session, host, answers
 
     def _refuse(self, code: int) -> None:
         self.close_connection = True  # what was posted is not read

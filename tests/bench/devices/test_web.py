@@ -5,6 +5,7 @@ import re
 import socket
 import ssl
 import threading
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -27,7 +28,7 @@ from pocketlens.bench.multi_device import open_devices
 from pocketlens.errors import InputError, MissingError
 from pocketlens.runtimes.adapter import Options
 from pocketlens.web.chromium import Chromium
-from pocketlens.web.link import MAX_BYTES, GoneError, Link
+from pocketlens.web.link import MAX_BROWSERS, MAX_BYTES, MAX_FIRST_BYTES, MAX_PARTS, GoneError, Link
 from tests.bench.cases import QUICK
 from tests.bench.devices.browsers import browser_device, started
 from tests.web.camera import FACE, write_clip
@@ -277,3 +278,21 @@ def test_a_length_of_five_thousand_digits(link: Link, capsys: pytest.CaptureFixt
         client.sendall(f"POST /{link.token}/rpc HTTP/1.1\r\nContent-Length: {'9' * 5000}\r\n\r\n".encode())
         assert client.recv(100).startswith(b"HTTP/1.1 413")
     assert capsys.readouterr().err == ""
+
+
+def test_posts_that_take_memory(link: Link) -> None:
+    parts = b"[" + b"[]," * (MAX_PARTS // 2) + b"[]]"
+    many = b'{"session": "1-2", "host": {}, "answers": [], "more": ' + parts + b"}"
+    assert code(f"{link.url}rpc", many) == 400
+    long = told() | {"host": {"agent": "a" * MAX_FIRST_BYTES}}
+    assert code(f"{link.url}rpc", long) == 400 and link.browsers == {}
+    halves = [socket.create_connection(("127.0.0.1", link.port), timeout=10) for _ in range(MAX_BROWSERS)]
+    for half in halves:
+        half.sendall(f"POST /{link.token}/rpc HTTP/1.1\r\nContent-Length: {MAX_BYTES}\r\n\r\n{{".encode())
+    end_s = time.monotonic() + 10
+    while link.bodies.acquire(blocking=False):
+        link.bodies.release()
+        assert time.monotonic() < end_s
+    assert code(f"{link.url}rpc", told()) == 503
+    for half in halves:
+        half.close()
