@@ -32,6 +32,7 @@ from pocketlens.pipeline.export import export_graphs
 from pocketlens.pipeline.rewrite_selection import names_for
 from pocketlens.pipeline.teacher import teacher_of
 from pocketlens.runtimes.resizing import stylize_resized
+from pocketlens.runtimes.scaling import scale
 from pocketlens.runtimes.session import open_artifact
 
 SIZE, SHRINK = (720, 1280), 4
@@ -73,8 +74,8 @@ def measure_pictures(names: list[str]) -> None:
         for title, picture in pictures().items():
             expected = teacher(picture)
 
-            def play(part: Picture, teacher: partial[Floats] = teacher) -> Picture:
-                return to_uint8(teacher(part))
+            def play(part: Picture, height: int, width: int, teacher: partial[Floats] = teacher) -> Picture:
+                return scale(to_uint8(teacher(scale(part, *SMALL))), height, width)
 
             results = [
                 stylize_resized(play, SMALL, picture, "stretch"), stylize_resized(play, SMALL, picture, "tile"),

@@ -8,7 +8,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pocketlens.errors import InputError
-from pocketlens.images import Picture
 from pocketlens.runtimes import ports
 from pocketlens.runtimes.adapter import Player
 from pocketlens.runtimes.ports import Layout, Port
@@ -29,6 +28,7 @@ class Beside:
         second: The channels of the second picture; 0 where there is none.
         states: Places of each state among the inputs, and of what becomes of it among the outputs.
         inputs: The places of all these inputs.
+        has_alpha: Whether what comes out has a fourth channel.
 
     Raises:
         InputError: A state has no output, or one of another shape.
@@ -51,6 +51,7 @@ class Beside:
         )
         self.second = self._channels(others[self._second]) if self._second is not None else 0
         self._alpha = outputs.get(ports.ALPHA)
+        self.has_alpha = self._alpha is not None
         self.inputs = tuple(self.states) + (() if self._second is None else (self._second,))
         self._kept = {place: player.inputs[place].allocate() for place in self.states}
 
@@ -69,14 +70,14 @@ class Beside:
         for place, given in self.states.items():
             np.copyto(self._kept[place], self._player.result(given))
 
-    def take_second(self, image: Picture, extra: Mapping[str, NDArray[Any]] | None) -> dict[str, NDArray[Any]]:
+    def take_second(self, size: tuple[int, int], extra: Mapping[str, NDArray[Any]] | None) -> dict[str, NDArray[Any]]:
         """Write the second picture into its input; what is left of the other inputs.
 
         Raises:
-            InputError: There is none, or it has another size than the picture.
+            InputError: There is none, or it has another size than the artifact's.
         """
         left = dict(extra or {})
-        wanted = (*image.shape[:2], self.second)
+        wanted = (*size, self.second)
         second = np.asarray(left.pop(ports.SECOND)) if ports.SECOND in left else None
         if second is None:
             raise InputError(

@@ -15,6 +15,7 @@ from pocketlens.runtimes.adapter import Player
 from pocketlens.runtimes.beside import Beside
 from pocketlens.runtimes.pixels import PictureReader, PictureWriter, ValueRange, quantize, values_of
 from pocketlens.runtimes.ports import Layout, Port, picture_port
+from pocketlens.runtimes.scaling import scale
 
 ExtraInputs = Mapping[str, NDArray[Any]]
 """Arrays for the inputs besides the picture and the style, by name."""
@@ -72,16 +73,34 @@ class LoadedArtifact:
             (lambda: LoadedArtifact(path, exact(), default_layout, values, output_values)) if exact else None
         )
         self._image, self._stylized = image.index, stylized.index
-        threads = player.runtime_info.threads or machine.cores()
+        self._threads = threads = player.runtime_info.threads or machine.cores()
         self._write = PictureWriter(image, values or values_of(image.port), threads).write
         self._out = PictureReader(stylized, output_values or values or values_of(stylized.port), threads)
 
-    def picture(self, image: Picture, extra: ExtraInputs | None = None, style: StyleWeights | None = None) -> Picture:
-        """Stylize a picture of :attr:`size`, ``uint8 [H, W, 3]``, into the same, or with its alpha ``[H, W, 4]``;
-        without ``style`` in the first style.
+    def picture(
+        self,
+        image: Picture,
+        extra: ExtraInputs | None = None,
+        style: StyleWeights | None = None,
+        size: tuple[int, int] | None = None,
+    ) -> Picture:
+        """Stylize a picture, ``uint8 [H, W, 3]``, which is stretched to :attr:`size` where it has another one.
+
+        Args:
+            image: The picture.
+            extra: Arrays for the other inputs.
+            style: The share of each style; the first one alone, if left out.
+            size: Height and width of what comes out, which is stretched to them; the artifact's own, if left out.
+
+        Returns:
+            The same, or with its alpha ``[H, W, 4]``.
         """
         self._run(image, extra, style)
-        return self._beside.with_alpha(self._out.picture(self._player.result(self._stylized)))
+        result = self._player.result(self._stylized)
+        if not self._beside.has_alpha:
+            return self._out.picture(result, size)
+        whole = self._beside.with_alpha(self._out.picture(result))
+        return whole if size is None else scale(whole, *size, self._threads)
 
     def floats(self, image: Picture, extra: ExtraInputs | None = None, style: StyleWeights | None = None) -> Floats:
         """The same as ``float32``, not rounded. The first call may load the artifact again."""
@@ -108,7 +127,7 @@ class LoadedArtifact:
         if self._style is not None:
             self._player.feed(self._style)[...] = self._weights if style is None else style
         if self.second:
-            extra = self._beside.take_second(image, extra)
+            extra = self._beside.take_second(self.size, extra)
         if self._indexes or extra:
             self._fill(extra or {})
         self._beside.feed()

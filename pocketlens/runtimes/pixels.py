@@ -14,6 +14,7 @@ from pocketlens.errors import InputError
 from pocketlens.images import LUMA, Floats, Picture
 from pocketlens.runtimes.ports import PicturePort, Port
 from pocketlens.runtimes.rows import share_rows
+from pocketlens.runtimes.scaling import scale, scale_into
 
 PIXELS = (0.0, 255.0)
 _ROUND_TO_LOW_BYTE = np.float32(1.5 * 2**23)
@@ -76,21 +77,29 @@ class PictureWriter:
 
     def __init__(self, place: PicturePort, values: ValueRange = PIXELS, threads: int = 1) -> None:
         low, high = values
-        self._threads = _shared(place, threads)
+        self._threads, self._scaling_threads = _shared(place, threads), threads
+        self._size = place.size
         self._table = quantize(low + np.arange(256) * (high - low) / 255, place.port)
         self._copies = np.array_equal(self._table, np.arange(256))
         self._planar = place.layout == "NCHW"
         self._grey = place.channels == 1
         self._reverse = place.port.reverse
+        self._takes_scaled = self._copies and _interleaved(place)
 
     def write(self, image: Picture, into: NDArray[Any]) -> None:
         """Fill an input.
 
         Args:
-            image: ``uint8 [H, W, 3]``, RGB.
+            image: ``uint8 [H, W, 3]``, RGB; of another size than the input it is stretched, and not rounded where the
+                input takes floats.
             into: The input's array, of its shape and type.
         """
         target = into[0].transpose(1, 2, 0) if self._planar else into[0]
+        if image.shape[:2] != self._size:
+            if self._takes_scaled:
+                scale_into(target, image[..., ::-1] if self._reverse else image, self._scaling_threads)
+                return
+            image = scale(image, *self._size, self._scaling_threads)
         if self._grey:
             image = np.rint(image @ LUMA).astype(np.uint8)[..., None]
         elif self._reverse:
@@ -114,7 +123,8 @@ class PictureReader:
 
     def __init__(self, place: PicturePort, values: ValueRange = PIXELS, threads: int = 1) -> None:
         self._port = place.port
-        self._threads = _shared(place, threads)
+        self._threads, self._scaling_threads = _shared(place, threads), threads
+        self._size = place.size
         self._planar = place.layout == "NCHW"
         dtype = np.dtype(self._port.dtype)
         # From a stored number to a pixel: subtract the offset, then multiply by the factor.
@@ -132,10 +142,20 @@ class PictureReader:
         room = np.empty(place.port.shape if dtype.itemsize > 1 else (1, 0, 0, 0), np.float32)
         self._room, self._bits = self._rows_first(room), self._rows_first(room.view(np.int32))
         self._grey = place.channels == 1
+        self._gives_scaled = self._plain and _interleaved(place)
 
-    def picture(self, result: NDArray[Any]) -> Picture:
-        """``uint8 [H, W, 3]``, RGB: clamped, rounded half to even; NaN becomes 0. The array is a new one."""
+    def picture(self, result: NDArray[Any], size: tuple[int, int] | None = None) -> Picture:
+        """``uint8 [H, W, 3]``, RGB: clamped, rounded half to even; NaN becomes 0. The array is a new one.
+
+        Args:
+            result: The output's array.
+            size: Height and width that it is stretched to; its own, if left out. Floats are rounded once, behind that.
+        """
         stored = self._rows_first(result)
+        if size is not None and size != self._size:
+            if self._gives_scaled:
+                return scale(stored, *size, self._scaling_threads)
+            return scale(self.picture(result), *size, self._scaling_threads)
         picture: Picture = np.empty(stored.shape, np.uint8)
         share_rows(partial(self._fill, picture, stored), len(stored), self._threads)
         return np.repeat(picture, 3, axis=2) if self._grey else picture
@@ -184,6 +204,13 @@ class PictureReader:
         seen = array[0].transpose(1, 2, 0) if self._planar else array[0]
         turned: NDArray[Any] = seen[..., ::-1] if self._port.reverse else seen
         return turned
+
+
+def _interleaved(place: PicturePort) -> bool:
+    """Whether pixels lie there as a picture's do, so that it can be scaled from there and to there. Colours that lie in
+    planes take longer so than through a picture between.
+    """
+    return place.layout == "NHWC" and place.channels != 1 and place.port.dtype in ("uint8", "float32")
 
 
 def _shared(place: PicturePort, threads: int) -> int:

@@ -13,8 +13,8 @@ from pocketlens.runtimes.scaling import scale
 
 Resize = Literal["stretch", "fit", "crop", "tile"]
 RESIZES: tuple[Resize, ...] = get_args(Resize)
-Stylize = Callable[[Picture], Picture]
-"""Stylizes a picture of exactly the artifact's size."""
+Stylize = Callable[[Picture, int, int], Picture]
+"""Stylizes a picture, stretched to the artifact's size, and stretches what comes out to a height and width."""
 
 SAME = Fraction(1)
 """The picture comes out as large as it goes in."""
@@ -33,7 +33,7 @@ def stylize_resized(
     """Stylize a picture of any size.
 
     Args:
-        stylize: The artifact, as a function of a picture of exactly ``size``.
+        stylize: The artifact, as a function of a picture and of the height and width that shall come out.
         size: Height and width that the artifact computes at, in pixels.
         image: ``uint8 [H, W, 3]``, or a frame of a camera.
         resize: ``stretch`` changes the shape and changes it back. ``fit`` keeps the shape; what is left over is filled
@@ -47,13 +47,11 @@ def stylize_resized(
         ``uint8``, ``factor`` times the size of ``image``; with ``crop`` of its middle.
     """
     height, width = _size(image)
-    if (height, width) == size:
-        return stylize(_scaled(image, size, threads))
-    if resize == "stretch":
-        return scale(stylize(_scaled(image, size, threads)), *_times((height, width), factor), threads=threads)
+    if resize == "stretch" or (height, width) == size:
+        return stylize(_part(image, size, threads), *_times((height, width), factor))
     if resize == "crop":
         part = center_crop((height, width), size)
-        return scale(stylize(_scaled(image, size, threads, part)), *_times(part[2:], factor), threads=threads)
+        return stylize(_part(image, size, threads, part), *_times(part[2:], factor))
     if resize == "tile" and (height > size[0] or width > size[1]):
         return _tile(stylize, size, _scaled(image, (height, width), threads), factor)
     return _fit(stylize, size, image, factor, threads)
@@ -63,16 +61,23 @@ def _size(image: Picture | YuvFrame) -> tuple[int, int]:
     return image.size if isinstance(image, YuvFrame) else (image.shape[0], image.shape[1])
 
 
-def _scaled(
+def _scaled(image: Picture | YuvFrame, size: tuple[int, int], threads: int) -> Picture:
+    """The picture stretched to a size."""
+    return image.picture(*size, threads) if isinstance(image, YuvFrame) else scale(image, *size, threads)
+
+
+def _part(
     image: Picture | YuvFrame, size: tuple[int, int], threads: int, part: tuple[int, int, int, int] | None = None
 ) -> Picture:
-    """The picture, or the part of it from a row and column on, of a height and width, stretched to a size."""
+    """The picture, or the part of it from a row and column on, of a height and width; a camera's frame is converted at
+    the artifact's size.
+    """
     if isinstance(image, YuvFrame):
         return image.picture(*size, threads, part)
-    if part is not None:
-        top, left, height, width = part
-        image = image[top : top + height, left : left + width]
-    return scale(image, *size, threads)
+    if part is None:
+        return image
+    top, left, height, width = part
+    return image[top : top + height, left : left + width]
 
 
 def _times(size: tuple[int, ...], factor: Fraction) -> tuple[int, int]:
@@ -87,8 +92,7 @@ def _fit(stylize: Stylize, size: tuple[int, int], image: Picture | YuvFrame, fac
     inner = (max(1, min(size[0], round(height * share))), max(1, min(size[1], round(width * share))))
     top, left = (size[0] - inner[0]) // 2, (size[1] - inner[1]) // 2
     around = ((top, size[0] - inner[0] - top), (left, size[1] - inner[1] - left), (0, 0))
-    stylized = stylize(np.pad(_scaled(image, inner, threads), around, mode="edge"))
-    whole = scale(stylized, *_times(size, factor), threads=threads)
+    whole = stylize(np.pad(_scaled(image, inner, threads), around, mode="edge"), *_times(size, factor))
     (first, begin), (rows, columns) = (round(top * factor), round(left * factor)), _times(inner, factor)
     return scale(
         whole[first : first + rows, begin : begin + columns], *_times((height, width), factor), threads=threads
@@ -119,7 +123,7 @@ def _tile(stylize: Stylize, size: tuple[int, int], image: Picture, factor: Fract
     for top in _starts(padded.shape[0], size[0]):
         for left in _starts(padded.shape[1], size[1]):
             place = np.s_[top : top + size[0], left : left + size[1]]
-            stylized = scale(stylize(np.ascontiguousarray(padded[place])), *inner)
+            stylized = stylize(np.ascontiguousarray(padded[place]), *inner)
             first, begin = min(round(top * factor), rows - inner[0]), min(round(left * factor), columns - inner[1])
             place = np.s_[first : first + inner[0], begin : begin + inner[1]]
             total = np.zeros((rows, columns, stylized.shape[2]), np.float32) if total is None else total

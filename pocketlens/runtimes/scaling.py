@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from pocketlens.images import Floats, Picture
 from pocketlens.quick_dataclass import dataclass
-from pocketlens.runtimes.rows import MOST_THREADS, pool
+from pocketlens.runtimes.rows import MOST_THREADS, at_once
 
 _SINGLE = 1 << 18
 """OpenBLAS plays a product of up to so many multiply-adds on the thread that asks. For a larger one it wakes threads of
@@ -32,7 +32,7 @@ _CHUNK, _MOST_ROWS = 3 << 17, 128
 """About how many floats are worked on at a time, and the most rows that are kept between two passes. Fewer stay in a
 core's cache, and take more calls.
 """
-Step = Callable[[NDArray[Any], Picture], object]
+Step = Callable[[NDArray[Any], NDArray[Any]], object]
 """A call of numpy, on the result, the picture and arrays of the thread."""
 
 
@@ -60,47 +60,45 @@ class _Axis:
         return self.first[end - 1] + self.taps - self.first[begin]
 
 
-def scale(picture: Picture, height: int, width: int, threads: int = 1) -> Picture:
-    """Stretch a picture to a size with the antialiased bicubic filter; the result is rounded once.
+def scale(picture: NDArray[Any], height: int, width: int, threads: int = 1) -> Picture:
+    """Stretch a picture to another size with the antialiased bicubic filter; the result is rounded once.
 
     Args:
-        picture: ``uint8 [H, W, C]``; any strides.
+        picture: ``uint8`` or ``float32 [H, W, C]``; any strides. Floats count as clamped to 0..255, NaN as 0.
         height: Of the result, in pixels.
         width: Of the result, in pixels.
         threads: On how many threads, at most :data:`pocketlens.runtimes.rows.MOST_THREADS`.
 
     Returns:
-        ``uint8 [height, width, C]``; the picture itself if it has this size.
+        ``uint8 [height, width, C]``; a picture of bytes itself if it has this size.
 
     Example:
         >>> scale(np.full((480, 640, 3), 7, np.uint8), 256, 256)[0, 0].tolist()
         [7, 7, 7]
     """
-    if picture.shape[:2] == (height, width):
+    if picture.shape[:2] == (height, width) and picture.dtype == np.uint8:
         return picture
     result: Picture = np.empty((height, width, picture.shape[2]), np.uint8)
     scale_into(result, picture, threads)
     return result
 
 
-def scale_into(result: NDArray[Any], picture: Picture, threads: int = 1) -> None:
-    """The same into an array that is there; floats are neither clamped nor rounded.
+def scale_into(result: NDArray[Any], picture: NDArray[Any], threads: int = 1) -> None:
+    """The same into an array that is there; floats are clamped to 0..255 and not rounded.
 
     Args:
         result: ``uint8`` or ``float32 [height, width, C]``; any strides.
-        picture: ``uint8 [H, W, C]``; any strides.
+        picture: ``uint8`` or ``float32 [H, W, C]``; any strides.
         threads: On how many threads, at most :data:`pocketlens.runtimes.rows.MOST_THREADS`.
     """
     parts = max(1, min(threads, MOST_THREADS, len(result) // _GROUP))
-    waiting = [pool().submit(_fill, result, picture, part, parts) for part in range(1, parts)]
-    _fill(result, picture, 0, parts)
-    for future in waiting:
-        future.result()
+    at_once([functools.partial(_fill, result, picture, part, parts) for part in range(parts)])
 
 
-def _fill(result: NDArray[Any], picture: Picture, part: int, parts: int) -> None:
+def _fill(result: NDArray[Any], picture: NDArray[Any], part: int, parts: int) -> None:
     """The rows of one part of the result."""
-    for step in _ROOM.plan(picture.shape, result.shape[:2], result.dtype == np.uint8, part, parts):
+    bytes_in, bytes_out = picture.dtype == np.uint8, result.dtype == np.uint8
+    for step in _ROOM.plan(picture.shape, result.shape[:2], bytes_in, bytes_out, part, parts):
         step(result, picture)
 
 
@@ -114,7 +112,7 @@ class _Room(threading.local):
         self.plan = functools.lru_cache(16)(self._plan)
 
     def _plan(
-        self, before: tuple[int, ...], after: tuple[int, ...], rounded: bool, part: int, parts: int
+        self, before: tuple[int, ...], after: tuple[int, ...], bytes_in: bool, rounded: bool, part: int, parts: int
     ) -> tuple[Step, ...]:
         """The steps of one part, with the passes in the order that takes fewer multiply-adds."""
         channels = before[2]
@@ -129,22 +127,22 @@ class _Room(threading.local):
                 mixed = self._array("mixed", (stop - start) * rows.length, columns.reads())
                 for first, last in _pieces(start, stop, several):
                     source = self._array("source", rows.reads(first, last), columns.reads())
-                    steps.append(_load(source, before, rows, columns, first, last))
+                    steps += _load(source, before, bytes_in, rows, columns, first, last)
                     steps += _mix_rows(rows, first, last, source, 0, mixed, (first - start) * rows.length)
                 scaled = self._array("source", len(mixed), len(columns.first) * columns.length)
                 steps += _mix_columns(columns, mixed, scaled)
                 steps += [_lift(scaled)] * rounded
-                steps.append(_store(scaled, after, channels, rounded, start * rows.length, stop * rows.length))
+                steps.append(_store(scaled, after, channels, start * rows.length, stop * rows.length))
         else:
             source = self._array("source", rows.reads(begin, end), columns.reads())
             mixed = self._array("mixed", len(source), len(columns.first) * columns.length)
-            steps.append(_load(source, before, rows, columns, begin, end))
+            steps += _load(source, before, bytes_in, rows, columns, begin, end)
             steps += [_lift(source)] * rounded
             steps += _mix_columns(columns, source, mixed)
             for start, stop in _pieces(begin, end, _CHUNK // (rows.length * mixed.shape[1])):
                 scaled = self._array("source", (stop - start) * rows.length, mixed.shape[1])
                 steps += _mix_rows(rows, start, stop, mixed, rows.first[start] - rows.first[begin], scaled, 0)
-                steps.append(_store(scaled, after, channels, rounded, start * rows.length, stop * rows.length))
+                steps.append(_store(scaled, after, channels, start * rows.length, stop * rows.length))
         return tuple(steps)
 
     def _array(self, name: str, rows: int, columns: int) -> Floats:
@@ -161,13 +159,19 @@ def _pieces(begin: int, end: int, length: int) -> Iterator[tuple[int, int]]:
     return ((start, min(end, start + length)) for start in range(begin, end, length))
 
 
-def _load(source: Floats, before: tuple[int, ...], rows: _Axis, columns: _Axis, begin: int, end: int) -> Step:
-    """What the blocks ``begin:end`` of rows read of a picture, as floats; around it any values stay."""
+def _load(
+    source: Floats, before: tuple[int, ...], bytes_in: bool, rows: _Axis, columns: _Axis, begin: int, end: int
+) -> Iterator[Step]:
+    """What the blocks ``begin:end`` of rows read of a picture, as floats of 0..255; around it any values stay."""
     height, width, channels = before
     first, last, left = rows.first[begin], rows.first[end - 1] + rows.taps, -columns.first[0]
     top, bottom = max(first, 0), min(last, height)
     inside = source[top - first : bottom - first, left : left + width * channels].reshape(-1, width, channels)
-    return lambda result, picture: np.copyto(inside, picture[top:bottom])
+    if bytes_in:
+        yield lambda result, picture: np.copyto(inside, picture[top:bottom])
+    else:
+        yield lambda result, picture: np.fmax(picture[top:bottom], 0, out=inside)  # of NaN and 0 it takes 0
+        yield lambda result, picture: np.minimum(inside, 255, out=inside)
 
 
 def _mix_rows(
@@ -228,13 +232,11 @@ def _lift(values: Floats) -> Step:
     return lambda result, picture: np.add(values, half, out=values)
 
 
-def _store(scaled: Floats, after: tuple[int, ...], channels: int, rounded: bool, top: int, bottom: int) -> Step:
+def _store(scaled: Floats, after: tuple[int, ...], channels: int, top: int, bottom: int) -> Step:
     """Rows ``top:bottom``, of which the last may lie behind the result."""
     height, width = min(bottom, after[0]) - top, after[1]
     values = scaled[:height, : width * channels].reshape(height, width, channels)
-    if rounded:
-        return lambda result, picture: np.clip(values, 0, 255, out=result[top:bottom], casting="unsafe")
-    return lambda result, picture: np.copyto(result[top:bottom], values)
+    return lambda result, picture: np.clip(values, 0, 255, out=result[top:bottom], casting="unsafe")
 
 
 _ROOM = _Room()

@@ -150,7 +150,7 @@ class Session:
             if not isinstance(image, YuvFrame) and image.shape == (*loaded.size, 3):
                 return self._still_open(loaded).picture(image, inputs, weights)
             stylized = stylize_resized(
-                lambda part: self._still_open(loaded).picture(part, inputs, weights),
+                lambda part, *size: self._still_open(loaded).picture(part, inputs, weights, size),
                 loaded.size,
                 image if isinstance(image, YuvFrame) else coloured(image),
                 self.resize,

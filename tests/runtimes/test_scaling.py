@@ -1,10 +1,12 @@
 import os
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from pocketlens.images import Picture
+from pocketlens.runtimes.rows import at_once
 from pocketlens.runtimes.scaling import _ROOM, scale, scale_into
 from tests.generators import picture
 
@@ -44,7 +46,36 @@ def test_it_is_exact_scaling_rounded_once(before: tuple[int, int], after: tuple[
     assert np.array_equal(scale(image, *after, threads=2), scaled)
     floats = np.empty((*after, channels), np.float32)
     scale_into(floats, image)
-    assert np.abs(np.clip(floats, 0, 255) - wanted).max() <= 0.001
+    assert np.abs(floats - wanted).max() <= 0.001
+
+
+def test_floats_are_clamped_before_they_are_scaled() -> None:
+    image = np.random.default_rng(2).uniform(-90, 400, (60, 80, 3)).astype(np.float32)
+    image[30, 40] = np.nan
+    wanted = exact(np.clip(np.nan_to_num(image), 0, 255), 24, 90)
+    assert np.abs(scale(image, 24, 90) - wanted).max() <= 0.501
+    assert np.array_equal(scale(image, 24, 90, threads=2), scale(image, 24, 90))
+    assert scale(image, 60, 80).dtype == np.uint8
+
+
+def test_what_a_thread_raises_reaches_the_one_that_asks() -> None:
+    def fail() -> None:
+        raise ValueError("part 1")
+
+    done: list[int] = []
+    for _ in range(3):
+        with pytest.raises(ValueError, match="part 1"):
+            at_once([lambda: done.append(0), fail])
+    at_once([lambda: done.append(0), lambda: done.append(1)])
+    assert sorted(done) == [0, 0, 0, 0, 1]
+
+
+def test_threads_that_scale_at_the_same_time_have_helpers_of_their_own() -> None:
+    images = [picture(90 + i, 121) for i in range(4)]
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(lambda image: [scale(image, 64, 200, threads=3) for _ in range(20)], images))
+    for image, scaled in zip(images, found, strict=True):
+        assert all(np.array_equal(one, scale(image, 64, 200)) for one in scaled)
 
 
 @pytest.mark.parametrize(("before", "after"), SIZES[:2])
@@ -66,7 +97,8 @@ def test_a_part_of_a_picture_is_scaled_where_it_lies() -> None:
 @pytest.mark.parametrize("sizes", [((480, 640, 3), (256, 256)), ((256, 256, 3), (480, 640))])
 def test_a_thread_takes_few_calls(sizes: tuple[tuple[int, ...], tuple[int, ...]]) -> None:
     """Threads of Python wait for each other at each call of numpy: with hundreds, two were slower than one."""
-    assert len(_ROOM.plan(*sizes, True, 0, 2)) <= 12
+    for bytes_in, bytes_out in ((True, False), (False, True)):
+        assert len(_ROOM.plan(*sizes, bytes_in, bytes_out, 0, 2)) <= 13
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
