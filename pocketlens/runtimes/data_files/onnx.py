@@ -28,6 +28,8 @@ _INSIDE = {
 """By message and field number, the message inside it (onnx.proto); what no tensor can be in is left out."""
 _IR_VERSION, _GRAPH = 1, 7
 _DATA_LOCATION = 14
+_IN_MEMORY = "*"
+"""Of a name such as ``*/_ORT_MEM_ADDR_/*``, with an address as the offset: runtimes hand tensors to each other so."""
 _CONTEXT = b"EPContext"
 """The operator that loads a compiled context, from a file unless it is embedded (onnxruntime's EPContext design)."""
 
@@ -56,7 +58,7 @@ def _names(data: Buffer) -> list[str]:
     while todo:
         message, at, end, depth = todo.pop()
         inside = _INSIDE[message]
-        external, location = False, ""
+        external, locations = False, list[str]()
         for number, shape, start, stop in fields(data, at, end):
             count += 1
             if count > MAX_FIELDS:
@@ -71,11 +73,11 @@ def _names(data: Buffer) -> list[str]:
                 continue
             if inside[number] == "entry":
                 external = True
-                location = _location(data, start, stop) or location
+                locations += _locations(data, start, stop)
             else:
                 todo.append((inside[number], start, stop, depth + 1))
         if external:
-            found.append(location)
+            found += locations or [""]
         if depth > MAX_DEPTH:
             raise DamagedError(f"messages nest more than {MAX_DEPTH} deep")
     # Other formats are chains of fields too, of other meanings: OpenVINO tries them all.
@@ -88,10 +90,14 @@ def _text(data: Buffer, start: int, stop: int) -> str:
     return data[start:stop].decode(errors="backslashreplace")
 
 
-def _location(data: Buffer, at: int, end: int) -> str:
-    """The file's name, if this entry of a tensor's external data has it."""
+def _locations(data: Buffer, at: int, end: int) -> list[str]:
+    """The file's name, if this entry of a tensor's external data has it; which of two counts, runtimes disagree on."""
     texts = {number: _text(data, start, stop) for number, shape, start, stop in fields(data, at, end) if shape == BYTES}
-    return texts.get(2, "") if texts.get(1) == "location" else ""
+    if texts.get(1) != "location":
+        return []
+    if _IN_MEMORY in (name := texts.get(2, "")):
+        raise DamagedError(f"a tensor's values lie in memory, not in a file: {name[:80]!r}")
+    return [name]
 
 
 def _context(data: Buffer, at: int, end: int) -> list[str]:

@@ -53,6 +53,23 @@ def test_values_outside_of_the_folder_are_not(tmp_path: Path, name: str) -> None
             runtime_for(path).open(path)
 
 
+@pytest.mark.parametrize("tag", ["_ORT_MEM_ADDR_", "_ORT_LITTLE_ENDIAN_MEM_ADDR_"])
+def test_values_at_an_address_in_memory(tmp_path: Path, tag: str) -> None:
+    """OpenVINO takes the offset for an address of its own process, whatever lies in the folder."""
+    (tmp_path / "*" / tag).mkdir(parents=True)
+    (tmp_path / "*" / tag / "*").write_bytes(WEIGHTS)
+    (tmp_path / "x.onnx").write_bytes(initializer(f"*/{tag}/*").SerializeToString())
+    with pytest.raises(InputError, match="in memory"):
+        check(tmp_path / "x.onnx")
+
+
+def test_two_names_for_the_same_values(tmp_path: Path) -> None:
+    model = initializer("w.bin")
+    model.graph.initializer[0].external_data.add(key="location", value="v.bin")
+    (tmp_path / "x.onnx").write_bytes(model.SerializeToString())
+    assert data_files(tmp_path / "x.onnx") == ["v.bin", "w.bin"]
+
+
 @pytest.mark.parametrize("suffix", [".onnx", ".xml"])
 def test_another_format_under_the_name(tmp_path: Path, suffix: str) -> None:
     """OpenVINO looks at the content: it reads an ONNX file named .xml, and an IR named .onnx with its .bin."""
