@@ -156,11 +156,15 @@ class _Bounds:
     most: float
     length: int | None
 
-    def check(self, value: Any, where: str) -> None:
-        """Check a value that is of the right type already."""
-        if isinstance(value, tuple | dict | str) and self.length is not None and len(value) > self.length:
+    def check_length(self, value: Any, where: str) -> None:
+        """Check how long a value is, of whatever type."""
+        if isinstance(value, list | tuple | dict | str) and self.length is not None and len(value) > self.length:
             what = "characters" if isinstance(value, str) else "entries"
             raise _wrong(where, value, f"at most {self.length:,} {what}, it has {len(value):,}")
+
+    def check(self, value: Any, where: str) -> None:
+        """Check a value that is of the right type already."""
+        self.check_length(value, where)
         if isinstance(value, tuple):
             for item in value:
                 self.check(item, where)
@@ -276,8 +280,11 @@ def _dataclass(kind: Any, data: Any, where: str, keys: Mapping[str, str] = types
         if (inner_keys := field.metadata.get("flattened")) is not None:
             values[field.name] = _dataclass(kinds[field.name], data, where, inner_keys)
         elif (name := _key_of(field, keys)) in data:
+            limits = field.metadata.get("bounds")
+            if limits is not None:
+                limits.check_length(data[name], _join(where, name))  # before so many are made
             values[field.name] = _value(kinds[field.name], data[name], _join(where, name))
-            if (limits := field.metadata.get("bounds")) is not None:
+            if limits is not None:
                 limits.check(values[field.name], _join(where, name))
         elif field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING:
             raise InputError(f"{_join(where, name)} is missing", do="get the file again, or make it with pocketlens")

@@ -33,6 +33,8 @@ MAX_NUMBER = 1 << 24
 """Largest whole number as an attribute, where it counts something: a kernel, a stride, a padding, a block."""
 _ANY_NUMBER = ("Constant", "Slice")
 """Operators whose attributes are values or places, which may be anything: Slice ends at 2⁶³ - 1 for "the end"."""
+MAX_EQUATION = 200
+"""Longest equation of an Einsum, in characters: ONNX's inference takes a time that grows with its square and more."""
 MAX_NESTING = 4
 """Deepest nesting of subgraphs."""
 
@@ -186,6 +188,8 @@ def _check_nodes(proto: Any, path: Path) -> None:
                 raise InputError(f"the nodes of {path} have more than {MAX_READS:,} inputs and outputs", do=_ALONE)
             for attribute in node.attribute:
                 _check_names(path, attribute.name)
+                if attribute.name == "equation" and len(attribute.s) > MAX_EQUATION:
+                    raise InputError(f"{where} has an equation of {len(attribute.s):,} characters", do=_WHOLE)
                 numbers = (attribute.i, *attribute.ints)
                 if node.op_type not in _ANY_NUMBER and not node.domain and any(abs(n) > MAX_NUMBER for n in numbers):
                     raise InputError(

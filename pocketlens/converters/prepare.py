@@ -31,6 +31,10 @@ from pocketlens.errors import InputError, PocketlensError, SizeError
 
 __all__ = ["prepare", "read_onnx"]
 
+MAX_CONSTANTS = 1 << 28
+"""Most numbers of all values together that are computed of constants and were not folded."""
+MAX_LISTED = 1 << 22
+"""The same of lists of whole numbers, which may be sizes: each takes ONNX's inference some 60 bytes."""
 MAX_ELEMENTS = 1 << 31
 """Largest value in a graph, in elements."""
 
@@ -68,6 +72,7 @@ def prepare(
     DequantizeWeights()(model)
     _refuse_nodes(model)
     _check_sizes(model)
+    _check_constants(model)
     _planar_output(model)
     _check_range(model, ranges)
     fold_extras(model, extras, ranges)
@@ -291,6 +296,28 @@ def _check_sizes(model: ir.Model) -> None:
                 raise InputError(
                     f"{node.op_type} {node.name!r} gives {value.name!r} of shape {list(shape)}",
                     do="choose another size, or export the generator alone",
+                )
+
+
+def _check_constants(model: ir.Model) -> None:
+    """Refuse what is computed of constants alone and was too large to be folded: runtimes fold it, and ONNX's inference
+    writes down every number of a list.
+    """
+    known = set(model.graph.initializers.values())
+    left, listed = MAX_CONSTANTS, MAX_LISTED
+    for node in model.graph:
+        if not all(value is None or value in known for value in node.inputs):
+            continue
+        known.update(node.outputs)
+        for value in node.outputs:
+            shape = edit.shape_of(value) or ()
+            left -= math.prod(shape)
+            if len(shape) < 2 and value.dtype in (ir.DataType.INT64, ir.DataType.INT32):
+                listed -= math.prod(shape)
+            if left < 0 or listed < 0:
+                raise InputError(
+                    f"{node.op_type} {node.name!r} computes {math.prod(shape):,} numbers of constants alone",
+                    do="export the generator with its constants computed, for instance by onnxsim",
                 )
 
 

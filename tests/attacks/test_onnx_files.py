@@ -353,13 +353,35 @@ def test_concats_that_double_a_constant(tmp_path: Path) -> None:
     _refused(tmp_path, _model(nodes, [numpy_helper.from_array(np.ones(2, np.float32), "v0")]), "Concat")
 
 
+def test_concats_that_double_a_list_of_sizes(tmp_path: Path) -> None:
+    """Shape inference follows sizes through such lists, number by number: 30 of these took 12 GB."""
+    nodes = [helper.make_node("Concat", [f"v{i}"] * 2, [f"v{i + 1}"], axis=0) for i in range(28)]
+    nodes += [
+        helper.make_node("ReduceMax", ["v28"], ["m"], keepdims=0),
+        helper.make_node("Cast", ["m"], ["f"], to=TensorProto.FLOAT),
+        helper.make_node("Mul", ["x", "f"], ["y"]),
+    ]
+    _refused(tmp_path, _model(nodes, [numpy_helper.from_array(np.array([1, 2]), "v0")]), "numbers of constants alone")
+
+
+def test_a_constant_that_nobody_folds(tmp_path: Path) -> None:
+    nodes = [
+        helper.make_node("Expand", ["number", "shape"], ["large"]),
+        helper.make_node("ReduceMax", ["large"], ["m"], keepdims=0),
+        helper.make_node("Mul", ["x", "m"], ["y"]),
+    ]
+    arrays = {"shape": np.array([30000, 30000]), "number": np.float32(1)}
+    model = _model(nodes, [numpy_helper.from_array(np.asarray(a), n) for n, a in arrays.items()])
+    _refused(tmp_path, model, "900,000,000 numbers of constants alone")
+
+
 def test_a_split_that_claims_more_pieces_than_it_gives(tmp_path: Path) -> None:
     for claimed, match in ((2**31, "num_outputs"), (10**6, "num_outputs 1000000")):
         _refused(tmp_path, _model([helper.make_node("Split", ["x"], ["y"], num_outputs=claimed)]), match)
 
 
 def test_a_sequence_of_too_many_pieces_stays_whole(tmp_path: Path) -> None:
-    arrays = {"shape": np.array([2**30]), "one": np.int64(1), "number": np.float32(1)}
+    arrays = {"shape": np.array([2**27]), "one": np.int64(1), "number": np.float32(1)}
     nodes = [
         helper.make_node("Expand", ["number", "shape"], ["long"]),
         helper.make_node("SplitToSequence", ["long", "one"], ["pieces"]),
@@ -415,6 +437,11 @@ def test_long_texts_are_dropped_or_refused(tmp_path: Path) -> None:
     kept = prepare(read_onnx(tmp_path / "m.onnx"), 16, 16, Ranges())
     assert not kept.metadata_props and all(not node.doc_string for node in kept.graph)
     _refused(tmp_path, _model([helper.make_node("Relu", ["x"], ["y"], name="n" * 10**6)]), "1,000,000 characters")
+
+
+def test_an_equation_without_end(tmp_path: Path) -> None:
+    node = onnx.helper.make_node("Einsum", ["image"], ["stylized"], equation="..." * 5000 + "->")
+    _refused(tmp_path, _model([node]), "equation of 15,002 characters")
 
 
 def test_sparse_weights_are_refused_in_words(tmp_path: Path) -> None:
