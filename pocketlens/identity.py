@@ -216,7 +216,7 @@ def _network(name: str) -> Any:
     del model.graph.input[1:]
     _dequantize(model)
     options = ort.SessionOptions()
-    options.log_severity_level = 3
+    options.log_severity_level = 4
     options.intra_op_num_threads = 1
     return ort.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
 

@@ -80,7 +80,7 @@ def audit(model: ir.Model, pictures: Iterable[Picture]) -> list[Extent]:
 
     watched, watched_values = _watched(model.clone())
     options = ort.SessionOptions()
-    options.log_severity_level = 3
+    options.log_severity_level = 4
     # In the order of the nodes, and not fused, which changes it: a value goes as soon as it was looked at.
     options.execution_order = ort.ExecutionOrder.PRIORITY_BASED
     options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL

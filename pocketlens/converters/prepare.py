@@ -236,19 +236,33 @@ def _repeat_grey(model: ir.Model, height: int, width: int) -> None:
     model.graph.outputs[0] = wide.outputs[0]
 
 
+_MOVES = ("Concat", "DepthToSpace", "Flatten", "Identity", "Reshape", "Slice", "Squeeze", "Transpose", "Unsqueeze")
+"""Operators that move values and compute none."""
+
+
 def _give_floats(model: ir.Model) -> None:
-    """Replace a last Cast to uint8 by Floor: both cut off the fraction, and values below 0 are clamped anyway."""
+    """Replace the last Casts to uint8 by Floor: both cut off the fraction, and values below 0 are clamped anyway. What
+    only moves values behind them moves floats then.
+    """
     output = model.graph.outputs[0]
-    cast = edit.producer(output, "Cast")
-    if cast is None:
-        raise InputError(
-            f"the output {output.name!r} is uint8 and not made by a Cast", do="export the generator with float output"
-        )
-    floor = ir.node("Floor", [cast.inputs[0]], outputs=[ir.Value(name="whole")])
-    floor.outputs[0].shape, floor.outputs[0].dtype = output.shape, ir.DataType.FLOAT
-    model.graph.append(floor)
-    model.graph.outputs[0] = floor.outputs[0]
-    edit.prune(cast)
+    waiting = [output]
+    while waiting:
+        value = waiting.pop()
+        node = edit.producer(value, "Cast", *_MOVES)
+        if node is None:
+            raise InputError(
+                f"the output {output.name!r} is uint8 and not made by a Cast",
+                do="export the generator with float output",
+            )
+        if node.op_type != "Cast":
+            value.dtype = ir.DataType.FLOAT
+            waiting += [v for v in node.inputs if v is not None and v.dtype == ir.DataType.UINT8]
+            continue
+        floor = ir.node("Floor", [node.inputs[0]], outputs=[ir.Value(name=f"{value.name}_whole")])
+        floor.outputs[0].shape, floor.outputs[0].dtype = value.shape, ir.DataType.FLOAT
+        model.graph.insert_before(node, floor)
+        value.replace_all_uses_with(floor.outputs[0], replace_graph_outputs=True)
+        edit.prune(node)
 
 
 def _refuse_nodes(model: ir.Model) -> None:

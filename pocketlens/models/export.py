@@ -12,6 +12,7 @@ from pocketlens.converters import graph as hub
 from pocketlens.converters.prepare import prepare
 from pocketlens.converters.ranges import Ranges
 from pocketlens.errors import InputError, SizeError
+from pocketlens.models.adaptive_pools import PoolsAsProducts
 from pocketlens.models.bound import Bound, extras_of, require_picture
 from pocketlens.runtimes.quiet import STDERR, STDOUT, quiet
 
@@ -91,7 +92,8 @@ def _torchscript(module: nn.Module, example: tuple[torch.Tensor, ...]) -> "ir.Mo
     from onnx import load_from_string
 
     buffer = io.BytesIO()
-    torch.onnx.export(module, example, buffer, dynamo=False, opset_version=hub.OPSET)
+    with PoolsAsProducts():
+        torch.onnx.export(module, example, buffer, dynamo=False, opset_version=hub.OPSET)
     model: ir.Model = ir.from_proto(load_from_string(buffer.getvalue()))
     return model
 

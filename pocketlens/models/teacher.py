@@ -115,7 +115,7 @@ def load_onnx(path: Path) -> Any:
     options = ort.SessionOptions()
     options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
     options.enable_cpu_mem_arena = options.enable_mem_pattern = False  # they keep what one value needed
-    options.log_severity_level = 3
+    options.log_severity_level = 4
     ort.set_default_logger_severity(3)  # what is deprecated in an old file, the user has not written
     options.add_session_config_entry("session.set_denormal_as_zero", "1")  # a hundred times faster where there are any
     try:

@@ -21,7 +21,7 @@ def medians(paths: Sequence[Path], size: tuple[int, int], threads: int) -> list[
 
     options = ort.SessionOptions()
     options.intra_op_num_threads = threads
-    options.log_severity_level = 3
+    options.log_severity_level = 4
     sessions = [ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"]) for path in paths]
     picture = (np.random.default_rng(0).random((1, 3, *size)) * 255).astype(np.float32)
     times: list[list[float]] = [[] for _ in sessions]

@@ -28,7 +28,7 @@ class Player:
             raise MissingError(f"this onnxruntime has no {name!r}, it has {available}", do="install one that has it")
         settings = ort.SessionOptions()
         settings.intra_op_num_threads = options.threads or 0
-        settings.log_severity_level = 3
+        settings.log_severity_level = 4
         if options.lean:
             settings.enable_cpu_mem_arena = settings.enable_mem_pattern = False
         self._path = path

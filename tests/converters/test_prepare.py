@@ -217,14 +217,17 @@ def test_float16_weights_behind_casts(tmp_path: Path) -> None:
     assert set(convert(tmp_path / "m.onnx")) == {"Add", "Conv", "Clip"}
 
 
-def test_uint8_pictures(tmp_path: Path) -> None:
+@pytest.mark.parametrize("turned_last", [False, True])
+def test_uint8_pictures(tmp_path: Path, turned_last: bool) -> None:
+    last = ["Cast", "Transpose"] if turned_last else ["Transpose", "Cast"]
+    attributes: dict[str, dict[str, object]] = {"Transpose": {"perm": [0, 2, 3, 1]}, "Cast": {"to": TensorProto.UINT8}}
     nodes = [
         helper.make_node("Cast", ["x"], ["f"], to=TensorProto.FLOAT),
         helper.make_node("Transpose", ["f"], ["p"], perm=[0, 3, 1, 2]),
         helper.make_node("Conv", ["p", "w"], ["c"]),
         helper.make_node("Clip", ["c", "low", "high"], ["k"]),
-        helper.make_node("Transpose", ["k"], ["q"], perm=[0, 2, 3, 1]),
-        helper.make_node("Cast", ["q"], ["y"], to=TensorProto.UINT8),
+        helper.make_node(last[0], ["k"], ["q"], **attributes[last[0]]),
+        helper.make_node(last[1], ["q"], ["y"], **attributes[last[1]]),
     ]
     weight = np.abs(_random(3, 3, 1, 1))
     arrays = {"w": weight, "low": np.float32(0), "high": np.float32(255)}

@@ -20,7 +20,7 @@ def profile(
     with tempfile.TemporaryDirectory(prefix="pocketlens-") as folder:
         options = ort.SessionOptions()
         options.intra_op_num_threads = threads or 0
-        options.log_severity_level = 3
+        options.log_severity_level = 4
         options.enable_profiling = True
         options.profile_file_prefix = str(Path(folder) / "profile")
         session = ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])

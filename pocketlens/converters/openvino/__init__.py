@@ -36,12 +36,15 @@ def refusals(model: ir.Model) -> list[Refusal]:
     unconverted = [op for op in operations if op.get_type_name() in ("NotSupportedONNXNode", "ONNXFrameworkNode")]
     misread = misread_nodes(operations, producers) if unconverted else {}
     refused += [Refusal("openvino", node.op_type, str(node.name), reason) for node, reason in misread.items()]
+    left = [node for operation in unconverted if (node := producers.get(operation.get_friendly_name())) is not None]
     for operation in unconverted:
         attributes = operation.get_attributes()
         node = producers.get(operation.get_friendly_name())
         reason = attributes.get("ONNX_META_error_message")
         if not reason and node is not None and _comes_after(node, misread):
             continue  # it could be converted, if it got what it expects
+        if not reason and node is not None and _comes_after(node, left) and frontend_operators([node.op_type]):
+            continue  # the same: what it reads was not converted
         name = str(node.name) if node is not None else operation.get_friendly_name()
         operator = str(attributes.get("ONNX_META_type", "operator"))
         refused.append(Refusal("openvino", operator, name, str(reason or "OpenVINO has no conversion for it")))

@@ -10,6 +10,7 @@ from pocketlens.converters import graph as hub
 from pocketlens.converters.constants import constant
 from pocketlens.converters.long_norms import decompose_long_norms
 from pocketlens.converters.quantization.plan import has_quantizers
+from pocketlens.converters.resize_matrix import resize_matrix, why_not
 from pocketlens.converters.rewrites import edit
 
 
@@ -25,6 +26,8 @@ def apply_workarounds(model: ir.Model) -> ir.Model:
             _make_indices_positive(model, node)
         elif node.op_type == "PRelu":
             _give_slope_all_axes(model, node)
+        elif node.op_type == "Resize" and _samples_otherwise(node) and not _why_no_matrices(node):
+            _resize_by_matrices(model, node)
     if has_quantizers(model):
         if any(node.op_type == "DepthToSpace" for node in model.graph):
             _make_scales_unequal(model)
@@ -40,8 +43,13 @@ def computes_something_else(node: ir.Node) -> str:
         return ""
     if node.op_type == "GatherElements" and edit.producer(node.inputs[0], "Slice"):
         return "OpenVINO drops the Slice in front of it"
-    if node.op_type != "Resize":
+    if node.op_type != "Resize" or not (reason := _samples_otherwise(node)):
         return ""
+    return f"{reason}, and {_why_no_matrices(node)}" if _why_no_matrices(node) else ""
+
+
+def _samples_otherwise(node: ir.Node) -> str:
+    """Why OpenVINO's own operator computes another picture than a Resize."""
     if hub.text(node, "keep_aspect_ratio_policy", "stretch") != "stretch":
         return "OpenVINO does not keep the aspect ratio"
     if hub.text(node, "mode", "nearest") == "cubic" and hub.integer(node, "exclude_outside", 0):
@@ -53,6 +61,27 @@ def computes_something_else(node: ir.Node) -> str:
     if hub.integer(node, "antialias", 0) and any(a < b for a, b in zip(after, before, strict=True)):
         return "OpenVINO does not smooth where antialias asks it to"
     return ""
+
+
+def _why_no_matrices(node: ir.Node) -> str:
+    before, after = hub.static_shape(node.inputs[0]) if node.inputs[0] else (), hub.static_shape(node.outputs[0])
+    if len(before) != 4 or before[:2] != after[:2]:
+        return "it resizes more than height and width"
+    if hub.text(node, "mode", "nearest") not in ("linear", "cubic"):
+        return "its mode is nearest"
+    return why_not(node, before, after)
+
+
+def _resize_by_matrices(model: ir.Model, node: ir.Node) -> None:
+    """Write a Resize as a product with a matrix for each axis."""
+    x = node.inputs[0]
+    assert x is not None
+    before, after = hub.static_shape(x), hub.static_shape(node.outputs[0])
+    editor = edit.Editor(model, node)
+    rows, columns = (resize_matrix(node, axis, before, after) for axis in (2, 3))
+    down = editor.add("MatMul", [editor.constant(rows, "rows"), x], (*after[:3], before[3]))
+    across = editor.constant(np.ascontiguousarray(columns.T), "columns")
+    edit.replace(node.outputs[0], editor.add("MatMul", [down, across], after))
 
 
 def _scales_are_ratios(node: ir.Node, before: tuple[int, ...], after: tuple[int, ...]) -> bool:

@@ -62,7 +62,7 @@ def load_session(model: ir.Model) -> Any:
     import onnxruntime as ort
 
     options = ort.SessionOptions()
-    options.log_severity_level = 3
+    options.log_severity_level = 4
     options.enable_cpu_mem_arena = options.enable_mem_pattern = False  # they keep what one value needed
     options.add_session_config_entry("session.disable_quant_qdq", "1")
     return ort.InferenceSession(ir.to_proto(model).SerializeToString(), options, providers=["CPUExecutionProvider"])

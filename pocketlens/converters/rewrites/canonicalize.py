@@ -7,10 +7,13 @@ from pocketlens.converters.rewrites.crop_transposed_conv import CropTransposedCo
 from pocketlens.converters.rewrites.decompose_computed_conv import DecomposeComputedConv
 from pocketlens.converters.rewrites.decompose_einsum import DecomposeEinsum
 from pocketlens.converters.rewrites.decompose_fourier import DecomposeFourier
+from pocketlens.converters.rewrites.decompose_functions import DecomposeFunctions
 from pocketlens.converters.rewrites.decompose_gather import DecomposeGather
+from pocketlens.converters.rewrites.decompose_integers import DecomposeIntegers
 from pocketlens.converters.rewrites.decompose_layer_norm import DecomposeLayerNorm
 from pocketlens.converters.rewrites.decompose_rare import DecomposeRare
 from pocketlens.converters.rewrites.decompose_resize import DecomposeResize
+from pocketlens.converters.rewrites.decompose_scatter import DecomposeScatter
 from pocketlens.converters.rewrites.decompose_tables import DecomposeTables
 from pocketlens.converters.rewrites.drop_no_ops import DropNoOps
 from pocketlens.converters.rewrites.fold_affine_after import FoldAffineAfter
@@ -35,10 +38,13 @@ PASSES: tuple[type[ir.passes.InPlacePass], ...] = (
     DecomposeComputedConv,
     DecomposeEinsum,
     DecomposeFourier,
+    DecomposeFunctions,
     DecomposeGather,
+    DecomposeIntegers,
     DecomposeLayerNorm,
     DecomposeRare,
     DecomposeResize,
+    DecomposeScatter,
     DecomposeTables,
     MergeAxes,
     RecognizeNorms,

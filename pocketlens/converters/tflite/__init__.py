@@ -11,6 +11,7 @@ import onnx_ir as ir
 
 from pocketlens import files
 from pocketlens.converters.emitter import Labels, LoweredOperators, Refusal
+from pocketlens.converters.grid_sample import decompose_grid_samples
 from pocketlens.converters.quantization.pixels import use_uint8_pixels
 from pocketlens.converters.tflite import weights
 from pocketlens.converters.tflite.fuse import fuse
@@ -28,7 +29,7 @@ _OPERATORS_SUMMARY = (
 
 def refusals(model: ir.Model) -> list[Refusal]:
     """Every node that TFLite cannot express, with its reason; ai-edge-litert is not needed to know."""
-    return TABLE.refusals(model)
+    return TABLE.refusals(decompose_grid_samples(model))
 
 
 def emit(model: ir.Model, precision: str, labels: Labels, path: Path) -> None:
@@ -56,6 +57,7 @@ def emit(model: ir.Model, precision: str, labels: Labels, path: Path) -> None:
     if precision == "int8":
         model = use_uint8_pixels(model)
         weights.remove_activation_quantizers(model)
+    model = decompose_grid_samples(model)
     if refused := refusals(model):
         raise UnsupportedError(
             "\n".join(str(refusal) for refusal in refused), do="drop the target, or replace the operator in the model"

@@ -110,7 +110,7 @@ def _layer_inputs(model: ir.Model, nodes: list[ir.Node], feed: hub.Feed) -> Iter
     computed = {v.name: v for node in probe.graph for v in node.outputs}
     probe.graph.outputs.extend(computed[name] for name in dict.fromkeys(names) if name not in known)
     options = ort.SessionOptions()
-    options.log_severity_level = 3
+    options.log_severity_level = 4
     options.enable_cpu_mem_arena = options.enable_mem_pattern = False  # they keep what one value needed
     session = ort.InferenceSession(ir.to_proto(probe).SerializeToString(), options, providers=["CPUExecutionProvider"])
     start = 0

@@ -123,7 +123,7 @@ def _feature_extractor(path: Path, height: int, width: int) -> Callable[[Floats]
         return None
     model.graph.output.append(known[feature])
     options = ort.SessionOptions()
-    options.log_severity_level = 3
+    options.log_severity_level = 4
     session = ort.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
 
     def extract(planar: Floats) -> FeatureMaps:

@@ -123,7 +123,7 @@ def _network(name: str) -> "ort.InferenceSession":
     import onnxruntime as ort
 
     options = ort.SessionOptions()
-    options.log_severity_level = 3
+    options.log_severity_level = 4
     options.intra_op_num_threads = 1  # the same sums on every machine of a kind
     return ort.InferenceSession(str(_model(name)), options, providers=["CPUExecutionProvider"])
 

@@ -19,6 +19,14 @@ def test_operators_without_a_rule_in_the_frontend_are_left_out() -> None:
     assert openvino.frontend_operators(["Conv", "Det", "Relu"]) == ["Conv", "Relu"]
 
 
+def test_what_follows_a_node_that_is_not_converted_is_not_to_blame() -> None:
+    builder = GraphBuilder((1, 3, 8, 8))
+    offsets = builder.add("Conv", "x", builder.random(18, 3, 3, 3), pads=[1] * 4)
+    moved = builder.add("DeformConv", "x", builder.random(4, 3, 3, 3), offsets, pads=[1] * 4)
+    builder.add("Conv", moved, builder.random(3, 4, 3, 3), pads=[1] * 4)
+    assert [refusal.operator for refusal in openvino.refusals(builder.model())] == ["DeformConv"]
+
+
 def test_what_the_file_says_of_itself(tmp_path: Path) -> None:
     import openvino as ov
 

@@ -20,7 +20,11 @@ REFUSED = {
     "tflite": (Case("y = Sinh(x)", {}, Place(3, 16, 16)), "Sinh"),
     "coreml": (Case("y = Sinh(x)", {}, Place(3, 16, 16)), "Sinh"),
     "openvino": (
-        Case('y = Resize <mode = "linear", antialias = 1> (x, , s)', {"s": (1.0, 1.0, 0.5, 0.5)}, Place(3, 16, 16)),
+        Case(
+            'y = Resize <mode = "linear", keep_aspect_ratio_policy = "not_larger", axes = [2, 3]> (x, , , s)',
+            {"s": (40, 36)},
+            Place(3, 16, 28),
+        ),
         "Resize",
     ),
 }

@@ -1,5 +1,7 @@
 """Matrix products: MatMul and Gemm with a constant matrix, for styles and gates, or MatMul of two computed ones."""
 
+import math
+
 import numpy as np
 import onnx_ir as ir
 from numpy.typing import NDArray
@@ -46,39 +48,50 @@ def gemm(builder: TFLiteBuilder, node: ir.Node) -> Tensor:
 
 def _check_matmul(node: ir.Node) -> str:
     matrix, left, right = constant(node.inputs[1]), rank(node.inputs[0]), rank(node.inputs[1])
-    if matrix is not None and matrix.ndim == 2 and left in (2, 3):
+    if matrix is not None and matrix.ndim == 2 and left >= 2:
         return ""
-    if left != right or left not in (2, 3, 4):
-        return f"its sides have {left} and {right} axes, expected 2 to 4 on both"
-    same = shape(node.inputs[0])[:-2] == shape(node.inputs[1])[:-2]
-    return "" if same else "its sides have different axes in front of the matrices"
+    if not {left, right} <= {2, 3, 4}:
+        return f"its sides have {left} and {right} axes, expected 2 to 4"
+    leads = [shape(value)[:-2] for value in node.inputs]
+    if leads[0] == leads[1] or 1 in (math.prod(leads[0]), math.prod(leads[1])):
+        return ""
+    return "its sides have different axes in front of the matrices"
 
 
 @lowering(
     "MatMul",
     check=_check_matmul,
-    needs="a constant matrix on the right and two or three axes on the left; or two to four axes on both sides",
+    needs="a constant matrix on the right; or two to four axes on each side, of which those in front are the same or"
+    " belong to one side alone",
 )
 def matmul(builder: TFLiteBuilder, node: ir.Node) -> Tensor:
     """FULLY_CONNECTED where the right side is a constant matrix, else BATCH_MATMUL."""
     matrix = floats(node, 1)
-    if matrix is None or matrix.ndim != 2 or rank(node.inputs[0]) not in (2, 3):
+    if matrix is None or matrix.ndim != 2:
         return _batch_matmul(builder, node)
     bias = np.zeros(matrix.shape[1], np.float32)
-    return _connect(builder, builder.get(node.inputs[0]), matrix.T, bias, channel_scales(node, 1))
+    x, before = builder.get(node.inputs[0]), shape(node.inputs[0])
+    if len(before) in (2, 3):
+        return _connect(builder, x, matrix.T, bias, channel_scales(node, 1))
+    rows = builder.reshape_graph(x, before, (math.prod(before[:-1]), before[-1]))
+    result = _connect(builder, rows, matrix.T, bias, channel_scales(node, 1))
+    return builder.reshape_graph(result, result.shape, shape(node.outputs[0]))
 
 
 def _batch_matmul(builder: TFLiteBuilder, node: ir.Node) -> Tensor:
+    ranks, result = {rank(value) for value in node.inputs}, shape(node.outputs[0])
     sides = []
     for value in node.inputs:
         before = shape(value)
         tensor = builder.get(value)
-        if len(before) == 4:  # stored channels last: the product wants its rows and columns last
-            tensor = builder.reshape_graph(tensor, before, (before[0] * before[1], *before[2:]))
+        if len(before) == 4 or len(ranks) > 1:  # four are stored channels last: the product wants rows and columns last
+            tensor = builder.reshape_graph(tensor, before, (math.prod(before[:-2]), *before[-2:]))
         sides.append(tensor)
-    result = shape(node.outputs[0])
-    product = builder.add("BATCH_MATMUL", sides, (*sides[0].shape[:-1], sides[1].shape[-1]), adjX=False, adjY=False)
-    return builder.reshape_graph(product, product.shape, result) if len(result) == 4 else product
+    batch = (max(side.shape[0] for side in sides),) if len(sides[0].shape) == 3 else ()
+    product = builder.add(
+        "BATCH_MATMUL", sides, (*batch, sides[0].shape[-2], sides[1].shape[-1]), adjX=False, adjY=False
+    )
+    return builder.reshape_graph(product, product.shape, result) if product.shape != result else product
 
 
 def _connect(builder: TFLiteBuilder, x: Tensor, matrix: Floats, bias: Floats, scales: Floats | None) -> Tensor:

@@ -1,10 +1,9 @@
-import numpy as np
+from typing import Any
 
-from tests.converters.tflite.harness import (
-    assert_exact,
-    floats,
-    node,
-)
+import numpy as np
+import pytest
+
+from tests.converters.tflite.harness import assert_exact, floats, model, node, only_refusal
 
 
 def test_a_gate_of_fully_connected_layers() -> None:
@@ -18,3 +17,29 @@ def test_a_gate_of_fully_connected_layers() -> None:
         node("Mul", "image", "f"),
     )
     assert outcome.operators["FULLY_CONNECTED"] == 2
+
+
+@pytest.mark.parametrize(
+    ("left", "right"),
+    [
+        ("image", floats(16, 5)),  # a layer of tokens, on each row
+        (floats(5, 12), "image"),
+        (floats(1, 1, 5, 12), "image"),
+        ("image", floats(1, 16, 5)),
+    ],
+)
+def test_a_matrix_multiplies_every_channel(left: Any, right: Any) -> None:
+    assert_exact(node("MatMul", left, right))
+
+
+def test_axes_in_front_that_differ_are_refused() -> None:
+    reason = only_refusal(
+        model(
+            node("Slice", "image", np.array([0]), np.array([3]), np.array([1]), out="a"),
+            node("Slice", "image", np.array([0]), np.array([2]), np.array([1]), out="b"),
+            node("Transpose", "b", perm=[0, 1, 3, 2], out="c"),
+            node("Reshape", "a", np.array([3, 1, 12, 16]), out="d"),
+            node("MatMul", "d", "c"),
+        )
+    )
+    assert "different axes" in reason
