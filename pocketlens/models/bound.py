@@ -64,14 +64,15 @@ class Bound(nn.Module):
 
         The channels of a second picture are found by trying, and so are the shapes of states: a module that takes none
         for the first frame says them, or one that takes zeros of one pixel. Where it refuses constants that are whole
-        numbers, they are integers from then on, as an embedding wants its labels, or one a picture.
+        numbers, they are integers from then on, as an embedding wants its labels, or one a picture; where it refuses a
+        number, that number everywhere, as a mask.
         """
         tries = (
             [torch.zeros(1, channels, *picture.shape[2:]) for channels in (3, 1)] if self._signature.second else [None]
         )
         refused: Exception | None = None
         floats = [getattr(self, f"constant_{i}") for i in range(len(self._arguments))]
-        for constants in (floats, *_as_labels(floats)):
+        for constants in (floats, *_as_labels(floats), *_as_masks(floats, picture)):
             self._fix(constants)
             for second in tries:
                 beside = [] if second is None else [second]
@@ -83,6 +84,11 @@ class Bound(nn.Module):
         if isinstance(refused, InputError):
             raise refused
         hint = "; let forward take None for the states of the first frame, which says their shapes"
+        if not (self._signature.second or self._signature.states):
+            raise InputError(
+                f"the generator does not take these constants: {refused}",
+                do="give arrays of the shapes that it takes: --constant NAME=FILE.npy",
+            )
         raise InputError(
             f"the generator takes no second picture or state: {refused}",
             do=f"check --second and --state{hint if self._signature.states else ''}",
@@ -145,6 +151,16 @@ def _as_labels(constants: Sequence[torch.Tensor]) -> list[list[torch.Tensor]]:
     integers = [value.long() if is_whole else value for value, is_whole in zip(constants, whole, strict=True)]
     return [integers, [value.reshape(1) if value.ndim == 0 and is_whole else value
                        for value, is_whole in zip(integers, whole, strict=True)]]  # fmt: skip
+
+
+def _as_masks(constants: Sequence[torch.Tensor], picture: torch.Tensor) -> list[list[torch.Tensor]]:
+    """The constants with each number as a mask, or a picture, that holds it everywhere; nothing where there is none."""
+    if all(value.ndim for value in constants):
+        return []
+    return [
+        [value if value.ndim else value.expand(1, channels, *picture.shape[2:]).clone() for value in constants]
+        for channels in (1, 3)
+    ]
 
 
 def _shapes(tensors: Sequence[torch.Tensor]) -> list[list[int]]:

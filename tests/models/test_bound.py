@@ -99,3 +99,21 @@ def test_who_gives_four_channels_is_told_how_to_choose_three() -> None:
         torch_teacher(nn.Conv2d(3, 4, 1), Ranges())(picture(16, 16))
     with pytest.raises(InputError, match="has no output 'x'"):
         torch_teacher(Bound(nn.Conv2d(3, 4, 1), Signature(output="x")), Ranges())(picture(16, 16))
+
+
+class Masked(nn.Module):
+    def forward(self, picture: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+        return 255 - torch.cat([picture, mask], 1)[:, :3] * nn.functional.interpolate(mask, size=picture.shape[2:])
+
+
+def test_a_number_is_a_mask_where_the_module_wants_one() -> None:
+    bound = Bound(Masked(), Signature(constants=(("mask", "0.25"),)))
+    found = torch_teacher(bound, Ranges())(picture(32, 48))
+    np.testing.assert_allclose(found, 255 - picture(32, 48) * 0.25, atol=1e-3)
+
+
+def test_constants_that_do_not_fit_are_named(tmp_path: Path) -> None:
+    np.save(tmp_path / "mask.npy", np.zeros((1, 1, 5), np.float32))
+    bound = Bound(Masked(), Signature(constants=(("mask", str(tmp_path / "mask.npy")),)))
+    with pytest.raises(InputError, match="does not take these constants"):
+        bound.example_extras(torch.zeros(1, 3, 32, 48))

@@ -15,6 +15,7 @@ from pocketlens.converters.rewrites.decompose_rare import DecomposeRare
 from pocketlens.converters.rewrites.decompose_resize import DecomposeResize
 from pocketlens.converters.rewrites.decompose_scatter import DecomposeScatter
 from pocketlens.converters.rewrites.decompose_tables import DecomposeTables
+from pocketlens.converters.rewrites.decompose_volumes import DecomposeVolumes
 from pocketlens.converters.rewrites.drop_no_ops import DropNoOps
 from pocketlens.converters.rewrites.fold_affine_after import FoldAffineAfter
 from pocketlens.converters.rewrites.fold_affine_before import FoldAffineBefore
@@ -46,6 +47,7 @@ PASSES: tuple[type[ir.passes.InPlacePass], ...] = (
     DecomposeResize,
     DecomposeScatter,
     DecomposeTables,
+    DecomposeVolumes,
     MergeAxes,
     RecognizeNorms,
     FoldAffineAfter,
