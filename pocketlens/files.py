@@ -52,6 +52,26 @@ def regular(path: Path, do: str = "check the path") -> Path:
     return path
 
 
+def own(path: Path) -> Path:
+    """The path of a file that is kept from one run to the next: a regular file, or nothing yet.
+
+    Its folder may be somebody else's: a link would let it change any file of this user, a pipe would be waited for.
+
+    Raises:
+        InputError: A link, a folder, a pipe or a device is there.
+    """
+    try:
+        mode = path.lstat().st_mode
+    except FileNotFoundError:
+        return path
+    except OSError as error:
+        raise InputError(f"{path} cannot be read: {error.strerror}", do="choose another output folder") from error
+    if not stat.S_ISREG(mode):
+        what = "a link" if stat.S_ISLNK(mode) else _kind(mode)
+        raise InputError(f"{path} is {what}, not a file", do="remove it, or choose another output folder")
+    return path
+
+
 def check_name(path: Path) -> None:
     """Refuse a path that is not UTF-8: runtimes and video libraries take no other.
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from pocketlens.bench.budget import PerformanceBudget
 from pocketlens.bench.multi_device import open_device
 from pocketlens.errors import InputError, MissingError, PocketlensError, require
+from pocketlens.files import own
 from pocketlens.pipeline.budgets import budget_from
 from pocketlens.pipeline.commands.distill import recipe_source
 from pocketlens.pipeline.evaluation import check_targets
@@ -196,7 +197,7 @@ def _only_search(folder: Path) -> Iterator[None]:
     """One search works in a folder; the lock of one that was killed is gone with it."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with (folder / "lock").open("w") as file:
+        with own(folder / "lock").open("w") as file:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError as error:

@@ -1,6 +1,5 @@
 """The study: what Optuna keeps of a search, in a journal in the output folder or in a database of a team."""
 
-import contextlib
 import time
 import uuid
 import warnings
@@ -25,6 +24,9 @@ _SEARCHER = "searcher"
 _ABOUT = "about"
 _AT_RANDOM = 5
 """Trials that TPE draws at random before it learns; Optuna's 10 are most of an hour here."""
+_LONGEST_NAME = 64
+_MAX_JOURNAL = 500_000_000
+"""Largest journal, in bytes: a trial takes some 5,000."""
 _PATIENCE_S = 600.0
 """How long a database may be away."""
 _ABANDONED = timedelta(minutes=10)
@@ -64,13 +66,18 @@ class Notebook:
         self.searcher = _searcher(folder)
         self.place = _without_password(storage) if storage else str(folder / JOURNAL)
         opened = _database(storage) if storage else _journal(folder / JOURNAL)
-        self.study: optuna.Study = self.patiently(
-            lambda: optuna.create_study(
-                storage=opened, study_name=name, directions=list(objectives.values()), load_if_exists=True
+        self.study: optuna.Study
+        try:
+            self.study = self.patiently(
+                lambda: optuna.create_study(
+                    storage=opened, study_name=name, directions=list(objectives.values()), load_if_exists=True
+                )
             )
-        )
-        self._check(about)
-        self.patiently(lambda: self.study.set_metric_names(list(objectives)))
+            self._check(about)
+            self.patiently(lambda: self.study.set_metric_names(list(objectives)))
+            self.trials()
+        except (ValueError, LookupError, TypeError, AttributeError, AssertionError, RecursionError) as error:
+            raise _no_study(self.place, error) from error
 
     def ask(self) -> "optuna.Trial":
         """A new trial, with this searcher's name on it."""
@@ -145,7 +152,7 @@ class Notebook:
         if known is None:
             self.patiently(lambda: self.study.set_user_attr(_ABOUT, dict(about)))
             return
-        other = [name for name in about if known.get(name) != about[name]]
+        other = [name for name in about if not isinstance(known, dict) or known.get(name) != about[name]]
         if other:
             raise InputError(
                 f"the study in {self.place} is of {'other ' if len(other) == 1 else 'another '}{', '.join(other)}",
@@ -179,24 +186,40 @@ class Notebook:
 
 def _searcher(folder: Path) -> str:
     """The name of the searcher that works in this folder: made once, kept beside its trials."""
-    path = folder / "searcher"
+    path = files.own(folder / "searcher")
     if not path.exists():
         files.write(path, uuid.uuid4().hex)
-    return path.read_text()
+    with path.open(errors="replace") as file:
+        name = file.read(_LONGEST_NAME)
+    if not name.isalnum():
+        raise InputError(f"{path} does not name a searcher", do="remove it, or choose another output folder")
+    return name
 
 
 def _journal(path: Path) -> "BaseStorage":
     from optuna.storages import JournalStorage
     from optuna.storages.journal import JournalFileBackend
 
-    if path.exists():
+    do = "choose another output folder"
+    if files.own(path).exists():
+        if path.stat().st_size > _MAX_JOURNAL:
+            raise InputError(f"{path} is larger than {_MAX_JOURNAL:,} bytes", do=do)
         _drop_half_line(path)
-    with contextlib.suppress(FileNotFoundError):  # of a searcher that was killed; nobody else searches in this folder
-        path.with_name(f"{JOURNAL}.lock").unlink()
+    lock = path.with_name(f"{JOURNAL}.lock")
+    try:
+        lock.unlink(missing_ok=True)  # of a searcher that was killed; nobody else searches in this folder
+    except OSError as error:
+        raise InputError(f"{lock} cannot be removed: {error.strerror}", do=do) from error
     try:
         return JournalStorage(JournalFileBackend(str(path)))
-    except ValueError as error:
-        raise InputError(f"{path} is no journal of a search: {error}", do="choose another output folder") from error
+    # Optuna believes what it reads: a line that it has not written fails wherever its code first trips over it.
+    except Exception as error:
+        raise _no_study(str(path), error) from error
+
+
+def _no_study(place: str, error: Exception) -> InputError:
+    reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
+    return InputError(f"{place} is no journal of a search: {reason}", do="choose another output folder or database")
 
 
 def _drop_half_line(path: Path) -> None:

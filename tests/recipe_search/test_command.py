@@ -45,6 +45,19 @@ def test_every_trial_keeps_its_document(searched: SearchResult) -> None:
         assert Recipe.read(folder / "recipe.toml").compress is not None
 
 
+def test_a_lock_that_is_a_link_or_a_pipe(tmp_path: Path) -> None:
+    precious = tmp_path / "precious"
+    precious.write_text("unchanged")
+    (tmp_path / "a").mkdir()
+    (tmp_path / "b").mkdir()
+    (tmp_path / "a" / "lock").symlink_to(precious)
+    os.mkfifo(tmp_path / "b" / "lock")
+    for place in ("a", "b"):
+        with pytest.raises(InputError, match=r"lock is a (link|pipe)"):
+            search(write_recipe(tmp_path), tmp_path / place, fps=1, trials=1)
+    assert precious.read_text() == "unchanged"
+
+
 def test_the_front_is_a_page_a_plot_and_data(searched: SearchResult) -> None:
     page = (searched.folder / "front.html").read_text()
     assert page.count("data:image/webp") == 3 * len(searched.front)

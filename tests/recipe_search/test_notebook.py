@@ -55,6 +55,45 @@ def test_half_a_line_of_a_full_disk_is_dropped(tmp_path: Path) -> None:
     assert len(open_notebook(tmp_path / "a").trials()) == 2
 
 
+@pytest.mark.parametrize(
+    "lines",
+    [
+        '{"op_code":99,"worker_id":"x"}\n',
+        '{"op_code":4}\n',
+        "[]\n",
+        "{\n{}\n",
+        "[" * 100_000 + "\n",
+        '{"op_code":2,"worker_id":"x","study_id":0,"user_attr":' + '{"a":' * 900 + "1" + "}" * 901 + "\n",
+        '{"op_code":4,"worker_id":"x","study_id":0,"datetime_start":"yesterday"}\n',
+        '{"op_code":2,"worker_id":"x","study_id":0,"user_attr":{"about":[1]}}\n',
+    ],
+)
+def test_a_journal_of_somebody_else(tmp_path: Path, lines: str) -> None:
+    open_notebook(tmp_path / "a")
+    with (tmp_path / "a" / JOURNAL).open("a") as file:
+        file.write(lines)
+    with pytest.raises(InputError, match=r"is no journal|is of"):
+        open_notebook(tmp_path / "a")
+
+
+def test_a_study_of_other_objectives(tmp_path: Path) -> None:
+    open_notebook(tmp_path / "a")
+    with pytest.raises(InputError, match="number of objectives"):
+        Notebook(tmp_path / "a", "wave", "", {"MB": "minimize"}, {"pictures": "a"})
+
+
+@pytest.mark.parametrize("name", [JOURNAL, "searcher"])
+def test_links_and_pipes_in_the_folder(tmp_path: Path, name: str) -> None:
+    precious = tmp_path / "precious"
+    precious.write_text("unchanged")
+    for place, put in ((tmp_path / "a", lambda path: path.symlink_to(precious)), (tmp_path / "b", os.mkfifo)):
+        place.mkdir()
+        put(place / name)
+        with pytest.raises(InputError, match=r"is a (link|pipe)"):
+            open_notebook(place)
+    assert precious.read_text() == "unchanged"
+
+
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
     place = tmp_path / "disk"
