@@ -10,6 +10,7 @@ from pathlib import Path
 from pocketlens.converters import graph as hub
 from pocketlens.converters.fp16_audit import Extent, audit
 from pocketlens.converters.rewrites.fp16_range_scaling import scale_fp16_ranges
+from pocketlens.converters.rewrites.fp16_root_mean_squares import even_out_squares
 from pocketlens.converters.verify import GRAPH_FLOORS
 from pocketlens.errors import VerificationError
 from pocketlens.files import cached, sha256
@@ -65,8 +66,11 @@ def fp16_scaling(evaluation: Evaluation, graph: Path, specs: Iterable[ArtifactSp
     def make(folder: Path) -> None:
         model = hub.load(graph)
         extents = audit(model, calibration.pictures)
+        evened = even_out_squares(model, extents)
+        if evened:
+            extents = audit(model, calibration.pictures)
         scaled = scale_fp16_ranges(model, extents)
-        if scaled:
+        if scaled or evened:
             hub.check(model)
             hub.save(model, folder / "graph.onnx")
             evaluation.verify(folder / "graph.onnx", GRAPH_FLOORS, graph=folder / "graph.onnx")
@@ -75,7 +79,7 @@ def fp16_scaling(evaluation: Evaluation, graph: Path, specs: Iterable[ArtifactSp
             (extent for extent in extents if extent.risky),
             key=lambda extent: (extent.kind != "value", -extent.largest),
         )
-        data = {"scaled": len(scaled), "risks": [asdict(risk) for risk in risks]}
+        data = {"scaled": len(scaled) + len(evened), "risks": [asdict(risk) for risk in risks]}
         (folder / "audit.json").write_text(json.dumps(data))
 
     key = stage_key(graph=sha256(graph), calibration=calibration.digest(), pictures=evaluation.eval_set.digest())
