@@ -122,6 +122,8 @@ def expand(builder: TFLiteBuilder, node: ir.Node) -> Tensor:
         return x
     if math.prod(target) < LARGE:
         return builder.elementwise("MUL", x, builder.constant(np.ones(target, np.float32)))
+    if x.data is not None:  # a single number is held without axes
+        x = builder.constant(x.data.reshape((1,) * (len(target) - x.data.ndim) + x.data.shape))
     *others, last = (axis for axis, length in enumerate(x.shape) if length != target[axis])
     for axis in others:
         if x.data is None:

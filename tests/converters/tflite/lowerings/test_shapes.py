@@ -31,6 +31,12 @@ def test_uneven_split() -> None:
     assert_exact(node("Split", "image", np.array([3, 5]), out=("a", "b"), axis=1), node("Concat", "b", "a", axis=1))
 
 
+@pytest.mark.parametrize("number", [floats(1, 1, 1, 1), floats(1, 8, 1, 1)])
+def test_few_numbers_spread_over_a_large_picture(number: np.ndarray) -> None:
+    spread = node("Expand", number, np.array([1, 8, 128, 128]), out="a")
+    assert_exact(spread, node("Mul", "a", "image"), shape=(1, 8, 128, 128))
+
+
 def test_expand() -> None:
     assert_exact(node("GlobalAveragePool", out="a"), node("Expand", "a", np.array([1, 8, 12, 16])))
 
