@@ -6,9 +6,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from pocketlens.cli import command, options, output
+from pocketlens.errors import InputError
 
 if TYPE_CHECKING:
     from pocketlens.pipeline.search.pareto import ParetoFront
+    from pocketlens.recipe import Rule
 
 
 @command(
@@ -57,9 +59,9 @@ def quantize(
     from pocketlens.pipeline.rewrite_selection import parse
     from pocketlens.pipeline.search.pareto_page import costliest
     from pocketlens.pipeline.search.rewrite_search import Timing
-    from pocketlens.recipe import Gate, Quantize, Rule
+    from pocketlens.recipe import Gate, Quantize
 
-    rules = tuple(Rule(match=pattern, setting="float") for pattern in keep_float or ())
+    rules = tuple(map(_float_rule, keep_float or ()))
     with output.progress() as notify:
         quantized = quantize_model(
             model,
@@ -126,3 +128,16 @@ def table(front: "ParetoFront") -> None:
         output.say(f"on the calibration pictures: {tried}")
     if front.disturbed:
         output.say(f"note: {front.disturbed}; this is not kept in the cache")
+
+
+def _float_rule(pattern: str) -> "Rule":
+    from pydantic import ValidationError
+
+    from pocketlens.recipe import Rule
+
+    try:
+        return Rule(match=pattern, setting="float")
+    except ValidationError as error:
+        reason = error.errors()[0]["msg"].removeprefix("Value error, ")
+        do = "give a layer's name, or a part of it"
+        raise InputError(f"--keep-float {pattern[:60]!r}: {reason}", do=do) from error

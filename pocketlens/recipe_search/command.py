@@ -25,7 +25,7 @@ from pocketlens.recipe_search.front import Point, front_of, points_of, write_fro
 from pocketlens.recipe_search.inputs import freeze
 from pocketlens.recipe_search.latency import error_text
 from pocketlens.recipe_search.notebook import Notebook
-from pocketlens.recipe_search.pick import chosen, pick_trial
+from pocketlens.recipe_search.pick import check_pick, chosen, pick_trial
 from pocketlens.recipe_search.space import Space
 from pocketlens.recipe_search.trial import Steps, Trials, objectives
 
@@ -109,6 +109,7 @@ def search(
     """
     require("optuna", "search")
     require("torch", "build")
+    check_pick(pick)
     path = Path(recipe)
     asked = Recipe.read(path)
     folder = Path(output) if output is not None else Path(f"{asked.filter.name}-search")

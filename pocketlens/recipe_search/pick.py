@@ -21,6 +21,25 @@ _ORDER = {
 }
 
 
+def check_pick(pick: str) -> None:
+    """Refuse what can name no point, before anything is searched.
+
+    Raises:
+        InputError: It is neither a rule nor a number.
+
+    Example:
+        >>> check_pick("7")
+        >>> check_pick("cheapest")
+        Traceback (most recent call last):
+        pocketlens.errors.InputError: there is no trial 'cheapest' to pick
+          do: give one of smallest, quickest, best, or a trial's number
+    """
+    if pick and pick not in RULES and not pick.isdecimal():
+        raise InputError(
+            f"there is no trial {pick[:60]!r} to pick", do=f"give one of {', '.join(RULES)}, or a trial's number"
+        )
+
+
 def chosen(points: Sequence[Point], front: Sequence[Point], pick: str) -> Point:
     """The point that a rule or a number names.
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from pocketlens import files, images, load
+from pocketlens.bench.devices.ssh import open_ssh
 from pocketlens.bench.document import Document
 from pocketlens.bench.measure import bench_bundle
 from pocketlens.bundle.verify import verify
@@ -87,6 +88,7 @@ READERS: dict[str, tuple[str, Callable[[Path], object]]] = {
     "onnx artifact in OpenVINO": (".onnx", RUNTIMES["openvino"].open),
     "xml artifact": (".xml", load),
     "tflite artifact": (".tflite", load),
+    "ssh's configuration": (".conf", lambda path: open_ssh("ssh://host", path)),
 }
 
 

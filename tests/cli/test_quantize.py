@@ -36,3 +36,9 @@ def test_quantize_takes_what_convert_takes(model: Path, tmp_path: Path) -> None:
     call("quantize", *common, "--judge", pictures, "--rewrites", "none", "--no-bench", "--points", "1")
     properties = onnx.load(tmp_path / "out/onnx-w8-32x48.onnx").metadata_props
     assert {"license": "MIT"}.items() <= {entry.key: entry.value for entry in properties}.items()
+
+
+def test_a_layer_to_keep_that_is_no_expression() -> None:
+    for pattern, reason in (("(" * 500, "no regular expression"), ("conv\x1b[2J", "control character")):
+        refused = call("quantize", "builtin:cartoon", "--keep-float", pattern, code=2).stderr
+        assert "--keep-float" in refused and reason in refused and "\x1b" not in refused

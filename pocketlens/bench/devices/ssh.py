@@ -13,6 +13,7 @@ from pocketlens.bench.devices.remote import RemoteDevice
 from pocketlens.bench.errors import LostError, WorkerError
 from pocketlens.bench.processes import Tail, end, run_command
 from pocketlens.errors import InputError, MissingError
+from pocketlens.files import regular
 
 _CONNECT_SECONDS = 15
 _CONNECTION_FAILED = 255
@@ -176,8 +177,10 @@ def open_ssh(name: str, config: Path | None = None) -> RemoteDevice:
         config: Another configuration file than ``~/.ssh/config``, or None.
 
     Raises:
-        InputError: The address is not one.
+        InputError: The address is not one, or the configuration is no file.
     """
+    if config is not None:
+        regular(config)
     try:
         parts = urlsplit(name)
         port = parts.port
