@@ -136,4 +136,5 @@ def _risks(built: "Build") -> None:
         where = f"{risk.operator} {risk.node!r} at {risk.height}x{risk.width}"
         output.say(f"half precision ends at 65504: {where} gives {risk.largest:.3g} on calibration pictures")
     if sums := len(built.manifest.risks) - len(values):
-        output.say(f"half precision: {sums} sums overflow on devices that add up in fp16; the report names them")
+        overflows = "1 sum overflows" if sums == 1 else f"{sums} sums overflow"
+        output.say(f"half precision: {overflows} on devices that add up in fp16; see the report")

@@ -50,10 +50,12 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[str]], title: str = ""
 
     console = Console()
     cells = [[for_line(cell) for cell in row] for row in rows]
+    for line in _wrapped(for_terminal(title), console.width, ""):  # rich would break it to the width of the table
+        typer.echo(line)
     if (widths := _widths(columns, cells, console.width)) is not None:
-        console.print(_grid(columns, cells, widths, title))
+        console.print(_grid(columns, cells, widths))
         return
-    for line in (*_wrapped(for_terminal(title), console.width, ""), *_blocks(columns, cells, console.width)):
+    for line in _blocks(columns, cells, console.width):
         typer.echo(line)
 
 
@@ -71,17 +73,11 @@ def _widths(columns: Sequence[str], rows: Sequence[Sequence[str]], most: int) ->
     return None if excess > 0 else widths
 
 
-def _grid(columns: Sequence[str], rows: Sequence[Sequence[str]], widths: Sequence[int], title: str) -> "Table":
+def _grid(columns: Sequence[str], rows: Sequence[Sequence[str]], widths: Sequence[int]) -> "Table":
     from rich.markup import escape
     from rich.table import Table
 
-    grid = Table(
-        title=escape(for_terminal(title)) or None,
-        title_justify="left",
-        header_style="bold",
-        box=None,
-        padding=(0, 1, 0, 0),
-    )
+    grid = Table(header_style="bold", box=None, padding=(0, 1, 0, 0))
     for index, (column, width) in enumerate(zip(columns, widths, strict=True)):
         numeric = bool(rows) and all(row[index][:1].isdigit() or row[index] in ("", "-") for row in rows)
         grid.add_column(escape(column), justify="right" if numeric else "left", width=width)

@@ -80,12 +80,14 @@ def train(
     from pocketlens.pipeline.commands.train import TrainingSpec
     from pocketlens.pipeline.commands.train import train as train_filter
     from pocketlens.pipeline.commands.train_pack import train_pack
-    from pocketlens.pipeline.commands.train_style import Painting, preview_styles
+    from pocketlens.pipeline.commands.train_style import SHEET, Painting, preview_styles
 
     if vgg and not style:
         raise InputError("--vgg is for --style, which is not given", do="give --style, or leave --vgg out")
     if pictures and (pairs or folders):
-        raise InputError("--pictures is for --effect and --style", do="leave it out: the folders hold the pictures")
+        raise InputError(
+            "--pictures is for --effect, --style and --pack", do="leave it out: the folders hold the pictures"
+        )
     if pack and (effect or pairs or folders or style):
         raise InputError("--pack is a training of its own", do="list the other style in the pack's file")
     if preview and not style:
@@ -118,7 +120,12 @@ def train(
         return
     columns = list(trained.history[-1])
     rows = [[f"{scores[column]:g}" for column in columns] for scores in trained.history]
-    output.table(columns, rows, title="Minutes on 2 cores" if "minutes" in columns else "Against Magenta's own file")
+    if "minutes" in columns:
+        output.table(columns, rows, title="Minutes on 2 cores")
+    elif "ssim" in columns:
+        output.table(columns, rows, title="Against Magenta's own file")
+    if pack:
+        output.say(f"a portrait in each style: {(out / SHEET).resolve()}")
     if trained.unpaired:
         output.say(f"pictures left out, because the other folder has none of their name: {trained.unpaired}")
     previews = f"previews in {out / 'previews'}; " if (out / "previews").is_dir() else ""

@@ -39,6 +39,12 @@ def test_a_table_fits_and_breaks_no_word(
     assert words <= {word.strip(",") for word in shown.split()}
 
 
+def test_a_title_is_not_broken_to_the_width_of_its_table(capsys: pytest.CaptureFixture[str]) -> None:
+    output.table(("ssim", "psnr"), [["0.88", "26.5"]], title="Against the painter's own file")
+    shown = [line.rstrip() for line in capsys.readouterr().out.splitlines()]
+    assert shown == ["Against the painter's own file", "ssim psnr", "0.88 26.5"]
+
+
 def test_rows_of_a_narrow_terminal_name_their_columns(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -130,6 +130,18 @@ def test_every_page_that_a_message_names_is_in_the_site(site: Path) -> None:
         assert built(site, name), name
 
 
+def test_pictures_side_by_side_scroll_on_a_phone() -> None:
+    """A line of small pictures is 130 pixels high there; a sheet says how many lines it has."""
+    from pocketlens import images
+
+    for page in sorted(DOCS.rglob("*.md")):
+        for name, after in re.findall(r"^!\[[^\]]*\]\(([^)]+\.jpg)\)\n(.*)$", page.read_text("utf-8"), re.MULTILINE):
+            height, width = images.read(page.parent / name).shape[:2]
+            assert after.startswith("{ .strip"), f"{page.name}: {name}"
+            lines = int(found[1]) if (found := re.search(r'style="--lines: (\d)"', after)) else 1
+            assert 130 * lines * width / height >= 360, f"{page.name}: {name} is smaller than a phone's screen"
+
+
 def test_every_decision_is_in_the_index_with_a_line() -> None:
     index = (DOCS / "decisions/index.md").read_text(encoding="utf-8")
     for page in sorted((DOCS / "decisions").glob("0*.md")):

@@ -28,6 +28,12 @@ def load(state: State, folder: Path, architecture: str = "pocket") -> torch.nn.M
     return checkpoint.load(folder / "x.safetensors", architecture)
 
 
+def test_a_checkpoint_is_as_readable_as_any_other_file(tmp_path: Path) -> None:
+    save_checkpoint(Pocket(), tmp_path / "x.safetensors", CheckpointMetadata("pocket", {}))
+    (tmp_path / "plain").touch()
+    assert (tmp_path / "x.safetensors").stat().st_mode == (tmp_path / "plain").stat().st_mode
+
+
 @pytest.mark.parametrize("name", ["wave", "la_muse", "scream"])
 def test_real_generators_compute_what_their_authors_compute(shared: Path, name: str) -> None:
     generator = checkpoint.load(shared / f"data/fast_style/{name}.npz", "fast-style")

@@ -45,7 +45,7 @@ class TrainingState:
 
     def save(self, path: Path) -> None:
         """Write everything, whole or not at all."""
-        from safetensors.torch import save_file
+        from safetensors.torch import save
 
         tensors = {"random/torch": torch.get_rng_state()}
         for name, module in self.modules.items():
@@ -59,8 +59,7 @@ class TrainingState:
             "step": self.step, "seconds": self.seconds, "history": self.history,
             "numpy": self.random.bit_generator.state,
         }  # fmt: skip
-        with files.whole(path) as part:
-            save_file(tensors, part, {"format": _FORMAT, "key": self.key, "facts": json.dumps(progress)})
+        files.write(path, save(tensors, {"format": _FORMAT, "key": self.key, "facts": json.dumps(progress)}))
 
     def load(self, path: Path, most: int) -> bool:
         """Take over the state that a file holds.

@@ -109,13 +109,20 @@ def write_filter(
     output: Path, module: "nn.Module", metadata: "CheckpointMetadata", history: Sequence[dict[str, float]],
     recipe: Recipe,
 ) -> Path:  # fmt: skip
-    """Write what a training made: the checkpoint, its scores and the recipe, whose path is given back."""
+    """Write what a training made: the checkpoint, its scores and the recipe, whose path is given back.
+
+    What the recipe says of licence and attribution stays; Magenta is named where its network is the filter.
+    """
     from pocketlens.models.checkpoint_metadata import save_checkpoint
 
     save_checkpoint(module, output / "student.safetensors", metadata)
     files.write(output / "history.json", json.dumps(history, indent=2))
-    of_magenta = {"license": "Apache-2.0", "attribution": (ATTRIBUTION,)} if metadata.architecture == "painter" else {}
-    table = recipe.filter.model_copy(update={"architecture": metadata.architecture, **of_magenta})
+    license, attribution = recipe.filter.license, recipe.filter.attribution
+    if metadata.architecture == "painter":
+        license = "Apache-2.0" if license == "unknown" else license
+        attribution = tuple(dict.fromkeys((ATTRIBUTION, *attribution)))
+    about = {"architecture": metadata.architecture, "license": license, "attribution": attribution}
+    table = recipe.filter.model_copy(update=about)
     files.write(output / "recipe.toml", recipe.model_copy(update={"filter": table}).text())
     return output / "recipe.toml"
 

