@@ -33,19 +33,21 @@ def picked(draw: Draw, name: str) -> Case:
 
 @operator("ScatterND", "ScatterElements")
 def scattered(draw: Draw, name: str) -> Case:
-    """Some values replaced: what assignment to a part of a tensor is exported as."""
+    """Some values replaced: what assignment to a part of a tensor is exported as. All of them may be: so x is added,
+    for a file whose picture depends on nothing is none.
+    """
     where = place(draw)
     _, channels, height, width = shape(where)
     if name == "ScatterND":
         row = integer(draw, 0, channels - 1)
         constants: dict[str, Any] = {"flat": (0, row), "to": (1, 2), "new": signed((1, height, width))}
-        return Case("i = Reshape(flat, to)\ny = ScatterND(x, i, new)", constants, where)
+        return Case("i = Reshape(flat, to)\ns = ScatterND(x, i, new)\ny = Add(s, x)", constants, where)
     constants = {
         "at": integer(draw, 0, width - 1),
         "to": (1, channels, height, 1),
         "new": signed((1, channels, height, 1)),
     }
-    return Case("i = Expand(at, to)\ny = ScatterElements <axis = 3> (x, i, new)", constants, where)
+    return Case("i = Expand(at, to)\ns = ScatterElements <axis = 3> (x, i, new)\ny = Add(s, x)", constants, where)
 
 
 @operator("TopK")
