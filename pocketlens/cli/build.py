@@ -72,6 +72,7 @@ def report(built: "Build", json: bool) -> None:
             show(built.rewrite_choices)
         for front in built.fronts:
             output.say(front.text)
+        _missed(built)
         where = built.path if built.path.suffix == ".zip" else built.path / "report.html"
         left_out = f", without {len(built.manifest.failed)} of its files" if built.manifest.failed else ""
         output.say(f"{built.manifest.filter.name}: {built.verdict}{left_out}; report: {where.resolve()}")
@@ -128,6 +129,20 @@ def table(built: "Build") -> None:
     for result in built.document.results if built.document else ():
         if result.failure or result.skipped:
             output.say(f"{result.label}: {result.failure or result.skipped}")
+
+
+def _missed(built: "Build") -> None:
+    """Each limit of the gate that does not hold, and the files that it does not hold for."""
+    from pocketlens.bench.report_text import gate_text
+
+    missed: dict[str, list[str]] = {}
+    for artifact in built.manifest.artifacts:
+        for gate in artifact.gates:
+            if gate.verdict == "fail":
+                missed.setdefault(gate_text(gate), []).append(artifact.id)
+    for text, names in missed.items():
+        files = "every file" if len(names) == len(built.manifest.artifacts) > 1 else ", ".join(names)
+        output.say(f"{text} does not hold: {files}")
 
 
 def _risks(built: "Build") -> None:

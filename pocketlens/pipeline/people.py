@@ -220,8 +220,9 @@ def report_sections(people: People) -> "list[Section]":
         text = (
             f"Two portraits recoloured to the ten tones of the Monk scale. {styles}Skin moves {worst.size:.1f} further "
             f"in tone {worst.worst} than in tone {worst.best} (95 %: {worst.low:.1f} to {worst.high:.1f}; lightness "
-            "and hue, CIELAB). A recoloured portrait shows what the filter does to a colour. It does not show another "
-            "person's features, hair or light: try the filter on people before giving it to people."
+            "and hue, CIELAB). The gap is about colour alone; structure and identity tell whether the face stays. A "
+            "recoloured portrait shows what the filter does to a colour. It does not show another person's features, "
+            "hair or light: try the filter on people before giving it to people."
         )
         tone_rows = tuple(
             (
