@@ -5,6 +5,8 @@ import zlib
 from collections.abc import Iterator
 from typing import IO, Any
 
+MAX_SIDE = 1 << 16
+"""Most pixels of one side: a resampling keeps some 100 bytes for each row that it makes."""
 MAX_PIXELS = 100_000_000
 """Largest picture that is decoded, in pixels; a larger one is refused before its pixels are read."""
 MAX_SCANNED = 2_000_000_000
@@ -28,6 +30,8 @@ def problem(image: Any, file: IO[bytes]) -> str:
     """
     pixels = image.width * image.height
     copies = _COPIES.get(image.format, 1)
+    if max(image.size) > MAX_SIDE:
+        return f"is {image.width} x {image.height} pixels, and a side may have {MAX_SIDE:,}"
     if pixels * copies > MAX_PIXELS:
         return f"is {image.width} x {image.height} pixels, more than {MAX_PIXELS // copies:,} pixels"
     if image.format == "JPEG" and (scans := _count(file, _SCAN)) * pixels > MAX_SCANNED:

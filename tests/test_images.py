@@ -120,3 +120,9 @@ def test_absent_file_and_wrong_suffix_say_so(tmp_path: Path) -> None:
 
 def test_to_uint8_clamps_and_rounds() -> None:
     assert images.to_uint8(np.array([-1.0, 0.49, 0.51, 254.9, 400.0])).tolist() == [0, 0, 1, 255, 255]
+
+
+def test_a_side_that_is_too_long(tmp_path: Path) -> None:
+    Image.new("1", (1, 70_000)).save(tmp_path / "tall.png")
+    with pytest.raises(InputError, match="a side may have 65,536"):
+        images.read(tmp_path / "tall.png")
