@@ -29,6 +29,8 @@ _COLOURS = {
 
 _SHORT = 14
 """Characters below which no column of longer texts is narrowed."""
+_NARROWEST = 10
+"""Characters below which no line is wrapped: terminals that do not know their width say 0."""
 _UNBROKEN = "\xa0"
 """A space where :func:`textwrap.wrap` breaks no line."""
 _PAUSE = 10.0

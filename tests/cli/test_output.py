@@ -100,3 +100,9 @@ def test_line_ends_in_names_forge_no_lines(capfd: pytest.CaptureFixture[str]) ->
     assert "\x1b[32m" not in shown.out + shown.err and "\u202e" not in shown.out + shown.err
     lines = str(InputError(f"{name} does not exist", do="check the path")).splitlines()
     assert [line[:2] for line in lines[1:]] == ["  ", "  "]
+
+
+def test_a_terminal_of_no_width(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setenv("COLUMNS", "0")
+    output.table(["artifact", "MB"], [["onnx-fp32-64x64", "1.0"]])
+    assert "onnx-fp32-64x64" in capsys.readouterr().out
