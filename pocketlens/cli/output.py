@@ -51,13 +51,14 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[str]], title: str = ""
     from rich.console import Console
 
     console = Console()
+    width = max(console.width, _NARROWEST)
     cells = [[for_line(cell) for cell in row] for row in rows]
-    for line in _wrapped(for_terminal(title), console.width, ""):  # rich would break it to the width of the table
+    for line in _wrapped(for_terminal(title), width, ""):  # rich would break it to the width of the table
         typer.echo(line)
     if (widths := _widths(columns, cells, console.width)) is not None:
         console.print(_grid(columns, cells, widths))
         return
-    for line in _blocks(columns, cells, console.width):
+    for line in _blocks(columns, cells, width):
         typer.echo(line)
 
 
