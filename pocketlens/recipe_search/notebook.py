@@ -238,15 +238,18 @@ def _database(url: str) -> "BaseStorage":
         url = f"postgresql+psycopg://{url.partition('://')[2]}"
     try:
         return RDBStorage(url, engine_kwargs={"pool_pre_ping": True})
-    except (ArgumentError, NoSuchModuleError, ValueError) as error:
+    # SQLAlchemy gives every part of an address to a number, a codec or a driver as it stands.
+    except (ArgumentError, NoSuchModuleError, ValueError, TypeError, OverflowError) as error:
         raise InputError(
             f"{_without_password(url)} is no address of a database",
             do="for instance --storage postgresql://user:password@host/name",
         ) from error
-    except ImportError as error:
-        raise MissingError(f"{error.name} is not installed", do="pip install 'pocketlens[search]'") from error
+    except ImportError as error:  # Optuna's own names no module; what it was raised from does
+        driver = error.name or getattr(error.__cause__, "name", None) or "the driver of this database"
+        do = "install it, or take PostgreSQL: pip install 'pocketlens[cluster]'"
+        raise MissingError(f"{driver} is not installed", do=do) from error
     except SQLAlchemyError as error:
-        reason = str(getattr(error, "orig", None) or error).strip().splitlines()[0]
+        reason = (str(getattr(error, "orig", None) or error).strip().splitlines() or [type(error).__name__])[0][:300]
         raise MissingError(
             f"the database {_without_password(url)} cannot be reached: {reason}",
             do="check that it runs, and its address",
@@ -254,10 +257,11 @@ def _database(url: str) -> "BaseStorage":
 
 
 def _without_password(url: str) -> str:
+    """The address without what may be secret: the password, and every option behind ``?``, which can be one, too."""
     from sqlalchemy.engine import make_url
     from sqlalchemy.exc import ArgumentError
 
     try:
-        return make_url(url).render_as_string(hide_password=True)
-    except ArgumentError:
-        return "that is given"
+        return make_url(url).set(query={}).render_as_string(hide_password=True)
+    except (ArgumentError, ValueError):
+        return "what --storage gives"

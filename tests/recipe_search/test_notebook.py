@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from pocketlens.errors import InputError, MissingError
+from pocketlens.errors import InputError, MissingError, PocketlensError
 from pocketlens.recipe_search.notebook import JOURNAL, Notebook
 
 pytest.importorskip("optuna", reason="pip install 'pocketlens[search]'")
@@ -131,6 +131,27 @@ def test_an_address_that_is_none(tmp_path: Path) -> None:
         open_notebook(tmp_path / "a", "no database")
     with pytest.raises(MissingError, match=r"postgresql\+psycopg://me:\*\*\*@127.0.0.1:1/x cannot be reached"):
         open_notebook(tmp_path / "a", "postgresql://me:secret@127.0.0.1:1/x")
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "postgresql://me:secret@[::1/x",
+        "postgresql://\ud800:secret@127.0.0.1:1/x",
+        "postgresql://127.0.0.1:1/x?user=me&password=secret",
+        "sqlite:///x?cached_statements=99999999999999999999&key=secret",
+        "sqlite:///\ud800",
+    ],
+)
+def test_an_address_with_a_part_that_cannot_be_used(tmp_path: Path, address: str) -> None:
+    with pytest.raises(PocketlensError, match=r"no address of a database|cannot be reached") as error:
+        open_notebook(tmp_path / "a", address)
+    assert "secret" not in str(error.value)
+
+
+def test_a_driver_that_is_missing_is_named(tmp_path: Path) -> None:
+    with pytest.raises(MissingError, match="oracledb is not installed"):
+        open_notebook(tmp_path / "a", "oracle://me:secret@127.0.0.1/x")
 
 
 class Postgres:
