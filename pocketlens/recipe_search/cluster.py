@@ -168,6 +168,12 @@ class ClusterExecutor:
             raise MissingError(
                 f"the scheduler {self._address} does not answer: {error}", do="start it: dask scheduler --port 8786"
             ) from error
+        # distributed takes the first bytes for lengths, and fails in many ways at another service's.
+        except Exception as error:
+            raise MissingError(
+                f"what answers at {self._address} is no Dask scheduler: {str(error)[:200] or type(error).__name__}",
+                do="check the address: a scheduler prints its own when it starts",
+            ) from error
 
     def _stay_connected(self) -> None:
         """Admit workers that came; after a lost connection give again what was running."""

@@ -1,11 +1,13 @@
 """A search on workers that are processes of this machine, each with a cache of its own."""
 
 import os
+import socket
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -73,6 +75,24 @@ def test_an_address_that_is_none(tmp_path: Path) -> None:
         ClusterExecutor("ray://x:1")
     with pytest.raises(MissingError, match=r"the scheduler tcp://127.0.0.1:1 does not answer"):
         ClusterExecutor("dask://127.0.0.1:1")
+
+
+@pytest.mark.parametrize(
+    "said",
+    [b"HTTP/1.1 400 Bad Request\r\n\r\n", b"\xff" * 4096, (1).to_bytes(8, "little") + (2**60).to_bytes(8, "little")],
+)
+def test_another_service_at_the_address(said: bytes) -> None:
+    def answer(server: socket.socket) -> None:
+        with suppress(OSError):
+            while True:
+                with server.accept()[0] as channel:
+                    channel.sendall(said)
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        threading.Thread(target=answer, args=(server,), daemon=True).start()
+        port = server.getsockname()[1]
+        with pytest.raises(MissingError, match=f"{port} (is no Dask scheduler|does not answer)"):
+            ClusterExecutor(f"dask://127.0.0.1:{port}")
 
 
 def test_a_worker_that_dies_in_a_training_loses_nothing(
