@@ -26,6 +26,7 @@ from pocketlens.converters.rewrites.canonicalize import canonicalize
 from pocketlens.converters.rewrites.dequantize_weights import DequantizeWeights
 from pocketlens.converters.rewrites.drop_pixel_quantizers import DropPixelQuantizers
 from pocketlens.converters.rewrites.fold_constants import FoldConstants
+from pocketlens.converters.rewrites.sink_expand import BROADCASTING
 from pocketlens.converters.rewrites.widen_floats import WidenFloats
 from pocketlens.errors import InputError, PocketlensError, SizeError
 
@@ -324,6 +325,8 @@ def _check_constants(model: ir.Model) -> None:
             continue
         known.update(node.outputs)
         for value in node.outputs:
+            if node.op_type == "Expand" and all(user.op_type in BROADCASTING for user, _ in value.uses()):
+                continue  # they spread it by themselves, and it goes (SinkExpand)
             shape = edit.shape_of(value) or ()
             left -= math.prod(shape)
             if len(shape) < 2 and value.dtype in (ir.DataType.INT64, ir.DataType.INT32):

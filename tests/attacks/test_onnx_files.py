@@ -375,6 +375,27 @@ def test_a_constant_that_nobody_folds(tmp_path: Path) -> None:
     _refused(tmp_path, model, "900,000,000 numbers of constants alone")
 
 
+def test_numbers_that_every_layer_spreads_over_a_large_picture(tmp_path: Path) -> None:
+    """As ``weight.expand_as(x)`` is exported: honest, and more numbers together than constants may be."""
+    nodes, before = [helper.make_node("Concat", ["x"] * 40, ["v0"], axis=1)], "v0"
+    for i in range(10):
+        nodes.append(helper.make_node("Expand", ["number", "shape"], [f"e{i}"]))
+        nodes.append(helper.make_node("Mul", [before, f"e{i}"], [f"v{i + 1}"]))
+        before = f"v{i + 1}"
+    nodes.append(helper.make_node("Slice", [before, "begin", "end", "axis"], ["y"]))
+    arrays = {
+        "number": np.float32([[[[1]]]]), "shape": np.array([1, 120, 720, 1280]),
+        "begin": np.array([0]), "end": np.array([3]), "axis": np.array([1]),
+    }  # fmt: skip
+    model = _model(nodes, [numpy_helper.from_array(np.asarray(a), n) for n, a in arrays.items()])
+    for value in (model.graph.input[0], model.graph.output[0]):
+        value.type.tensor_type.shape.dim[2].dim_value, value.type.tensor_type.shape.dim[3].dim_value = 720, 1280
+    path = tmp_path / "spread.onnx"
+    path.write_bytes(model.SerializeToString())
+    graph = prepare(read_onnx(path), 720, 1280, Ranges())
+    assert "Expand" not in {node.op_type for node in graph.graph}
+
+
 def test_a_split_that_claims_more_pieces_than_it_gives(tmp_path: Path) -> None:
     for claimed, match in ((2**31, "num_outputs"), (10**6, "num_outputs 1000000")):
         _refused(tmp_path, _model([helper.make_node("Split", ["x"], ["y"], num_outputs=claimed)]), match)
