@@ -124,6 +124,9 @@ def static_shape(value: ir.Value) -> tuple[int, ...]:
         node = value.producer()
         producer = f" (made by {node.op_type} {node.name!r})" if node else ""
         known = node is not None and all(v is None or _is_static(v) for v in node.inputs)
+        if node is not None and known and value.shape is None and len(_shapes(node)) > 1:
+            shapes = " and ".join(str(shape) for shape in _shapes(node))
+            raise SizeError(f"{shapes} do not fit together in {node.op_type} {node.name!r}", do="choose another size")
         raise SizeError(
             f"the shape of {value.name!r}{producer} is not fixed: {value.shape}",
             do=f"replace {node.op_type} in the model: its shape does not follow from what it reads"
@@ -131,6 +134,12 @@ def static_shape(value: ir.Value) -> tuple[int, ...]:
             else "export with a fixed size",
         )
     return tuple(int(d) for d in value.shape)  # type: ignore[arg-type]
+
+
+def _shapes(node: ir.Node) -> list[list[int]]:
+    """The shapes of what a node computes from; constants are left out."""
+    values = [v for v in node.inputs if v is not None and v.shape is not None and v.const_value is None]
+    return [[int(d) for d in v.shape or () if isinstance(d, int)] for v in values]
 
 
 def _is_static(value: ir.Value) -> bool:

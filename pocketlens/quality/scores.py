@@ -12,6 +12,8 @@ from pocketlens.quick_dataclass import dataclass
 Pixels = NDArray[np.float32] | NDArray[np.uint8]
 BLOCK = 8
 """Pixels along each edge of a block whose mean is compared."""
+WINDOW = 7
+"""Pixels along each edge of a window of SSIM."""
 EQUAL_PSNR = 999.0
 """PSNR in dB reported for identical pictures, where the formula gives infinity, which JSON cannot hold."""
 
@@ -53,12 +55,21 @@ def largest_error(reference: Pixels, candidate: Pixels) -> float:
 
 
 def ssim(reference: Pixels, candidate: Pixels) -> float:
-    """Structural similarity over RGB with a data range of 255; needs scikit-image and pictures of at least 7 x 7."""
+    """Structural similarity over RGB with a data range of 255; needs scikit-image.
+
+    A picture of fewer than 7 rows or columns is mirrored at its edges until a window fits.
+
+    Example:
+        >>> round(ssim(np.zeros((2, 3, 3), np.uint8), np.full((2, 3, 3), 255, np.uint8)), 2)
+        0.0
+    """
     require("skimage", "build")
     from skimage.metrics import structural_similarity
 
     a, b = np.asarray(reference, np.float64), np.nan_to_num(np.asarray(candidate, np.float64))
-    return float(structural_similarity(a, b, channel_axis=2, data_range=255.0))
+    missing = [(0, max(0, WINDOW - edge)) for edge in a.shape[:2]]
+    a, b = (np.pad(p, [*missing, (0, 0)], mode="symmetric") for p in (a, b))
+    return float(structural_similarity(a, b, win_size=WINDOW, channel_axis=2, data_range=255.0))
 
 
 def block_means(picture: Pixels) -> NDArray[np.float32]:

@@ -27,6 +27,15 @@ def test_more_noise_scores_lower(seed: int, sigma: float) -> None:
     assert near.ssim > far.ssim
 
 
+@pytest.mark.parametrize("size", [(1, 1), (2, 5), (6, 6), (6, 40), (7, 7)])
+def test_pictures_smaller_than_a_window_have_scores(size: tuple[int, int]) -> None:
+    rng = np.random.default_rng(0)
+    a = rng.uniform(60, 200, (*size, 3)).astype(np.float32)
+    assert quality.compare(a, a).ssim == 1
+    near, far = (quality.ssim(a, a + rng.standard_normal(a.shape) * sigma) for sigma in (1, 50))
+    assert 1 > near > 0.95 > far
+
+
 def test_nan_counts_as_wrong() -> None:
     a = np.full((16, 16, 3), 100, np.float32)
     b = a.copy()

@@ -13,6 +13,7 @@ from pocketlens.converters.coreai.lower import lower_graph
 from pocketlens.converters.coreai.lowerings import TABLE
 from pocketlens.converters.coreai.write import write
 from pocketlens.converters.emitter import Labels, LoweredOperators, Refusal
+from pocketlens.converters.scalars import spread_scalars
 from pocketlens.errors import UnsupportedError, require
 from pocketlens.files import whole
 from pocketlens.targets import TARGETS
@@ -26,7 +27,7 @@ _OPERATORS_SUMMARY = (
 
 def refusals(model: ir.Model) -> list[Refusal]:
     """Every node that Core AI cannot express, with its reason; coreai-core is not needed to know."""
-    return TABLE.refusals(model)
+    return TABLE.refusals(spread_scalars(model))
 
 
 def emit(model: ir.Model, precision: str, labels: Labels, path: Path) -> None:
@@ -40,6 +41,7 @@ def emit(model: ir.Model, precision: str, labels: Labels, path: Path) -> None:
         MissingError: coreai-core is not installed.
     """
     _TARGET.precision(precision)
+    model = spread_scalars(model)
     if refused := refusals(model):
         raise UnsupportedError(
             "\n".join(str(refusal) for refusal in refused), do="replace these operators in the model"

@@ -18,6 +18,7 @@ from pocketlens.converters.coreml.weights import pass_pipeline
 from pocketlens.converters.coreml.write import write
 from pocketlens.converters.emitter import Labels, LoweredOperators, Refusal
 from pocketlens.converters.grid_sample import decompose_grid_samples
+from pocketlens.converters.scalars import spread_scalars
 from pocketlens.errors import UnsupportedError
 from pocketlens.files import whole
 from pocketlens.runtimes import apple
@@ -33,7 +34,7 @@ _OPERATORS_SUMMARY = (
 
 def refusals(model: ir.Model) -> list[Refusal]:
     """Every node that Core ML cannot express, with its reason; coremltools is not needed to know."""
-    return TABLE.refusals(decompose_grid_samples(model))
+    return TABLE.refusals(spread_scalars(decompose_grid_samples(model)))
 
 
 def emit(model: ir.Model, precision: str, labels: Labels, path: Path) -> None:
@@ -45,7 +46,7 @@ def emit(model: ir.Model, precision: str, labels: Labels, path: Path) -> None:
         MissingError: coremltools is not installed.
     """
     _TARGET.precision(precision)
-    model = decompose_grid_samples(model)
+    model = spread_scalars(decompose_grid_samples(model))
     if refused := refusals(model):
         raise UnsupportedError(
             "\n".join(str(refusal) for refusal in refused), do="replace these operators in the model"
