@@ -45,6 +45,8 @@ def test_the_multiple_is_named(kind: str, tmp_path: Path, capfd: pytest.CaptureF
     with pytest.raises(InputError) as raised:
         next(export_graphs(source, 30, 45))
     assert "use 32 x 44: it fits multiples of 4" in str(raised.value)
+    if kind == "onnx":
+        assert "[1, 4, 14, 22] and [1, 4, 15, 23] do not fit together in Add" in str(raised.value)
     assert "Traceback" not in capfd.readouterr().err
     assert next(export_graphs(source, 32, 44))
 
