@@ -5,10 +5,12 @@ a worker, so that a measurement has its worker for itself. What tasks need and g
 workers have another cache folder than the searcher, they travel with the tasks, from the worker that has them.
 """
 
+import asyncio
 import queue
 import time
 import uuid
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
@@ -163,10 +165,13 @@ class ClusterExecutor:
         import distributed
 
         try:
+            with ThreadPoolExecutor(1) as thread:  # a notebook's thread has a loop already
+                thread.submit(asyncio.run, _greet(self._address)).result()
             return distributed.Client(self._address, timeout=_CONNECT_S, set_as_default=False)
         except OSError as error:
             raise MissingError(
-                f"the scheduler {self._address} does not answer: {error}", do="start it: dask scheduler --port 8786"
+                f"the scheduler {self._address} does not answer: {str(error) or f'nothing came in {_CONNECT_S} s'}",
+                do="start it: dask scheduler --port 8786",
             ) from error
         # distributed takes the first bytes for lengths, and fails in many ways at another service's.
         except Exception as error:
@@ -229,6 +234,15 @@ class ClusterExecutor:
     def _refuse(self, address: str, name: str, why: str) -> None:
         self._refused[address] = f"{name} {why}"
         self._notify(f"worker {name} {why}", 0, 1)
+
+
+async def _greet(address: str) -> None:
+    """Connect once, for no longer than :data:`_CONNECT_S`: a client would wait without end for what a service that is
+    silent has to say first.
+    """
+    from distributed.comm import connect
+
+    (await asyncio.wait_for(connect(address, timeout=_CONNECT_S), _CONNECT_S)).abort()
 
 
 def device_resource(device: str) -> str:

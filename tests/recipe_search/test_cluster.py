@@ -79,14 +79,22 @@ def test_an_address_that_is_none(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "said",
-    [b"HTTP/1.1 400 Bad Request\r\n\r\n", b"\xff" * 4096, (1).to_bytes(8, "little") + (2**60).to_bytes(8, "little")],
+    [
+        b"",
+        b"HTTP/1.1 400 Bad Request\r\n\r\n",
+        b"\xff" * 4096,
+        (1).to_bytes(8, "little") + (2**60).to_bytes(8, "little"),
+    ],
 )
-def test_another_service_at_the_address(said: bytes) -> None:
+def test_another_service_at_the_address(said: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pocketlens.recipe_search.cluster._CONNECT_S", 3)
+    open_channels = []
+
     def answer(server: socket.socket) -> None:
         with suppress(OSError):
             while True:
-                with server.accept()[0] as channel:
-                    channel.sendall(said)
+                open_channels.append(server.accept()[0])
+                open_channels[-1].sendall(said)
 
     with socket.create_server(("127.0.0.1", 0)) as server:
         threading.Thread(target=answer, args=(server,), daemon=True).start()
