@@ -23,6 +23,8 @@ MAX_BYTES = 2_000_000_000
 """The largest checkpoint that is read, in bytes, on disk and unpacked."""
 MAX_TENSORS = 20_000
 """Most tensors of a checkpoint; generators have some hundreds, with the state of their optimizer some thousands."""
+_PART_BYTES = 1 << 24
+"""How much of an array is unpacked at a time."""
 _LONGEST_REASON = 200
 """Characters of what a reader says: numpy quotes a whole header."""
 
@@ -119,10 +121,16 @@ def _read_npy(path: Path, member: zipfile.ZipInfo, stream: IO[bytes]) -> torch.T
         raise InputError(
             f"{path}: {member.filename!r} declares {declared:,} bytes and holds {held:,}", do="get the file again"
         )
-    values = np.frombuffer(stream.read(declared), dtype).reshape(shape, order="F" if by_column else "C")
     if dtype.kind not in "fiub":
         raise InputError(f"{path}: {member.filename!r} is {dtype}, expected numbers", do="check the file")
-    return torch.from_numpy(values.astype(dtype.newbyteorder("="), order="C"))
+    data, filled = np.empty(declared, np.uint8), 0
+    while part := stream.read(_PART_BYTES):  # the values are in memory once, not twice
+        data[filled : filled + len(part)] = np.frombuffer(part, np.uint8)
+        filled += len(part)
+    if filled < declared:
+        raise EOFError(f"{member.filename!r} ends after {filled:,} of {declared:,} bytes")
+    values = data.view(dtype).reshape(shape, order="F" if by_column else "C")
+    return torch.from_numpy(values.astype(dtype.newbyteorder("="), order="C", copy=False))
 
 
 def _read_safetensors(path: Path) -> StateDict:

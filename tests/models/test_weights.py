@@ -1,6 +1,8 @@
 import io
 import pickle
 import struct
+import subprocess
+import sys
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -12,6 +14,7 @@ from safetensors.torch import save_file
 
 from pocketlens.errors import InputError
 from pocketlens.models import weights
+from tests.conftest import ROOT
 
 STATE = {"a.weight": torch.arange(6.0).reshape(2, 3), "a.steps": torch.tensor(3)}
 
@@ -91,6 +94,18 @@ def test_a_pickle_payload_is_refused_and_not_run(tmp_path: Path, where: str) -> 
     if where != "bare pickle":
         torch.load(path, weights_only=False)
         assert trace.exists()
+
+
+def test_an_array_is_in_memory_once(tmp_path: Path) -> None:
+    np.savez_compressed(tmp_path / "x.npz", a=np.zeros(100_000_000, np.float32))
+    script = (
+        "import resource, sys; from pathlib import Path; from pocketlens.models import weights; "
+        "peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss; before = peak(); "
+        "weights.read(Path(sys.argv[1])); print((peak() - before) // 1000)"
+    )
+    line = [sys.executable, "-c", script, str(tmp_path / "x.npz")]
+    grown_mb = int(subprocess.run(line, capture_output=True, check=True, cwd=ROOT).stdout)
+    assert grown_mb < 550, "of 400 MB"
 
 
 def test_a_pickle_payload_in_an_npz_is_refused_and_not_run(tmp_path: Path) -> None:
