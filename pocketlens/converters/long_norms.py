@@ -1,9 +1,10 @@
-"""Norms over very many values, in a form that runtimes of ONNX files compute exactly enough (docs/decisions/0005)."""
+"""Long norms, means and sums, in a form that runtimes of ONNX files compute exactly enough (docs/decisions/0005)."""
 
 import onnx_ir as ir
 
 from pocketlens.converters.rewrites.decompose_group_norm import EXACT_NORMS, MIN_GROUP_VALUES, DecomposeGroupNorm
 from pocketlens.converters.rewrites.merge_reshapes import MergeReshapes
+from pocketlens.converters.rewrites.step_long_means import StepLongMeans
 
 
 def decompose_long_norms(model: ir.Model, min_group_values: int = MIN_GROUP_VALUES) -> ir.Model:
@@ -18,6 +19,7 @@ def decompose_long_norms(model: ir.Model, min_group_values: int = MIN_GROUP_VALU
         10
     """
     model = model.clone()
+    StepLongMeans()(model)
     if DecomposeGroupNorm(min_group_values)(model).modified:
         MergeReshapes()(model)
     return model
@@ -43,4 +45,5 @@ def ask_exact_norms(model: ir.Model) -> bool:
 
 def has_long_norms(model: ir.Model) -> bool:
     """Whether onnxruntime would lose accuracy on the graph as it is."""
-    return DecomposeGroupNorm()(model.clone()).modified
+    copy = model.clone()
+    return DecomposeGroupNorm()(copy).modified or StepLongMeans()(copy).modified

@@ -116,3 +116,16 @@ def test_a_graph_whose_long_norms_are_decomposed_anyway_has_no_shorter_ones() ->
     builder.add("InstanceNormalization", small, builder.array(np.ones(4)), builder.array(np.zeros(4)))
     model = builder.model()
     assert not ask_exact_norms(model) and not model.metadata_props
+
+
+@pytest.mark.parametrize("keep", [0, 1])
+@pytest.mark.parametrize("kind", ["ReduceMean", "ReduceSum"])
+def test_means_and_sums_of_all_values_are_exact(kind: str, keep: int) -> None:
+    """A plain sum in float32 leaves 1.7e-4 of the mean of eight million values, and 6e-6 of a million."""
+    builder = GraphBuilder((1, 16, 256, 256))
+    builder.add(kind, "x", keepdims=keep)
+    x = (np.maximum(np.random.default_rng(0).standard_normal((1, 16, 256, 256)), 0) ** 2).astype(np.float32)
+    (found,) = run(decompose_long_norms(builder.model()), {"x": x})
+    expected = x.mean(dtype=np.float64) if kind == "ReduceMean" else x.sum(dtype=np.float64)
+    assert found.shape == ((1,) * 4 if keep else ())
+    assert found.item() == pytest.approx(expected, rel=1e-6)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from pocketlens.converters import graph as hub
 from pocketlens.converters.fp16_audit import Extent, audit
+from pocketlens.converters.long_norms import decompose_long_norms
 from pocketlens.converters.rewrites.fp16_range_scaling import scale_fp16_ranges
 from pocketlens.converters.rewrites.fp16_root_mean_squares import even_out_squares
 from pocketlens.converters.verify import GRAPH_FLOORS
@@ -72,8 +73,9 @@ def fp16_scaling(evaluation: Evaluation, graph: Path, specs: Iterable[ArtifactSp
         scaled = scale_fp16_ranges(model, extents)
         if scaled or evened:
             hub.check(model)
-            hub.save(model, folder / "graph.onnx")
+            hub.save(decompose_long_norms(model), folder / "graph.onnx")
             evaluation.verify(folder / "graph.onnx", GRAPH_FLOORS, graph=folder / "graph.onnx")
+            hub.save(model, folder / "graph.onnx")
             extents = audit(model, calibration.pictures)
         risks = sorted(
             (extent for extent in extents if extent.risky),

@@ -3,6 +3,8 @@
 from pathlib import Path
 
 import pytest
+import torch
+from torch import nn
 
 import pocketlens
 from pocketlens.bundle.read import open_bundle
@@ -48,3 +50,24 @@ def test_fp32_alone_is_not_audited(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     recipe.write_text(RECIPE.replace('coreml = ["fp16"]\n', ""))
     made = pocketlens.build(recipe, tmp_path / "small.bundle", generator=seeded(), bench=False)
     assert not made.manifest.risks
+
+
+class Deviation(nn.Module):
+    """Divides its features by the deviation of all of them: a flat picture's roundings add up to one side."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.first, self.last = nn.Conv2d(3, 16, 3, padding=1), nn.Conv2d(16, 3, 3, padding=1)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        features = torch.relu(self.first(x))
+        return torch.tanh(self.last(features / (features.std() + 0.1)))
+
+
+def test_a_scaled_graph_takes_long_means_in_steps(tmp_path: Path) -> None:
+    recipe = tmp_path / "deviation.toml"
+    recipe.write_text(RECIPE.replace("loud", "deviation").replace("[32, 48]", "[256, 256]"))
+    made = pocketlens.build(recipe, tmp_path / "deviation.bundle", generator=Deviation().eval(), bench=False)
+    assert not made.manifest.failed
+    assert next(a for a in made.manifest.artifacts if a.target == "onnx").scores.psnr > 115
