@@ -103,7 +103,7 @@ def measure_people(evaluation: Evaluation, limits: Gate) -> People:
         kept = _kept(evaluation)
         if not kept:
             raise InputError(
-                "gate.identity is set, and no face is found in a judge picture",
+                "gate.identity is set, and no face is found in any judge picture",
                 do="add a portrait to the pictures that judge, or leave the limit out",
             )
         least = min(face.similarity for face in kept)

