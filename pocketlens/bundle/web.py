@@ -109,4 +109,4 @@ def _ordered(artifacts: list[Artifact], precisions: tuple[str, ...]) -> list[str
 def _licenses(folder: Path) -> str:
     """The bundle's licence texts as one, whom to name first."""
     paths = sorted(files.files_under(folder / "LICENSES"), key=lambda path: path.name != "NOTICE")
-    return f"\n\n{'=' * 100}\n\n".join(path.read_text("utf-8").strip() for path in paths)
+    return f"\n\n{'=' * 100}\n\n".join(path.read_text("utf-8", errors="replace").strip() for path in paths)

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from pocketlens.converters.tflite_source import DOMAIN, FILE
 from pocketlens.errors import InputError
+from pocketlens.runtimes import data_files
 from pocketlens.runtimes.adapter import Options
 from pocketlens.runtimes.litert import Player
 from pocketlens.runtimes.ports import Port
@@ -47,6 +48,7 @@ class TFLiteSession:
         from onnx.reference import ReferenceEvaluator
         from onnx.reference.op_run import OpRun
 
+        data_files.check(path)  # LiteRT opens by itself what a file names
         self._path = path
         self._player: tuple[tuple[tuple[int, ...], ...], Player] | None = None
         play = self._play

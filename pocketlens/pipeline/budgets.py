@@ -22,7 +22,7 @@ def budget_of(
         return PerformanceBudget.of(preset=preset, fps=fps, frame_ms=frame_ms)
     try:
         table = tomllib.loads(bundle.file("recipe.toml").read_text("utf-8")).get("budget", {})
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise InputError(f"the bundle's recipe.toml is damaged: {error}", do="build the bundle again") from error
     return budget_from(table if isinstance(table, dict) else {})
 

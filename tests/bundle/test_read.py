@@ -1,3 +1,4 @@
+import hashlib
 import json
 import os
 from collections.abc import Callable
@@ -9,6 +10,7 @@ from pocketlens.bundle.read import open_bundle
 from pocketlens.bundle.spec import BundleSpec
 from pocketlens.bundle.write import write
 from pocketlens.errors import InputError
+from pocketlens.pipeline.budgets import budget_of
 
 Edit = Callable[[Path, Callable[[dict], None]], None]
 
@@ -122,6 +124,15 @@ def test_a_size_that_contradicts_the_manifest(bundle: Path, edit: Edit) -> None:
     edit(bundle, lambda data: data["artifacts"][0].update(bytes=5))
     with open_bundle(bundle) as opened, pytest.raises(InputError, match="the manifest says 5"):
         opened.path_of(opened.manifest.artifacts[0])
+
+
+@pytest.mark.parametrize("text", ["a = " + "[" * 20_000, "a = \xff", "a = " + "9" * 5000])
+def test_a_recipe_that_is_no_toml(bundle: Path, edit: Edit, text: str) -> None:
+    data = text.encode("latin-1")
+    (bundle / "recipe.toml").write_bytes(data)
+    edit(bundle, lambda manifest: manifest["files"].update({"recipe.toml": hashlib.sha256(data).hexdigest()}))
+    with open_bundle(bundle) as opened, pytest.raises(InputError, match=r"recipe\.toml is damaged"):
+        budget_of(opened, preset=None, fps=None, frame_ms=None)
 
 
 def test_a_file_that_is_not_listed_cannot_be_asked_for(bundle: Path) -> None:

@@ -11,7 +11,7 @@ from pocketlens import files
 from pocketlens.bundle.manifest import FilterInfo
 from pocketlens.bundle.read import open_bundle
 from pocketlens.bundle.spec import BundleSpec
-from pocketlens.bundle.web import write_web
+from pocketlens.bundle.web import web_filter, write_web
 from pocketlens.bundle.write import write
 from pocketlens.errors import InputError
 from pocketlens.recipe import Recipe
@@ -93,6 +93,13 @@ def test_what_it_refuses(bundle: Path, paged: Path, tmp_path: Path) -> None:
     assert not (tmp_path / "site").exists()
     with pytest.raises(InputError, match=r"bundle\.web needs a file that browsers play"):
         Recipe.parse("[filter]\nname = 'wave'\n[targets]\nonnx = ['fp32']\n[bundle]\nweb = true")
+
+
+def test_a_licence_of_another_encoding_is_shown_all_the_same(paged: Path, tmp_path: Path) -> None:
+    copy = Path(shutil.copytree(paged, tmp_path / "copy"))
+    (copy / "LICENSES/LATIN.txt").write_bytes("Garçon".encode("latin-1"))
+    with open_bundle(copy) as opened:
+        assert "Gar\ufffdon" in web_filter(opened.manifest, opened.folder).licenses
 
 
 def test_the_command(paged: Path, tmp_path: Path) -> None:

@@ -86,6 +86,19 @@ def test_a_file_that_litert_refuses_too_is_called_wrong(tmp_path: Path) -> None:
     assert "give the model that it was converted from" in str(error.value)
 
 
+def test_a_file_that_names_files_elsewhere_is_refused(emitted: Path, tmp_path: Path) -> None:
+    model = schema.ModelT.InitFromPackedBuf(next(emitted.glob("*fp32*.tflite")).read_bytes())
+    group = schema.ExternalBufferGroupT()
+    group.name = "/etc/hostname"
+    model.externalBufferGroups = [group]
+    builder = flatbuffers.Builder()
+    builder.Finish(model.Pack(builder), b"TFL3")
+    path = tmp_path / "x.tflite"
+    path.write_bytes(builder.Output())
+    with pytest.raises(InputError, match="keeps values in '/etc/hostname', which is not inside its own folder"):
+        convert(str(path), ["onnx"], ["fp32"], tmp_path / "out", size=SIZE, ranges=((0, 255), (0, 255)))
+
+
 def test_a_pack_comes_back_in_one_style(emitted: Path) -> None:
     np.save(emitted / "ink.npy", np.eye(len(STYLES), dtype=np.float32)[:1])
     with pytest.raises(InputError, match=r"the model has 2 inputs: 'image' .* 'style'") as told:
