@@ -23,7 +23,8 @@ def shared() -> Path:
 def pytest_configure() -> None:
     """What every process of the tests begins with.
 
-    A shell's background job ignores SIGINT, and so would every child that a test means to interrupt. Graphs are many
+    A shell's background job ignores SIGINT, and what nohup starts SIGHUP, and so would every child that a test means
+    to interrupt. Graphs are many
     small objects: the collector took 15 % of the time of a build, and takes 4 % when it looks less often. Processes
     that share the cores compute in one thread each: torch's threads spin while they wait for a core.
     """
@@ -32,3 +33,5 @@ def pytest_configure() -> None:
         os.environ.setdefault("OMP_NUM_THREADS", "1")
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+    if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)

@@ -239,5 +239,8 @@ def main() -> None:
     if not _debugging():
         _silence_libraries()
     atexit.register(gc.freeze)  # else Python looks for cycles among all that ends with it, for a second after a build
-    signal.signal(signal.SIGTERM, _stop)  # what Ctrl-C tidies up, a service manager's stop does too
+    # What Ctrl-C tidies up, a service manager's stop does too, and a terminal that closes; nohup asks to go on there.
+    signal.signal(signal.SIGTERM, _stop)
+    if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is signal.SIG_DFL:
+        signal.signal(signal.SIGHUP, _stop)
     app()

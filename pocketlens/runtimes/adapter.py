@@ -225,6 +225,8 @@ class Runtime:
             raise InputError(f"{path} does not exist", do="check the path")
         if not self.plays(path):
             kinds = f"{', '.join(self.suffixes)}{' files that are compiled for a chip' if self.compiled else ''}"
+            if path.suffix in self.suffixes and not self.compiled:
+                kinds += " files, and this one is compiled for a chip"
             raise InputError(f"{self.name} does not play {path.name}", do=f"it plays {kinds}")
         self._check(settings)
         if not path.is_dir():

@@ -141,9 +141,8 @@ class Link:
             browser.seen_s = time.monotonic()
             for answer in answers:
                 identity = answer.pop("id", None)
-                if (
-                    isinstance(identity, int) and identity in browser.sent
-                ):  # others came too late, or were never asked for
+                # Others came too late, or were never asked for.
+                if isinstance(identity, int) and identity in browser.sent:
                     browser.sent.discard(identity)
                     browser.answers[identity] = answer
             for identity in browser.sent:  # it asks for more and has not answered these: it has forgotten them

@@ -136,3 +136,11 @@ def test_what_is_no_model(tmp_path: Path, content: bytes, suffix: str) -> None:
     (tmp_path / f"m{suffix}").write_bytes(content)
     with pytest.raises(InputError):
         open_artifact(tmp_path / f"m{suffix}")
+
+
+def test_a_file_that_is_compiled_for_a_chip(tmp_path: Path) -> None:
+    node = helper.make_node("EPContext", ["x"], ["y"], domain="com.microsoft", embed_mode=1, ep_cache_context=b"chip")
+    path = _save(tmp_path / "m.onnx", [node], {"x": PICTURE, "y": PICTURE}, "y")
+    with pytest.raises(InputError, match=r"onnxruntime does not play m\.onnx") as raised:
+        open_artifact(path, "onnxruntime")
+    assert raised.value.do == "it plays .onnx files, and this one is compiled for a chip"

@@ -229,8 +229,9 @@ except InputError as error:
     assert not [p for p in tmp_path.iterdir() if "partial" in p.name]
 
 
-def test_interrupted_in_the_middle(recipe: Path, tmp_path: Path) -> None:
-    """What SIGKILL leaves is looked at in tests/attacks/test_kill.py."""
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGHUP])
+def test_interrupted_in_the_middle(recipe: Path, tmp_path: Path, number: int) -> None:
+    """By Ctrl-C, and by a terminal that closes. What SIGKILL leaves is looked at in tests/attacks/test_kill.py."""
     module = tmp_path / "mine.py"
     module.write_text("from tests.generators import seeded as make\n")
     command = [sys.executable, "-m", "pocketlens", "build", str(recipe), "-o", str(tmp_path / "out/a.bundle")]
@@ -242,7 +243,7 @@ def test_interrupted_in_the_middle(recipe: Path, tmp_path: Path) -> None:
     for line in child.stderr:
         if "tflite" in line:  # ONNX and OpenVINO are done, TFLite is at work
             break
-    child.send_signal(signal.SIGINT)
+    child.send_signal(number)
     rest = child.stderr.read()
     code = child.wait(60)
     child.stderr.close()
