@@ -1,6 +1,7 @@
 """A device over ssh: OpenSSH's client with the user's own keys and configuration."""
 
 import contextlib
+import os
 import shlex
 import shutil
 import subprocess
@@ -179,7 +180,7 @@ def open_ssh(name: str, config: Path | None = None) -> RemoteDevice:
     Raises:
         InputError: The address is not one, or the configuration is no file.
     """
-    if config is not None:
+    if config is not None and config != Path(os.devnull):  # which means none, as for ssh itself
         regular(config)
     try:
         parts = urlsplit(name)
