@@ -12,7 +12,6 @@ import argparse
 import time
 from collections.abc import Callable
 from pathlib import Path
-from unittest import mock
 
 import numpy as np
 from PIL import Image
@@ -24,9 +23,8 @@ from pocketlens.cli import output
 from pocketlens.images import Picture
 from pocketlens.pipeline.eval_set import SHIPPED
 from pocketlens.quality import psnr
-from pocketlens.runtimes import resizing
 from pocketlens.runtimes.scaling import scale
-from pocketlens.runtimes.session import open_artifact
+from pocketlens.runtimes.session import Session, open_artifact
 from tests.runtimes.test_scaling import exact
 
 SIZES = ((480, 640), (1080, 1920))
@@ -92,9 +90,8 @@ def main() -> None:
                 frame = YuvFrame(np.resize(picture[..., 0], (height * 3 // 2, width)), "nv12")
                 bare = runs(session, np.zeros((*session.size, 3), np.uint8))
 
-                def before(play: Callable[[Picture], Picture] = session, image: Picture = picture) -> None:
-                    with mock.patch.object(resizing, "scale", with_pillow):
-                        play(image)
+                def before(play: Session = session, image: Picture = picture) -> None:
+                    with_pillow(play(with_pillow(image, *play.size)), *image.shape[:2])
 
                 calls = {
                     "bare": bare,
