@@ -70,15 +70,6 @@ class _Place:
         over = self.editor.constant(np.array(axes, np.int64), f"{operator}_axes")
         return self.editor.add(operator, [x, over], shape, [ir.AttrInt64("keepdims", 1)])
 
-    def cut(self, bounds: list[tuple[int, int]]) -> ir.Value:
-        """A part of the input along every axis."""
-        starts, ends = zip(*bounds, strict=True)
-        numbers = [
-            self.editor.constant(np.array(values, np.int64), name)
-            for name, values in (("starts", starts), ("ends", ends), ("axes", range(len(bounds))))
-        ]
-        return self.editor.add("Slice", [self.x, *numbers], tuple(end - start for start, end in bounds))
-
 
 def _log_softmax(place: _Place) -> ir.Value:
     axis = hub.integer(place.node, "axis", -1) % len(place.before)
@@ -174,7 +165,7 @@ def _centered(place: _Place) -> ir.Value:
         bounds.append((start, start + min(length, wanted)))
         before = max(0, wanted - length) // 2
         pads.append((before, max(0, wanted - length) - before))
-    return _padded(place, place.cut(bounds), pads, None)
+    return _padded(place, place.editor.cut(place.x, bounds, "cut"), pads, None)
 
 
 def _cut_and_padded(place: _Place) -> ir.Value | None:
@@ -188,7 +179,8 @@ def _cut_and_padded(place: _Place) -> ir.Value | None:
     if any(end <= start for start, end in bounds):
         return None
     value = place.node.inputs[2] if len(place.node.inputs) > 2 else None
-    return _padded(place, place.cut(bounds), [(max(0, before), max(0, after)) for before, after in pads], value)
+    cut = place.editor.cut(place.x, bounds, "cut")
+    return _padded(place, cut, [(max(0, before), max(0, after)) for before, after in pads], value)
 
 
 def _padded(place: _Place, x: ir.Value, pads: list[tuple[int, int]], value: ir.Value | None) -> ir.Value:

@@ -3,7 +3,6 @@
 import numpy as np
 import onnx_ir as ir
 
-from pocketlens.converters import graph as hub
 from pocketlens.converters.constants import constant
 from pocketlens.converters.rewrites import edit
 from pocketlens.converters.rewrites.passes import NodePass
@@ -43,7 +42,7 @@ def _chosen(editor: edit.Editor, node: ir.Node, shape: tuple[int, ...]) -> ir.Va
     condition, first, second = node.inputs
     assert condition is not None and first is not None and second is not None
     kind = node.outputs[0].dtype or ir.DataType.INT64
-    chosen = _cast(editor, condition, kind)
+    chosen = editor.cast(condition, kind)
     both = np.broadcast_shapes(edit.shape_of(first) or (), edit.shape_of(second) or ())
     away = _typed(editor.add("Sub", [first, second], both), kind)
     return _typed(editor.add("Add", [second, _typed(editor.add("Mul", [chosen, away], shape), kind)], shape), kind)
@@ -55,7 +54,7 @@ def _in_floats(editor: edit.Editor, node: ir.Node, shape: tuple[int, ...]) -> ir
     result = editor.add(node.op_type, [*operands, *node.inputs[count:]], shape, node.attributes.values())
     if node.op_type in _COMPARISONS:
         return _typed(result, ir.DataType.BOOL)
-    return _cast(editor, result, node.outputs[0].dtype or ir.DataType.INT64)
+    return editor.cast(result, node.outputs[0].dtype or ir.DataType.INT64)
 
 
 def _as_floats(editor: edit.Editor, value: ir.Value, index: int) -> ir.Value:
@@ -65,12 +64,7 @@ def _as_floats(editor: edit.Editor, value: ir.Value, index: int) -> ir.Value:
     cast = edit.producer(value, "Cast")
     if cast is not None and cast.inputs[0] is not None and cast.inputs[0].dtype == ir.DataType.BOOL:
         value = cast.inputs[0]
-    return _cast(editor, value, ir.DataType.FLOAT)
-
-
-def _cast(editor: edit.Editor, value: ir.Value, kind: ir.DataType) -> ir.Value:
-    to = [ir.AttrInt64("to", int(kind))]
-    return _typed(editor.add("Cast", [value], hub.static_shape(value), to), kind)
+    return editor.cast(value, ir.DataType.FLOAT)
 
 
 def _typed(value: ir.Value, kind: ir.DataType) -> ir.Value:

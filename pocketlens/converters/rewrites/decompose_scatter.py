@@ -50,7 +50,7 @@ def _hard_max(editor: edit.Editor, node: ir.Node, shape: tuple[int, ...]) -> ir.
     place = editor.add("ArgMax", [node.inputs[0]], (*shape[:axis], 1, *shape[axis + 1 :]), attributes)
     place.type = ir.TensorType(ir.DataType.INT64)
     is_there = _compared(editor, place, axis, shape)
-    return _cast(editor, is_there, ir.DataType.FLOAT)
+    return editor.cast(is_there, ir.DataType.FLOAT)
 
 
 def _one_hot(editor: edit.Editor, node: ir.Node, shape: tuple[int, ...]) -> ir.Value | None:
@@ -87,15 +87,9 @@ def _by_pixel(editor: edit.Editor, node: ir.Node, shape: tuple[int, ...]) -> ir.
 def _compared(editor: edit.Editor, places: ir.Value, axis: int, shape: tuple[int, ...]) -> ir.Value:
     """Where the place of a pixel is the one along the axis."""
     along = np.arange(shape[axis], dtype=np.float32).reshape([-1 if i == axis else 1 for i in range(len(shape))])
-    numbers = _cast(editor, places, ir.DataType.FLOAT)
+    numbers = editor.cast(places, ir.DataType.FLOAT)
     result = editor.add("Equal", [numbers, editor.constant(along, "along")], shape)
     result.type = ir.TensorType(ir.DataType.BOOL)
-    return result
-
-
-def _cast(editor: edit.Editor, value: ir.Value, kind: ir.DataType) -> ir.Value:
-    result = editor.add("Cast", [value], hub.static_shape(value), [ir.AttrInt64("to", int(kind))])
-    result.type = ir.TensorType(kind)
     return result
 
 
@@ -178,18 +172,9 @@ def _surrounded(
         for place, bounds in ((0, (0, start)), (1, (end, shape[axis]))):
             if bounds[0] < bounds[1]:
                 around[axis] = bounds
-                pieces.insert(place * len(pieces), _cut(editor, table, around, f"{axis}_{place}"))
+                pieces.insert(place * len(pieces), editor.cut(table, around, f"{axis}_{place}"))
         result = editor.concat(pieces, axis)
     return result
-
-
-def _cut(editor: edit.Editor, table: ir.Value, bounds: list[tuple[int, int]], name: str) -> ir.Value:
-    starts, ends = zip(*bounds, strict=True)
-    numbers = [
-        editor.constant(np.array(values, np.int64), f"{name}_{i}")
-        for i, values in enumerate((starts, ends, range(len(bounds))))
-    ]
-    return editor.add("Slice", [table, *numbers], tuple(end - start for start, end in bounds))
 
 
 def _transposed(editor: edit.Editor, table: ir.Value, sources: NDArray[np.int64]) -> ir.Value | None:

@@ -122,6 +122,23 @@ class Editor:
             return value
         return self.add("Reshape", [value, self.constant(np.array(shape, np.int64), "shape")], shape)
 
+    def cast(self, value: ir.Value, kind: ir.DataType) -> ir.Value:
+        """``value``, whose shape is fixed, in another type."""
+        result = self.add("Cast", [value], hub.static_shape(value), [ir.AttrInt64("to", int(kind))])
+        result.type = ir.TensorType(kind)
+        return result
+
+    def cut(self, value: ir.Value, bounds: Sequence[tuple[int, int]], name: str) -> ir.Value:
+        """The part of a value from a place on up to another along each axis; ``name`` begins those of the constants'
+        ends.
+        """
+        starts, ends = zip(*bounds, strict=True)
+        numbers = [
+            self.constant(np.array(values, np.int64), f"{name}_{i}")
+            for i, values in enumerate((starts, ends, range(len(bounds))))
+        ]
+        return self.add("Slice", [value, *numbers], tuple(end - start for start, end in bounds))
+
 
 def replace(old: ir.Value, new: ir.Value) -> None:
     """Let everything that reads ``old`` read ``new``, and take out the nodes that nobody needs then."""
