@@ -1,8 +1,10 @@
 """Pipes, devices, sockets and folders where files are wanted: refused before anything opens them."""
 
+import contextlib
 import os
 import shutil
 import socket
+import subprocess
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -124,8 +126,12 @@ def test_in_a_package(tmp_path: Path) -> None:
     within(20, lambda: load(package))
 
 
-def _deepen(folder: Path, depth: int) -> None:
-    """Folders in folders, by relative paths: the whole path of the innermost may be longer than any path may be."""
+@contextlib.contextmanager
+def _deep(folder: Path, depth: int) -> Iterator[None]:
+    """Folders in folders, by relative paths: the whole path of the innermost may be longer than any path may be.
+
+    Removed by `rm`: pytest's own clean-up of temporary folders recurses, and would end a later run with a RecursionError.
+    """
     here = os.open(folder, os.O_RDONLY)
     for _ in range(depth):
         os.mkdir("d", dir_fd=here)
@@ -133,22 +139,25 @@ def _deepen(folder: Path, depth: int) -> None:
         os.close(here)
         here = inner
     os.close(here)
+    try:
+        yield
+    finally:
+        subprocess.run(["rm", "-rf", str(folder / "d")], check=True)
 
 
 def test_folders_that_nest_without_end(bundle: Path, tmp_path: Path) -> None:
     package = tmp_path / "x.mlpackage"
     package.mkdir()
-    for folder in (bundle, package):
-        _deepen(folder, 1100)
-    checks = verify(bundle, ["onnxruntime"]).checks
-    assert [check.details for check in checks if check.state == "fail"] == [
-        f"{bundle} holds folders more than {files.MAX_DEPTH} deep"
-    ]
-    within(20, lambda: load(package))
+    with _deep(bundle, 1100), _deep(package, 1100):
+        checks = verify(bundle, ["onnxruntime"]).checks
+        assert [check.details for check in checks if check.state == "fail"] == [
+            f"{bundle} holds folders more than {files.MAX_DEPTH} deep"
+        ]
+        within(20, lambda: load(package))
     fits = tmp_path / "fits"
     fits.mkdir()
-    _deepen(fits, files.MAX_DEPTH)
-    assert files.files_under(fits) == []
+    with _deep(fits, files.MAX_DEPTH):
+        assert files.files_under(fits) == []
 
 
 def test_pictures_of_a_folder(tmp_path: Path) -> None:
