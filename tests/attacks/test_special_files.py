@@ -130,7 +130,7 @@ def test_in_a_package(tmp_path: Path) -> None:
 def _deep(folder: Path, depth: int) -> Iterator[None]:
     """Folders in folders, by relative paths: the whole path of the innermost may be longer than any path may be.
 
-    Removed by `rm`: pytest's own clean-up of temporary folders recurses, and would end a later run with a RecursionError.
+    Removed by `rm`: pytest's own clean-up of temporary folders recurses, and ends a later run with an error.
     """
     here = os.open(folder, os.O_RDONLY)
     for _ in range(depth):
