@@ -1,5 +1,6 @@
 """Compare measurements: ratios of medians with confidence intervals, or the reasons why they cannot be compared."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -151,9 +152,9 @@ def series(documents: Sequence[Document]) -> dict[str, list[HistoryPoint]]:
                 p50 = statistics.percentile(statistics.frames(result.blocks), 50)
                 key = (f"{document.environment.device}: {result.label}", result.picture)
                 histories.setdefault(key, []).append(HistoryPoint(document.environment.time, p50, low, high))
-    names = [name for name, _ in histories]
+    pictures = Counter(name for name, _ in histories)
     return {
-        name if names.count(name) == 1 else f"{name}, picture {picture[:6]}": points
+        name if pictures[name] == 1 else f"{name}, picture {picture[:6]}": points
         for (name, picture), points in histories.items()
     }
 

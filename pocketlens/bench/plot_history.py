@@ -6,6 +6,9 @@ from collections.abc import Mapping, Sequence
 from pocketlens.bench.compare import HistoryPoint
 from pocketlens.errors import require
 
+_MOST_NAMES = 24
+"""So many names fit beside the lines; a legend of more would leave them no room."""
+
 
 def plot_history(series: Mapping[str, Sequence[HistoryPoint]]) -> str:
     """Draw one line for each case, with its interval as a band; the axis of frame times is logarithmic.
@@ -38,7 +41,9 @@ def plot_history(series: Mapping[str, Sequence[HistoryPoint]]) -> str:
             range(0, len(times), step), [time[:16].replace("T", "\n") for time in times[::step]], fontsize=8
         )
         axes.grid(alpha=0.3)
-        axes.legend(fontsize=8)
+        named, _ = axes.get_legend_handles_labels()
+        title = f"{_MOST_NAMES} of {len(named)} cases" if len(named) > _MOST_NAMES else None
+        axes.legend(handles=named[:_MOST_NAMES], title=title, title_fontsize=8, fontsize=8)
         buffer = io.StringIO()
         figure.savefig(buffer, format="svg", metadata={"Date": None})
     return buffer.getvalue()

@@ -40,6 +40,11 @@ def _playlist(path: Path) -> None:
     path.write_text("#EXTM3U\n#EXT-X-TARGETDURATION:10\n#EXTINF:10,\nhttp://127.0.0.1:9/x.ts\n#EXT-X-ENDLIST\n")
 
 
+def _list_of_clips(path: Path) -> None:
+    path.rename(path.with_name("other.mkv"))
+    path.write_text("ffconcat version 1.0\nfile other.mkv\n")
+
+
 def _no_picture(path: Path) -> None:
     with av.open(str(path), "w") as container:
         stream = container.add_stream("pcm_s16le", rate=8000)
@@ -62,6 +67,7 @@ def _unknown_codec(path: Path) -> None:
         (_cut(0.4), "is cut|is damaged"),
         (_cut(0.7), "is cut|is damaged"),
         (_playlist, "cannot be opened|no picture|no frame"),
+        (_list_of_clips, "cannot be opened"),
         (_no_picture, "no picture"),
         (_unknown_codec, "cannot decode|no picture"),
     ],

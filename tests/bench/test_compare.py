@@ -1,11 +1,13 @@
+import warnings
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from pocketlens.bench.compare import compare, history, incomparable, latest, regressions, series
+from pocketlens.bench.compare import HistoryPoint, compare, history, incomparable, latest, regressions, series
 from pocketlens.bench.document import Document
+from pocketlens.bench.plot_history import plot_history
 from pocketlens.errors import InputError
 from tests.bench.samples import at, blocks_of, noisy
 
@@ -87,3 +89,11 @@ def test_a_round_of_200_000_frames_is_compared_in_little_memory() -> None:
     medians = statistics.resampled_percentiles(blocks, 50, 0)
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 200_000  # KB
     assert abs(medians.mean() - 5) < 0.01 and 0 < medians.std() < 0.01
+
+
+def test_the_plot_of_many_cases_names_some_and_says_so() -> None:
+    points = [HistoryPoint("2026-01-01T00:00:00Z", 2.0, 1.9, 2.1)]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # matplotlib's, of a legend that leaves no room
+        drawn = plot_history({f"case {i}": points for i in range(60)})
+    assert "24 of 60 cases" in drawn

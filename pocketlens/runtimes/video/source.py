@@ -58,6 +58,10 @@ class Frame:
     decode_ms: float = 0.0
 
 
+_LISTS = {"concat", "dash", "hls", "imf", "rtsp", "sap", "sdp", "webm_dash_manifest"}
+"""Forms of a file that name other files or addresses, which FFmpeg would open."""
+
+
 class VideoSource:
     """An opened clip or camera.
 
@@ -82,6 +86,8 @@ class VideoSource:
         try:
             # A path from the root: FFmpeg takes what stands before a colon for a protocol.
             location = name if kind or name == _STANDARD_INPUT else str(Path(name).absolute())
+            if not kind:
+                options = {**(options or {}), "format_whitelist": ",".join(sorted(av.formats_available - _LISTS))}
             self.container: Any = av.open(location, format=kind or None, options=options or {})
         except (av.FFmpegError, OSError, ValueError) as error:
             raise InputError(f"{name} cannot be opened as video: {error}", do="give a video file") from error
