@@ -18,6 +18,7 @@ from pocketlens.images import to_uint8
 from pocketlens.models.source import Source, resolve, wrap
 from pocketlens.pipeline.benchmark_cases import benchmark_case
 from pocketlens.pipeline.budgets import budget_from
+from pocketlens.pipeline.builtin_origin import with_builtin_origin
 from pocketlens.pipeline.bundle_spec import bundle_spec, licenses_of
 from pocketlens.pipeline.commands.distill import recipe_source, student_source
 from pocketlens.pipeline.commands.model import signature_of
@@ -131,6 +132,7 @@ def build(
         base, file = Path(recipe).parent, Path(recipe)
         recipe = Recipe.read(file)
         text = file.read_text("utf-8-sig")
+    recipe = with_builtin_origin(recipe) if generator is None else recipe
     path = Path(output) if output is not None else Path(f"{recipe.filter.name}.bundle")
     check_place(path)
     licenses = licenses_of(recipe, base)  # what can be wrong is found before the work, not after it

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from pocketlens import files
 from pocketlens.errors import InputError, require
 from pocketlens.models.source import Source, resolve
+from pocketlens.pipeline.builtin_origin import with_builtin_origin
 from pocketlens.pipeline.commands.model import signature_of
 from pocketlens.pipeline.eval_set import check_unseen, read_eval_set
 from pocketlens.pipeline.student_summary import measure_times
@@ -79,6 +80,7 @@ def recipe_of_student(recipe: Recipe, base: Path, student: Path, architecture: s
         student: The checkpoint.
         architecture: The student's.
     """
+    recipe = with_builtin_origin(recipe)
     student_filter = recipe.filter.model_copy(
         update={
             "source": student.name, "architecture": architecture, "input_range": None,

@@ -12,6 +12,7 @@ from pocketlens.converters.signature import Signature
 from pocketlens.errors import InputError
 from pocketlens.files import artifact_files, copy, whole
 from pocketlens.models.source import RangeOverrides, resolve
+from pocketlens.models.zoo import builtin
 from pocketlens.pipeline.eval_set import read_eval_set
 from pocketlens.pipeline.evaluation import Evaluation
 from pocketlens.pipeline.stages.emit import VerifiedArtifact
@@ -72,6 +73,8 @@ def evaluation_of(model: str, options: ModelOptions) -> Evaluation:
         signature=signature,
     ).with_guided_output(guided, strokes)
     eval_set = read_eval_set(options.get("judge"), *size, calibrate=options.get("calibrate"))
+    if license == "unknown" and source.kind == "builtin":
+        license = builtin(source.name).license
     labels = Labels(re.sub(r"[^A-Za-z0-9._-]", "-", source.name), license=license)
     return Evaluation.prepare(source, eval_set, labels)
 
