@@ -110,7 +110,8 @@ class GraphQuantizer:
                 for n in model.graph
             ):
                 raise InputError(
-                    f"the plan keeps every convolution of {self.spec.target}-{self.spec.precision} in float",
+                    f"nothing of {self.spec.target}-{self.spec.precision} is in 8 bits: the graph has no layer with "
+                    "weights, or the plan keeps each in float",
                     do="ask for fp32 or fp16",
                 )
             hub.save(model, folder / "graph.onnx")
