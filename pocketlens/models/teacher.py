@@ -237,7 +237,8 @@ def _pixels(values: Floats, ranges: Ranges, size: tuple[int, int]) -> Floats:
         )
     if np.isnan(values).any():
         raise InputError(
-            "the generator gives NaN for a picture", do="check its weights: its training may have diverged"
+            "the generator gives NaN for a picture",
+            do="check the ranges that it is given, and its weights: its training may have diverged",
         )
     low, high = ranges.output
     pixels = (values[0].transpose(1, 2, 0) - np.float32(low)) * np.float32(255.0 / (high - low))
