@@ -4,6 +4,7 @@ from pocketlens.models import zoo
 from pocketlens.recipe import Recipe
 
 UNKNOWN = "unknown"
+"""What a licence is that nobody has said."""
 
 
 def with_builtin_origin(recipe: Recipe) -> Recipe:
