@@ -2,9 +2,7 @@
 
 from pocketlens.models import zoo
 from pocketlens.recipe import Recipe
-
-UNKNOWN = "unknown"
-"""What a licence is that nobody has said."""
+from pocketlens.recipe.filter import UNSAID, Filter
 
 
 def with_builtin_origin(recipe: Recipe) -> Recipe:
@@ -19,8 +17,12 @@ def with_builtin_origin(recipe: Recipe) -> Recipe:
         'Apache-2.0'
     """
     about = recipe.filter
-    if not about.source.startswith("builtin:") or about.license != UNKNOWN or about.attribution:
+    if not about.source.startswith("builtin:") or about.license != UNSAID or about.attribution:
         return recipe
-    shipped = Recipe.read(zoo.builtin(about.source.removeprefix("builtin:")).recipe).filter
-    origin = {"license": shipped.license, "attribution": shipped.attribution}
-    return recipe.model_copy(update={"filter": about.model_copy(update=origin)})
+    return with_origin_of(Recipe.read(zoo.builtin(about.source.removeprefix("builtin:")).recipe).filter, recipe)
+
+
+def with_origin_of(weights: Filter, recipe: Recipe) -> Recipe:
+    """The recipe with licence and attribution of the filter whose weights are in its own."""
+    origin = {"license": weights.license, "attribution": weights.attribution}
+    return recipe.model_copy(update={"filter": recipe.filter.model_copy(update=origin)})

@@ -10,6 +10,8 @@ from pocketlens.toml_file import Table, Text
 LARGEST = 1e6
 """Largest number in a value range; beyond it float32 has no room for the steps between pixels."""
 NARROWEST = 1e-6
+UNSAID = "unknown"
+"""The licence of weights of which nobody has said one."""
 
 
 class Filter(Table):
@@ -54,7 +56,7 @@ class Filter(Table):
     architecture: str = ""
     sizes: Annotated[tuple[Size, ...], Field(min_length=1, max_length=16)] = ((256, 256),)
     resize: Literal["stretch", "fit", "crop", "tile"] = "stretch"
-    license: str = "unknown"
+    license: str = UNSAID
     license_file: str = ""
     attribution: tuple[Text, ...] = ()
     description: Text = ""

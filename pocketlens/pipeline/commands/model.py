@@ -13,11 +13,11 @@ from pocketlens.errors import InputError
 from pocketlens.files import artifact_files, copy, whole
 from pocketlens.models.source import RangeOverrides, resolve
 from pocketlens.models.zoo import builtin
-from pocketlens.pipeline.builtin_origin import UNKNOWN
 from pocketlens.pipeline.eval_set import read_eval_set
 from pocketlens.pipeline.evaluation import Evaluation
 from pocketlens.pipeline.stages.emit import VerifiedArtifact
 from pocketlens.recipe import Filter
+from pocketlens.recipe.filter import UNSAID
 from pocketlens.targets import TARGETS, every_target, target_named
 
 
@@ -64,7 +64,7 @@ def evaluation_of(model: str, options: ModelOptions) -> Evaluation:
         raise InputError("guided output has one picture in and one out", do="leave out guided, or the others")
     if strokes and guided == 1:
         raise InputError("strokes is of guided output", do="add guided, for instance 4")
-    license = licensing.check(options.get("license", UNKNOWN))
+    license = licensing.check(options.get("license", UNSAID))
     source = resolve(
         model,
         base=Path.cwd(),
@@ -74,7 +74,7 @@ def evaluation_of(model: str, options: ModelOptions) -> Evaluation:
         signature=signature,
     ).with_guided_output(guided, strokes)
     eval_set = read_eval_set(options.get("judge"), *size, calibrate=options.get("calibrate"))
-    if license == UNKNOWN and source.kind == "builtin":
+    if license == UNSAID and source.kind == "builtin":
         license = builtin(source.name).license
     labels = Labels(re.sub(r"[^A-Za-z0-9._-]", "-", source.name), license=license)
     return Evaluation.prepare(source, eval_set, labels)

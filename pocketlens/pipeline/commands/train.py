@@ -19,6 +19,7 @@ from pocketlens.pipeline.commands.train_style import ATTRIBUTION, PAINT_SIDE, Pa
 from pocketlens.pipeline.eval_set import digest_of, read_eval_set
 from pocketlens.progress import Progress, silent
 from pocketlens.recipe import Filter, Recipe, Targets
+from pocketlens.recipe.filter import UNSAID
 
 if TYPE_CHECKING:
     from torch import nn
@@ -119,7 +120,7 @@ def write_filter(
     files.write(output / "history.json", json.dumps(history, indent=2))
     license, attribution = recipe.filter.license, recipe.filter.attribution
     if metadata.architecture == "painter":
-        license = "Apache-2.0" if license == "unknown" else license
+        license = "Apache-2.0" if license == UNSAID else license
         attribution = tuple(dict.fromkeys((ATTRIBUTION, *attribution)))
     about = {"architecture": metadata.architecture, "license": license, "attribution": attribution}
     table = recipe.filter.model_copy(update=about)

@@ -9,6 +9,7 @@ import numpy as np
 
 from pocketlens import files, images, quality
 from pocketlens.errors import InputError, require
+from pocketlens.pipeline.builtin_origin import with_origin_of
 from pocketlens.pipeline.commands.pack_examples import PackTraining, StyleExamples
 from pocketlens.pipeline.commands.pack_file import PackFile, PackStyle, read_pack_file
 from pocketlens.pipeline.commands.train import ARGUMENTS, TrainedFilter, check_output, recipe_of, write_filter
@@ -83,7 +84,7 @@ def train_pack(
     pack = _begin(file, training)
     history, seconds = _trained(pack, training) if pack.untrained else (({"steps": 0.0},), 0.0)
     _draw(pack.module, pack.names, size, output / SHEET)
-    recipe = _with_origin_of(file.base, path.parent, recipe) if file.base else recipe
+    recipe = _with_origin_of_base(file.base, path.parent, recipe) if file.base else recipe
     if any(style.painting for style in file.style):  # Magenta's network is in the pack, or taught it
         named = tuple(dict.fromkeys((*recipe.filter.attribution, ATTRIBUTION)))
         recipe = recipe.model_copy(update={"filter": recipe.filter.model_copy(update={"attribution": named})})
@@ -91,7 +92,7 @@ def train_pack(
     return TrainedFilter(write_filter(output, pack.module, metadata, history, recipe), history, seconds)
 
 
-def _with_origin_of(base: str, folder: Path, recipe: Recipe) -> Recipe:
+def _with_origin_of_base(base: str, folder: Path, recipe: Recipe) -> Recipe:
     """The recipe with licence and attribution of the pack that grew: its weights are in the new one."""
     from pocketlens.models import zoo
     from pocketlens.models.source import resolve
@@ -104,8 +105,7 @@ def _with_origin_of(base: str, folder: Path, recipe: Recipe) -> Recipe:
     about = Recipe.read(path).filter
     if source.kind != "builtin" and (path.parent / about.source).resolve() != source.path.resolve():
         return recipe  # another filter's
-    origin = {"license": about.license, "attribution": about.attribution}
-    return recipe.model_copy(update={"filter": recipe.filter.model_copy(update=origin)})
+    return with_origin_of(about, recipe)
 
 
 def _draw(module: "nn.Module", names: Sequence[str], size: int, path: Path) -> None:

@@ -86,9 +86,10 @@ class VideoSource:
         try:
             # A path from the root: FFmpeg takes what stands before a colon for a protocol.
             location = name if kind or name == _STANDARD_INPUT else str(Path(name).absolute())
+            options = dict(options or {})
             if not kind:
-                options = {**(options or {}), "format_whitelist": ",".join(sorted(av.formats_available - _LISTS))}
-            self.container: Any = av.open(location, format=kind or None, options=options or {})
+                options["format_whitelist"] = ",".join(sorted(av.formats_available - _LISTS))
+            self.container: Any = av.open(location, format=kind or None, options=options)
         except (av.FFmpegError, OSError, ValueError) as error:
             raise InputError(f"{name} cannot be opened as video: {error}", do="give a video file") from error
         if not self.container.streams.video:
